@@ -1,0 +1,1 @@
+"""The HTTP API: the contract's routes on FastAPI, mounted under /api."""

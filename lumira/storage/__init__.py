@@ -1,0 +1,14 @@
+"""The order store on MongoDB: the only package that imports pymongo.
+
+`Store` opens the database, `indexes` lists what it keeps sorted and why, and one module serves each
+collection. Every failure to reach the store leaves this package as StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+from lumira.storage.database import Store
+from lumira.storage.events import Events
+from lumira.storage.orders import Orders
+from lumira.storage.revenue import RevenueRows
+
+__all__ = ["Events", "Orders", "RevenueRows", "Store"]

@@ -1,0 +1,79 @@
+"""The one place where settings, store, Stripe and the rules are put together."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from lumira.errors import SettingsError
+from lumira.intents import Intents
+from lumira.revenue import Revenue
+from lumira.settings import Settings, load_settings
+from lumira.storage import Events, Orders, RevenueRows, Store
+from lumira.stripe_gateway import StripeGateway, verified_event
+from lumira.webhooks import Webhooks
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a page or a route asks: opened once in a process and shared by its threads."""
+
+    settings: Settings
+    gateway: StripeGateway
+    store: Store
+    orders: Orders
+    events: Events
+    intents: Intents
+    webhooks: Webhooks
+    revenue: Revenue
+
+    @classmethod
+    def open(cls, settings: Settings) -> Desk:
+        """Puts a desk together without any traffic, so it opens while store or Stripe are down.
+
+        Raises SettingsError without a MONGODB_URI, or with one that is none.
+        """
+        if settings.mongodb_uri is None:
+            raise SettingsError("MONGODB_URI is not set. `lumira run` starts a store of its own without it.")
+        store = Store(settings.mongodb_uri.get_secret_value(), settings.mongodb_db)
+        orders, events = Orders(store.database), Events(store.database)
+        key, secret = settings.stripe_secret_key, settings.stripe_webhook_secret
+        gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
+        return cls(
+            settings=settings,
+            gateway=gateway,
+            store=store,
+            orders=orders,
+            events=events,
+            intents=Intents(orders, gateway, return_url=f"http://{settings.host}:{settings.port}/"),
+            webhooks=Webhooks(
+                events,
+                orders,
+                gateway,
+                secret=secret.get_secret_value() if secret else None,
+                verify=verified_event,
+            ),
+            revenue=Revenue(
+                RevenueRows(store.database), settings.business_timezone, livemode=gateway.livemode
+            ),
+        )
+
+
+_current: Desk | None = None
+_lock = threading.Lock()
+
+
+def current() -> Desk:
+    """The desk of this process, opened from the environment on first use."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = Desk.open(load_settings())
+        return _current
+
+
+def use(desk: Desk | None) -> None:
+    """Makes `desk` the one `current` answers; None makes it open anew."""
+    global _current
+    with _lock:
+        _current = desk

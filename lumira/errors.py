@@ -1,0 +1,263 @@
+"""Every error the payment desk raises on purpose, each with the code and HTTP status of the contract.
+
+    LumiraError
+    ├── SettingsError               the program can't start as it is set up
+    ├── InvalidRequest              400  the caller must change the request
+    │   ├── InvalidRequestBody           INVALID_REQUEST_BODY
+    │   ├── MissingProductId             MISSING_PRODUCT_ID
+    │   ├── InvalidEmail                 INVALID_EMAIL
+    │   ├── InvalidCustomer              INVALID_CUSTOMER
+    │   ├── InvalidMetadata              INVALID_METADATA
+    │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
+    │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
+    │   └── InvalidEvent                 INVALID_EVENT (webhook)
+    ├── Unauthorized                401  UNAUTHORIZED
+    ├── Forbidden                   403  FORBIDDEN
+    ├── PaymentFailed               402  PAYMENT_FAILED
+    ├── NotFound                    404
+    │   ├── ProductNotFound              PRODUCT_NOT_FOUND
+    │   └── OrderNotFound                ORDER_NOT_FOUND
+    ├── Conflict                    409
+    │   ├── ProductNotAvailable          PRODUCT_NOT_AVAILABLE
+    │   ├── IdempotencyConflict          IDEMPOTENCY_CONFLICT
+    │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
+    │   └── OrderNotPayable              ORDER_NOT_PAYABLE
+    ├── RequestTooLarge             413  REQUEST_TOO_LARGE
+    ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
+    ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
+    ├── StripeError                 502
+    │   ├── StripeConfigError            STRIPE_CONFIG_ERROR
+    │   ├── StripeServiceError           STRIPE_SERVICE_ERROR
+    │   └── StripeTimeout                SERVICE_TIMEOUT
+    └── StoreUnavailable            503  STORE_UNAVAILABLE
+
+`message` is a sentence for the person who reads it and says what to do next; it holds no secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class LumiraError(Exception):
+    """An error with a stable `code`, an HTTP `status`, a short `error` title and a `message` for people.
+
+    `extra` are further members of the JSON body the contract asks for (`validProductIds`, say).
+    """
+
+    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+    status: ClassVar[int] = 500
+    error: ClassVar[str] = "Internal server error"
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra = extra
+
+
+class SettingsError(LumiraError):
+    """The program can't start as it is set up; `message` is the one line shown to whoever started it."""
+
+    code = "SETTINGS_ERROR"
+    error = "Configuration error"
+
+
+class InvalidRequest(LumiraError):
+    """The caller must change the request."""
+
+    code = "INVALID_REQUEST"
+    status = 400
+    error = "Invalid request"
+
+
+class InvalidRequestBody(InvalidRequest):
+    """The body is not JSON, not an object, or empty."""
+
+    code = "INVALID_REQUEST_BODY"
+    error = "Invalid request body"
+
+
+class MissingProductId(InvalidRequest):
+    """The body names no product."""
+
+    code = "MISSING_PRODUCT_ID"
+    error = "Product ID is required"
+
+
+class InvalidEmail(InvalidRequest):
+    """The e-mail address given is not one."""
+
+    code = "INVALID_EMAIL"
+    error = "Invalid email format"
+
+
+class InvalidMetadata(InvalidRequest):
+    """Metadata is not text to text, or goes over Stripe's limits."""
+
+    code = "INVALID_METADATA"
+    error = "Invalid metadata"
+
+
+class InvalidCustomer(InvalidRequest):
+    """The customer's name or phone can't be stored."""
+
+    code = "INVALID_CUSTOMER"
+    error = "Invalid customer"
+
+
+class InvalidIdempotencyKey(InvalidRequest):
+    """The Idempotency-Key header is empty or longer than Stripe takes."""
+
+    code = "INVALID_IDEMPOTENCY_KEY"
+    error = "Invalid idempotency key"
+
+
+class InvalidSignature(InvalidRequest):
+    """A webhook delivery without a valid, fresh signature: nothing of it is stored."""
+
+    code = "INVALID_SIGNATURE"
+    error = "Invalid webhook signature"
+
+
+class InvalidEvent(InvalidRequest):
+    """A signed delivery that is not a Stripe event."""
+
+    code = "INVALID_EVENT"
+    error = "Invalid webhook event"
+
+
+class Unauthorized(LumiraError):
+    """No bearer token, or one we don't know."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+    error = "Unauthorized"
+
+
+class Forbidden(LumiraError):
+    """A person or token without the permission for this."""
+
+    code = "FORBIDDEN"
+    status = 403
+    error = "Forbidden"
+
+
+class PaymentFailed(LumiraError):
+    """Stripe declined the payment itself; `extra` holds declineCode when the issuer gave one."""
+
+    code = "PAYMENT_FAILED"
+    status = 402
+    error = "Payment failed"
+
+
+class NotFound(LumiraError):
+    """What was asked for does not exist."""
+
+    code = "NOT_FOUND"
+    status = 404
+    error = "Not found"
+
+
+class ProductNotFound(NotFound):
+    """No product of that id in the catalog."""
+
+    code = "PRODUCT_NOT_FOUND"
+    error = "Product not found"
+
+
+class OrderNotFound(NotFound):
+    """No order of that id in the store."""
+
+    code = "ORDER_NOT_FOUND"
+    error = "Order not found"
+
+
+class Conflict(LumiraError):
+    """The request is well formed, and the state of things forbids it."""
+
+    code = "CONFLICT"
+    status = 409
+    error = "Conflict"
+
+
+class ProductNotAvailable(Conflict):
+    """The product is announced and can't be sold yet."""
+
+    code = "PRODUCT_NOT_AVAILABLE"
+    error = "Product not available"
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used before, for another request."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+    error = "Idempotency key already used"
+
+
+class OrderNotCancellable(Conflict):
+    """Stripe or the order's state no longer allows to cancel."""
+
+    code = "ORDER_NOT_CANCELLABLE"
+    error = "Order can't be cancelled"
+
+
+class OrderNotPayable(Conflict):
+    """The order is final, free, or live: no test payment can be made on it."""
+
+    code = "ORDER_NOT_PAYABLE"
+    error = "Order can't be paid"
+
+
+class RequestTooLarge(LumiraError):
+    """The body is larger than anything the API takes."""
+
+    code = "REQUEST_TOO_LARGE"
+    status = 413
+    error = "Request too large"
+
+
+class WebhookNotConfigured(LumiraError):
+    """No webhook signing secret is set, so no delivery can be trusted."""
+
+    code = "WEBHOOK_SECRET_MISSING"
+    error = "Webhook secret not configured"
+
+
+class EventInProgress(LumiraError):
+    """Another worker holds the lease of this event; Stripe's next delivery finds it settled."""
+
+    code = "EVENT_IN_PROGRESS"
+    error = "Event in progress"
+
+
+class StripeError(LumiraError):
+    """Stripe could not do what we asked, through no fault of the caller."""
+
+    code = "STRIPE_SERVICE_ERROR"
+    status = 502
+    error = "Payment service error"
+
+
+class StripeConfigError(StripeError):
+    """No Stripe key, or one that Stripe refuses."""
+
+    code = "STRIPE_CONFIG_ERROR"
+    error = "Payment service configuration error"
+
+
+class StripeServiceError(StripeError):
+    """Stripe is unreachable, rate-limits us or refuses the request."""
+
+
+class StripeTimeout(StripeError):
+    """Stripe did not answer in time; whether it acted is settled by the idempotency key."""
+
+    code = "SERVICE_TIMEOUT"
+
+
+class StoreUnavailable(LumiraError):
+    """The order store can't be reached; nothing was charged blind."""
+
+    code = "STORE_UNAVAILABLE"
+    status = 503
+    error = "Order store unavailable"

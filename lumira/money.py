@@ -1,0 +1,45 @@
+"""Money is an integer in minor units beside its currency; this module only counts decimals and writes text.
+
+Which currencies have none, two or three decimals is Stripe's list, not ISO 4217's:
+https://docs.stripe.com/currencies#zero-decimal
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from babel.numbers import format_currency
+
+ZERO_DECIMAL_CURRENCIES: Final = frozenset(
+    "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
+)
+THREE_DECIMAL_CURRENCIES: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+
+
+def decimals(currency: str) -> int:
+    """How many decimals Stripe counts in the minor unit of `currency` (any case)."""
+    code = currency.lower()
+    if code in ZERO_DECIMAL_CURRENCIES:
+        return 0
+    return 3 if code in THREE_DECIMAL_CURRENCIES else 2
+
+
+def major_units(amount: int, currency: str) -> Decimal:
+    """`amount` in minor units as an exact decimal number of `currency`: 4700, eur → 47.00; 500, jpy → 500."""
+    return Decimal(amount).scaleb(-decimals(currency))
+
+
+def format_money(amount: int, currency: str, language: str = "fr") -> str:
+    """`amount` in minor units as people write it: `47,00 €` in French, `€47.00` in English."""
+    digits = decimals(currency)
+    pattern = {"fr": "#,##0{0} ¤;-#,##0{0} ¤", "en": "¤#,##0{0};-¤#,##0{0}"}[language].format(
+        "." + "0" * digits if digits else ""
+    )
+    return format_currency(
+        major_units(amount, currency),
+        currency.upper(),
+        format=pattern,
+        locale=language,
+        currency_digits=False,
+    )

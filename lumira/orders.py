@@ -1,0 +1,217 @@
+"""Orders and the rules of their life: documents, the transition table, what a PaymentIntent says. No I/O.
+
+Stored names are the contract's (camelCase); in Python they are snake_case. A document that holds only the
+fields of the program we replaced is a whole order here: everything of ours is optional when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from lumira.catalog import CATALOG, Level, level_of
+
+FREE_PREFIX: Final = "free_"
+TIMELINE_LIMIT: Final = 200
+UNKNOWN_PRODUCT: Final = "unknown"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; the values are the contract's."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no customer's action can change it any more. A failed payment may be tried again."""
+        return self in {OrderStatus.COMPLETED, OrderStatus.CANCELLED}
+
+
+# The moves an order may make. Stripe can still report a success for an order we cancelled (the cancel lost
+# the race against the payment); nothing ever leaves `completed`, whose refunds are amounts, not a status.
+TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
+    OrderStatus.PENDING: frozenset(
+        {OrderStatus.PROCESSING, OrderStatus.COMPLETED, OrderStatus.FAILED, OrderStatus.CANCELLED}
+    ),
+    OrderStatus.PROCESSING: frozenset({OrderStatus.COMPLETED, OrderStatus.FAILED, OrderStatus.CANCELLED}),
+    OrderStatus.FAILED: frozenset(
+        {OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.COMPLETED, OrderStatus.CANCELLED}
+    ),
+    OrderStatus.CANCELLED: frozenset({OrderStatus.COMPLETED}),
+    OrderStatus.COMPLETED: frozenset(),
+}
+
+
+def status_of(payment_intent: Mapping[str, Any]) -> OrderStatus:
+    """The order status that a PaymentIntent's state means.
+
+    `requires_payment_method` alone is a PaymentIntent's first state; only with `last_payment_error` is it a
+    failure, and the customer may try again (https://docs.stripe.com/payments/paymentintents/lifecycle).
+    """
+    match payment_intent.get("status"):
+        case "succeeded":
+            return OrderStatus.COMPLETED
+        case "processing" | "requires_capture":
+            return OrderStatus.PROCESSING
+        case "canceled":
+            return OrderStatus.CANCELLED
+        case "requires_payment_method" if payment_intent.get("last_payment_error"):
+            return OrderStatus.FAILED
+        case _:
+            return OrderStatus.PENDING
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What Stripe said of one PaymentIntent at one instant: all that a transition needs.
+
+    `at` is UTC: when the fetch began, or when the event was created. `completed_at` is the instant the money
+    was taken, for `completed` only.
+    """
+
+    status: OrderStatus
+    stripe_status: str
+    at: datetime
+    completed_at: datetime | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    latest_charge: str | None = None
+
+
+def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
+    """Reads a PaymentIntent, as the API or an event shows it, into an Observation made `at` (UTC)."""
+    status = status_of(payment_intent)
+    charge = payment_intent.get("latest_charge")
+    failure = payment_intent.get("last_payment_error") or {}
+    completed_at = None
+    if status is OrderStatus.COMPLETED:
+        created = charge.get("created") if isinstance(charge, Mapping) else None
+        completed_at = datetime.fromtimestamp(created, UTC) if created else at
+    return Observation(
+        status=status,
+        stripe_status=str(payment_intent.get("status")),
+        at=at,
+        completed_at=completed_at,
+        # The issuer's reason says more than the generic card_declined.
+        failure_code=failure.get("decline_code") or failure.get("code"),
+        failure_message=failure.get("message"),
+        latest_charge=charge.get("id") if isinstance(charge, Mapping) else charge,
+    )
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _mapping_or_empty(value: object) -> object:
+    return value if isinstance(value, Mapping) else {}
+
+
+Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        coerce_numbers_to_str=True,
+    )
+
+
+class Refund(_Document):
+    """One refund; `amount` in minor units of the order's currency, `created_at` UTC."""
+
+    id: str
+    amount: int
+    status: str = "succeeded"
+    reason: Text = None
+    created_at: datetime
+
+
+class TimelineEntry(_Document):
+    """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`."""
+
+    at: datetime
+    kind: str
+    by: str
+    before: Text = Field(default=None, alias="from")
+    after: Text = Field(default=None, alias="to")
+    event_id: Text = None
+    note: Text = None
+
+
+class Order(_Document):
+    """One order as stored in `productorders`. `amount` and `amount_refunded` are minor units of `currency`."""
+
+    id: Annotated[str, BeforeValidator(str)] = Field(alias="_id")
+    product_id: str
+    customer_id: Text = None
+    customer_email: Text = None
+    customer_name: Text = None
+    amount: int
+    currency: str = "eur"
+    status: OrderStatus
+    payment_intent_id: Text = None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+    metadata: Annotated[dict[str, Any], BeforeValidator(_mapping_or_empty)] = {}
+
+    stripe_status: Text = None
+    stripe_synced_at: datetime | None = None
+    livemode: bool | None = None
+    amount_refunded: int = 0
+    refunds: list[Refund] = []
+    failure_code: Text = None
+    failure_message: Text = None
+    latest_charge: Text = None
+    attempt_id: Text = None
+    source: Text = None
+    created_by: Text = None
+    timeline: list[TimelineEntry] = []
+
+    @property
+    def level(self) -> Level | None:
+        """The level sold, through old names too; None when the document names none we know."""
+        return level_of(self.product_id) or level_of(self.metadata.get("level"))
+
+    @property
+    def product_name(self) -> str:
+        """The product's name as it was sold, else today's, else its id."""
+        known = CATALOG.get(self.product_id)
+        return str(self.metadata.get("productName") or (known.name if known else self.product_id))
+
+    @property
+    def name(self) -> str | None:
+        """The customer's name, wherever it was stored."""
+        return self.customer_name or _text_or_none(self.metadata.get("customerName"))
+
+    @property
+    def is_free(self) -> bool:
+        """A free order never went to Stripe."""
+        return bool(self.payment_intent_id and self.payment_intent_id.startswith(FREE_PREFIX))
+
+    @property
+    def net(self) -> int:
+        """What is left of the amount after refunds, in minor units."""
+        return self.amount - self.amount_refunded
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of orders, newest first; `next_cursor` opens the following one, None on the last."""
+
+    orders: list[Order] = field(default_factory=list)
+    next_cursor: str | None = None

@@ -1,0 +1,97 @@
+"""Every environment variable Lumira reads, its default and what it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lumira.errors import SettingsError
+
+DEFAULT_DATABASE = "lumira"
+
+
+class Settings(BaseSettings):
+    """What this process was told, from the environment and a `.env` file in the working directory.
+
+    An empty variable counts as unset. Secrets are `SecretStr`, so they never show in a log or a traceback.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    mongodb_uri: SecretStr | None = Field(default=None, validation_alias="MONGODB_URI")
+    mongodb_db: str | None = Field(default=None, validation_alias="MONGODB_DB")
+
+    stripe_secret_key: SecretStr | None = Field(default=None, validation_alias="STRIPE_SECRET_KEY")
+    stripe_publishable_key: str | None = Field(default=None, validation_alias="STRIPE_PUBLISHABLE_KEY")
+    # The product endpoint's own secret wins over the account-wide one, as in the system we replace.
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STRIPE_PRODUCT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"),
+    )
+    stripe_api_base: str | None = Field(default=None, validation_alias="STRIPE_API_BASE")
+
+    home: Path = Field(default=Path(".lumira"), validation_alias="LUMIRA_HOME")
+    host: str = Field(default="127.0.0.1", validation_alias="LUMIRA_HOST")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8501, validation_alias="LUMIRA_PORT")
+    api_token: SecretStr | None = Field(default=None, validation_alias="LUMIRA_API_TOKEN")
+    allow_live: bool = Field(default=False, validation_alias="LUMIRA_ALLOW_LIVE")
+    timezone: str = Field(default="Europe/Paris", validation_alias="LUMIRA_TIMEZONE")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("LUMIRA_TIMEZONE must be an IANA name such as Europe/Paris") from error
+        return name
+
+    @field_validator("stripe_secret_key")
+    @classmethod
+    def _secret_key_shape(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not key.get_secret_value().startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+            raise ValueError(
+                "STRIPE_SECRET_KEY must start with sk_test_ or rk_test_ (a secret or restricted key)"
+            )
+        return key
+
+    @model_validator(mode="after")
+    def _live_on_purpose(self) -> Settings:
+        if self.livemode and not self.allow_live:
+            raise ValueError(
+                "STRIPE_SECRET_KEY is a live key: use a test key, or set LUMIRA_ALLOW_LIVE=1 for real money"
+            )
+        return self
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the Stripe key moves real money."""
+        key = self.stripe_secret_key
+        return bool(key) and key.get_secret_value().startswith(("sk_live_", "rk_live_"))  # type: ignore[union-attr]
+
+    @property
+    def business_timezone(self) -> ZoneInfo:
+        """The zone in which the business counts its days."""
+        return ZoneInfo(self.timezone)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; `overrides` (by field name) win over the environment.
+
+    Raises SettingsError with one line that names the variable and says what to change.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            where = ", ".join(str(part) for part in problem["loc"])
+            text = problem["msg"].removeprefix("Value error, ")
+            problems.append(text if where in text or not where else f"{where}: {text}")
+        raise SettingsError("; ".join(problems)) from None

@@ -1,0 +1,58 @@
+"""Opens the database."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Final
+
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from lumira.errors import SettingsError
+from lumira.settings import DEFAULT_DATABASE
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import create_indexes
+
+# A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
+OPERATION_TIMEOUT_MS: Final = 4_000
+
+
+class Store:
+    """One connection pool to one database, for the life of the process; made without any traffic.
+
+    `uri` is a MongoDB connection string; the database is `name`, else the one in `uri`, else `lumira`. Reads
+    go to the primary and writes wait for a majority, so what was acknowledged survives a fail-over. Instants
+    are read as UTC. Raises SettingsError for a URI that is none.
+    """
+
+    def __init__(self, uri: str, name: str | None = None) -> None:
+        try:
+            self._client: MongoClient[Document] = MongoClient(
+                uri,
+                appname="lumira",
+                serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+                connectTimeoutMS=2_000,
+                timeoutMS=OPERATION_TIMEOUT_MS,
+                w="majority",
+                readPreference="primary",
+            )
+            default = self._client.get_default_database(DEFAULT_DATABASE).name
+        except (PyMongoError, ValueError) as error:
+            raise SettingsError(f"MONGODB_URI can't be used: {error}") from None
+        options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+        self.database: Database[Document] = self._client.get_database(name or default, codec_options=options)
+
+    def prepare(self) -> None:
+        """Creates missing indexes. Raises StoreUnavailable when the store can't be reached."""
+        create_indexes(self.database)
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable when the store does not answer within 4 seconds."""
+        with store_errors():
+            self.database.command("ping")
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._client.close()

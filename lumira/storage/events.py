@@ -1,0 +1,100 @@
+"""The ledger of webhook events, `processed_events`: each event is claimed, worked on, and settled once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import EVENTS
+from lumira.storage.orders import BY_ID
+
+# Longer than any handling takes; a worker that died gives its event back after this.
+LEASE: Final = timedelta(seconds=60)
+
+
+# What came of asking for an event: ours to handle, handled before, or in another worker's hands.
+Claim = Literal["ours", "processed", "busy"]
+
+
+class Events:
+    """The ledger. Every method raises StoreUnavailable when the store can't be reached."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._collection = database[EVENTS]
+
+    def claim(self, event: Mapping[str, Any]) -> Claim:
+        """Records the event and takes its lease, unless it is processed or another worker holds it.
+
+        A row without a state was written by the program we replaced, which recorded only what it had
+        processed.
+        """
+        now = datetime.now(UTC)
+        lease = {"state": "processing", "leaseUntil": now + LEASE, "updatedAt": now}
+        with store_errors():
+            try:
+                self._collection.insert_one(
+                    {
+                        "eventId": event["id"],
+                        "eventType": event["type"],
+                        "apiVersion": event.get("api_version"),
+                        "livemode": event.get("livemode"),
+                        "data": event["data"],
+                        "attempts": 1,
+                        "createdAt": now,
+                        **lease,
+                    }
+                )
+                return "ours"
+            except DuplicateKeyError:
+                pass
+            row = self._collection.find_one(
+                {"eventId": {"$eq": event["id"]}}, {"state": 1, "leaseUntil": 1, "attempts": 1}
+            )
+            if row is None:
+                return "busy"
+            if row.get("state", "processed") == "processed":
+                return "processed"
+            if row["state"] == "processing" and row["leaseUntil"] > now:
+                return "busy"
+            # The attempts counted above are the version: of two workers that saw the same row, one wins.
+            taken = self._collection.update_one(
+                {"_id": row["_id"], "state": row["state"], "attempts": row["attempts"]},
+                {"$set": lease, "$inc": {"attempts": 1}},
+                hint=BY_ID,
+            )
+        return "ours" if taken.modified_count else "busy"
+
+    def settle(self, event_id: str, outcome: str) -> None:
+        """Marks the event as processed; `outcome` says in a word what came of it."""
+        now = datetime.now(UTC)
+        self._update(
+            event_id,
+            {
+                "$set": {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now},
+                "$unset": {"leaseUntil": "", "error": ""},
+            },
+        )
+
+    def fail(self, event_id: str, error: str) -> None:
+        """Gives the event back with the reason, for Stripe's next delivery."""
+        self._update(
+            event_id,
+            {
+                "$set": {"state": "failed", "error": error, "updatedAt": datetime.now(UTC)},
+                "$unset": {"leaseUntil": ""},
+            },
+        )
+
+    def find(self, event_id: str) -> Document | None:
+        """The row of this event as stored, or None."""
+        with store_errors():
+            return self._collection.find_one({"eventId": {"$eq": event_id}})
+
+    def _update(self, event_id: str, update: Document) -> None:
+        with store_errors():
+            self._collection.update_one({"eventId": {"$eq": event_id}}, update)

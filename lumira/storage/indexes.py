@@ -1,0 +1,62 @@
+"""Every index, with the query it serves. Created when the desk opens; creating one that exists is free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.database import Database
+
+from lumira.storage.failures import Document, store_errors
+
+ORDERS: Final = "productorders"
+EVENTS: Final = "processed_events"
+
+INDEXES: Final[dict[str, list[IndexModel]]] = {
+    ORDERS: [
+        # The order of a PaymentIntent, from webhooks, API reads and search. Sparse, because an order has no
+        # PaymentIntent until Stripe has answered, and a partial index is not used for look-ups everywhere.
+        IndexModel([("paymentIntentId", ASCENDING)], name="paymentIntentId_unique", unique=True, sparse=True),
+        # One order for one attempt: a double click and a retried request find the first.
+        IndexModel([("attemptId", ASCENDING)], name="attemptId_unique", unique=True, sparse=True),
+        # The list, newest first.
+        IndexModel([("createdAt", DESCENDING), ("_id", DESCENDING)], name="createdAt_newest"),
+        # Revenue by the day the money came in.
+        IndexModel([("completedAt", ASCENDING)], name="completedAt"),
+        # Refunds by the day they were made; only refunded orders stand in it.
+        IndexModel([("lastRefundAt", ASCENDING)], name="lastRefundAt", sparse=True),
+        # A customer's orders, newest first.
+        IndexModel([("customerEmail", ASCENDING), ("createdAt", DESCENDING)], name="customer_orders"),
+    ],
+    EVENTS: [
+        # One row for one event: the second delivery finds the first.
+        IndexModel([("eventId", ASCENDING)], name="eventId_unique", unique=True),
+        # The delivery log, by state, newest first.
+        IndexModel([("state", ASCENDING), ("createdAt", DESCENDING)], name="state_newest"),
+    ],
+}
+
+
+def create_indexes(database: Database[Document]) -> None:
+    """Creates whatever of INDEXES is missing. Raises StoreUnavailable when the store can't be reached."""
+    with store_errors():
+        for collection, models in INDEXES.items():
+            existing = list(database[collection].list_indexes())
+            for model in models:
+                same_keys = [index for index in existing if _keys(index) == _keys(model.document)]
+                if any(_options(index) == _options(model.document) for index in same_keys):
+                    continue
+                for index in same_keys:
+                    # The program we replaced kept the same keys with other options: a unique index that is
+                    # not sparse would let only one order at a time wait for its PaymentIntent.
+                    database[collection].drop_index(index["name"])
+                database[collection].create_indexes([model])
+
+
+def _keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [(name, int(direction)) for name, direction in index["key"].items()]
+
+
+def _options(index: Mapping[str, Any]) -> tuple[bool, bool]:
+    return bool(index.get("unique")), bool(index.get("sparse"))

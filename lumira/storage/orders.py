@@ -1,0 +1,243 @@
+"""The orders of `productorders`: found, listed and moved, each write one conditional update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from lumira.orders import (
+    TIMELINE_LIMIT,
+    TRANSITIONS,
+    Observation,
+    Order,
+    OrderStatus,
+    Page,
+    TimelineEntry,
+)
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import ORDERS
+
+# MongoDB resolves dates to the millisecond. Bounds are kept exclusive and shifted by one: an inclusive bound
+# on an index of several fields loses the documents equal to it on the embedded store.
+MILLISECOND: Final = timedelta(milliseconds=1)
+# A page looks this far back first, then further, until it is full: a bounded range is served by the index
+# alone, whatever the size of the collection.
+WINDOWS: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=60), timedelta(days=730))
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The update of one document by its _id plus a condition: without the hint the embedded store scans.
+BY_ID: Final = "_id_"
+
+
+class Orders:
+    """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._collection = database[ORDERS]
+
+    @staticmethod
+    def new_id() -> str:
+        """A fresh `_id`, known before the order is stored."""
+        return str(ObjectId())
+
+    def insert(self, order: Order) -> bool:
+        """Stores a new order; False when its attemptId or paymentIntentId is already taken."""
+        with store_errors():
+            try:
+                self._collection.insert_one(to_document(order))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def insert_many(self, orders: Iterable[Order]) -> int:
+        """Stores new orders in bulk and returns how many; for seeding, not for payments."""
+        documents = [to_document(order) for order in orders]
+        with store_errors():
+            return len(self._collection.insert_many(documents, ordered=False).inserted_ids)
+
+    def is_empty(self) -> bool:
+        """Whether no order was ever stored."""
+        with store_errors():
+            return self._collection.find_one({}, {"_id": 1}) is None
+
+    def find(self, order_id: str) -> Order | None:
+        """The order of this `_id`, or None; any text is safe to ask for."""
+        try:
+            return self._find_one({"_id": ObjectId(order_id)})
+        except (InvalidId, TypeError):
+            return None
+
+    def find_by_payment_intent(self, payment_intent_id: str) -> Order | None:
+        """The order of this PaymentIntent (or `free_…`) id, or None."""
+        return self._find_one({"paymentIntentId": {"$eq": payment_intent_id}})
+
+    def find_by_attempt(self, attempt_id: str) -> Order | None:
+        """The order this idempotency key created, or None."""
+        return self._find_one({"attemptId": {"$eq": attempt_id}})
+
+    def page(self, size: int, cursor: str | None = None) -> Page:
+        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before.
+
+        Orders of the same instant are kept apart by their _id, so none is skipped or shown twice.
+        """
+        found: list[Document] = []
+        bound = datetime.now(UTC) + timedelta(days=1)
+        if cursor and (after := _parse_cursor(cursor)):
+            bound, last_id = after
+            ties = {"createdAt": {"$eq": bound}, "_id": {"$lt": last_id}}
+            found += self._newest(ties, size + 1)
+        for window in WINDOWS:
+            if len(found) > size:
+                break
+            floor = max(bound - window, BEGINNING)
+            inside = {"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}}
+            found += self._newest(inside, size + 1 - len(found))
+            bound = floor
+        else:
+            if len(found) <= size:
+                older = {"createdAt": {"$gt": BEGINNING, "$lt": bound}}
+                found += self._newest(older, size + 1 - len(found))
+        orders = [from_document(document) for document in found[:size]]
+        more = len(found) > size
+        return Page(orders, _cursor(orders[-1]) if more else None)
+
+    def set_payment_intent(
+        self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
+    ) -> bool:
+        """Ties the order to the PaymentIntent Stripe made for it, once; False when it already has one."""
+        with store_errors():
+            try:
+                result = self._collection.update_one(
+                    {"_id": ObjectId(order_id), "paymentIntentId": {"$exists": False}},
+                    {
+                        "$set": {
+                            "paymentIntentId": payment_intent_id,
+                            "stripeStatus": stripe_status,
+                            "livemode": livemode,
+                            "updatedAt": at,
+                        }
+                    },
+                    hint=BY_ID,
+                )
+            except DuplicateKeyError:
+                return False
+        return result.modified_count == 1
+
+    def move(self, order: Order, observation: Observation, *, by: str, event_id: str | None = None) -> bool:
+        """Moves the order to what Stripe says, if the transition table allows, with its timeline entry.
+
+        One conditional update: of two that race, one makes the move and the other sees it made. A success or
+        a cancellation applies whenever it arrives; the states that may still change apply only when they are
+        newer than what the order already knows. Returns whether this call changed the status.
+        """
+        while observation.status in TRANSITIONS[order.status]:
+            if self._apply(order, observation, _move(order.status, observation, by, event_id)):
+                return True
+            current = self.find(order.id)
+            if current is None or current.status is order.status:
+                return False
+            order = current
+        if order.status is observation.status:
+            self._apply(order, observation, _again(order, observation, by, event_id))
+        return False
+
+    def _apply(self, order: Order, observation: Observation, update: Document) -> bool:
+        conditions: Document = {"_id": ObjectId(order.id), "status": str(order.status)}
+        if not observation.status.is_final:
+            conditions["$or"] = [{"stripeSyncedAt": None}, {"stripeSyncedAt": {"$lt": observation.at}}]
+        with store_errors():
+            return self._collection.update_one(conditions, update, hint=BY_ID).modified_count == 1
+
+    def _find_one(self, query: Mapping[str, Any]) -> Order | None:
+        with store_errors():
+            document = self._collection.find_one(query)
+        return from_document(document) if document else None
+
+    def _newest(self, query: Mapping[str, Any], limit: int) -> Iterator[Document]:
+        with store_errors():
+            cursor = self._collection.find(query, {"timeline": 0})
+            yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
+
+
+def _facts(observation: Observation) -> Document:
+    facts: Document = {"stripeStatus": observation.stripe_status, "stripeSyncedAt": observation.at}
+    if observation.latest_charge:
+        facts["latestCharge"] = observation.latest_charge
+    if observation.status is OrderStatus.FAILED:
+        facts["failureCode"] = observation.failure_code
+        facts["failureMessage"] = observation.failure_message
+    return facts
+
+
+def _move(before: OrderStatus, observation: Observation, by: str, event_id: str | None) -> Document:
+    to = observation.status
+    fields = _facts(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
+    update: Document = {"$set": fields}
+    if to is OrderStatus.COMPLETED:
+        fields["completedAt"] = observation.completed_at or observation.at
+    if to is not OrderStatus.FAILED:
+        update["$unset"] = {"failureCode": "", "failureMessage": ""}
+    return update | append_to_timeline(_entry(observation, by, event_id, before))
+
+
+def _again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
+    """The same status once more still brings news: another state at Stripe, or a second decline."""
+    update: Document = {"$set": _facts(observation)}
+    second_decline = (
+        observation.status is OrderStatus.FAILED
+        and observation.latest_charge is not None
+        and observation.latest_charge != order.latest_charge
+    )
+    if second_decline:
+        update["$set"]["updatedAt"] = datetime.now(UTC)
+        update |= append_to_timeline(_entry(observation, by, event_id, None))
+    return update
+
+
+def _entry(
+    observation: Observation, by: str, event_id: str | None, before: OrderStatus | None
+) -> TimelineEntry:
+    return TimelineEntry(
+        at=observation.at,
+        kind=f"payment_intent.{observation.stripe_status}",
+        by=by,
+        before=before,
+        after=observation.status,
+        event_id=event_id,
+        note=observation.failure_message if observation.status is OrderStatus.FAILED else None,
+    )
+
+
+def append_to_timeline(entry: TimelineEntry) -> Document:
+    """The update operator that adds one entry and keeps the timeline bounded."""
+    document = entry.model_dump(by_alias=True, exclude_none=True)
+    return {"$push": {"timeline": {"$each": [document], "$slice": -TIMELINE_LIMIT}}}
+
+
+def to_document(order: Order) -> Document:
+    """The stored form of an order. A field without a value is absent, as the sparse indexes need."""
+    document = order.model_dump(by_alias=True, exclude_none=True)
+    return document | {"_id": ObjectId(order.id), "status": str(order.status)}
+
+
+def from_document(document: Mapping[str, Any]) -> Order:
+    """Reads a stored order, ours or the other program's."""
+    return Order.model_validate(document)
+
+
+def _cursor(order: Order) -> str:
+    return f"{int(order.created_at.timestamp() * 1000)}-{order.id}"
+
+
+def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId] | None:
+    """The instant and _id a cursor stands for; None for text that is no cursor."""
+    milliseconds, _, order_id = cursor.partition("-")
+    try:
+        return BEGINNING + timedelta(milliseconds=int(milliseconds)), ObjectId(order_id)
+    except (ValueError, OverflowError, InvalidId):
+        return None

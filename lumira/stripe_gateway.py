@@ -1,0 +1,214 @@
+"""All that is said to Stripe, and the translation of what goes wrong there: the only importer of `stripe`.
+
+PaymentIntents come back as plain dicts in Stripe's own shape, so nothing behind this module knows the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import stripe
+
+from lumira.errors import (
+    InvalidEvent,
+    InvalidSignature,
+    LumiraError,
+    PaymentFailed,
+    StripeConfigError,
+    StripeServiceError,
+    StripeTimeout,
+)
+
+PaymentIntent = dict[str, Any]
+Event = dict[str, Any]
+
+TIMEOUT_SECONDS: Final = 10
+# Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
+SIGNATURE_TOLERANCE_SECONDS: Final = 300
+
+# The documented test payment methods the desk offers: https://docs.stripe.com/testing
+TEST_PAYMENT_METHODS: Final = {
+    "pm_card_visa": "Visa",
+    "pm_card_mastercard": "Mastercard",
+    "pm_card_visa_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_chargeDeclinedExpiredCard": "expired_card",
+    "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
+    "pm_card_chargeDeclinedProcessingError": "processing_error",
+}
+
+
+class StripeGateway:
+    """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
+
+    Without a key every call raises StripeConfigError. Otherwise: StripeTimeout, StripeServiceError,
+    PaymentFailed; none of their messages holds a secret.
+    """
+
+    def __init__(self, key: str | None, *, api_base: str | None = None) -> None:
+        self._api_base = api_base
+        self.livemode = bool(key) and str(key).startswith(("sk_live_", "rk_live_"))
+        self._client = (
+            stripe.StripeClient(
+                key,
+                base_addresses={"api": api_base} if api_base else {},
+                max_network_retries=2,
+                http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+            )
+            if key
+            else None
+        )
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a key at all."""
+        return self._client is not None
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether calls go to a Stripe on this machine instead of Stripe's own."""
+        host = urlsplit(self._api_base).hostname if self._api_base else None
+        return host in {"127.0.0.1", "localhost", "::1"}
+
+    def payment_intent_url(self, payment_intent_id: str) -> str:
+        """Where staff see this PaymentIntent: Stripe's dashboard, or the sandbox's own page."""
+        if self.is_sandbox:
+            return f"{self._api_base}/payment_intents/{payment_intent_id}"
+        mode = "" if self.livemode else "test/"
+        return f"https://dashboard.stripe.com/{mode}payments/{payment_intent_id}"
+
+    def create_payment_intent(self, parameters: Mapping[str, Any], idempotency_key: str) -> PaymentIntent:
+        """Creates a PaymentIntent, or answers the one this idempotency key created before."""
+        with _translated_errors():
+            created = self._intents.create(dict(parameters), {"idempotency_key": idempotency_key})
+        return _plain(created)
+
+    def retrieve_payment_intent(self, payment_intent_id: str) -> PaymentIntent:
+        """The PaymentIntent as it is now, its latest charge expanded."""
+        with _translated_errors():
+            return _plain(self._intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}))
+
+    def confirm_payment_intent(
+        self, payment_intent_id: str, payment_method: str, idempotency_key: str, return_url: str
+    ) -> PaymentIntent:
+        """Confirms with a payment method; a decline raises PaymentFailed."""
+        with _translated_errors():
+            confirmed = self._intents.confirm(
+                payment_intent_id,
+                {"payment_method": payment_method, "return_url": return_url, "expand": ["latest_charge"]},
+                {"idempotency_key": idempotency_key},
+            )
+        return _plain(confirmed)
+
+    def cancel_payment_intent(self, payment_intent_id: str, reason: str) -> PaymentIntent:
+        """Cancels; Stripe refuses with StripeServiceError (`extra` code) once it is paid or cancelled.
+
+        `reason`: duplicate, fraudulent, requested_by_customer or abandoned.
+        """
+        with _translated_errors():
+            return _plain(self._intents.cancel(payment_intent_id, {"cancellation_reason": reason}))
+
+    def ping(self) -> None:
+        """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""
+        with _translated_errors():
+            self._intents.list({"limit": 1})
+
+    @property
+    def _intents(self) -> Any:
+        if self._client is None:
+            raise StripeConfigError("No Stripe key is configured. Set STRIPE_SECRET_KEY and start again.")
+        return self._client.v1.payment_intents
+
+
+def _plain(payment_intent: stripe.PaymentIntent) -> PaymentIntent:
+    plain: PaymentIntent = payment_intent.to_dict()
+    return plain
+
+
+def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
+    """The event in a signed webhook delivery.
+
+    Verifies before it parses (https://docs.stripe.com/webhooks#verify-manually) and refuses time stamps in
+    the future as well as old ones, which stripe-python does not. Raises InvalidSignature, and InvalidEvent
+    for a signed body that is no event.
+    """
+    if not signature:
+        raise InvalidSignature("The Stripe-Signature header is missing.")
+    try:
+        text = payload.decode("utf-8")
+        stripe.WebhookSignature.verify_header(text, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError):
+        raise InvalidSignature(
+            "The signature does not match this body and secret, or is too old. Compare the signing secret of "
+            "the webhook endpoint in Stripe with STRIPE_WEBHOOK_SECRET."
+        ) from None
+    timestamps = [part[2:] for part in signature.split(",") if part.startswith("t=")]
+    if any(int(stamp) > time.time() + SIGNATURE_TOLERANCE_SECONDS for stamp in timestamps):
+        raise InvalidSignature("The signature's time stamp lies in the future. Check the clocks.")
+    try:
+        event = json.loads(text)
+    except ValueError:
+        event = None
+    if (
+        not isinstance(event, dict)
+        or not isinstance(event.get("id"), str)
+        or not isinstance(event.get("type"), str)
+        or not isinstance(event.get("data"), dict)
+        or not isinstance(event["data"].get("object"), dict)
+    ):
+        raise InvalidEvent("The body is signed but is not a Stripe event.")
+    return event
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: stripe.StripeError) -> LumiraError:
+    """Stripe's error as ours, by https://docs.stripe.com/api/errors; the text is for staff."""
+    request_id = {"stripeRequestId": error.request_id} if error.request_id else {}
+    code = {"stripeCode": error.code} if error.code else {}
+    match error:
+        case stripe.CardError():
+            detail = error.error
+            decline = getattr(detail, "decline_code", None) or error.code
+            return PaymentFailed(
+                error.user_message or "The card was declined.", declineCode=decline, **request_id
+            )
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return StripeConfigError(
+                "Stripe refuses the key. Check STRIPE_SECRET_KEY against the API keys in Stripe's dashboard.",
+                **request_id,
+            )
+        case stripe.RateLimitError():
+            return StripeServiceError(
+                "Stripe asks us to slow down. Try again in a few seconds.", **request_id
+            )
+        case stripe.APIConnectionError() if _timed_out(error):
+            return StripeTimeout("Stripe did not answer in time. Try again: nothing is charged twice.")
+        case stripe.APIConnectionError():
+            return StripeServiceError("Stripe can't be reached. Try again in a moment.")
+        case stripe.InvalidRequestError() | stripe.IdempotencyError():
+            return StripeServiceError(
+                f"Stripe refuses the request: {error.user_message}", **code, **request_id
+            )
+        case _:
+            return StripeServiceError("Stripe has a problem of its own. Try again in a moment.", **request_id)
+
+
+def _timed_out(error: stripe.APIConnectionError) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if "Timeout" in type(cause).__name__:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
