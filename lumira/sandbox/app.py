@@ -1,0 +1,108 @@
+"""The ASGI application: Stripe's API under /v1, and around it the sandbox's own pages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lumira.sandbox import shapes
+from lumira.sandbox.api import Api, Keys
+from lumira.sandbox.call import Call
+from lumira.sandbox.deliveries import BACK_OFF, Deliveries
+from lumira.sandbox.store import Store
+from lumira.sandbox.tasks import TASKS
+
+
+def create_app(
+    *,
+    key: str | None = None,
+    publishable_key: str | None = None,
+    state: Path | None = None,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
+    faults: bool = False,
+    country: str = "FR",
+    settlement_delay: float = 1.0,
+    back_off: tuple[float, ...] = BACK_OFF,
+) -> Starlette:
+    """The sandbox as an ASGI application, to be served by one process.
+
+    `key` and `publishable_key`: the only keys accepted; without them any test key. `state`: the SQLite file, else
+    memory. `webhook_url` and `webhook_secret`: an endpoint that is always there, for all events. `faults`: serve the
+    control endpoints under /_sandbox. `settlement_delay`: seconds until what settles later does. `back_off`: seconds
+    between a delivery's attempts. Raises sqlite3.Error when the state file can't be used.
+    """
+    store = Store(state)
+    api = Api(store, Keys(key, publishable_key), settlement_delay)
+    if webhook_url:
+        _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        deliveries = Deliveries(store, api.now, back_off)
+        due = asyncio.Event()
+
+        def after() -> None:
+            deliveries.wake.set()
+            due.set()
+
+        api.after = after
+        background = [
+            asyncio.create_task(deliveries.run()),
+            asyncio.create_task(_run_tasks(api, due, deliveries)),
+        ]
+        yield
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        store.close()
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    routes = [
+        Route("/_sandbox/health", health),
+        Route("/v1/{path:path}", api.answer, methods=["GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> None:
+    """Do what falls due, each in a transaction of its own."""
+    store = api.store
+    while True:
+        due.clear()
+        store.begin()
+        while task := store.take_task(api.now()):
+            kind, identifier = task
+            TASKS[kind](Call(store, int(api.now()), settlement_delay=api.settlement_delay), identifier)
+            deliveries.wake.set()
+            store.commit()
+            store.begin()
+        store.commit()
+        following = store.next_task()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(due.wait(), None if following is None else max(0.0, following - api.now()))
+
+
+def _ensure_endpoint(store: Store, now: int, url: str, secret: str | None) -> None:
+    """The endpoint given at the start: made once, then found again in the state file by its mark."""
+    store.begin()
+    identifier = store.setting("webhook_endpoint", shapes.new_id("we"))
+    endpoint = store.get(identifier) or {
+        **shapes.webhook_endpoint(now, url, ["*"]),
+        "id": identifier,
+        "description": "The endpoint the sandbox was started with",
+    }
+    endpoint |= {"url": url, "status": "enabled"}
+    if secret:
+        endpoint["secret"] = secret
+    store.save(endpoint)
+    store.commit()

@@ -1,0 +1,89 @@
+"""One request, or one thing that falls due: what it knows and what it may do to the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lumira.sandbox import shapes
+from lumira.sandbox.errors import StripeObject, missing_resource
+from lumira.sandbox.store import Store
+
+API_VERSION = "2026-10-28.endive"
+
+# What Stripe calls an object in "No such …", and the parameter it names for the id in a URL.
+NOUNS = {
+    "payment_intent": ("payment_intent", "intent"),
+    "payment_method": ("PaymentMethod", "payment_method"),
+    "webhook_endpoint": ("webhook endpoint", "id"),
+    "balance_transaction": ("balance transaction", "id"),
+}
+
+
+@dataclass
+class Call:
+    """The state, seen from one request. Whoever makes a Call begins the transaction and ends it."""
+
+    store: Store
+    now: int
+    """UTC seconds, by the sandbox's clock."""
+    base_url: str = ""
+    """Where the sandbox is reached, for the links it gives out."""
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    former_version: bool = False
+    """The request asks for an API version before endive, or for none."""
+    publishable: bool = False
+    """The request comes from a browser, with a publishable key."""
+    settlement_delay: float = 1.0
+    """Seconds until what settles later does."""
+
+    def find(self, kind: str, identifier: str, *, param: str | None = None) -> StripeObject:
+        """The object of this kind with this id.
+
+        Raises StripeError resource_missing: 404 when the id stands in the URL, 400 when in the parameter `param`.
+        """
+        body = self.store.get(identifier)
+        if body is None or body["object"] != kind:
+            noun, default = NOUNS.get(kind, (kind, "id"))
+            raise missing_resource(noun, identifier, param=param or default, status=400 if param else 404)
+        return body
+
+    def save(self, *bodies: StripeObject) -> None:
+        """Keep objects, new or changed."""
+        for body in bodies:
+            self.store.save(body)
+
+    def emit(self, kind: str, body: StripeObject, previous: StripeObject | None = None) -> None:
+        """Record an event and a delivery of it to each webhook endpoint that wants it.
+
+        `previous` are the former values of what changed, for `*.updated` events.
+        """
+        endpoints = [
+            endpoint["id"]
+            for endpoint in self.store.each("webhook_endpoint")
+            if endpoint["status"] == "enabled" and {kind, "*"} & set(endpoint["enabled_events"])
+        ]
+        request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
+        event = shapes.event(self.now, kind, public(body), previous, API_VERSION, request, len(endpoints))
+        self.store.save(event)
+        for endpoint in reversed(endpoints):
+            self.store.add_delivery(event["id"], endpoint, self.now)
+
+    def later(self, kind: str, identifier: str) -> None:
+        """Let a task of `tasks.TASKS` happen to an object once the settlement delay has passed."""
+        self.store.add_task(self.now + self.settlement_delay, kind, identifier)
+
+
+def public(body: StripeObject) -> StripeObject:
+    """An object as answers and events show it: a webhook endpoint's secret is shown only at its creation."""
+    return {name: value for name, value in body.items() if name != "secret"}
+
+
+def changed(body: StripeObject, changes: StripeObject) -> StripeObject:
+    """Apply changes to an object in place; returns the former values of what really changed."""
+    previous: dict[str, Any] = {
+        name: body.get(name) for name, value in changes.items() if body.get(name) != value
+    }
+    body.update(changes)
+    return previous

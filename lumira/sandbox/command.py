@@ -1,0 +1,86 @@
+"""`lumira sandbox`: the sandbox as a command."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from lumira.sandbox.app import create_app
+
+
+class Server(uvicorn.Server):
+    """Says where it listens once it does, and nothing else."""
+
+    address = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then print the one line that callers wait for."""
+        await super().startup(sockets)
+        if self.started:
+            print(f"Lumira sandbox on {self.address}", flush=True)
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes any free one.")] = 12111,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LUMIRA_SANDBOX_KEY", help="Accept only this secret key. Without it: any sk_test_…"
+        ),
+    ] = None,
+    publishable_key: Annotated[str | None, typer.Option(help="Accept only this publishable key.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep everything in this SQLite file. Without it: memory.")
+    ] = None,
+    webhook_url: Annotated[str | None, typer.Option(help="Deliver every event to this URL.")] = None,
+    webhook_secret: Annotated[
+        str | None,
+        typer.Option(envvar="LUMIRA_SANDBOX_WEBHOOK_SECRET", help="Sign those deliveries with this whsec_…"),
+    ] = None,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Serve the control endpoints under /_sandbox.")
+    ] = False,
+    country: Annotated[str, typer.Option(help="The country of the account.")] = "FR",
+) -> None:
+    """Run a local Stripe: a stateful sandbox for work and tests without a Stripe account."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as problem:
+        raise _stop(
+            f"can't listen on {host}:{port} ({problem.strerror}). Choose another --port; 0 takes any."
+        ) from None
+    try:
+        application = create_app(
+            key=key,
+            publishable_key=publishable_key,
+            state=state,
+            webhook_url=webhook_url,
+            webhook_secret=webhook_secret,
+            faults=faults,
+            country=country,
+        )
+    except (sqlite3.Error, OSError) as problem:
+        raise _stop(
+            f"can't keep its state in {state} ({problem}). Give --state a file in a writable folder."
+        ) from None
+    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    server = Server(config)
+    server.address = f"http://{host}:{listener.getsockname()[1]}"
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to do.
+        signal.signal(stop, signal.SIG_IGN)
+    server.run(sockets=[listener])
+
+
+def _stop(reason: str) -> typer.Exit:
+    typer.echo(f"Lumira sandbox {reason}", err=True)
+    return typer.Exit(1)

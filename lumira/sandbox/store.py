@@ -1,0 +1,223 @@
+"""What the sandbox remembers, in SQLite: objects, idempotency keys, deliveries, and what is due later.
+
+One connection, used by one thread (the event loop's), so that a request is a transaction and nothing needs a lock.
+Every list is a walk along one index from where the page begins: it costs the same at 1,000 and at 100,000 objects.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lumira.sandbox.errors import StripeObject
+
+# Fields that lists filter by; each has a column and an index ending in the order of lists.
+FILTERS = ("customer", "payment_intent", "charge", "source", "type", "email")
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS objects (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    object TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    {", ".join(f"{name} TEXT" for name in FILTERS)},
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS newest ON objects (object, created, sequence);
+{
+    "".join(
+        f"CREATE INDEX IF NOT EXISTS by_{name} ON objects (object, {name}, created, sequence) WHERE {name} IS NOT NULL;"
+        for name in FILTERS
+    )
+}
+CREATE TABLE IF NOT EXISTS metadata (
+    key TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (key, value, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS metadata_of ON metadata (id);
+CREATE TABLE IF NOT EXISTS idempotency (
+    key TEXT PRIMARY KEY, request TEXT NOT NULL, endpoint TEXT NOT NULL, status INTEGER NOT NULL,
+    body BLOB NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tasks (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, due REAL NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due, sequence);
+CREATE TABLE IF NOT EXISTS deliveries (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
+    state TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due);
+CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (event);
+CREATE TABLE IF NOT EXISTS attempts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, delivery INTEGER NOT NULL, at REAL NOT NULL,
+    status INTEGER, error TEXT, milliseconds REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS attempts_of ON attempts (delivery);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class Store:
+    """Objects by id, lists newest first, and the small tables beside them.
+
+    Raises sqlite3.Error when the file can't be opened or written.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        # Survives a crash of the process; only a crash of the machine can lose the last moments.
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; without it the last moments stand in the -wal file, which is as good."""
+        self.connection.close()
+
+    def begin(self) -> None:
+        """Start a transaction, if none is open."""
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Keep what was done since `begin`."""
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget what was done since `begin`."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    # Objects
+
+    def get(self, identifier: str) -> StripeObject | None:
+        """The object with this id, of whatever kind."""
+        row = self.connection.execute("SELECT body FROM objects WHERE id = ?", (identifier,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def save(self, body: StripeObject) -> None:
+        """Insert or replace an object; a replaced one keeps its place in lists."""
+        columns = [_text(body.get(name)) for name in FILTERS]
+        assignments = ", ".join(f"{name} = excluded.{name}" for name in ("object", *FILTERS, "body"))
+        marks = ", ".join("?" * (4 + len(FILTERS)))
+        self.connection.execute(
+            f"INSERT INTO objects (id, object, created, {', '.join(FILTERS)}, body) VALUES ({marks}) "  # noqa: S608
+            f"ON CONFLICT (id) DO UPDATE SET {assignments}",
+            (body["id"], body["object"], body["created"], *columns, json.dumps(body, ensure_ascii=False)),
+        )
+        if body["object"] == "event":  # events aren't searched, and have no metadata of their own
+            return
+        self.connection.execute("DELETE FROM metadata WHERE id = ?", (body["id"],))
+        if metadata := body.get("metadata"):
+            rows = [(key, value, body["id"]) for key, value in metadata.items()]
+            self.connection.executemany("INSERT INTO metadata VALUES (?, ?, ?)", rows)
+
+    def delete(self, identifier: str) -> None:
+        """Remove an object altogether."""
+        self.connection.execute("DELETE FROM objects WHERE id = ?", (identifier,))
+        self.connection.execute("DELETE FROM metadata WHERE id = ?", (identifier,))
+
+    def position(self, identifier: str) -> tuple[int, int] | None:
+        """Where an object stands in the order of lists: (created, sequence)."""
+        row = self.connection.execute(
+            "SELECT created, sequence FROM objects WHERE id = ?", (identifier,)
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def page(
+        self,
+        kind: str,
+        conditions: Sequence[tuple[str, Sequence[Any]]] = (),
+        *,
+        limit: int,
+        after: tuple[int, int] | None = None,
+        before: tuple[int, int] | None = None,
+    ) -> tuple[list[StripeObject], bool]:
+        """Objects of a kind, newest first, and whether more follow.
+
+        `conditions` are SQL with its values. `after` continues towards older objects; `before` is the page just
+        ahead of an object, still newest first.
+        """
+        where = ["object = ?", *(text for text, _ in conditions)]
+        values: list[Any] = [kind, *(value for _, many in conditions for value in many)]
+        for position, comparison in ((after, "<"), (before, ">")):
+            if position:
+                where.append(f"(created, sequence) {comparison} (?, ?)")
+                values += position
+        direction = "ASC" if before else "DESC"
+        rows = self.connection.execute(
+            f"SELECT body FROM objects WHERE {' AND '.join(where)} "  # noqa: S608
+            f"ORDER BY created {direction}, sequence {direction} LIMIT ?",
+            (*values, limit + 1),
+        ).fetchall()
+        more = len(rows) > limit
+        bodies = [json.loads(row[0]) for row in rows[:limit]]
+        return (bodies[::-1] if before else bodies), more
+
+    def each(self, kind: str, **filters: str) -> Iterator[StripeObject]:
+        """Every object of a kind with these filters, newest first."""
+        conditions = [(f"{name} = ?", [value]) for name, value in filters.items()]
+        yield from self.page(kind, conditions, limit=1_000_000)[0]
+
+    def count(self, kind: str, conditions: Sequence[tuple[str, Sequence[Any]]] = ()) -> int:
+        """How many objects of a kind meet the conditions."""
+        where = " AND ".join(["object = ?", *(text for text, _ in conditions)])
+        values = [kind, *(value for _, many in conditions for value in many)]
+        row = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
+        return int(row[0])
+
+    def balance(self, now: int) -> list[tuple[str, int, int]]:
+        """(currency, available, pending) summed over the balance transactions, in minor units."""
+        net, free = "json_extract(body, '$.net')", "json_extract(body, '$.available_on') <= ?"
+        rows = self.connection.execute(
+            f"SELECT json_extract(body, '$.currency') AS currency, sum(iif({free}, {net}, 0)), "  # noqa: S608
+            f"sum(iif({free}, 0, {net})) FROM objects WHERE object = 'balance_transaction' GROUP BY currency",
+            (now, now),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    # What is due later
+
+    def add_task(self, due: float, kind: str, identifier: str) -> None:
+        """Remember to do `kind` to an object at `due` (UTC seconds)."""
+        self.connection.execute("INSERT INTO tasks (due, kind, id) VALUES (?, ?, ?)", (due, kind, identifier))
+
+    def take_task(self, now: float) -> tuple[str, str] | None:
+        """The next task due, which is thereby taken: (kind, id)."""
+        row = self.connection.execute(
+            "DELETE FROM tasks WHERE sequence = (SELECT sequence FROM tasks WHERE due <= ? ORDER BY due, sequence LIMIT 1) "
+            "RETURNING kind, id",
+            (now,),
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def next_task(self) -> float | None:
+        """When the next task is due."""
+        row = self.connection.execute("SELECT min(due) FROM tasks").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    # Deliveries of events
+
+    def add_delivery(self, event: str, endpoint: str, due: float) -> None:
+        """Owe an event to a webhook endpoint from `due` (UTC seconds) on."""
+        self.connection.execute(
+            "INSERT INTO deliveries (event, endpoint, state, due) VALUES (?, ?, 'pending', ?)",
+            (event, endpoint, due),
+        )
+
+    # Settings
+
+    def setting(self, name: str, default: str) -> str:
+        """A remembered value; the default is remembered the first time."""
+        self.connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
+        row = self.connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
+
+def _text(value: Any) -> str | None:
+    """A filter column's value: ids as they are, an expanded or missing reference not at all."""
+    return value if isinstance(value, str) else None
