@@ -77,3 +77,8 @@ def use(desk: Desk | None) -> None:
     global _current
     with _lock:
         _current = desk
+
+
+def is_open() -> bool:
+    """Whether this process has a desk."""
+    return _current is not None

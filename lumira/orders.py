@@ -141,7 +141,7 @@ class Refund(_Document):
 
 
 class TimelineEntry(_Document):
-    """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`."""
+    """One thing that happened to an order: `kind` what, `by` who; a move has `before`, `after`."""
 
     at: datetime
     kind: str
@@ -153,7 +153,7 @@ class TimelineEntry(_Document):
 
 
 class Order(_Document):
-    """One order as stored in `productorders`. `amount` and `amount_refunded` are minor units of `currency`."""
+    """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`."""
 
     id: Annotated[str, BeforeValidator(str)] = Field(alias="_id")
     product_id: str
@@ -174,6 +174,7 @@ class Order(_Document):
     livemode: bool | None = None
     amount_refunded: int = 0
     refunds: list[Refund] = []
+    last_refund_at: datetime | None = None
     failure_code: Text = None
     failure_message: Text = None
     latest_charge: Text = None

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lumira.orders import (
     TIMELINE_LIMIT,
@@ -32,6 +32,8 @@ WINDOWS: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=60), time
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The update of one document by its _id plus a condition: without the hint the embedded store scans.
 BY_ID: Final = "_id_"
+# https://www.mongodb.com/docs/manual/reference/error-codes/
+DUPLICATE_KEY: Final = 11000
 
 
 class Orders:
@@ -55,10 +57,15 @@ class Orders:
         return True
 
     def insert_many(self, orders: Iterable[Order]) -> int:
-        """Stores new orders in bulk and returns how many; for seeding, not for payments."""
+        """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""
         documents = [to_document(order) for order in orders]
         with store_errors():
-            return len(self._collection.insert_many(documents, ordered=False).inserted_ids)
+            try:
+                return len(self._collection.insert_many(documents, ordered=False).inserted_ids)
+            except BulkWriteError as error:
+                if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                    raise
+                return int(error.details["nInserted"])
 
     def is_empty(self) -> bool:
         """Whether no order was ever stored."""

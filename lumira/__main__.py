@@ -1,0 +1,5 @@
+"""`python -m lumira` is `lumira`."""
+
+from lumira.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""Whether the process is alive, and whether it can do its work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from lumira import desk as desks
+from lumira.errors import LumiraError
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+def ready() -> JSONResponse:
+    """Whether store and Stripe answer, each by name; 503 when one does not."""
+    desk = desks.current()
+    states = {}
+    for name, ping in (("store", desk.store.ping), ("stripe", desk.gateway.ping)):
+        try:
+            ping()
+            states[name] = {"status": "ok"}
+        except LumiraError as error:
+            states[name] = {"status": "down", "code": error.code, "message": error.message}
+    up = all(state["status"] == "ok" for state in states.values())
+    return JSONResponse(
+        {"status": "ok" if up else "unavailable", "dependencies": states},
+        status_code=200 if up else 503,
+        headers={"Cache-Control": "no-store"},
+    )

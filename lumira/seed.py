@@ -1,0 +1,240 @@
+"""Believable test orders, the same for the same seed and day, to try the desk with."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.progress import Progress
+
+from lumira.catalog import CATALOG, Level
+from lumira.orders import FREE_PREFIX, Order, OrderStatus, Refund, TimelineEntry
+
+if TYPE_CHECKING:
+    from lumira.desk import Desk
+
+DEMO_ORDERS: Final = 1_200
+DEMO_DAYS: Final = 180
+DEMO_SEED: Final = 7
+_BATCH: Final = 1_000
+
+# What each level cost, minor units EUR, up to how many days ago; the last entry is today's price.
+_PRICES: Final = {
+    Level.INITIE: ((240, 4900), (120, 2700), (0, 0)),
+    Level.MYSTIQUE: ((120, 9900), (0, 4700)),
+    Level.PROFOND: ((120, 19900), (0, 6700)),
+    Level.INTEGRALE: ((0, 9700),),
+}
+_LEVELS: Final = {Level.INITIE: 38, Level.MYSTIQUE: 36, Level.PROFOND: 23, Level.INTEGRALE: 3}
+# People buy readings in the evening, and on Sundays.
+_HOURS: Final = (3, 1, 1, 0, 0, 1, 2, 4, 6, 8, 9, 9, 12, 11, 9, 9, 10, 12, 15, 20, 27, 30, 22, 10)
+_WEEKDAYS: Final = (9, 9, 10, 10, 11, 13, 17)
+_FAILURES: Final = (
+    ("insufficient_funds", "Your card has insufficient funds.", 40),
+    ("generic_decline", "Your card was declined.", 30),
+    ("expired_card", "Your card has expired.", 12),
+    ("incorrect_cvc", "Your card's security code is incorrect.", 10),
+    ("processing_error", "An error occurred while processing your card. Try again in a little bit.", 8),
+)
+_REFUND_REASONS: Final = (("requested_by_customer", 8), ("duplicate", 1), ("fraudulent", 1))
+_FIRST_NAMES: Final = (
+    *("Camille", "Léa", "Manon", "Chloé", "Inès", "Zoé", "Éloïse", "Anaïs", "Margaux", "Solène", "Clémence"),
+    *("Aurélie", "Océane", "Maëlys", "Noémie", "Jeanne", "Louise", "Agathe", "Hélène", "Françoise", "Sylvie"),
+    *("Hugo", "Théo", "Jules", "Raphaël", "Gaël", "Loïc", "Benoît", "François", "Mathéo", "Étienne", "Rémi"),
+)
+_LAST_NAMES: Final = (
+    *("Martin", "Bernard", "Thomas", "Petit", "Robert", "Richard", "Durand", "Dubois", "Moreau", "Laurent"),
+    *(
+        "Lefèvre",
+        "Garçon",
+        "Hébert",
+        "Guérin",
+        "Béranger",
+        "Noël",
+        "Lemaître",
+        "Chevalier",
+        "Faure",
+        "Mercier",
+    ),
+    *("Le Goff", "d'Aubigné", "Saint-Martin", "Müller", "Nguyên", "Kovač", "El Amrani", "Diallo", "Rossi"),
+)
+_DOMAINS: Final = ("example.com", "example.fr", "example.org", "example.net")
+
+
+def seed_demo(desk: Desk) -> None:
+    """Fills an empty store with the demo orders; leaves any other alone. Test mode only."""
+    if not desk.gateway.livemode and desk.orders.is_empty():
+        insert_orders(desk, orders=DEMO_ORDERS, days=DEMO_DAYS, seed=DEMO_SEED)
+
+
+def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
+    """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before."""
+    zone = desk.settings.business_timezone
+    made = generate(orders, days, seed, zone=zone, now=datetime.now(UTC))
+    inserted = 0
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("Seeding orders", total=orders)
+        for batch in _batched(made):
+            inserted += desk.orders.insert_many(batch)
+            progress.advance(bar, len(batch))
+    return inserted
+
+
+def generate(orders: int, days: int, seed: int, *, zone: ZoneInfo, now: datetime) -> Iterator[Order]:
+    """`orders` orders over the last `days` days of `zone` up to `now` (UTC), oldest day first.
+
+    The same arguments on the same day give the same orders, up to the hour of `now`.
+    """
+    chance = random.Random(seed)  # noqa: S311 - believable, not secret
+    today = now.astimezone(zone).date()
+    customers = [_customer(chance, number) for number in range(max(1, orders * 2 // 3))]
+    for day in sorted(_days(chance, orders, days, today)):
+        instant = _instant(chance, day, zone)
+        # Today's later hours have not come yet: those orders belong to the same hour of the day before.
+        if instant > now:
+            instant -= timedelta(days=1)
+        yield _order(chance, instant, (today - day).days, *chance.choice(customers))
+
+
+def _batched(orders: Iterator[Order]) -> Iterator[list[Order]]:
+    batch: list[Order] = []
+    for order in orders:
+        batch.append(order)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _days(chance: random.Random, orders: int, days: int, today: date) -> list[date]:
+    """Days for the orders: a business that grows, busier at the end of the week."""
+    choices = [today - timedelta(days=back) for back in range(days)]
+    weights = [_WEEKDAYS[day.weekday()] * (1.6 - (today - day).days / days) for day in choices]
+    return chance.choices(choices, weights, k=orders)
+
+
+def _instant(chance: random.Random, day: date, zone: ZoneInfo) -> datetime:
+    hour = chance.choices(range(24), _HOURS)[0]
+    wall = time(hour, chance.randrange(60), chance.randrange(60), chance.randrange(1000) * 1000)
+    return datetime.combine(day, wall, zone).astimezone(UTC)
+
+
+def _customer(chance: random.Random, number: int) -> tuple[str, str]:
+    name = f"{chance.choice(_FIRST_NAMES)} {chance.choice(_LAST_NAMES)}"
+    folded = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    local = "".join(letter if letter.isalnum() else "." for letter in folded)
+    return name, f"{local}.{number}@{chance.choice(_DOMAINS)}"
+
+
+def _order(chance: random.Random, created: datetime, days_ago: int, name: str, email: str) -> Order:
+    level = chance.choices(list(_LEVELS), list(_LEVELS.values()))[0]
+    amount = next(price for until, price in _PRICES[level] if days_ago >= until)
+    product = CATALOG[str(level)]
+    status = OrderStatus.COMPLETED if amount == 0 else _status(chance, days_ago)
+    identifier = f"{chance.getrandbits(96):024x}"
+    source = chance.choices(("api", "desk", "stripe"), (90, 6, 4))[0]
+    by = {"api": "api", "desk": "support", "stripe": "stripe"}[source]
+    timeline = [TimelineEntry(at=created, kind="order.created", by=by)]
+    settled = created + timedelta(seconds=chance.randint(20, 400))
+    order = Order(
+        id=f"{int(created.timestamp()):08x}{identifier[:16]}",
+        product_id=product.id,
+        customer_email=email,
+        customer_name=name,
+        amount=amount,
+        currency=product.currency,
+        status=status,
+        payment_intent_id=f"{FREE_PREFIX if amount == 0 else 'pi_demo'}{identifier}",
+        created_at=created,
+        updated_at=created if status is OrderStatus.PENDING else settled,
+        metadata={
+            "productId": product.id,
+            "productName": product.name,
+            "level": str(level),
+            "customerEmail": email,
+            "customerName": name,
+            "customerPhone": "",
+            "source": source,
+            **({"freeProduct": True} if amount == 0 else {}),
+        },
+        livemode=False,
+        source=source,
+        created_by=by,
+        timeline=timeline,
+    )
+    if amount == 0:
+        return order.model_copy(update={"completed_at": created})
+    return _settled(chance, order, settled)
+
+
+def _status(chance: random.Random, days_ago: int) -> OrderStatus:
+    # A payment left open is cancelled by the house after two days; only recent ones still wait.
+    waiting = (5, 2) if days_ago < 2 else (0, 0)
+    weights = dict(zip(OrderStatus, (waiting[0], waiting[1], 84, 8, 5), strict=True))
+    return chance.choices(list(weights), list(weights.values()))[0]
+
+
+def _settled(chance: random.Random, order: Order, at: datetime) -> Order:
+    """The order as Stripe left it: paid and perhaps refunded, declined, cancelled, or still waiting."""
+    before = OrderStatus.PENDING
+    stripe_status = "requires_payment_method"
+    update: dict[str, Any] = {}
+    match order.status:
+        case OrderStatus.COMPLETED:
+            stripe_status, update = "succeeded", {"completed_at": at}
+        case OrderStatus.PROCESSING:
+            stripe_status = "processing"
+        case OrderStatus.CANCELLED:
+            stripe_status = "canceled"
+        case OrderStatus.FAILED:
+            code, message, _ = chance.choices(_FAILURES, [weight for *_, weight in _FAILURES])[0]
+            update = {"failure_code": code, "failure_message": message}
+    timeline = list(order.timeline)
+    if order.status is not before:
+        note = update.get("failure_message")
+        timeline.append(
+            TimelineEntry(
+                at=at,
+                kind=f"payment_intent.{stripe_status}",
+                by="stripe",
+                before=before,
+                after=order.status,
+                note=note,
+            )
+        )
+    order = order.model_copy(
+        update={
+            **update,
+            "stripe_status": stripe_status,
+            "stripe_synced_at": order.updated_at,
+            "timeline": timeline,
+        }
+    )
+    if order.status is OrderStatus.COMPLETED and chance.random() < 0.045:
+        order = _refunded(chance, order)
+    return order
+
+
+def _refunded(chance: random.Random, order: Order) -> Order:
+    completed = order.completed_at or order.created_at
+    at = min(completed + timedelta(hours=chance.randint(2, 240)), datetime.now(UTC))
+    amount = order.amount if chance.random() < 0.7 else order.amount // 2
+    reason = chance.choices([name for name, _ in _REFUND_REASONS], [weight for _, weight in _REFUND_REASONS])[
+        0
+    ]
+    refund = Refund(id=f"re_demo{order.id}", amount=amount, reason=reason, created_at=at)
+    entry = TimelineEntry(at=at, kind="charge.refunded", by="finance", note=reason)
+    return order.model_copy(
+        update={
+            "refunds": [refund],
+            "amount_refunded": amount,
+            "last_refund_at": at,
+            "updated_at": at,
+            "timeline": [*order.timeline, entry],
+        }
+    )

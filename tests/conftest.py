@@ -1,0 +1,163 @@
+"""The real parts that tests talk to: a store and a sandbox, each a process of its own over TCP."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+from pymongo import MongoClient
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from lumira import desk as desks
+from lumira.access import Actor, Role
+from lumira.api.application import application
+from lumira.desk import Desk
+from lumira.embedded import closing_child, embedded_store, free_port
+from lumira.settings import Settings, load_settings
+
+API_TOKEN = "token-of-the-tests"
+WEBHOOK_SECRET = "whsec_of_the_tests"
+STRIPE_KEY = "sk_test_of_the_tests"
+
+# Tests see only what they set, whatever this machine has configured.
+for name in list(os.environ):
+    if name.startswith(("MONGODB_", "STRIPE_", "LUMIRA_")):
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of an embedded store that lives as long as the test session."""
+    child, uri = embedded_store(tmp_path_factory.mktemp("store"))
+    with closing_child(child):
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """The address of a sandbox without a webhook endpoint, for the test session."""
+    with sandbox_process() as url:
+        yield url
+
+
+@contextmanager
+def sandbox_process(*arguments: str) -> Iterator[str]:
+    """A sandbox of its own, with the command's further arguments."""
+    port = free_port()
+    command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port), *arguments]
+    environment = {**os.environ, "LUMIRA_SANDBOX_KEY": STRIPE_KEY}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        wait_until(lambda: listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections on this loopback port."""
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """What `condition` answers as soon as it is true; fails the test when it never is."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not true within {seconds} seconds")
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture
+def settings(store_uri: str, sandbox_url: str, tmp_path: Path) -> Settings:
+    """Settings with a database of the test's own."""
+    return load_settings(
+        mongodb_uri=SecretStr(store_uri),
+        mongodb_db=f"test_{secrets.token_hex(8)}",
+        stripe_secret_key=SecretStr(STRIPE_KEY),
+        stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
+        stripe_api_base=sandbox_url,
+        api_token=SecretStr(API_TOKEN),
+        home=tmp_path / "home",
+        port=0,
+    )
+
+
+@pytest.fixture
+def desk(settings: Settings) -> Iterator[Desk]:
+    """A desk on a database of its own, which is also the one `lumira.desk.current` answers."""
+    with opened(settings) as opened_desk:
+        yield opened_desk
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Desk]:
+    """A prepared desk for these settings; its database is dropped in the end."""
+    desk = Desk.open(settings)
+    desk.store.prepare()
+    desks.use(desk)
+    try:
+        yield desk
+    finally:
+        desks.use(None)
+        desk.store.database.client.drop_database(desk.store.database.name)
+        desk.store.close()
+
+
+@pytest.fixture
+def documents(desk: Desk) -> Iterator[Any]:
+    """The raw database of the desk, through a driver of the test's own."""
+    with MongoClient(desk.settings.mongodb_uri.get_secret_value(), tz_aware=True) as client:
+        yield client[desk.settings.mongodb_db]
+
+
+@pytest.fixture
+def support() -> Actor:
+    """A member of staff who may create payments."""
+    return Actor("claire", Role.SUPPORT)
+
+
+@pytest.fixture
+def admin() -> Actor:
+    """A member of staff who may do everything."""
+    return Actor("ada", Role.ADMIN)
+
+
+@contextmanager
+def serving(app: Starlette, port: int = 0) -> Iterator[str]:
+    """The app on a real port of this machine."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[str]:
+    """The API on a real port; it speaks for the `desk` of the test that runs."""
+    with serving(Starlette(routes=[Mount("/api", app=application())])) as url:
+        yield url
+
+
