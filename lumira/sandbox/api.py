@@ -27,7 +27,6 @@ from lumira.sandbox.errors import (
 )
 from lumira.sandbox.lists import expand
 from lumira.sandbox.parameters import Parameters, check, decode
-from lumira.sandbox.payments import for_browser
 from lumira.sandbox.resources import EXTRAS, find_route, perform
 from lumira.sandbox.store import Store
 
@@ -43,13 +42,13 @@ CORS = {
     "Access-Control-Max-Age": "300",
 }
 NO_KEY = (
-    "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth "
-    "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we "
-    "can help at https://support.stripe.com/."
+    "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+    "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+    "https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/."
 )
-SECRET_KEY_REQUIRED = (
-    "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your "
-    "API keys at https://dashboard.stripe.com/account/apikeys."
+NOT_FOR_BROWSERS = (
+    "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a "
+    "list of your API keys at https://dashboard.stripe.com/account/apikeys."
 )
 
 
@@ -61,7 +60,7 @@ class Keys:
     publishable: str | None = None
 
     def kind_of(self, key: str | None) -> str:
-        """ "secret" or "publishable". Raises StripeError 401 for no key and for any other."""
+        """What a key is: secret or publishable. Raises StripeError 401 for no key and for any other."""
         if not key:
             raise unauthorized(NO_KEY)
         if key == self.secret or (self.secret is None and key.startswith(("sk_test_", "rk_test_"))):
@@ -79,6 +78,7 @@ class Api:
     store: Store
     keys: Keys
     settlement_delay: float = 1.0
+    country: str = "FR"
     after: Any = None
     """Called after a request that changed something: events may wait for delivery."""
     under_way: set[str] = field(default_factory=set)
@@ -123,20 +123,23 @@ class Api:
         if key in self.under_way:
             raise idempotency_key_in_use(key)
         row = self.store.connection.execute(
-            "SELECT request, endpoint, status, body, request_id FROM idempotency WHERE key = ? AND created > ?",
+            "SELECT request, endpoint, status, body, request_id FROM idempotency WHERE key = ? AND created > "
+            "?",
             (key, self.now() - KEYS_KEPT),
         ).fetchone()
         fingerprint = f"{request.headers.get('stripe-version', '')} {body.decode(errors='replace')}"
         if row:
             if row[1] != request.url.path:
                 raise idempotency_error(
-                    "Keys for idempotent requests can only be used for the same endpoint they were first used for "
-                    f"('{request.url.path}' vs '{row[1]}'). Try using a key other than '{key}' if you meant to execute a "
-                    "different request."
+                    "Keys for idempotent requests can only be used for the same endpoint they were first "
+                    "used for "
+                    f"('{request.url.path}' vs '{row[1]}'). Try using a key other than '{key}' if you meant "
+                    "to execute a different request."
                 )
             if row[0] != fingerprint:
                 raise idempotency_error(
-                    "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                    "Keys for idempotent requests can only be used with the same parameters they were first "
+                    "used with. "
                     f"Try using a key other than '{key}' if you meant to execute a different request."
                 )
             return row[2], row[3], {"Idempotent-Replayed": "true", "Original-Request": row[4]}
@@ -152,7 +155,7 @@ class Api:
     def _execute(
         self, request: Request, body: bytes, request_id: str, kind: str, key: str | None
     ) -> tuple[int, bytes, dict[str, str], bool]:
-        """One transaction. The last item says whether the request began to execute, and so uses its key up."""
+        """One transaction. The last item: whether the request began to execute, and so uses up its key."""
         call = Call(
             self.store,
             int(self.now()),
@@ -162,6 +165,7 @@ class Api:
             former_version=request.headers.get("stripe-version") != API_VERSION,
             publishable=kind == "publishable",
             settlement_delay=self.settlement_delay,
+            country=self.country,
         )
         self.store.begin()
         try:
@@ -191,7 +195,7 @@ class Api:
         params = check(route.name, raw, former_version=call.former_version)
         answer = perform(call, route, identifier, params)
         if call.publishable and answer.get("object") == "payment_intent":
-            answer = for_browser(answer)
+            answer = shapes.for_browser(answer)
         return expand(call, answer, params.get("expand") or [], EXTRAS)
 
 
@@ -217,7 +221,7 @@ def _check_version(version: str | None) -> None:
 def _check_browser(call: Call, operation: str, identifier: str | None, raw: Parameters) -> None:
     """A publishable key reaches only what its client_secret names, and only what Stripe.js needs."""
     if operation not in FOR_BROWSERS:
-        raise unauthorized(SECRET_KEY_REQUIRED, "secret_key_required")
+        raise unauthorized(NOT_FOR_BROWSERS, "secret_key_required")
     raw.pop("key", None)
     if operation.startswith("payment_intent") and identifier:
         secret = raw.pop("client_secret", None)

@@ -16,8 +16,8 @@ from lumira.sandbox import shapes
 from lumira.sandbox.api import Api, Keys
 from lumira.sandbox.call import Call
 from lumira.sandbox.deliveries import BACK_OFF, Deliveries
+from lumira.sandbox.resources import TASKS
 from lumira.sandbox.store import Store
-from lumira.sandbox.tasks import TASKS
 
 
 def create_app(
@@ -34,13 +34,14 @@ def create_app(
 ) -> Starlette:
     """The sandbox as an ASGI application, to be served by one process.
 
-    `key` and `publishable_key`: the only keys accepted; without them any test key. `state`: the SQLite file, else
-    memory. `webhook_url` and `webhook_secret`: an endpoint that is always there, for all events. `faults`: serve the
-    control endpoints under /_sandbox. `settlement_delay`: seconds until what settles later does. `back_off`: seconds
-    between a delivery's attempts. Raises sqlite3.Error when the state file can't be used.
+    `key` and `publishable_key`: the only keys accepted; without them any test key. `state`: the SQLite file,
+    else memory. `webhook_url` and `webhook_secret`: an endpoint that is always there, for all events.
+    `faults`: serve the control endpoints under /_sandbox. `settlement_delay`: seconds until what settles
+    later does. `back_off`: seconds between a delivery's attempts. Raises sqlite3.Error when the state file
+    can't be used.
     """
     store = Store(state)
-    api = Api(store, Keys(key, publishable_key), settlement_delay)
+    api = Api(store, Keys(key, publishable_key), settlement_delay, country)
     if webhook_url:
         _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
 
@@ -82,7 +83,10 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
         store.begin()
         while task := store.take_task(api.now()):
             kind, identifier = task
-            TASKS[kind](Call(store, int(api.now()), settlement_delay=api.settlement_delay), identifier)
+            TASKS[kind](
+                Call(store, int(api.now()), settlement_delay=api.settlement_delay, country=api.country),
+                identifier,
+            )
             deliveries.wake.set()
             store.commit()
             store.begin()

@@ -37,11 +37,14 @@ class Call:
     """The request comes from a browser, with a publishable key."""
     settlement_delay: float = 1.0
     """Seconds until what settles later does."""
+    country: str = "FR"
+    """The account's."""
 
     def find(self, kind: str, identifier: str, *, param: str | None = None) -> StripeObject:
         """The object of this kind with this id.
 
-        Raises StripeError resource_missing: 404 when the id stands in the URL, 400 when in the parameter `param`.
+        Raises StripeError resource_missing: 404 when the id stands in the URL, 400 when in the parameter
+        `param`.
         """
         body = self.store.get(identifier)
         if body is None or body["object"] != kind:
@@ -65,19 +68,16 @@ class Call:
             if endpoint["status"] == "enabled" and {kind, "*"} & set(endpoint["enabled_events"])
         ]
         request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
-        event = shapes.event(self.now, kind, public(body), previous, API_VERSION, request, len(endpoints))
+        event = shapes.event(
+            self.now, kind, shapes.without_secret(body), previous, API_VERSION, request, len(endpoints)
+        )
         self.store.save(event)
         for endpoint in reversed(endpoints):
             self.store.add_delivery(event["id"], endpoint, self.now)
 
     def later(self, kind: str, identifier: str) -> None:
-        """Let a task of `tasks.TASKS` happen to an object once the settlement delay has passed."""
+        """Let a task of `resources.TASKS` happen to an object once the settlement delay has passed."""
         self.store.add_task(self.now + self.settlement_delay, kind, identifier)
-
-
-def public(body: StripeObject) -> StripeObject:
-    """An object as answers and events show it: a webhook endpoint's secret is shown only at its creation."""
-    return {name: value for name, value in body.items() if name != "secret"}
 
 
 def changed(body: StripeObject, changes: StripeObject) -> StripeObject:

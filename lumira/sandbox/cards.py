@@ -1,7 +1,7 @@
-"""The test cards and what each one does. https://docs.stripe.com/testing
+"""The test cards and what each one does. https://docs.stripe.com/testing.
 
-A card is known by its number (typed into the stand-in for Stripe.js) or by the id of its test PaymentMethod. A
-PaymentMethod made from it carries the card's fingerprint, and by that the sandbox knows later how it behaves.
+A card is known by its number (typed into the stand-in for Stripe.js) or by the id of its test PaymentMethod.
+A PaymentMethod made from it carries the card's fingerprint, and by that its behaviour is known later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RefundOutcome = Literal["succeeded", "pending", "failed"]
 
 @dataclass(frozen=True)
 class Decline:
-    """What a declined card answers. https://docs.stripe.com/declines/codes"""
+    """What a declined card answers. https://docs.stripe.com/declines/codes."""
 
     code: str
     decline_code: str
@@ -37,7 +37,8 @@ DECLINES = {
         Decline(
             "card_declined",
             "card_velocity_exceeded",
-            "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+            "Your card was declined for making repeated attempts too frequently or exceeding its amount "
+            "limit.",
         ),
         Decline(
             "expired_card",
@@ -104,7 +105,8 @@ def _decline(number: str, decline: str) -> Card:
     return Card(number, decline=decline)
 
 
-# Test PaymentMethod → card. Stripe documents some ids with the brand in them and some without; both work here.
+# Test PaymentMethod → card. Stripe documents some ids with the brand in them and some without; both work
+# here.
 CARDS = {
     "pm_card_visa": Card("4242424242424242"),
     "pm_card_visa_debit": Card("4000056655665556", funding="debit"),
@@ -173,9 +175,6 @@ CARDS |= {
 
 BY_NUMBER = {card.number: card for card in CARDS.values()}
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS.values()}
-
-# Before these, the bank of a card is asked; a number of a brand that is no test card is declined as Stripe does.
-BRANDS = {"4": "visa", "5": "mastercard", "2": "mastercard", "3": "amex", "6": "discover"}
 
 
 @dataclass(frozen=True)

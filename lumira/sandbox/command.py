@@ -76,7 +76,8 @@ def sandbox(
     server = Server(config)
     server.address = f"http://{host}:{listener.getsockname()[1]}"
     for stop in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to do.
+        # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to
+        # do.
         signal.signal(stop, signal.SIG_IGN)
     server.run(sockets=[listener])
 

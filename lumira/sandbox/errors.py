@@ -19,8 +19,9 @@ StripeObject = dict[str, Any]
 class StripeError(Exception):
     """An answer that is no success.
 
-    `keeps_changes`: a declined card leaves a failed charge and an event behind, while every other error leaves
-    the state as it was. `validation`: the request never began to execute, so that its idempotency key stays free.
+    `keeps_changes`: a declined card leaves a failed charge and an event behind, while every other error
+    leaves the state as it was. `validation`: the request never began to execute, so that its idempotency key
+    stays free.
     """
 
     def __init__(
@@ -84,14 +85,15 @@ def unauthorized(message: str, code: str | None = None) -> StripeError:
 
 
 def idempotency_error(message: str) -> StripeError:
-    """The key was used before with another request. https://docs.stripe.com/api/idempotent_requests"""
+    """The key was used before with another request. https://docs.stripe.com/api/idempotent_requests."""
     return StripeError(400, {"message": message, "type": "idempotency_error"}, validation=True)
 
 
 def idempotency_key_in_use(key: str) -> StripeError:
     """409: the first request with this key is still under way."""
     message = (
-        "There is currently another in-progress request using this Idempotent Key (that probably means you submitted "
+        "There is currently another in-progress request using this Idempotent Key (that probably means you "
+        "submitted "
         f"twice, and the other request is still going through): {key}. Please try again later."
     )
     error = {"code": "idempotency_key_in_use", "message": message, "type": "idempotency_error"}

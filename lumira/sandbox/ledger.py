@@ -1,16 +1,23 @@
-"""The balance: every movement is a balance transaction, and the balance is their sum."""
+"""The account and its balance: every movement is a balance transaction, and the balance is their sum."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject
 from lumira.sandbox.parameters import Parameters
 
-# Stripe's usual delay in Europe, and what tests of payouts wait for. https://docs.stripe.com/payouts#payout-schedule
-AVAILABLE_AFTER = 7 * 86400
+AVAILABLE_AFTER = 7 * 86400  # https://docs.stripe.com/payouts#payout-schedule
+CURRENCY_OF = {
+    "CH": "chf",
+    "DK": "dkk",
+    "GB": "gbp",
+    "JP": "jpy",
+    "NO": "nok",
+    "PL": "pln",
+    "SE": "sek",
+    "US": "usd",
+}
 
 
 def record(
@@ -40,28 +47,36 @@ def record(
         reporting_category=reporting_category,
     )
     call.save(transaction)
+    if transaction["status"] == "pending":
+        call.store.add_task(transaction["available_on"], "make_available", transaction["id"])
     return transaction
 
 
-def current_status(transaction: StripeObject, now: int) -> StripeObject:
-    """A balance transaction turns from pending to available by the clock alone."""
-    return {**transaction, "status": "available" if transaction["available_on"] <= now else "pending"}
+def make_available(call: Call, identifier: str) -> None:
+    """The money of a balance transaction has arrived."""
+    transaction = call.find("balance_transaction", identifier)
+    transaction["status"] = "available"
+    call.save(transaction)
 
 
-def retrieve_balance(call: Call, params: Parameters, currency: str) -> StripeObject:
-    """GET /v1/balance: what is available and what is pending, currency by currency."""
-    sums = call.store.balance(call.now) or [(currency, 0, 0)]
-
-    def column(position: int) -> list[dict[str, Any]]:
-        return [
-            {"amount": row[position], "currency": row[0], "source_types": {"card": row[position]}}
-            for row in sums
-        ]
-
+def retrieve_balance(call: Call, _: Parameters) -> StripeObject:
+    """What is available and what is pending, currency by currency: GET /v1/balance."""
+    sums = call.store.balance() or [(CURRENCY_OF.get(call.country, "eur"), 0, 0)]
+    available, pending = (
+        [{"amount": row[column], "currency": row[0], "source_types": {"card": row[column]}} for row in sums]
+        for column in (1, 2)
+    )
     return {
         "object": "balance",
-        "available": column(1),
+        "available": available,
         "livemode": False,
-        "pending": column(2),
+        "pending": pending,
         "refund_and_dispute_prefunding": {"available": [], "pending": []},
     }
+
+
+def retrieve_account(call: Call, _: Parameters) -> StripeObject:
+    """The one account of the sandbox: GET /v1/account."""
+    identifier = call.store.setting("account", shapes.new_id("acct", 16))
+    created = int(call.store.setting("account_created", str(call.now)))
+    return shapes.account(identifier, created, call.country, CURRENCY_OF.get(call.country, "eur"))

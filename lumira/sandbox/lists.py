@@ -1,32 +1,35 @@
-"""Lists and the expansion of references. https://docs.stripe.com/api/pagination, https://docs.stripe.com/expand"""
+"""Lists and the expansion of references. https://docs.stripe.com/api/pagination, https://docs.stripe.com/expand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from lumira.sandbox.call import Call, public
+from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject, invalid_request
 from lumira.sandbox.parameters import Parameters
+from lumira.sandbox.shapes import without_secret, words
 
 Conditions = list[tuple[str, list[Any]]]
 
 # Object → its references that `expand` may replace by the object itself.
-REFERENCES: dict[str, frozenset[str]] = {
-    "payment_intent": frozenset(
-        ["application", "customer", "latest_charge", "on_behalf_of", "payment_method", "review", "source", "transfer_data"]
+REFERENCES = {
+    "payment_intent": words(
+        "application customer latest_charge on_behalf_of payment_method review source transfer_data"
     ),
-    "charge": frozenset(
-        ["application", "application_fee", "balance_transaction", "customer", "failure_balance_transaction", "on_behalf_of", "payment_intent", "review", "source_transfer", "transfer"]
+    "charge": words(
+        "application application_fee balance_transaction customer failure_balance_transaction on_behalf_of "
+        "payment_intent review source_transfer transfer"
     ),
-    "refund": frozenset(
-        ["balance_transaction", "charge", "customer", "failure_balance_transaction", "payment_intent", "payment_method", "source_transfer_reversal", "transfer_reversal"]
+    "refund": words(
+        "balance_transaction charge customer failure_balance_transaction payment_intent payment_method "
+        "source_transfer_reversal transfer_reversal"
     ),
-    "dispute": frozenset(["charge", "payment_intent"]),
-    "balance_transaction": frozenset(["source"]),
-    "payment_method": frozenset(["customer"]),
-    "customer": frozenset(["default_source", "test_clock"]),
-    "payout": frozenset(["balance_transaction", "destination"]),
+    "dispute": words("charge payment_intent"),
+    "balance_transaction": words("source"),
+    "payment_method": words("customer"),
+    "customer": words("default_source test_clock"),
+    "payout": words("balance_transaction destination"),
 }
 DEEPEST = 4
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -64,7 +67,7 @@ def list_objects(
     bodies, more = call.store.page(
         kind, conditions, limit=limit, after=cursor["starting_after"], before=cursor["ending_before"]
     )
-    return {"object": "list", "data": [public(body) for body in bodies], "has_more": more, "url": url}
+    return {"object": "list", "data": [without_secret(body) for body in bodies], "has_more": more, "url": url}
 
 
 def page_size(params: Parameters) -> int:
@@ -89,8 +92,8 @@ def expand(
 ) -> StripeObject:
     """The object with the references at these paths replaced by what they refer to.
 
-    `extras` are fields that only exist when expanded ("charge.refunds"). Raises StripeError (400) for a path that
-    can't be expanded or is deeper than four levels.
+    `extras` are fields that only exist when expanded ("charge.refunds"). Raises StripeError (400) for a path
+    that can't be expanded or is deeper than four levels.
     """
     for path in paths:
         parts = path.split(".")
@@ -126,7 +129,7 @@ def _expand(
         raise _unexpandable(path)
     elif isinstance(body.get(name), str):
         found = call.store.get(body[name])
-        body[name] = public(found) if found else body[name]
+        body[name] = without_secret(found) if found else body[name]
     _expand(call, body.get(name), rest, path, extras)
 
 

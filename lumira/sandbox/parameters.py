@@ -1,7 +1,8 @@
 """Form bodies and query strings: decode them as Stripe does, and refuse what Stripe refuses.
 
-`parameters.json` says, operation by operation, which parameters exist and of what type. It is derived from the types
-that stripe-python ships for the pinned API version; tests/sandbox/parameters_of_stripe.py derives it.
+`parameters.json` says, operation by operation, which parameters exist and of what type. It is derived from
+the types that stripe-python ships for the pinned API version; tests/sandbox/parameters_of_stripe.py derives
+it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def decode(text: str) -> Parameters:
 def check(operation: str, raw: Parameters, *, former_version: bool = False) -> Parameters:
     """The typed parameters of an operation.
 
-    Raises StripeError (400) with Stripe's code and message for the first thing wrong: unknown, ill-typed, missing.
+    Raises StripeError (400) with Stripe's code and message for the first thing wrong: unknown, ill-typed,
+    missing.
     """
     shapes = TABLE[operation]
     if former_version:
@@ -172,21 +174,21 @@ def _metadata(raw: Any, param: str) -> dict[str, str]:
     for key, value in raw.items():
         if len(key) > METADATA_KEY_LENGTH:
             message = (
-                f"Metadata keys can have up to {METADATA_KEY_LENGTH} characters, but you passed in a key that is "
-                f"{len(key)} characters. Invalid key: {key}"
+                f"Metadata keys can have up to {METADATA_KEY_LENGTH} characters, but you passed in a key "
+                f"that is {len(key)} characters. Invalid key: {key}"
             )
             raise invalid_request(message, param=param, validation=True)
         if len(value) > METADATA_VALUE_LENGTH:
             message = (
-                f"Metadata values can have up to {METADATA_VALUE_LENGTH} characters, but you passed in a value that is "
-                f"{len(value)} characters. Invalid value: {value}"
+                f"Metadata values can have up to {METADATA_VALUE_LENGTH} characters, but you passed in a "
+                f"value that is {len(value)} characters. Invalid value: {value}"
             )
             raise invalid_request(message, param=f"{param}[{key}]", validation=True)
     return raw
 
 
 def merged_metadata(old: dict[str, str], new: dict[str, str] | None) -> dict[str, str]:
-    """Keys merge, `""` unsets one, and `metadata=""` (None here) unsets all. https://docs.stripe.com/api/metadata"""
+    """Keys merge, `""` unsets one, and `metadata=""` (None here) unsets all: https://docs.stripe.com/metadata."""
     if new is None:
         return {}
     merged = {key: value for key, value in {**old, **new}.items() if value != ""}
@@ -198,8 +200,9 @@ def merged_metadata(old: dict[str, str], new: dict[str, str] | None) -> dict[str
 
 def _cannot_unset(param: str) -> StripeError:
     message = (
-        f"You passed an empty string for '{param}'. We assume empty values are an attempt to unset a parameter; "
-        f"however '{param}' cannot be unset. You should remove '{param}' from your request or supply a non-empty value."
+        f"You passed an empty string for '{param}'. We assume empty values are an attempt to unset a "
+        f"parameter; however '{param}' cannot be unset. You should remove '{param}' from your request or "
+        "supply a non-empty value."
     )
     return invalid_request(message, param=param, code="parameter_invalid_empty", validation=True)
 

@@ -6,24 +6,24 @@ from datetime import UTC, datetime
 
 from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
-from lumira.sandbox.cards import BANK_ACCOUNTS, BRANDS, BY_NUMBER, CARDS, BankAccount, Card, passes_luhn
+from lumira.sandbox.cards import BANK_ACCOUNTS, BY_NUMBER, CARDS, BankAccount, passes_luhn
 from lumira.sandbox.errors import StripeError, StripeObject, invalid_request
 from lumira.sandbox.parameters import Parameters, merged_metadata
 
 RAW_CARD_REFUSED = (
-    "Sending credit card numbers directly to the Stripe API is generally unsafe. We suggest you use test tokens that map "
-    "to the test card you are using, see https://stripe.com/docs/testing. To enable testing raw card data APIs, see "
-    "https://support.stripe.com/questions/enabling-access-to-raw-card-data-apis."
+    "Sending credit card numbers directly to the Stripe API is generally unsafe. We suggest you use test "
+    "tokens that map to the test card you are using, see https://stripe.com/docs/testing. To enable testing "
+    "raw card data APIs, see https://support.stripe.com/questions/enabling-access-to-raw-card-data-apis."
 )
 
 
 def create(call: Call, params: Parameters) -> StripeObject:
-    """POST /v1/payment_methods"""
+    """POST /v1/payment_methods."""
     return make_payment_method(call, params)
 
 
 def attach(call: Call, identifier: str, params: Parameters) -> StripeObject:
-    """POST /v1/payment_methods/:id/attach"""
+    """POST /v1/payment_methods/:id/attach."""
     customer = call.find("customer", params.get("customer", ""), param="customer")
     method = test_payment_method(call, identifier) or call.find("payment_method", identifier)
     if method["customer"] not in (None, customer["id"]):
@@ -40,7 +40,7 @@ def attach(call: Call, identifier: str, params: Parameters) -> StripeObject:
 
 
 def detach(call: Call, identifier: str, _: Parameters) -> StripeObject:
-    """POST /v1/payment_methods/:id/detach"""
+    """POST /v1/payment_methods/:id/detach."""
     method = call.find("payment_method", identifier)
     if method["customer"] is None:
         message = "The payment method you provided is not attached to a customer so detachment is impossible."
@@ -109,7 +109,8 @@ def _card(call: Call, typed: Parameters) -> StripeObject:
             {
                 "code": "card_declined",
                 "decline_code": "test_mode_live_card",
-                "message": "Your card was declined. Your request was in test mode, but used a non test card. For a list "
+                "message": "Your card was declined. Your request was in test mode, but used a non test card. "
+                "For a list "
                 "of valid test cards, visit: https://stripe.com/docs/testing.",
                 "type": "card_error",
             },
@@ -132,6 +133,3 @@ def _card_error(code: str, message: str, param: str) -> StripeError:
 
 def _year(now: int) -> int:
     return datetime.fromtimestamp(now, UTC).year
-
-
-__all__ = ["BRANDS", "Card", "attach", "create", "detach", "make_payment_method", "test_payment_method"]

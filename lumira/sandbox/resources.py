@@ -7,49 +7,84 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
-from lumira.sandbox import payment_methods, payments
+from lumira.sandbox import (
+    attempts,
+    charges,
+    customers,
+    disputes,
+    events,
+    ledger,
+    payment_methods,
+    payments,
+    refunds,
+    webhook_endpoints,
+)
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeError, StripeObject, unknown_url
+from lumira.sandbox.errors import StripeObject, unknown_url
 from lumira.sandbox.lists import list_objects
 from lumira.sandbox.parameters import Parameters
-
-Operation = Callable[..., StripeObject]
+from lumira.sandbox.search import search
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of object: where it lives, what its list filters by, and what can be done to it."""
+    """One kind of object: where it lives, what can be done to it, and what its list filters by."""
 
     kind: str
     path: str
+    operations: str
+    """create, retrieve, update, list, search, delete, and verbs on one object such as confirm."""
     filters: tuple[str, ...] = ()
-    operations: tuple[str, ...] = ()
-    """Of create, retrieve, update, list, search, delete, and verbs of one object such as confirm."""
-    functions: Any = None
-    """The module holding a function for each operation that is not the plain reading of objects."""
+    functions: ModuleType | None = None
+    """Where the functions of the operations are; reading needs none."""
 
 
 RESOURCES = (
     Resource(
         "payment_intent",
         "payment_intents",
+        "create retrieve update list search confirm capture cancel",
         ("customer",),
-        ("create", "retrieve", "update", "list", "confirm", "capture", "cancel"),
         payments,
     ),
-    Resource("charge", "charges", ("customer", "payment_intent"), ("retrieve", "list")),
+    Resource("charge", "charges", "retrieve update list search", ("customer", "payment_intent"), charges),
+    Resource(
+        "refund", "refunds", "create retrieve update list cancel", ("charge", "payment_intent"), refunds
+    ),
+    Resource("customer", "customers", "create retrieve update list search", ("email",), customers),
     Resource(
         "payment_method",
         "payment_methods",
+        "create retrieve list attach detach",
         ("customer", "type"),
-        ("create", "retrieve", "list", "attach", "detach"),
         payment_methods,
     ),
-    Resource("event", "events", ("type",), ("retrieve", "list")),
-    Resource("balance_transaction", "balance_transactions", ("source", "type"), ("retrieve", "list")),
+    Resource("dispute", "disputes", "retrieve update list close", ("charge", "payment_intent"), disputes),
+    Resource(
+        "balance_transaction",
+        "balance_transactions",
+        "retrieve list",
+        ("source", "type", "currency", "payout"),
+        ledger,
+    ),
+    Resource("payout", "payouts", "retrieve list", ("status", "destination")),
+    Resource("event", "events", "retrieve list", (), events),
+    Resource(
+        "webhook_endpoint", "webhook_endpoints", "create retrieve update list delete", (), webhook_endpoints
+    ),
 )
+
+# operation → (method, URL); every other word is a verb: POST /v1/{path}/*/{verb}.
+URLS = {
+    "create": ("POST", "/v1/{path}"),
+    "list": ("GET", "/v1/{path}"),
+    "search": ("GET", "/v1/{path}/search"),
+    "retrieve": ("GET", "/v1/{path}/*"),
+    "update": ("POST", "/v1/{path}/*"),
+    "delete": ("DELETE", "/v1/{path}/*"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,51 +92,61 @@ class Route:
     """What a URL leads to: the name of its parameters' table, and the function."""
 
     name: str
-    function: Operation
-    takes_id: bool
+    function: Callable[..., StripeObject]
+    takes_id: bool = True
 
 
-def _plain(resource: Resource, operation: str) -> Operation:
-    """Reading is the same for every kind."""
+def _function(resource: Resource, operation: str) -> Callable[..., StripeObject]:
+    """The resource's own function, or the reading that is the same for every kind."""
+    if own := getattr(resource.functions, "list_all" if operation == "list" else operation, None):
+        function: Callable[..., StripeObject] = own
+        return function
     if operation == "list":
-        url = f"/v1/{resource.path}"
-        return lambda call, params: list_objects(call, resource.kind, url, params, resource.filters)
-    return lambda call, identifier, params: call.find(resource.kind, identifier)  # noqa: ARG005
+        return lambda call, params: list_objects(
+            call, resource.kind, f"/v1/{resource.path}", params, resource.filters
+        )
+    if operation == "search":
+        return search(resource.kind, resource.path)
+    return lambda call, identifier, _: call.find(resource.kind, identifier)
 
 
 def _routes() -> dict[tuple[str, str], Route]:
-    """(method, URL with `*` for the id) → route."""
-    routes = {}
+    routes = {
+        ("GET", "/v1/account"): Route("account.retrieve", ledger.retrieve_account, takes_id=False),
+        ("GET", "/v1/balance"): Route("balance.retrieve", ledger.retrieve_balance, takes_id=False),
+    }
     for resource in RESOURCES:
-        for operation in resource.operations:
-            collection, one = f"/v1/{resource.path}", f"/v1/{resource.path}/*"
-            method, pattern = {
-                "create": ("POST", collection),
-                "list": ("GET", collection),
-                "search": ("GET", f"{collection}/search"),
-                "retrieve": ("GET", one),
-                "update": ("POST", one),
-                "delete": ("DELETE", one),
-            }.get(operation, ("POST", f"{one}/{operation}"))
-            function = getattr(resource.functions, operation, None) or _plain(resource, operation)
-            name = f"{resource.kind}.{operation}"
-            routes[method, pattern] = Route(name, function, "*" in pattern)
+        for operation in resource.operations.split():
+            method, url = URLS.get(operation, ("POST", f"/v1/{{path}}/*/{operation}"))
+            url = url.format(path=resource.path)
+            function = _function(resource, operation)
+            routes[method, url] = Route(f"{resource.kind}.{operation}", function, takes_id="*" in url)
     return routes
 
 
 ROUTES = _routes()
 
+# Fields that only expanding shows.
+EXTRAS: dict[str, Callable[[Call, StripeObject], StripeObject]] = {"charge.refunds": refunds.refunds_of}
+
+TASKS: dict[str, Callable[[Call, str], None]] = {
+    "settle_charge": attempts.settle_charge_later,
+    "settle_debit": attempts.settle_debit,
+    "settle_refund": refunds.settle,
+    "open_dispute": disputes.open_dispute,
+    "decide_dispute": disputes.decide,
+    "make_available": ledger.make_available,
+}
+"""What happens later, by itself: the name that `Call.later` takes → what is done then."""
+
 
 def find_route(method: str, path: str) -> tuple[Route, str | None]:
-    """The route of a request and the id in its URL. Raises StripeError 404 for what the sandbox doesn't serve."""
+    """The route of a request and the id in its URL. Raises StripeError 404 for what is not served."""
     if route := ROUTES.get((method, path)):
         return route, None
     parts = path.split("/")  # "", "v1", collection, id, [verb]
-    if (
-        len(parts) >= 4
-        and parts[3]
-        and (route := ROUTES.get((method, "/".join([*parts[:3], "*", *parts[4:]]))))
-    ):
+    pattern = "/".join([*parts[:3], "*", *parts[4:]])
+    if len(parts) >= 4 and parts[3] and (route := ROUTES.get((method, pattern))):
         return route, parts[3]
     raise unknown_url(method, path)
 
@@ -109,8 +154,3 @@ def find_route(method: str, path: str) -> tuple[Route, str | None]:
 def perform(call: Call, route: Route, identifier: str | None, params: Parameters) -> StripeObject:
     """Do what a route stands for."""
     return route.function(call, identifier, params) if route.takes_id else route.function(call, params)
-
-
-EXTRAS: dict[str, Callable[[Call, StripeObject], Any]] = {}
-
-__all__ = ["EXTRAS", "RESOURCES", "ROUTES", "Resource", "Route", "StripeError", "find_route", "perform"]

@@ -14,8 +14,27 @@ from lumira.sandbox.cards import BankAccount, Card
 from lumira.sandbox.errors import StripeObject
 
 ALPHABET = string.ascii_letters + string.digits
-NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
-EMPTY_EVIDENCE = ["access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication", "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature", "duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id", "product_description", "receipt", "refund_policy", "refund_policy_disclosure", "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address", "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number", "uncategorized_file", "uncategorized_text"]
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+def nulls(names: str) -> StripeObject:
+    """Fields that are there and null."""
+    return dict.fromkeys(names.split())
+
+
+NO_ADDRESS = nulls("city country line1 line2 postal_code state")
+EVIDENCE = (
+    "access_activity_log billing_address cancellation_policy cancellation_policy_disclosure "
+    "cancellation_rebuttal customer_communication customer_email_address customer_name customer_purchase_ip "
+    "customer_signature duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id "
+    "product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation "
+    "service_date service_documentation shipping_address shipping_carrier shipping_date "
+    "shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text"
+)
 
 
 def new_id(prefix: str, length: int = 24) -> str:
@@ -24,66 +43,44 @@ def new_id(prefix: str, length: int = 24) -> str:
 
 
 def payment_intent(now: int, amount: int, currency: str, payment_method_types: list[str]) -> StripeObject:
-    """https://docs.stripe.com/api/payment_intents/object"""
+    """https://docs.stripe.com/api/payment_intents/object."""
     identifier = new_id("pi")
     return {
         "id": identifier,
         "object": "payment_intent",
-        "allowed_payment_method_types": None,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
-        "canceled_at": None,
-        "cancellation_reason": None,
         "capture_method": "automatic_async",
         "client_secret": f"{identifier}_{new_id('secret', 25)}",
         "confirmation_method": "automatic",
         "created": now,
         "currency": currency,
-        "customer": None,
-        "customer_account": None,
-        "description": None,
-        "excluded_payment_method_types": None,
-        "last_payment_error": None,
-        "latest_charge": None,
         "livemode": False,
         "metadata": {},
-        "next_action": None,
-        "on_behalf_of": None,
-        "payment_method": None,
-        "payment_method_configuration_details": None,
         "payment_method_options": {},
         "payment_method_types": payment_method_types,
-        "processing": None,
-        "receipt_email": None,
-        "review": None,
-        "setup_future_usage": None,
-        "shipping": None,
-        "source": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
+        **nulls(
+            "allowed_payment_method_types application application_fee_amount automatic_payment_methods "
+            "canceled_at cancellation_reason customer customer_account description "
+            "excluded_payment_method_types last_payment_error latest_charge next_action on_behalf_of "
+            "payment_method payment_method_configuration_details processing receipt_email review "
+            "setup_future_usage shipping source statement_descriptor statement_descriptor_suffix "
+            "transfer_data transfer_group"
+        ),
     }
 
 
 def charge(now: int, intent: StripeObject, method: StripeObject, descriptor: str) -> StripeObject:
-    """The charge of one attempt to pay a PaymentIntent. https://docs.stripe.com/api/charges/object"""
+    """The charge of one attempt to pay a PaymentIntent. https://docs.stripe.com/api/charges/object."""
     return {
         "id": new_id("ch"),
         "object": "charge",
         "amount": intent["amount"],
         "amount_captured": 0,
         "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": descriptor,
         "captured": False,
@@ -92,32 +89,25 @@ def charge(now: int, intent: StripeObject, method: StripeObject, descriptor: str
         "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
-        "failure_balance_transaction": None,
-        "failure_code": None,
-        "failure_message": None,
         "fraud_details": {},
         "livemode": False,
         "metadata": dict(intent["metadata"]),
-        "on_behalf_of": None,
-        "outcome": None,
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": None,
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
-        "receipt_url": None,
         "refunded": False,
-        "review": None,
         "shipping": intent["shipping"],
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
         "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": "pending",
-        "transfer_data": None,
         "transfer_group": intent["transfer_group"],
+        **nulls(
+            "application application_fee application_fee_amount balance_transaction "
+            "failure_balance_transaction failure_code failure_message on_behalf_of outcome "
+            "payment_method_details receipt_number receipt_url review source source_transfer "
+            "statement_descriptor transfer_data"
+        ),
     }
 
 
@@ -168,7 +158,7 @@ def three_d_secure(result: str) -> StripeObject:
 
 
 def outcome(card: Card, decline_code: str | None, advice_code: str | None, *, blocked: bool) -> StripeObject:
-    """A charge's `outcome`. https://docs.stripe.com/api/charges/object#charge_object-outcome"""
+    """A charge's `outcome`. https://docs.stripe.com/api/charges/object#charge_object-outcome."""
     approved = decline_code is None
     if approved:
         network_status, kind, message = "approved_by_network", "authorized", "Payment complete."
@@ -197,7 +187,7 @@ def outcome(card: Card, decline_code: str | None, advice_code: str | None, *, bl
 def payment_method(
     now: int, kind: str, details: StripeObject, billing: StripeObject | None = None
 ) -> StripeObject:
-    """https://docs.stripe.com/api/payment_methods/object"""
+    """https://docs.stripe.com/api/payment_methods/object."""
     return {
         "id": new_id("pm"),
         "object": "payment_method",
@@ -263,25 +253,23 @@ def sepa_debit_details(sepa_debit: StripeObject) -> StripeObject:
 
 
 def refund(now: int, charge_: StripeObject, amount: int, status: str) -> StripeObject:
-    """https://docs.stripe.com/api/refunds/object"""
+    """https://docs.stripe.com/api/refunds/object."""
     return {
         "id": new_id("re"),
         "object": "refund",
         "amount": amount,
-        "balance_transaction": None,
         "charge": charge_["id"],
         "created": now,
         "currency": charge_["currency"],
         "customer": charge_["customer"],
-        "customer_account": None,
         "metadata": {},
         "payment_intent": charge_["payment_intent"],
         "payment_method": charge_["payment_method"],
-        "reason": None,
-        "receipt_number": None,
-        "source_transfer_reversal": None,
         "status": status,
-        "transfer_reversal": None,
+        **nulls(
+            "balance_transaction customer_account reason receipt_number source_transfer_reversal "
+            "transfer_reversal"
+        ),
     }
 
 
@@ -298,7 +286,7 @@ def balance_transaction(
     description: str | None = None,
     reporting_category: str,
 ) -> StripeObject:
-    """https://docs.stripe.com/api/balance_transactions/object"""
+    """https://docs.stripe.com/api/balance_transactions/object."""
     details = {
         "amount": fee,
         "application": None,
@@ -327,20 +315,13 @@ def balance_transaction(
 
 
 def customer(now: int) -> StripeObject:
-    """https://docs.stripe.com/api/customers/object"""
+    """https://docs.stripe.com/api/customers/object."""
     return {
         "id": new_id("cus", 14),
         "object": "customer",
-        "address": None,
         "balance": 0,
         "created": now,
-        "currency": None,
-        "customer_account": None,
-        "default_source": None,
         "delinquent": False,
-        "description": None,
-        "discount": None,
-        "email": None,
         "invoice_prefix": new_id("", 8)[1:].upper(),
         "invoice_settings": {
             "custom_fields": None,
@@ -350,18 +331,18 @@ def customer(now: int) -> StripeObject:
         },
         "livemode": False,
         "metadata": {},
-        "name": None,
         "next_invoice_sequence": 1,
-        "phone": None,
         "preferred_locales": [],
-        "shipping": None,
         "tax_exempt": "none",
-        "test_clock": None,
+        **nulls(
+            "address currency customer_account default_source description discount email name phone "
+            "shipping test_clock"
+        ),
     }
 
 
 def dispute(now: int, charge_: StripeObject, reason: str, status: str, due_by: int) -> StripeObject:
-    """https://docs.stripe.com/api/disputes/object"""
+    """https://docs.stripe.com/api/disputes/object."""
     inquiry = status.startswith("warning")
     card = charge_["payment_method_details"]["card"]
     return {
@@ -373,7 +354,7 @@ def dispute(now: int, charge_: StripeObject, reason: str, status: str, due_by: i
         "created": now,
         "currency": charge_["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {**dict.fromkeys(EMPTY_EVIDENCE), "enhanced_evidence": {}},
+        "evidence": {**nulls(EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
             "due_by": due_by,
             "enhanced_eligibility": {},
@@ -409,7 +390,7 @@ def event(
     request: StripeObject,
     pending_webhooks: int,
 ) -> StripeObject:
-    """https://docs.stripe.com/api/events/object"""
+    """https://docs.stripe.com/api/events/object."""
     data: StripeObject = {"object": body}
     if previous_attributes is not None:
         data["previous_attributes"] = previous_attributes
@@ -444,8 +425,27 @@ def webhook_endpoint(now: int, url: str, enabled_events: list[str]) -> StripeObj
     }
 
 
+def without_secret(body: StripeObject) -> StripeObject:
+    """An object as lists, answers and events show it: an endpoint's secret is shown only at its creation."""
+    return {name: value for name, value in body.items() if name != "secret"}
+
+
+# https://docs.stripe.com/js/payment_intents/retrieve_payment_intent
+SHOWN_TO_BROWSERS = words(
+    "id object amount amount_details automatic_payment_methods canceled_at cancellation_reason "
+    "capture_method client_secret confirmation_method created currency description last_payment_error "
+    "livemode next_action payment_method payment_method_configuration_details payment_method_types "
+    "processing receipt_email setup_future_usage shipping source status"
+)
+
+
+def for_browser(intent: StripeObject) -> StripeObject:
+    """What Stripe shows of a PaymentIntent to a publishable key."""
+    return {name: value for name, value in intent.items() if name in SHOWN_TO_BROWSERS}
+
+
 def account(identifier: str, created: int, country: str, currency: str) -> StripeObject:
-    """The one account of the sandbox. https://docs.stripe.com/api/accounts/object"""
+    """The one account of the sandbox. https://docs.stripe.com/api/accounts/object."""
     nothing_due: StripeObject = {
         "alternatives": [],
         "current_deadline": None,

@@ -1,7 +1,8 @@
 """What the sandbox remembers, in SQLite: objects, idempotency keys, deliveries, and what is due later.
 
-One connection, used by one thread (the event loop's), so that a request is a transaction and nothing needs a lock.
-Every list is a walk along one index from where the page begins: it costs the same at 1,000 and at 100,000 objects.
+One connection, used by one thread (the event loop's), so that a request is a transaction and nothing needs a
+lock. Every list is a walk along one index from where the page begins: it costs the same at 1,000 and at
+100,000 objects.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from typing import Any
 from lumira.sandbox.errors import StripeObject
 
 # Fields that lists filter by; each has a column and an index ending in the order of lists.
-FILTERS = ("customer", "payment_intent", "charge", "source", "type", "email")
+FILTERS = (
+    "customer",
+    "payment_intent",
+    "charge",
+    "source",
+    "type",
+    "email",
+    "currency",
+    "status",
+    "destination",
+    "payout",
+)
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS objects (
@@ -29,7 +41,8 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS newest ON objects (object, created, sequence);
 {
     "".join(
-        f"CREATE INDEX IF NOT EXISTS by_{name} ON objects (object, {name}, created, sequence) WHERE {name} IS NOT NULL;"
+        f"CREATE INDEX IF NOT EXISTS by_{name} ON objects (object, {name}, created, sequence) WHERE {name} "
+        "IS NOT NULL;"
         for name in FILTERS
     )
 }
@@ -139,8 +152,8 @@ class Store:
     ) -> tuple[list[StripeObject], bool]:
         """Objects of a kind, newest first, and whether more follow.
 
-        `conditions` are SQL with its values. `after` continues towards older objects; `before` is the page just
-        ahead of an object, still newest first.
+        `conditions` are SQL with its values. `after` continues towards older objects; `before` is the page
+        just ahead of an object, still newest first.
         """
         where = ["object = ?", *(text for text, _ in conditions)]
         values: list[Any] = [kind, *(value for _, many in conditions for value in many)]
@@ -170,13 +183,12 @@ class Store:
         row = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
         return int(row[0])
 
-    def balance(self, now: int) -> list[tuple[str, int, int]]:
+    def balance(self) -> list[tuple[str, int, int]]:
         """(currency, available, pending) summed over the balance transactions, in minor units."""
-        net, free = "json_extract(body, '$.net')", "json_extract(body, '$.available_on') <= ?"
+        net, free = "json_extract(body, '$.net')", "json_extract(body, '$.status') = 'available'"
         rows = self.connection.execute(
-            f"SELECT json_extract(body, '$.currency') AS currency, sum(iif({free}, {net}, 0)), "  # noqa: S608
-            f"sum(iif({free}, 0, {net})) FROM objects WHERE object = 'balance_transaction' GROUP BY currency",
-            (now, now),
+            f"SELECT currency, sum(iif({free}, {net}, 0)), sum(iif({free}, 0, {net})) "  # noqa: S608
+            "FROM objects WHERE object = 'balance_transaction' GROUP BY currency"
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
@@ -189,8 +201,8 @@ class Store:
     def take_task(self, now: float) -> tuple[str, str] | None:
         """The next task due, which is thereby taken: (kind, id)."""
         row = self.connection.execute(
-            "DELETE FROM tasks WHERE sequence = (SELECT sequence FROM tasks WHERE due <= ? ORDER BY due, sequence LIMIT 1) "
-            "RETURNING kind, id",
+            "DELETE FROM tasks WHERE sequence = (SELECT sequence FROM tasks WHERE due <= ? ORDER BY due, "
+            "sequence LIMIT 1) RETURNING kind, id",
             (now,),
         ).fetchone()
         return (row[0], row[1]) if row else None

@@ -1,0 +1,177 @@
+"""Stripe's search language, turned into SQL. https://docs.stripe.com/search.
+
+    clause [AND|OR clause]…    clause: [-]field(: ~ > < >= <=)value
+    status:'succeeded' AND metadata['orderId']:'42'        -currency:"eur"  amount>=1000
+
+The sandbox finds an object at once, where Stripe may take a minute.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+from lumira.sandbox.call import Call
+from lumira.sandbox.errors import StripeError, StripeObject, invalid_request
+from lumira.sandbox.lists import page_size
+from lumira.sandbox.parameters import Parameters
+
+Kind = Literal["number", "token", "text"]
+Condition = tuple[str, list[Any]]
+
+CARD = "payment_method_details.card"
+# The fields each kind of object can be searched by:
+# https://docs.stripe.com/search#query-fields-for-payment-intents
+FIELDS: dict[str, dict[str, Kind]] = {
+    "payment_intent": {
+        "amount": "number",
+        "created": "number",
+        "currency": "token",
+        "customer": "token",
+        "status": "token",
+    },
+    "charge": {
+        "amount": "number",
+        "billing_details.address.postal_code": "token",
+        "created": "number",
+        "currency": "token",
+        "customer": "token",
+        "disputed": "token",
+        f"{CARD}.brand": "token",
+        f"{CARD}.exp_month": "number",
+        f"{CARD}.exp_year": "number",
+        f"{CARD}.fingerprint": "token",
+        f"{CARD}.last4": "token",
+        "refunded": "token",
+        "status": "token",
+    },
+    "customer": {"created": "number", "email": "text", "name": "text", "phone": "text"},
+}
+MOST_CLAUSES = 10
+SHORTEST_SUBSTRING = 3
+CLAUSE = re.compile(
+    r"""\s*(?:(?P<joint>AND|OR)\s+)?
+    (?P<negated>-?)(?P<field>[a-z_0-9.]+)(?:\[(?P<quote>["'])(?P<key>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\])?
+    \s*(?P<operator>>=|<=|[:~><])\s*
+    (?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<bare>[^\s"']+))(?=\s|$)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def search(kind: str, path: str) -> Callable[[Call, Parameters], StripeObject]:
+    """The search operation of a kind of object: GET /v1/{path}/search."""
+
+    def operation(call: Call, params: Parameters) -> StripeObject:
+        condition = parse(params["query"], kind, path)
+        limit = page_size(params)
+        after = _position(params["page"]) if "page" in params else None
+        bodies, more = call.store.page(kind, [condition], limit=limit, after=after)
+        answer: StripeObject = {
+            "object": "search_result",
+            "data": bodies,
+            "has_more": more,
+            "next_page": None,
+            "url": f"/v1/{path}/search",
+        }
+        if more and (position := call.store.position(bodies[-1]["id"])):
+            answer["next_page"] = base64.urlsafe_b64encode(f"{position[0]}.{position[1]}".encode()).decode()
+        if "total_count" in (params.get("expand") or []):
+            answer["total_count"] = call.store.count(kind, [condition])
+        return answer
+
+    return operation
+
+
+def parse(query: str, kind: str, path: str) -> Condition:
+    """A query as one SQL condition with its values. Raises StripeError (400) for what is no query."""
+    clauses: list[Condition] = []
+    joints: set[str] = set()
+    position = 0
+    while query[position:].strip():
+        match = CLAUSE.match(query, position)
+        if not match or (match["joint"] and not clauses):
+            raise _invalid(f"We were unable to parse your search query at: {query[position:].strip()}")
+        if clauses:
+            joints.add((match["joint"] or "AND").upper())
+        clauses.append(_clause(match, kind, path))
+        position = match.end()
+    if not clauses:
+        raise _invalid("The query is empty.")
+    if len(joints) > 1:
+        raise _invalid("AND and OR can't be combined in one query.")
+    if len(clauses) > MOST_CLAUSES:
+        raise _invalid(f"A query can have at most {MOST_CLAUSES} clauses.")
+    joint = f" {joints.pop() if joints else 'AND'} "
+    return "(" + joint.join(text for text, _ in clauses) + ")", [
+        value for _, many in clauses for value in many
+    ]
+
+
+def _clause(match: re.Match[str], kind: str, path: str) -> Condition:
+    field, key, operator = match["field"], match["key"], match["operator"]
+    quoted = match["double"] if match["double"] is not None else match["single"]
+    value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else match["bare"]
+    is_null = quoted is None and value.lower() == "null"
+    if field == "metadata" and key is not None:
+        text, values = _metadata(re.sub(r"\\(.)", r"\1", key), operator, value, is_null=is_null)
+    elif field in FIELDS[kind] and key is None:
+        text, values = _field(field, FIELDS[kind][field], operator, value, is_null=is_null)
+    else:
+        raise _invalid(
+            f"Field `{field}` is an unsupported search field for resource `{path}`. See "
+            f"https://stripe.com/docs/search#query-fields-for-{path.replace('_', '-')} for a list of "
+            "supported fields."
+        )
+    return (f"NOT {text}" if match["negated"] else text), values
+
+
+def _metadata(key: str, operator: str, value: str, *, is_null: bool) -> Condition:
+    if operator not in ":~":
+        raise _invalid("Metadata can only be compared with : or ~.")
+    if is_null:
+        return "(id NOT IN (SELECT id FROM metadata WHERE key = ?))", [key]
+    if operator == "~":
+        _check_substring(value)
+        return "(id IN (SELECT id FROM metadata WHERE key = ? AND instr(lower(value), lower(?)) > 0))", [
+            key,
+            value,
+        ]
+    return "(id IN (SELECT id FROM metadata WHERE key = ? AND value = ?))", [key, value]
+
+
+def _field(field: str, type_: Kind, operator: str, value: str, *, is_null: bool) -> Condition:
+    column = field if field in ("created", "customer", "email") else f"json_extract(body, '$.{field}')"
+    if is_null:
+        return f"({column} IS NULL)", []
+    if type_ == "number":
+        if operator == "~" or not re.fullmatch(r"-?\d+", value):
+            raise _invalid(f"`{field}` is a number: compare it with :, >, <, >= or <= and an integer.")
+        return f"(coalesce({column} {'=' if operator == ':' else operator} ?, 0))", [int(value)]
+    if operator == "~" and type_ == "text":
+        _check_substring(value)
+        return f"(coalesce(instr(lower({column}), lower(?)) > 0, 0))", [value]
+    if operator != ":":
+        raise _invalid(f"The operator {operator} is not supported for the field `{field}`.")
+    if value in ("true", "false") and field in ("disputed", "refunded"):
+        return f"({column} = ?)", [value == "true"]
+    comparison = "lower({0}) = lower(?)" if type_ == "text" else "{0} = ?"
+    return f"(coalesce({comparison.format(column)}, 0))", [value]
+
+
+def _check_substring(value: str) -> None:
+    if len(value) < SHORTEST_SUBSTRING:
+        raise _invalid(f"A substring needs at least {SHORTEST_SUBSTRING} characters.")
+
+
+def _position(page: str) -> tuple[int, int]:
+    try:
+        created, sequence = base64.urlsafe_b64decode(page).decode().split(".")
+        return int(created), int(sequence)
+    except ValueError:
+        raise invalid_request(f"Invalid page: {page}", param="page") from None
+
+
+def _invalid(message: str) -> StripeError:
+    return invalid_request(message, param="query")
