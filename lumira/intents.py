@@ -32,7 +32,16 @@ from lumira.errors import (
     StripeConfigError,
     StripeServiceError,
 )
-from lumira.orders import FREE_PREFIX, Observation, Order, OrderStatus, TimelineEntry, observe
+from lumira.orders import (
+    FREE_PREFIX,
+    REFUSED,
+    Observation,
+    Order,
+    OrderStatus,
+    Page,
+    TimelineEntry,
+    observe,
+)
 
 if TYPE_CHECKING:
     from lumira.storage import Orders
@@ -256,7 +265,7 @@ class Intents:
     def _note_refusal(self, order: Order, code: str, message: str) -> None:
         refused = Observation(
             status=OrderStatus.FAILED,
-            stripe_status="refused",
+            stripe_status=REFUSED,
             at=self._clock(),
             failure_code=code,
             failure_message=message,
@@ -311,6 +320,22 @@ class Intents:
         if order is None:
             raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
         return order
+
+    def page(self, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
+        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before."""
+        require(actor, Permission.BROWSE)
+        return self._orders.page(size, cursor)
+
+    def client_secret(self, order_id: str, *, actor: Actor) -> str:
+        """The client secret with which a checkout pays this order, "" for one that never went to Stripe.
+
+        It is kept nowhere: Stripe is asked. Raises OrderNotFound.
+        """
+        require(actor, Permission.CREATE_INTENT)
+        order = self.find(order_id, actor=actor)
+        if order.is_free or not order.payment_intent_id:
+            return ""
+        return str(self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"])
 
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""

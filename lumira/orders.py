@@ -20,6 +20,8 @@ from lumira.catalog import CATALOG, Level, level_of
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
+# The stripeStatus of an order whose PaymentIntent Stripe refused to make.
+REFUSED: Final = "refused"
 
 
 class OrderStatus(StrEnum):
@@ -203,6 +205,18 @@ class Order(_Document):
     def is_free(self) -> bool:
         """A free order never went to Stripe."""
         return bool(self.payment_intent_id and self.payment_intent_id.startswith(FREE_PREFIX))
+
+    @property
+    def agrees_with_stripe(self) -> bool:
+        """Whether our status is what Stripe's means, as last heard; True while Stripe said nothing."""
+        if self.stripe_status is None:
+            return True
+        if self.stripe_status == "requires_payment_method":
+            # Before the first attempt and after a decline Stripe says the same.
+            return self.status in {OrderStatus.PENDING, OrderStatus.FAILED}
+        if self.stripe_status == REFUSED:
+            return self.status is OrderStatus.FAILED
+        return self.status is status_of({"status": self.stripe_status})
 
     @property
     def net(self) -> int:
