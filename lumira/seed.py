@@ -97,7 +97,7 @@ def generate(orders: int, days: int, seed: int, *, zone: ZoneInfo, now: datetime
         # Today's later hours have not come yet: those orders belong to the same hour of the day before.
         if instant > now:
             instant -= timedelta(days=1)
-        yield _order(chance, instant, (today - day).days, *chance.choice(customers))
+        yield _order(chance, instant, now, (today - day).days, *chance.choice(customers))
 
 
 def _batched(orders: Iterator[Order]) -> Iterator[list[Order]]:
@@ -131,7 +131,9 @@ def _customer(chance: random.Random, number: int) -> tuple[str, str]:
     return name, f"{local}.{number}@{chance.choice(_DOMAINS)}"
 
 
-def _order(chance: random.Random, created: datetime, days_ago: int, name: str, email: str) -> Order:
+def _order(
+    chance: random.Random, created: datetime, now: datetime, days_ago: int, name: str, email: str
+) -> Order:
     level = chance.choices(list(_LEVELS), list(_LEVELS.values()))[0]
     amount = next(price for until, price in _PRICES[level] if days_ago >= until)
     product = CATALOG[str(level)]
@@ -169,17 +171,17 @@ def _order(chance: random.Random, created: datetime, days_ago: int, name: str, e
     )
     if amount == 0:
         return order.model_copy(update={"completed_at": created})
-    return _settled(chance, order, settled)
+    return _settled(chance, order, min(settled, now), now)
 
 
 def _status(chance: random.Random, days_ago: int) -> OrderStatus:
     # A payment left open is cancelled by the house after two days; only recent ones still wait.
-    waiting = (5, 2) if days_ago < 2 else (0, 0)
+    waiting = (16, 5) if days_ago < 2 else (0, 0)
     weights = dict(zip(OrderStatus, (waiting[0], waiting[1], 84, 8, 5), strict=True))
     return chance.choices(list(weights), list(weights.values()))[0]
 
 
-def _settled(chance: random.Random, order: Order, at: datetime) -> Order:
+def _settled(chance: random.Random, order: Order, at: datetime, now: datetime) -> Order:
     """The order as Stripe left it: paid and perhaps refunded, declined, cancelled, or still waiting."""
     before = OrderStatus.PENDING
     stripe_status = "requires_payment_method"
@@ -216,13 +218,13 @@ def _settled(chance: random.Random, order: Order, at: datetime) -> Order:
         }
     )
     if order.status is OrderStatus.COMPLETED and chance.random() < 0.045:
-        order = _refunded(chance, order)
+        order = _refunded(chance, order, now)
     return order
 
 
-def _refunded(chance: random.Random, order: Order) -> Order:
+def _refunded(chance: random.Random, order: Order, now: datetime) -> Order:
     completed = order.completed_at or order.created_at
-    at = min(completed + timedelta(hours=chance.randint(2, 240)), datetime.now(UTC))
+    at = min(completed + timedelta(hours=chance.randint(2, 240)), now)
     amount = order.amount if chance.random() < 0.7 else order.amount // 2
     reason = chance.choices([name for name, _ in _REFUND_REASONS], [weight for _, weight in _REFUND_REASONS])[
         0

@@ -19,11 +19,10 @@ import uvicorn
 from pydantic import SecretStr
 from pymongo import MongoClient
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
-from lumira.api.application import application
+from lumira.serving import routes
 from lumira.desk import Desk
 from lumira.embedded import closing_child, embedded_store, free_port
 from lumira.settings import Settings, load_settings
@@ -157,7 +156,5 @@ def serving(app: Starlette, port: int = 0) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[str]:
     """The API on a real port; it speaks for the `desk` of the test that runs."""
-    with serving(Starlette(routes=[Mount("/api", app=application())])) as url:
+    with serving(Starlette(routes=routes())) as url:
         yield url
-
-

@@ -1,0 +1,199 @@
+"""Catalog, creation and reads over a real port, as the contract's tables say."""
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.conftest import opened
+
+CREATE = "/api/products/create-payment-intent"
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "INVALID_REQUEST_BODY"),
+        (b"not json", 400, "INVALID_REQUEST_BODY"),
+        (b"[]", 400, "INVALID_REQUEST_BODY"),
+        (b"{}", 400, "INVALID_REQUEST_BODY"),
+        (b'"x"', 400, "INVALID_REQUEST_BODY"),
+        (b"\xff\xfe", 400, "INVALID_REQUEST_BODY"),
+        (b"[" * 10000, 400, "INVALID_REQUEST_BODY"),
+        (b'{"productId": "mystique", "customerName": "\\ud800"}', 400, "INVALID_REQUEST_BODY"),
+        (b'{"customerEmail": "a@b.fr"}', 400, "MISSING_PRODUCT_ID"),
+        (b'{"productId": "x"}', 404, "PRODUCT_NOT_FOUND"),
+        (b'{"productId": "integrale"}', 409, "PRODUCT_NOT_AVAILABLE"),
+        (b'{"productId": "mystique", "customerEmail": "x"}', 400, "INVALID_EMAIL"),
+        (b'{"productId": "mystique", "metadata": {"a": 1}}', 400, "INVALID_METADATA"),
+        (b'{"productId": "' + b"x" * 200_000 + b'"}', 413, "REQUEST_TOO_LARGE"),
+    ],
+)
+def test_every_error_has_the_contracts_body(client, documents, content, status, code):
+    response = client.post(CREATE, content=content, headers={"X-Request-Id": "req-42"})
+    body = response.json()
+    assert (response.status_code, body["code"]) == (status, code)
+    assert {"error", "code", "message", "timestamp", "requestId"} <= body.keys()
+    assert body["requestId"] == response.headers["X-Request-Id"] == "req-42"
+    assert documents.productorders.count_documents({}) == 0
+
+
+def test_errors_about_products_name_the_valid_ones(client):
+    missing = client.post(CREATE, json={"customerEmail": "a@b.fr"}).json()
+    assert missing["error"] == "Product ID is required"
+    assert missing["validProductIds"] == ["initie", "mystique", "profond", "integrale"]
+    unknown = client.post(CREATE, json={"productId": "x"}).json()
+    assert unknown["message"] == "Product 'x' does not exist"
+    assert unknown["validProductIds"] == missing["validProductIds"]
+
+
+def test_a_payment_intent_is_created(client, documents):
+    response = client.post(CREATE, json={"productId": "mystique", "customerEmail": "A@b.fr"})
+    assert response.status_code == 200
+    body = response.json()
+    assert body.keys() == {"clientSecret", "orderId", "amount", "currency", "productName"}
+    assert (body["amount"], body["currency"], body["productName"]) == (4700, "eur", "Niveau Mystique")
+    assert body["clientSecret"].startswith(body["orderId"] + "_secret_")
+    document = documents.productorders.find_one({"paymentIntentId": body["orderId"]})
+    assert document["metadata"]["requestId"] == response.headers["X-Request-Id"]
+    assert document["source"] == "api"
+
+
+def test_a_repeat_with_an_idempotency_key_answers_the_same(client, documents):
+    import secrets
+
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    body = {"productId": "mystique", "customerEmail": "a@b.fr"}
+    first = client.post(CREATE, json=body, headers=headers)
+    assert client.post(CREATE, json=body, headers=headers).json() == first.json()
+    assert documents.productorders.count_documents({}) == 1
+    other = client.post(CREATE, json={"productId": "profond"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
+def test_the_free_path(client):
+    body = client.post(CREATE, json={"productId": "initie"}).json()
+    assert (body["clientSecret"], body["amount"]) == ("", 0)
+    assert body["orderId"].startswith("free_")
+    read = client.get(f"/api/products/orders/{body['orderId']}").json()
+    assert read["accessGranted"] is True
+    assert read["sanctuaryUrl"] == "/sanctuaire"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "token-of-the-tests"},
+        {"Authorization": "Bearer é"},
+    ],
+)
+def test_without_a_token_nothing_but_catalog_and_webhook(api_server, desk, headers):
+    encoded = {name: value.encode() for name, value in headers.items()}
+    for method, path in (
+        ("POST", CREATE),
+        ("GET", "/api/products/orders/x"),
+        ("GET", "/api/products/order/x"),
+    ):
+        response = httpx.request(method, api_server + path, headers=encoded, content=b"not json")
+        assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
+    assert httpx.get(f"{api_server}/api/products").status_code == 200
+
+
+def test_the_catalog(api_server, desk):
+    products = httpx.get(f"{api_server}/api/products").json()["products"]
+    assert [(p["id"], p["amountCents"], p["level"]) for p in products] == [
+        ("initie", 0, "initie"),
+        ("mystique", 4700, "mystique"),
+        ("profond", 6700, "profond"),
+        ("integrale", 9700, "integrale"),
+    ]
+    assert products[0].keys() == {
+        *("id", "name", "description", "amountCents", "currency", "level", "features", "metadata")
+    }
+
+
+def test_an_order_is_read_with_stripes_live_status(client, desk):
+    import secrets
+
+    created = client.post(CREATE, json={"productId": "mystique", "customerEmail": "a@b.fr"}).json()
+    path = f"/api/products/order/{created['orderId']}"
+    waiting = client.get(path).json()
+    assert (waiting["order"]["status"], waiting["accessGranted"]) == ("pending", False)
+    assert "sanctuaryUrl" not in waiting
+    assert waiting["product"] == {"id": "mystique", "name": "Niveau Mystique", "level": "mystique"}
+    desk.gateway.confirm_payment_intent(
+        created["orderId"], "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+    )
+    paid = client.get(path).json()
+    assert (paid["order"]["status"], paid["accessGranted"]) == ("completed", True)
+    assert paid["order"].keys() == {
+        *("id", "productId", "customerEmail", "amount", "currency", "status", "paymentIntentId"),
+        *("createdAt", "updatedAt", "completedAt", "metadata"),
+    }
+
+
+def test_an_order_is_read_from_the_store_when_stripe_is_away(settings, api_server, client):
+    created = client.post(CREATE, json={"productId": "mystique"}).json()
+    away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
+    with opened(away):
+        response = client.get(f"/api/products/orders/{created['orderId']}")
+        assert response.json()["order"]["status"] == "pending"
+
+
+def test_an_unknown_order_has_the_contracts_body(client):
+    response = client.get("/api/products/orders/pi_nothing")
+    assert response.status_code == 404
+    assert response.json().keys() == {"error", "orderId", "timestamp"}
+    assert response.json()["error"] == "Order not found"
+    assert response.json()["orderId"] == "pi_nothing"
+
+
+def test_any_other_path_is_json(client):
+    for path in ("/api", "/api/", "/api/nothing", "/api/products/", "/api/products/a/b/c"):
+        response = client.get(path)
+        assert response.status_code == 404, path
+        assert response.json()["code"] == "NOT_FOUND"
+    assert client.get(CREATE).status_code == 405
+
+
+def test_stripe_errors_have_the_contracts_codes(settings, client):
+    body = {"productId": "mystique"}
+    without_key = {"stripe_secret_key": None}
+    refused_key = {"stripe_secret_key": SecretStr("sk_test_wrong")}
+    away = {"stripe_api_base": "http://127.0.0.1:9"}
+    expected = [
+        (without_key, "STRIPE_CONFIG_ERROR", "Payment service configuration error"),
+        (refused_key, "STRIPE_CONFIG_ERROR", "Payment service configuration error"),
+        (away, "STRIPE_SERVICE_ERROR", "Payment service error"),
+    ]
+    for change, code, error in expected:
+        with opened(settings.model_copy(update=change)):
+            response = client.post(CREATE, json=body)
+            assert response.status_code == 502
+            assert (response.json()["code"], response.json()["error"]) == (code, error)
+
+
+def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, client):
+    from lumira import desk as desks
+    from lumira.desk import Desk
+
+    down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})
+    desk = Desk.open(down)
+    desks.use(desk)
+    response = client.post(CREATE, json={"productId": "mystique"}, timeout=10)
+    assert (response.status_code, response.json()["code"]) == (503, "STORE_UNAVAILABLE")
+    assert response.elapsed.total_seconds() < 5
+    assert client.get("/api/healthz").status_code == 200
+    ready = client.get("/api/ready", timeout=10)
+    assert ready.status_code == 503
+    assert ready.headers["Cache-Control"] == "no-store"
+    states = ready.json()["dependencies"]
+    assert (states["store"]["status"], states["stripe"]["status"]) == ("down", "ok")
+    desk.store.close()
+
+
+def test_ready_when_both_answer(client):
+    response = client.get("/api/ready")
+    assert response.status_code == 200
+    assert response.json()["dependencies"] == {"store": {"status": "ok"}, "stripe": {"status": "ok"}}

@@ -1,0 +1,256 @@
+"""Deliveries over a real port: verified, recorded, applied once, settled."""
+
+import itertools
+import threading
+import time
+
+import pytest
+from pydantic import SecretStr
+
+from lumira.orders import OrderStatus
+from tests.api.conftest import event
+from tests.conftest import opened, sandbox_process, serving, wait_until
+
+
+@pytest.fixture
+def payment_intent(desk, support):
+    """A PaymentIntent of the sandbox with its order."""
+    created = desk.intents.create(
+        {"productId": "mystique", "customerEmail": "a@b.fr"}, actor=support, source="tests"
+    )
+    return desk.gateway.retrieve_payment_intent(created.order_id)
+
+
+@pytest.fixture
+def order_of(desk):
+    """The stored order of a PaymentIntent's id."""
+    return desk.orders.find_by_payment_intent
+
+
+def test_a_success_completes_the_order_once(deliver, payment_intent, order_of, documents):
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    assert deliver(succeeded).json() == {"received": True}
+    order = order_of(payment_intent["id"])
+    assert order.status is OrderStatus.COMPLETED
+    assert order.timeline[-1].event_id == succeeded["id"]
+    assert int(order.completed_at.timestamp()) == succeeded["created"]
+    assert deliver(succeeded, path="/api/stripe/webhook").json() == {"received": True, "duplicate": True}
+    assert order_of(payment_intent["id"]) == order
+    [row] = documents.processed_events.find()
+    assert (row["state"], row["attempts"], row["eventType"]) == (
+        *("processed", 1, "payment_intent.succeeded"),
+    )
+    assert row["processedAt"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"not json", b"[1]", b'{"id": "evt_1", "type": "x", "data": 1}'])
+def test_a_signed_body_that_is_no_event_is_refused(deliver, documents, body):
+    response = deliver(body)
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_EVENT")
+    assert documents.processed_events.count_documents({}) == 0
+
+
+def test_nothing_is_stored_from_an_unverified_body(client, deliver, payment_intent, documents, order_of):
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    now = int(time.time())
+    refused = [
+        deliver(succeeded, secret="whsec_wrong"),
+        deliver(succeeded, at=now - 600),
+        deliver(succeeded, at=now + 600),
+        client.post("/api/products/webhook", json=succeeded),
+        client.post("/api/products/webhook", json=succeeded, headers={"Stripe-Signature": "nonsense"}),
+        client.post("/api/products/webhook", json=succeeded, headers={"Stripe-Signature": "t=x,v1=00"}),
+        client.post("/api/products/webhook", content=b"\xff", headers={"Stripe-Signature": f"t={now},v1=0"}),
+    ]
+    assert [(r.status_code, r.json()["code"]) for r in refused] == [(400, "INVALID_SIGNATURE")] * 7
+    assert documents.processed_events.count_documents({}) == 0
+    assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
+
+
+def test_without_a_secret_deliveries_are_refused_until_there_is_one(settings, deliver, documents):
+    with opened(settings.model_copy(update={"stripe_webhook_secret": None})):
+        response = deliver(event("payment_intent.succeeded", {"id": "pi_1"}))
+    assert (response.status_code, response.json()["code"]) == (500, "WEBHOOK_SECRET_MISSING")
+
+
+@pytest.mark.parametrize("type_", ["customer.created", "charge.succeeded", "payment_intent.created"])
+def test_other_types_are_recorded_and_do_nothing(deliver, documents, type_):
+    assert deliver(event(type_, {"id": "x"})).json() == {"received": True}
+    assert documents.processed_events.find_one()["outcome"] == "ignored"
+    assert documents.productorders.count_documents({}) == 0
+
+
+def test_the_other_livemode_is_recorded_and_not_applied(deliver, payment_intent, documents, order_of):
+    live = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}, livemode=True)
+    assert deliver(live).status_code == 200
+    assert documents.processed_events.find_one()["outcome"] == "other livemode"
+    assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("type_", "status"),
+    [
+        ("payment_intent.succeeded", "completed"),
+        ("payment_intent.canceled", "cancelled"),
+        ("payment_intent.processing", "processing"),
+        ("payment_intent.payment_failed", "failed"),
+    ],
+)
+def test_a_minimal_event_of_an_old_sender_makes_the_order_from_its_metadata(deliver, order_of, type_, status):
+    minimal = {
+        "id": "evt_test_webhook",
+        "type": type_,
+        "data": {
+            "object": {
+                "id": "pi_test_1",
+                "amount": 9900,
+                "currency": "eur",
+                "metadata": {"productId": "mystique", "customerEmail": "Old@Example.com"},
+            }
+        },
+    }
+    assert deliver(minimal).json() == {"received": True}
+    order = order_of("pi_test_1")
+    assert (order.status, order.amount, order.source) == (status, 9900, "stripe")
+    assert order.customer_email == "old@example.com"
+
+
+def test_an_unknown_payment_intent_without_metadata_is_still_an_order(deliver, order_of):
+    succeeded = event(
+        "payment_intent.succeeded", {"id": "pi_x", "amount": 100, "currency": "usd", "status": "succeeded"}
+    )
+    assert deliver(succeeded).status_code == 200
+    assert (order_of("pi_x").product_id, order_of("pi_x").level) == ("unknown", None)
+
+
+def test_an_event_that_overtakes_our_own_create_finds_the_waiting_order(
+    deliver, payment_intent, documents, order_of
+):
+    documents.productorders.update_one({}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}})
+    assert deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+    assert documents.productorders.count_documents({}) == 1
+
+
+def test_a_late_failure_never_flips_a_paid_order(deliver, payment_intent, desk, support, order_of):
+    desk.intents.confirm(payment_intent["id"], "pm_card_visa", actor=support)
+    late = payment_intent | {"last_payment_error": {"code": "card_declined"}}
+    assert deliver(event("payment_intent.payment_failed", late)).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_a_failure_applies_what_stripe_says_now(deliver, payment_intent, order_of):
+    """The event tells of a decline; by now the customer has begun anew: Stripe's word counts."""
+    late = payment_intent | {"last_payment_error": {"code": "card_declined"}}
+    assert deliver(event("payment_intent.payment_failed", late)).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize("order_of_arrival", list(itertools.permutations(range(3))))
+def test_the_final_order_does_not_depend_on_the_order_of_arrival(
+    deliver, payment_intent, desk, support, order_of, order_of_arrival
+):
+    failed = payment_intent | {"last_payment_error": {"code": "card_declined"}}
+    desk.gateway.confirm_payment_intent(
+        payment_intent["id"], "pm_card_visa", payment_intent["id"], "http://127.0.0.1/"
+    )
+    events = [
+        event("payment_intent.payment_failed", failed),
+        event("payment_intent.processing", payment_intent | {"status": "processing"}),
+        event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}),
+    ]
+    for index in order_of_arrival:
+        assert deliver(events[index]).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_a_success_after_our_cancel_is_believed(deliver, payment_intent, order_of):
+    assert deliver(event("payment_intent.canceled", payment_intent | {"status": "canceled"})).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.CANCELLED
+    assert deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})).is_success
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_eight_deliveries_at_once_are_one_and_seven_duplicates(deliver, payment_intent, order_of):
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(deliver(succeeded))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert sum("duplicate" in answer.json() for answer in answers) == 7
+    assert len(order_of(payment_intent["id"]).timeline) == 2
+
+
+def test_a_failed_handling_is_a_500_and_the_next_delivery_is_processed(
+    deliver, payment_intent, documents, order_of
+):
+    broken = event("payment_intent.succeeded", payment_intent | {"status": "succeeded", "amount": "many"})
+    broken["data"]["object"]["id"] = "pi_unknown"
+    assert deliver(broken).status_code == 500
+    row = documents.processed_events.find_one()
+    assert (row["state"], row["error"]) == ("failed", "ValueError")
+    mended = broken | {"data": {"object": payment_intent | {"status": "succeeded"}}}
+    assert deliver(mended).json() == {"received": True}
+    assert documents.processed_events.find_one()["attempts"] == 2
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_the_lease_of_a_dead_worker_runs_out(deliver, payment_intent, documents, order_of):
+    from datetime import UTC, datetime, timedelta
+
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    documents.processed_events.insert_one(
+        {
+            "eventId": succeeded["id"],
+            "state": "processing",
+            "attempts": 1,
+            "leaseUntil": datetime.now(UTC) - timedelta(seconds=1),
+        }
+    )
+    assert deliver(succeeded).json() == {"received": True}
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_what_the_other_program_has_processed_is_a_duplicate(deliver, documents):
+    documents.processed_events.insert_one({"eventId": "evt_old", "eventType": "payment_intent.succeeded"})
+    old = event("payment_intent.succeeded", {"id": "pi_old"}, id="evt_old")
+    assert deliver(old).json() == {"received": True, "duplicate": True}
+
+
+def test_a_ledger_out_of_reach_is_a_500_and_no_work_is_done(settings, deliver, payment_intent):
+    from lumira import desk as desks
+    from lumira.desk import Desk
+
+    down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})
+    desk = Desk.open(down)
+    desks.use(desk)
+    response = deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}))
+    assert (response.status_code, response.json()["code"]) == (500, "STORE_UNAVAILABLE")
+    desk.store.close()
+
+
+def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
+    """The whole way over TCP: create, pay at Stripe, signed delivery, completed."""
+    from starlette.applications import Starlette
+
+    from lumira.serving import routes
+    from lumira.embedded import free_port
+    from tests.conftest import WEBHOOK_SECRET
+
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}/api/products/webhook"
+    with (
+        serving(Starlette(routes=routes()), port),
+        sandbox_process("--webhook-url", endpoint, "--webhook-secret", WEBHOOK_SECRET) as url,
+        opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
+    ):
+        created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        desk.gateway.confirm_payment_intent(created.order_id, "pm_card_visa", "key", "http://127.0.0.1/")
+        order = wait_until(
+            lambda: (o := desk.orders.find_by_payment_intent(created.order_id)).status.is_final and o
+        )
+        assert order.status is OrderStatus.COMPLETED
+        assert order.timeline[-1].by == "stripe"

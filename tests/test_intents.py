@@ -1,0 +1,318 @@
+"""Creating, paying, refreshing and cancelling PaymentIntents against the sandbox, stored in a real store."""
+
+import secrets
+import threading
+
+import pytest
+from pydantic import SecretStr
+
+from lumira.access import Actor, Role
+from lumira.catalog import CATALOG
+from lumira.errors import (
+    Forbidden,
+    IdempotencyConflict,
+    InvalidCustomer,
+    InvalidEmail,
+    InvalidIdempotencyKey,
+    InvalidMetadata,
+    InvalidRequestBody,
+    MissingProductId,
+    OrderNotCancellable,
+    OrderNotFound,
+    OrderNotPayable,
+    PaymentFailed,
+    ProductNotAvailable,
+    ProductNotFound,
+    StoreUnavailable,
+    StripeConfigError,
+    StripeServiceError,
+    StripeTimeout,
+)
+from lumira.intents import parse_request, payment_intent_parameters
+from lumira.orders import OrderStatus
+from tests.conftest import opened
+
+BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}
+
+
+@pytest.fixture
+def create(desk, support):
+    """Creates an intent as a member of support."""
+
+    def create(body=BODY, **options):
+        return desk.intents.create(body, actor=support, source="tests", **options)
+
+    return create
+
+
+@pytest.fixture
+def key():
+    """An idempotency key of the test's own: the sandbox remembers them all, as Stripe does."""
+    return secrets.token_hex(8)
+
+
+@pytest.fixture
+def pay_elsewhere(desk, key):
+    """Pays a PaymentIntent behind the desk's back."""
+
+    def pay(payment_intent_id):
+        desk.gateway.confirm_payment_intent(payment_intent_id, "pm_card_visa", key, "http://127.0.0.1/")
+
+    return pay
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (None, InvalidRequestBody),
+        ([], InvalidRequestBody),
+        ({}, InvalidRequestBody),
+        ("mystique", InvalidRequestBody),
+        ({"customerEmail": "a@b.fr"}, MissingProductId),
+        ({"productId": ""}, MissingProductId),
+        ({"productId": "x"}, ProductNotFound),
+        ({"productId": ["mystique"]}, ProductNotFound),
+        ({"productId": {"$ne": 1}}, ProductNotFound),
+        ({"productId": "integrale"}, ProductNotAvailable),
+        ({"productId": "integrale", "customerEmail": "x"}, ProductNotAvailable),
+        ({"productId": "mystique", "customerEmail": "x", "metadata": 1}, InvalidEmail),
+        ({"productId": "mystique", "customerEmail": "a b@c.fr"}, InvalidEmail),
+        ({"productId": "mystique", "customerEmail": 7}, InvalidEmail),
+        ({"productId": "mystique", "customerEmail": {"$gt": ""}}, InvalidEmail),
+        ({"productId": "mystique", "customerEmail": "a@b..fr"}, InvalidEmail),
+        ({"productId": "initie", "customerEmail": "nobody"}, InvalidEmail),
+        ({"productId": "mystique", "customerName": "x" * 501}, InvalidCustomer),
+        ({"productId": "mystique", "customerPhone": 612345678}, InvalidCustomer),
+        ({"productId": "mystique", "metadata": []}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a": 1}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a": None}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a" * 41: ""}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a": "x" * 501}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a[b]": "x"}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"": "x"}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {"a\x00": "x"}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {f"k{n}": "" for n in range(51)}}, InvalidMetadata),
+    ],
+)
+def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):
+    with pytest.raises(error):
+        parse_request(body)
+
+
+def test_the_widest_request_that_stripe_takes_passes(create, desk):
+    metadata = {f"k{n}": "ü" * 500 for n in range(39)} | {"k" * 40: "🌙"}
+    created = create(BODY | {"customerPhone": "1", "metadata": metadata}, request_id="req-1")
+    stored = desk.gateway.retrieve_payment_intent(created.order_id)
+    assert stored["metadata"]["k" * 40] == "🌙"
+    assert len(stored["metadata"]) == 50
+
+
+def test_an_intent_is_created_with_our_metadata_and_stored(create, desk, documents):
+    created = create(
+        BODY | {"customerPhone": "+33 6 12", "metadata": {"campaign": "spring", "level": "profond"}},
+        request_id="req-1",
+    )
+    assert (created.amount, created.currency, created.product_name) == (4700, "eur", "Niveau Mystique")
+    payment_intent = desk.gateway.retrieve_payment_intent(created.order_id)
+    assert payment_intent["amount"] == 4700
+    assert payment_intent["description"] == "Oracle Lumira - Niveau Mystique"
+    assert payment_intent["client_secret"] == created.client_secret
+    metadata = payment_intent["metadata"]
+    assert metadata["level"] == "mystique"
+    assert metadata["campaign"] == "spring"
+    assert metadata["customerEmail"] == "anaïs@example.com"
+    assert metadata["customerPhone"] == "+33 6 12"
+    assert metadata["requestId"] == "req-1"
+    [document] = documents.productorders.find()
+    assert document["paymentIntentId"] == created.order_id
+    assert str(document["_id"]) == metadata["orderId"]
+    assert document["status"] == "pending"
+    assert document["customerEmail"] == "anaïs@example.com"
+    assert document["livemode"] is False
+    assert "completedAt" not in document
+
+
+def test_absent_customer_fields_are_sent_as_empty_strings(create, desk, support):
+    order = desk.intents.find(create({"productId": "profond"}).order_id, actor=support)
+    metadata = payment_intent_parameters(order)["metadata"]
+    assert (metadata["customerEmail"], metadata["customerName"], metadata["customerPhone"]) == ("", "", "")
+
+
+def test_a_free_product_is_completed_at_once_without_stripe(settings, support):
+    unreachable = settings.model_copy(update={"stripe_secret_key": None})
+    with opened(unreachable) as desk:
+        created = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+        assert created.client_secret == ""
+        assert created.order_id.startswith("free_")
+        order = desk.intents.find(created.order_id, actor=support)
+        assert (order.status, order.amount) == (OrderStatus.COMPLETED, 0)
+        assert order.completed_at == order.created_at
+        assert order.metadata["freeProduct"] is True
+
+
+def test_a_repeat_with_the_same_key_answers_the_same(create, documents, key):
+    first = create(idempotency_key=key, request_id="req-1")
+    assert create(idempotency_key=key, request_id="req-2") == first
+    assert create(idempotency_key=key + "2") != first
+    assert documents.productorders.count_documents({}) == 2
+
+
+def test_a_repeat_of_a_free_order_answers_the_same(create, documents):
+    body = {"productId": "initie", "customerEmail": "a@b.fr"}
+    assert create(body, idempotency_key="free-1") == create(body, idempotency_key="free-1")
+    assert documents.productorders.count_documents({}) == 1
+
+
+def test_a_key_used_for_another_request_is_refused(create, key):
+    create(idempotency_key=key)
+    with pytest.raises(IdempotencyConflict):
+        create(BODY | {"productId": "profond"}, idempotency_key=key)
+    for wrong in ("", "x" * 256):
+        with pytest.raises(InvalidIdempotencyKey):
+            create(idempotency_key=wrong)
+
+
+def test_eight_double_clicks_create_one_payment_intent(create, documents, key):
+    answers, threads = [], []
+    for _ in range(8):
+        threads.append(threading.Thread(target=lambda: answers.append(create(idempotency_key=key))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert len(set(answers)) == 1
+    assert documents.productorders.count_documents({}) == 1
+
+
+def test_a_repeat_finishes_what_a_crash_cut_short(create, documents, key):
+    created = create(idempotency_key=key)
+    # What the store holds when we die between Stripe's answer and our note of it.
+    documents.productorders.update_one(
+        {"paymentIntentId": created.order_id}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    )
+    assert create(idempotency_key=key) == created
+    assert documents.productorders.find_one()["paymentIntentId"] == created.order_id
+
+
+def test_without_a_key_nothing_is_stored(settings, support):
+    with opened(settings.model_copy(update={"stripe_secret_key": None})) as desk:
+        with pytest.raises(StripeConfigError):
+            desk.intents.create(BODY, actor=support, source="tests")
+        assert desk.orders.is_empty()
+
+
+def test_a_refused_key_is_a_configuration_error_that_hides_the_key(settings, support):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with opened(wrong) as desk:
+        with pytest.raises(StripeConfigError) as caught:
+            desk.intents.create(BODY, actor=support, source="tests")
+        assert "sk_test_wrong" not in caught.value.message
+        [order] = desk.orders.page(10).orders
+        assert (order.status, order.failure_code) == (OrderStatus.FAILED, "STRIPE_CONFIG_ERROR")
+
+
+def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings, support):
+    away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
+    with opened(away) as desk:
+        with pytest.raises(StripeServiceError) as caught:
+            desk.intents.create(BODY, actor=support, source="tests", idempotency_key="later")
+        assert not isinstance(caught.value, StripeTimeout)
+        [order] = desk.orders.page(10).orders
+        assert order.status is OrderStatus.PENDING
+        assert order.payment_intent_id is None
+
+
+def test_a_store_that_is_down_charges_nothing(settings, support):
+    from lumira.desk import Desk
+
+    down = settings.model_copy(
+        update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200")}
+    )
+    desk = Desk.open(down)
+    with pytest.raises(StoreUnavailable):
+        desk.intents.create(BODY, actor=support, source="tests")
+    desk.store.close()
+
+
+def test_a_test_card_completes_the_order(create, desk, support):
+    created = create()
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    assert (order.status, order.stripe_status) == (OrderStatus.COMPLETED, "succeeded")
+    assert order.completed_at is not None
+    assert [entry.kind for entry in order.timeline] == ["order.created", "payment_intent.succeeded"]
+    move = order.timeline[-1]
+    assert (move.by, move.before, move.after) == ("claire", "pending", "completed")
+    with pytest.raises(OrderNotPayable):
+        desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+
+def test_a_decline_is_noted_and_may_be_tried_again(create, desk, support):
+    created = create()
+    with pytest.raises(PaymentFailed) as caught:
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclinedInsufficientFunds", actor=support)
+    assert caught.value.extra["declineCode"] == "insufficient_funds"
+    order = desk.intents.find(created.order_id, actor=support)
+    assert (order.status, order.failure_code) == (OrderStatus.FAILED, "insufficient_funds")
+    with pytest.raises(PaymentFailed):
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
+    order = desk.intents.find(created.order_id, actor=support)
+    assert order.failure_code == "generic_decline"
+    assert len(order.timeline) == 3
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    assert order.status is OrderStatus.COMPLETED
+    assert order.failure_code is None
+
+
+def test_cancelling_twice_is_cancelling_once(create, desk, support):
+    created = create()
+    order = desk.intents.cancel(created.order_id, actor=support)
+    assert (order.status, order.stripe_status) == (OrderStatus.CANCELLED, "canceled")
+    assert desk.intents.cancel(created.order_id, actor=support) == order
+
+
+def test_a_paid_or_free_order_cannot_be_cancelled(create, desk, support, pay_elsewhere):
+    paid = create()
+    # Paid behind our back: the store still says pending.
+    pay_elsewhere(paid.order_id)
+    with pytest.raises(OrderNotCancellable):
+        desk.intents.cancel(paid.order_id, actor=support)
+    assert desk.intents.find(paid.order_id, actor=support).status is OrderStatus.COMPLETED
+    free = create({"productId": "initie"})
+    with pytest.raises(OrderNotCancellable):
+        desk.intents.cancel(free.order_id, actor=support)
+
+
+def test_refresh_sees_what_happened_at_stripe(create, desk, support, pay_elsewhere):
+    created = create()
+    pay_elsewhere(created.order_id)
+    assert desk.intents.find(created.order_id, actor=support).status is OrderStatus.PENDING
+    assert desk.intents.refresh(created.order_id, actor=support).status is OrderStatus.COMPLETED
+
+
+def test_an_order_is_found_by_any_of_its_ids(create, desk, support):
+    created = create()
+    order = desk.intents.find(created.order_id, actor=support)
+    assert desk.intents.find(order.id, actor=support) == order
+    for unknown in ("pi_nothing", "", "$where", "🌙", "0" * 24):
+        with pytest.raises(OrderNotFound):
+            desk.intents.find(unknown, actor=support)
+
+
+def test_a_role_without_the_permission_changes_nothing(desk, create):
+    staff, finance = Actor("sam", Role.STAFF), Actor("fanny", Role.FINANCE)
+    created = create()
+    for actor in (staff, finance):
+        with pytest.raises(Forbidden):
+            desk.intents.create(BODY, actor=actor, source="tests")
+        with pytest.raises(Forbidden):
+            desk.intents.confirm(created.order_id, "pm_card_visa", actor=actor)
+        with pytest.raises(Forbidden):
+            desk.intents.cancel(created.order_id, actor=actor)
+        assert desk.intents.refresh(created.order_id, actor=actor).status is OrderStatus.PENDING
+
+
+def test_the_same_order_always_asks_stripe_the_same(create, desk, support):
+    order = desk.intents.find(create().order_id, actor=support)
+    assert payment_intent_parameters(order) == payment_intent_parameters(order)
+    assert payment_intent_parameters(order)["amount"] == CATALOG["mystique"].amount

@@ -1,0 +1,98 @@
+"""The transition table and what a PaymentIntent says."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from lumira.catalog import Level, level_of
+from lumira.money import decimals, format_money, major_units
+from lumira.orders import TRANSITIONS, Order, OrderStatus, observe, status_of
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DECLINE = {"code": "card_declined", "decline_code": "insufficient_funds", "message": "No funds."}
+
+
+@pytest.mark.parametrize(
+    ("payment_intent", "status"),
+    [
+        ({"status": "succeeded"}, "completed"),
+        ({"status": "processing"}, "processing"),
+        ({"status": "requires_capture"}, "processing"),
+        ({"status": "canceled"}, "cancelled"),
+        ({"status": "requires_confirmation"}, "pending"),
+        ({"status": "requires_action"}, "pending"),
+        ({"status": "requires_payment_method"}, "pending"),
+        ({"status": "requires_payment_method", "last_payment_error": None}, "pending"),
+        ({"status": "requires_payment_method", "last_payment_error": DECLINE}, "failed"),
+        ({"status": "a state Stripe adds one day"}, "pending"),
+    ],
+)
+def test_the_status_a_payment_intent_means(payment_intent, status):
+    assert status_of(payment_intent) == status
+
+
+def test_nothing_leaves_completed_and_a_failed_payment_may_be_tried_again():
+    assert TRANSITIONS[OrderStatus.COMPLETED] == frozenset()
+    assert TRANSITIONS[OrderStatus.CANCELLED] == {OrderStatus.COMPLETED}
+    assert TRANSITIONS[OrderStatus.FAILED] == set(OrderStatus) - {OrderStatus.FAILED}
+    assert OrderStatus.PENDING not in TRANSITIONS[OrderStatus.PROCESSING]
+
+
+def test_a_success_is_dated_by_its_charge_when_stripe_shows_it():
+    charge = {"id": "ch_1", "created": 1_700_000_000}
+    seen = observe({"status": "succeeded", "latest_charge": charge}, NOW)
+    assert seen.completed_at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert seen.latest_charge == "ch_1"
+    assert observe({"status": "succeeded", "latest_charge": "ch_1"}, NOW).completed_at == NOW
+    assert observe({"status": "processing", "latest_charge": charge}, NOW).completed_at is None
+
+
+def test_a_decline_keeps_the_issuers_reason():
+    seen = observe({"status": "requires_payment_method", "last_payment_error": DECLINE}, NOW)
+    assert (seen.failure_code, seen.failure_message) == ("insufficient_funds", "No funds.")
+
+
+def test_a_document_of_the_other_program_is_a_whole_order():
+    order = Order.model_validate(
+        {
+            "_id": "65f0c0ffee0000000000abcd",
+            "productId": "Alchimique",
+            "amount": 19900.0,
+            "currency": "eur",
+            "status": "completed",
+            "paymentIntentId": "pi_old",
+            "createdAt": NOW,
+            "updatedAt": NOW,
+            "metadata": None,
+            "__v": 0,
+        }
+    )
+    assert order.level is Level.PROFOND
+    assert (order.amount, order.net, order.refunds, order.name) == (19900, 19900, [], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("initie", Level.INITIE),
+        ("Intégrale", Level.INTEGRALE),
+        ("INTUITIVE", Level.MYSTIQUE),
+        ("niveau Profond", Level.PROFOND),
+        (1, Level.INITIE),
+        ("4", Level.INTEGRALE),
+        ("5", None),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_levels_of_all_years_are_found(name, level):
+    assert level_of(name) is level
+
+
+def test_money_is_written_by_its_currency():
+    assert format_money(123456, "eur", "fr") == "1\u202f234,56\u00a0€"
+    assert format_money(123456, "EUR", "en") == "€1,234.56"
+    assert format_money(-4700, "eur", "en") == "-€47.00"
+    assert format_money(500, "jpy", "en") == "¥500"
+    assert decimals("KWD") == 3
+    assert str(major_units(1234, "kwd")) == "1.234"

@@ -1,0 +1,44 @@
+"""The environment, and what is said when it is wrong."""
+
+import pytest
+
+from lumira.errors import SettingsError
+from lumira.settings import load_settings
+
+
+def test_the_product_webhook_secret_wins(monkeypatch):
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_account")
+    assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_account"
+    monkeypatch.setenv("STRIPE_PRODUCT_WEBHOOK_SECRET", "whsec_product")
+    assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_product"
+    monkeypatch.setenv("STRIPE_PRODUCT_WEBHOOK_SECRET", "")
+    assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_account"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("STRIPE_SECRET_KEY", "sk_live_123", "LUMIRA_ALLOW_LIVE"),
+        ("STRIPE_SECRET_KEY", "rk_live_123", "LUMIRA_ALLOW_LIVE"),
+        ("STRIPE_SECRET_KEY", "pk_test_123", "sk_test_"),
+        ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
+        ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
+        ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_that_names_it_and_keeps_the_secret(monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+    if name == "STRIPE_SECRET_KEY":
+        assert value not in caught.value.message
+
+
+def test_a_live_key_is_taken_on_purpose(monkeypatch):
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live_123")
+    monkeypatch.setenv("LUMIRA_ALLOW_LIVE", "1")
+    settings = load_settings()
+    assert settings.livemode
+    assert "sk_live_123" not in repr(settings)

@@ -1,0 +1,284 @@
+"""What storage asks the engine, held against plain Python over the same orders."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus, Refund
+from lumira.revenue import Period, by_period, combine, totals
+from lumira.storage import Store
+from lumira.storage.indexes import INDEXES
+from lumira.storage.orders import Orders, to_document
+from lumira.storage.revenue import RevenueRows
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def make_order(**fields) -> Order:
+    """A pending order; `fields` change it."""
+    plain = {
+        "id": Orders.new_id(),
+        "product_id": "mystique",
+        "amount": 4700,
+        "currency": "eur",
+        "status": OrderStatus.PENDING,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "livemode": False,
+    }
+    return Order(**(plain | fields))
+
+
+def walk(orders: Orders, size: int) -> list[Order]:
+    """Every order, page by page."""
+    found, cursor = [], None
+    while True:
+        page = orders.page(size, cursor)
+        assert len(page.orders) <= size
+        found += page.orders
+        if page.next_cursor is None:
+            return found
+        assert len(page.orders) == size
+        cursor = page.next_cursor
+
+
+# Instants that meet each other and the edges of every window.
+ages = st.one_of(
+    st.sampled_from([0, 1, 86_400_000, 86_400_001, 7 * 86_400_000, 60 * 86_400_000, 730 * 86_400_000]),
+    st.integers(0, 1500 * 86_400_000),
+)
+
+
+@quick
+@given(st.lists(ages, max_size=40), st.integers(1, 7))
+def test_pages_show_every_order_once_newest_first(desk, milliseconds, size):
+    collection = desk.store.database.productorders
+    collection.delete_many({})
+    made = [make_order(created_at=NOW - timedelta(milliseconds=age)) for age in milliseconds]
+    assert desk.orders.insert_many(made) == len(made) if made else True
+    expected = sorted(made, key=lambda order: (order.created_at, order.id), reverse=True)
+    assert [order.id for order in walk(desk.orders, size)] == [order.id for order in expected]
+
+
+def test_orders_of_the_same_instant_are_kept_apart(desk):
+    made = [make_order() for _ in range(25)]
+    desk.orders.insert_many(made)
+    assert [order.id for order in walk(desk.orders, 10)] == sorted((o.id for o in made), reverse=True)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "12-", "-", "99999999999999999999-" + "0" * 24, "🌙"])
+def test_a_cursor_that_is_none_shows_the_first_page(desk, cursor):
+    order = make_order()
+    desk.orders.insert(order)
+    assert [found.id for found in desk.orders.page(10, cursor).orders] == [order.id]
+
+
+statuses = st.sampled_from(list(OrderStatus))
+
+
+@quick
+@given(statuses, statuses, st.sampled_from([-1, 0, 1]))
+def test_a_move_follows_the_table_and_never_goes_back_in_time(desk, before, to, seconds):
+    order = make_order(status=before, stripe_synced_at=NOW)
+    desk.orders.insert(order)
+    moved = desk.orders.move(
+        order, Observation(to, "whatever", NOW + timedelta(seconds=seconds)), by="stripe"
+    )
+    stored = desk.orders.find(order.id)
+    expected = to in TRANSITIONS[before] and (to.is_final or seconds > 0)
+    assert moved == expected
+    assert stored.status is (to if expected else before)
+    assert len(stored.timeline) == int(expected)
+    if expected:
+        assert (stored.timeline[0].before, stored.timeline[0].after) == (before, to)
+
+
+def test_of_two_moves_that_race_one_wins_and_the_timeline_tells_it(desk):
+    order = make_order()
+    desk.orders.insert(order)
+    assert desk.orders.move(order, Observation(OrderStatus.CANCELLED, "canceled", NOW), by="claire")
+    # The second still believes the order to be pending.
+    assert desk.orders.move(order, Observation(OrderStatus.COMPLETED, "succeeded", NOW), by="stripe")
+    stored = desk.orders.find(order.id)
+    assert [(e.before, e.after) for e in stored.timeline] == [
+        ("pending", "cancelled"),
+        ("cancelled", "completed"),
+    ]
+    assert not desk.orders.move(order, Observation(OrderStatus.CANCELLED, "canceled", NOW), by="claire")
+
+
+def test_the_timeline_is_bounded(desk):
+    order = make_order(status=OrderStatus.FAILED)
+    desk.orders.insert(order)
+    for number in range(205):
+        seen = Observation(
+            OrderStatus.FAILED,
+            "requires_payment_method",
+            NOW + timedelta(seconds=number),
+            latest_charge=f"ch_{number}",
+        )
+        desk.orders.move(desk.orders.find(order.id), seen, by="stripe")
+    assert len(desk.orders.find(order.id).timeline) == 200
+
+
+def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):
+    first, second = make_order(), make_order()
+    assert desk.orders.insert(first)
+    assert desk.orders.insert(second)
+    for order in (first, second):
+        assert "paymentIntentId" not in to_document(order)
+    tie = {"livemode": False, "at": NOW}
+    assert desk.orders.set_payment_intent(first.id, "pi_1", "requires_payment_method", **tie)
+    assert not desk.orders.set_payment_intent(first.id, "pi_2", "requires_payment_method", **tie)
+    assert not desk.orders.set_payment_intent(second.id, "pi_1", "requires_payment_method", **tie)
+    assert not desk.orders.insert(make_order(payment_intent_id="pi_1"))
+
+
+def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_nothing(store_uri):
+    name = f"test_{ObjectId()}"
+    with MongoClient(store_uri) as client:
+        client[name].productorders.create_index("paymentIntentId", unique=True)
+        client[name].processed_events.create_index("eventId", unique=True)
+        store = Store(store_uri, name)
+        store.prepare()
+        before = {c: client[name][c].index_information() for c in INDEXES}
+        assert "paymentIntentId_1" not in before["productorders"]
+        assert before["productorders"]["paymentIntentId_unique"]["sparse"]
+        # The same index by another name serves as well.
+        assert "eventId_1" in before["processed_events"]
+        store.prepare()
+        assert {c: client[name][c].index_information() for c in INDEXES} == before
+        store.close()
+        client.drop_database(name)
+
+
+PARIS_EDGES = [
+    datetime(2026, 3, 28, 22, 59, 59, 999000, UTC),
+    datetime(2026, 3, 28, 23, 0, tzinfo=UTC),
+    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+    datetime(2026, 3, 29, 21, 59, 59, 999000, UTC),
+    datetime(2026, 3, 29, 22, 0, tzinfo=UTC),
+    datetime(2025, 10, 25, 22, 0, tzinfo=UTC),
+    datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+    datetime(2025, 10, 26, 22, 59, 59, 999000, UTC),
+    datetime(2025, 10, 26, 23, 0, tzinfo=UTC),
+    datetime(2025, 12, 31, 23, 0, tzinfo=UTC),
+]
+instants = st.sampled_from(PARIS_EDGES) | st.datetimes(
+    datetime(2025, 10, 20),
+    datetime(2026, 4, 2),  # noqa: DTZ001 - made UTC below
+).map(lambda d: d.replace(microsecond=d.microsecond // 1000 * 1000, tzinfo=UTC))
+
+
+@st.composite
+def histories(draw):
+    """Orders with prices, currencies, refunds and modes of every kind."""
+    orders = []
+    for _ in range(draw(st.integers(0, 12))):
+        amount = draw(st.sampled_from([0, 500, 2700, 4700, 4900, 6700, 9900, 19900]))
+        status = draw(statuses)
+        completed = draw(instants) if status is OrderStatus.COMPLETED else None
+        refunds = []
+        if completed and amount:
+            parts = draw(st.lists(st.integers(1, amount // 2), max_size=2))
+            refunds = [
+                Refund(
+                    id=f"re_{i}",
+                    amount=part,
+                    status=draw(st.sampled_from(["succeeded", "pending", "failed"])),
+                    created_at=max(completed, draw(instants)),
+                )
+                for i, part in enumerate(parts)
+            ]
+        orders.append(
+            make_order(
+                product_id=draw(st.sampled_from(["initie", "mystique", "Alchimique", "profond", "?"])),
+                amount=amount,
+                currency=draw(st.sampled_from(["eur", "eur", "jpy", "usd"])),
+                status=status,
+                completed_at=completed,
+                refunds=refunds,
+                last_refund_at=max((r.created_at for r in refunds), default=None),
+                livemode=draw(st.sampled_from([False, False, True, None])),
+            )
+        )
+    return orders
+
+
+@quick
+@given(histories())
+def test_revenue_agrees_with_a_count_by_hand(desk, orders):
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from lumira.access import Actor, Role
+
+    desk.store.database.productorders.delete_many({})
+    if orders:
+        desk.orders.insert_many(orders)
+    first, last = date(2025, 10, 26), date(2026, 3, 29)
+    paris = ZoneInfo("Europe/Paris")
+    expected: dict[tuple[str, str, str], list[int]] = {}
+
+    def add(instant, order, column, amount):
+        day = instant.astimezone(paris).date()
+        if first <= day <= last:
+            key = (day.isoformat(), str(order.level or "unknown"), order.currency)
+            expected.setdefault(key, [0, 0, 0, 0])[column] += amount
+
+    for order in orders:
+        if order.livemode is True or order.status is not OrderStatus.COMPLETED:
+            continue
+        add(order.completed_at, order, 0, order.amount)
+        add(order.completed_at, order, 2 if order.amount else 3, 1)
+        for refund in order.refunds:
+            if refund.status != "failed":
+                add(refund.created_at, order, 1, refund.amount)
+    frame = desk.revenue.daily(first, last, actor=Actor("fanny", Role.FINANCE))
+    found = {
+        (row.day.date().isoformat(), row.level, row.currency): [row.gross, row.refunds, row.orders, row.free]
+        for row in frame.itertuples()
+    }
+    assert found == expected
+    assert (frame["net"] == frame["gross"] - frame["refunds"]).all()
+    for period in Period:
+        assert totals(by_period(frame, period)) == totals(frame)
+
+
+def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
+    start, end = NOW - timedelta(days=1), NOW
+    rows = RevenueRows(desk.store.database)
+    frame = combine(
+        rows.sales(start, end, "Europe/Paris", livemode=False),
+        rows.refunds(start, end, "Europe/Paris", livemode=False),
+    )
+    assert list(frame.columns) == [
+        *("day", "level", "currency", "gross", "refunds", "net", "orders", "free"),
+    ]
+    assert by_period(frame, Period.WEEK).empty
+    assert totals(frame) == []
+
+
+def test_weeks_begin_on_monday():
+    sales = [
+        {
+            "day": day,
+            "product": "mystique",
+            "level": None,
+            "currency": "eur",
+            "amount": 1,
+            "orders": 1,
+            "free": 0,
+        }
+        for day in ("2026-03-01", "2026-03-02", "2026-03-08")
+    ]
+    weekly = by_period(combine(sales, []), Period.WEEK)
+    assert [day.date().isoformat() for day in weekly["day"]] == ["2026-02-23", "2026-03-02"]
+    assert list(weekly["gross"]) == [1, 2]
