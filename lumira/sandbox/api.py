@@ -6,11 +6,12 @@ https://docs.stripe.com/api/authentication, /api/versioning, /api/idempotent_req
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +26,7 @@ from lumira.sandbox.errors import (
     invalid_request,
     unauthorized,
 )
+from lumira.sandbox.faults import Faults, suffer
 from lumira.sandbox.lists import expand
 from lumira.sandbox.parameters import Parameters, check, decode
 from lumira.sandbox.resources import EXTRAS, find_route, perform
@@ -79,9 +81,10 @@ class Api:
     keys: Keys
     settlement_delay: float = 1.0
     country: str = "FR"
-    after: Any = None
+    faults: Faults | None = None
+    after: Callable[[], None] = lambda: None
     """Called after a request that changed something: events may wait for delivery."""
-    under_way: set[str] = field(default_factory=set)
+    under_way: set[str | None] = field(default_factory=set)
     """Idempotency keys of requests that a fault holds back."""
     clock_offset: float = 0.0
 
@@ -95,12 +98,31 @@ class Api:
             return Response(status_code=204, headers=CORS)
         body = await request.body()
         request_id = shapes.new_id("req", 14)
+        fault = self.faults.take(request) if self.faults else None
+        if fault and not fault.executed:
+            with self._holding(request):
+                if answer := await suffer(fault):
+                    answer.headers["Request-Id"] = request_id
+                    return answer
         status, content, headers = self.respond(request, body, request_id)
+        if fault and fault.executed and (answer := await suffer(fault)):
+            return answer
         version = request.headers.get("stripe-version")
         headers |= {"Request-Id": request_id, "Stripe-Version": version or API_VERSION, **CORS}
         if key := request.headers.get("idempotency-key"):
             headers["Idempotency-Key"] = key
         return Response(content, status, headers, media_type="application/json")
+
+    @contextlib.contextmanager
+    def _holding(self, request: Request) -> Iterator[None]:
+        """While a fault holds a request back, its idempotency key is in use."""
+        key = request.headers.get("idempotency-key")
+        new = {key} - self.under_way - {None}
+        self.under_way |= new
+        try:
+            yield
+        finally:
+            self.under_way -= new
 
     def respond(self, request: Request, body: bytes, request_id: str) -> tuple[int, bytes, dict[str, str]]:
         """(status, JSON, headers), whatever happens."""
@@ -158,7 +180,7 @@ class Api:
         """One transaction. The last item: whether the request began to execute, and so uses up its key."""
         call = Call(
             self.store,
-            int(self.now()),
+            self.now(),
             base_url=str(request.base_url).rstrip("/"),
             request_id=request_id,
             idempotency_key=key,
@@ -182,7 +204,7 @@ class Api:
         except BaseException:
             self.store.rollback()
             raise
-        if request.method != "GET" and self.after:
+        if request.method != "GET":
             self.after()
         return status, _json(answer), headers, executed
 

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from lumira.sandbox import shapes
+from lumira.sandbox import control, pages, shapes
 from lumira.sandbox.api import Api, Keys
 from lumira.sandbox.call import Call
 from lumira.sandbox.deliveries import BACK_OFF, Deliveries
+from lumira.sandbox.faults import Faults
 from lumira.sandbox.resources import TASKS
 from lumira.sandbox.store import Store
 
@@ -41,7 +41,8 @@ def create_app(
     can't be used.
     """
     store = Store(state)
-    api = Api(store, Keys(key, publishable_key), settlement_delay, country)
+    switches = Faults() if faults else None
+    api = Api(store, Keys(key, publishable_key), settlement_delay, country, switches)
     if webhook_url:
         _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
 
@@ -65,14 +66,22 @@ def create_app(
         await asyncio.gather(*background, return_exceptions=True)
         store.close()
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
+    methods = ["GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"]
     routes = [
-        Route("/_sandbox/health", health),
-        Route("/v1/{path:path}", api.answer, methods=["GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"]),
+        *control.routes(api, switches),
+        *pages.routes(api),
+        Route("/v1/{path:path}", api.answer, methods=methods),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Sandbox(routes=routes, lifespan=lifespan)
+
+
+class Sandbox(Starlette):
+    """Starlette, but a fault can reach the server's own connection, to drop it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        scope["lumira.sandbox.send"] = send
+        await super().__call__(scope, receive, send)
 
 
 async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> None:
@@ -84,7 +93,7 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
         while task := store.take_task(api.now()):
             kind, identifier = task
             TASKS[kind](
-                Call(store, int(api.now()), settlement_delay=api.settlement_delay, country=api.country),
+                Call(store, api.now(), settlement_delay=api.settlement_delay, country=api.country),
                 identifier,
             )
             deliveries.wake.set()

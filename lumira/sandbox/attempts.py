@@ -32,7 +32,7 @@ def attempt(call: Call, intent: StripeObject, params: Parameters) -> StripeObjec
     if _needs_authentication(card, intent, params):
         if params.get("off_session") or params.get("error_on_requires_action"):
             raise _declined(call, intent, method, card, DECLINES["authentication_required"])
-        return _ask_authentication(call, intent, return_url)
+        return _ask_authentication(call, intent, None if params.get("use_stripe_sdk") else return_url)
     return _authorize(call, intent, method, card)
 
 

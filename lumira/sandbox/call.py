@@ -25,7 +25,7 @@ class Call:
     """The state, seen from one request. Whoever makes a Call begins the transaction and ends it."""
 
     store: Store
-    now: int
+    clock: float
     """UTC seconds, by the sandbox's clock."""
     base_url: str = ""
     """Where the sandbox is reached, for the links it gives out."""
@@ -39,6 +39,11 @@ class Call:
     """Seconds until what settles later does."""
     country: str = "FR"
     """The account's."""
+
+    @property
+    def now(self) -> int:
+        """The clock in whole seconds, as Stripe's times are."""
+        return int(self.clock)
 
     def find(self, kind: str, identifier: str, *, param: str | None = None) -> StripeObject:
         """The object of this kind with this id.
@@ -62,22 +67,28 @@ class Call:
 
         `previous` are the former values of what changed, for `*.updated` events.
         """
-        endpoints = [
+        endpoints = self.endpoints_for(kind)
+        request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
+        shown = shapes.without_secret(body)
+        event = shapes.event(self.now, kind, shown, previous, API_VERSION, request, len(endpoints))
+        self.store.save(event)
+        if endpoints:
+            mode = self.store.setting("delivery_mode", "normal")
+            seconds = float(self.store.setting("delivery_seconds", "1"))
+            for endpoint in endpoints:
+                self.store.owe(event["id"], endpoint, self.clock, mode, seconds)
+
+    def endpoints_for(self, kind: str) -> list[str]:
+        """The ids of the webhook endpoints that want this type of event."""
+        return [
             endpoint["id"]
             for endpoint in self.store.each("webhook_endpoint")
             if endpoint["status"] == "enabled" and {kind, "*"} & set(endpoint["enabled_events"])
         ]
-        request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
-        event = shapes.event(
-            self.now, kind, shapes.without_secret(body), previous, API_VERSION, request, len(endpoints)
-        )
-        self.store.save(event)
-        for endpoint in reversed(endpoints):
-            self.store.add_delivery(event["id"], endpoint, self.now)
 
     def later(self, kind: str, identifier: str) -> None:
         """Let a task of `resources.TASKS` happen to an object once the settlement delay has passed."""
-        self.store.add_task(self.now + self.settlement_delay, kind, identifier)
+        self.store.add_task(self.clock + self.settlement_delay, kind, identifier)
 
 
 def changed(body: StripeObject, changes: StripeObject) -> StripeObject:

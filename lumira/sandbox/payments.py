@@ -146,7 +146,7 @@ def capture(call: Call, identifier: str, params: Parameters) -> StripeObject:
             "PaymentIntent with one of the following statuses may be captured: requires_capture.",
             intent,
         )
-    amount: int = params.get("amount_to_capture", intent["amount_capturable"])
+    amount = params["amount_to_capture"] if "amount_to_capture" in params else intent["amount_capturable"]
     if amount < 1:
         code = "parameter_invalid_integer"
         message = "This value must be greater than or equal to 1."
@@ -264,8 +264,8 @@ def _payment_method_types(intent: StripeObject, requested: list[str] | None) -> 
         if unknown:
             raise invalid_request(
                 f'The payment method type "{unknown[0]}" is invalid. Please ensure the provided type is '
-                "activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your account is "
-                "enabled for any preview features that you are trying to use.",
+                "activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your "
+                "account is enabled for any preview features that you are trying to use.",
                 param="payment_method_types",
                 code="payment_intent_invalid_parameter",
             )

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due, sequence);
 CREATE TABLE IF NOT EXISTS deliveries (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
-    state TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
+    state TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, rank REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due);
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (event);
@@ -71,6 +71,10 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE INDEX IF NOT EXISTS attempts_of ON attempts (delivery);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+
+# How events are delivered: at once, each twice, `seconds` late, newest first every `seconds`, or not at all.
+DELIVERY_MODES = ("normal", "twice", "late", "reversed", "off")
 
 
 class Store:
@@ -214,12 +218,40 @@ class Store:
 
     # Deliveries of events
 
-    def add_delivery(self, event: str, endpoint: str, due: float) -> None:
-        """Owe an event to a webhook endpoint from `due` (UTC seconds) on."""
-        self.connection.execute(
-            "INSERT INTO deliveries (event, endpoint, state, due) VALUES (?, ?, 'pending', ?)",
-            (event, endpoint, due),
-        )
+    def owe(self, event: str, endpoint: str, now: float, mode: str = "normal", seconds: float = 1.0) -> None:
+        """Owe an event to a webhook endpoint, in the way that one of DELIVERY_MODES says."""
+        state, due, rank = "pending", now, 0.0
+        if mode == "off":
+            state = "withheld"
+        elif mode == "late":
+            due = now + seconds
+        elif mode == "reversed":
+            due, rank = (now // seconds + 1) * seconds, -now
+        for _ in range(2 if mode == "twice" else 1):
+            self.connection.execute(
+                "INSERT INTO deliveries (event, endpoint, state, due, rank) VALUES (?, ?, ?, ?, ?)",
+                (event, endpoint, state, due, rank),
+            )
+
+    def delivery_log(self, limit: int, event: str | None = None) -> list[StripeObject]:
+        """Deliveries with their attempts, newest first; of one event, or of all."""
+        rows = self.connection.execute(
+            "SELECT d.sequence, d.event, e.type, d.endpoint, d.state, d.due, d.attempts FROM deliveries d "
+            "JOIN objects e ON e.id = d.event WHERE ?1 IS NULL OR d.event = ?1 "
+            "ORDER BY d.sequence DESC LIMIT ?2",
+            (event, limit),
+        ).fetchall()
+        names = ("id", "event", "type", "endpoint", "state", "due", "attempts")
+        log = [dict(zip(names, row, strict=True)) for row in rows]
+        for delivery in log:
+            attempts = self.connection.execute(
+                "SELECT at, status, error, milliseconds FROM attempts WHERE delivery = ? ORDER BY sequence",
+                (delivery["id"],),
+            )
+            delivery["log"] = [
+                dict(zip(("at", "status", "error", "milliseconds"), row, strict=True)) for row in attempts
+            ]
+        return log
 
     # Settings
 
@@ -228,6 +260,10 @@ class Store:
         self.connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
         row = self.connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row[0])
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a value."""
+        self.connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
 
 def _text(value: Any) -> str | None:

@@ -1,0 +1,150 @@
+"""The sandbox's own endpoints: health, the control page and what it reads; with --faults also the switches.
+
+Switches take JSON only, so that no other site's form can throw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from lumira.sandbox.api import Api
+from lumira.sandbox.call import Call
+from lumira.sandbox.faults import Faults
+from lumira.sandbox.resources import RESOURCES
+from lumira.sandbox.store import DELIVERY_MODES, Store
+
+STATIC = Path(__file__).parent / "static"
+Endpoint = Callable[[Request], Awaitable[Response]]
+KINDS = [resource.kind for resource in RESOURCES if resource.kind != "payout"]
+SHOWN = 50
+
+
+def routes(api: Api, faults: Faults | None) -> list[Route]:
+    """The routes; `faults` is None unless the switches are asked for."""
+    store = api.store
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def page(_: Request) -> Response:
+        return FileResponse(STATIC / "control.html", headers={"Cache-Control": "no-cache"})
+
+    async def overview(request: Request) -> Response:
+        kind = request.query_params.get("kind", "payment_intent")
+        objects = store.page(kind, limit=SHOWN)[0] if kind in KINDS else []
+        return JSONResponse(
+            {
+                "kinds": {name: store.count(name) for name in KINDS},
+                "kind": kind,
+                "objects": objects,
+                "switches": None if faults is None else _switches(store, faults, api),
+            }
+        )
+
+    async def deliveries(request: Request) -> Response:
+        if faults is not None and request.method == "POST":
+            wanted = await _body(request)
+            mode, seconds = wanted.get("mode", "normal"), wanted.get("seconds", 1)
+            if mode not in DELIVERY_MODES or not isinstance(seconds, int | float) or not 0 < seconds <= 86400:
+                raise ValueError(
+                    f"mode must be one of {', '.join(DELIVERY_MODES)}; seconds a positive number"
+                )
+            store.set_setting("delivery_mode", mode)
+            store.set_setting("delivery_seconds", str(seconds))
+        event = request.query_params.get("event")
+        answer = {"mode": delivery_mode(store), "deliveries": store.delivery_log(SHOWN, event)}
+        return JSONResponse(answer)
+
+    async def redeliver(request: Request) -> Response:
+        event = store.get(request.path_params["event"])
+        if event is None or event["object"] != "event":
+            return JSONResponse({"error": "no such event"}, 404)
+        await _body(request)
+        call = Call(store, api.now())
+        endpoints = call.endpoints_for(event["type"])
+        for endpoint in endpoints:
+            store.owe(event["id"], endpoint, api.now())
+        api.after()
+        return JSONResponse({"event": event["id"], "endpoints": endpoints})
+
+    async def fault(request: Request) -> Response:
+        assert faults is not None  # noqa: S101 - the route exists only with faults
+        if request.method == "DELETE":
+            faults.active.clear()
+        elif request.method == "POST":
+            faults.add(await _body(request))
+        return JSONResponse({"faults": [one.as_json() for one in faults.active]})
+
+    async def clock(request: Request) -> Response:
+        if request.method == "POST":
+            seconds = (await _body(request)).get("advance")
+            if not isinstance(seconds, int | float):
+                raise ValueError("advance must be a number of seconds")
+            api.clock_offset += seconds
+            api.after()
+        return JSONResponse({"now": int(api.now()), "offset": api.clock_offset})
+
+    always = [
+        Route("/", page),
+        Route("/_sandbox/health", health),
+        Route("/_sandbox/overview", overview),
+        Route(
+            "/_sandbox/deliveries",
+            _careful(deliveries),
+            methods=["GET", "POST"] if faults is not None else ["GET"],
+        ),
+    ]
+    if faults is None:
+        return always
+    return [
+        *always,
+        Route("/_sandbox/faults", _careful(fault), methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/clock", _careful(clock), methods=["GET", "POST"]),
+        Route("/_sandbox/events/{event}/deliver", _careful(redeliver), methods=["POST"]),
+    ]
+
+
+def delivery_mode(store: Store) -> dict[str, Any]:
+    """How events are delivered at present."""
+    return {
+        "mode": store.setting("delivery_mode", "normal"),
+        "seconds": float(store.setting("delivery_seconds", "1")),
+    }
+
+
+def _switches(store: Store, faults: Faults, api: Api) -> dict[str, Any]:
+    return {
+        "delivery": delivery_mode(store),
+        "delivery_modes": DELIVERY_MODES,
+        "faults": [fault.as_json() for fault in faults.active],
+        "clock": {"now": int(api.now()), "offset": api.clock_offset},
+    }
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise ValueError("send application/json")
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise ValueError("send a JSON object")
+    return body
+
+
+def _careful(endpoint: Endpoint) -> Endpoint:
+    """A switch asked for wrongly answers 400 with the reason."""
+
+    @wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except (ValueError, TypeError) as problem:
+            return JSONResponse({"error": str(problem)}, 400)
+
+    return answer

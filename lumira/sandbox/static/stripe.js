@@ -1,0 +1,394 @@
+// The Lumira sandbox's stand-in for Stripe.js: the part of its face that a checkout with the Payment Element uses.
+// It talks only to the sandbox it was loaded from, takes only test cards, and says so in what it renders.
+// https://docs.stripe.com/js
+(() => {
+  "use strict";
+
+  const API = new URL(document.currentScript.src).origin;
+
+  const TEXTS = {
+    en: {
+      mark: "Lumira sandbox · test cards only, no money moves",
+      card: "Card", sepa: "SEPA Direct Debit",
+      number: "Card number", expiry: "Expiration date", expiryHint: "MM / YY", cvc: "Security code", cvcHint: "CVC",
+      iban: "IBAN", examples: "Test cards", close: "Close",
+      incomplete_number: "Your card number is incomplete.", invalid_number: "Your card number is invalid.",
+      incomplete_expiry: "Your card's expiration date is incomplete.", past_expiry: "Your card's expiration date is in the past.",
+      incomplete_cvc: "Your card's security code is incomplete.", incomplete_iban: "Your IBAN is incomplete.",
+      api_connection_error: "The sandbox can't be reached.",
+      ok: "succeeds", secure: "asks for 3-D Secure", declined: "is declined", funds: "has insufficient funds",
+      dispute: "is disputed later", refund: "its refund fails later",
+    },
+    fr: {
+      mark: "Bac à sable Lumira · cartes de test uniquement, aucun argent ne circule",
+      card: "Carte", sepa: "Prélèvement SEPA",
+      number: "Numéro de carte", expiry: "Date d’expiration", expiryHint: "MM / AA", cvc: "Code de sécurité", cvcHint: "CVC",
+      iban: "IBAN", examples: "Cartes de test", close: "Fermer",
+      incomplete_number: "Votre numéro de carte est incomplet.", invalid_number: "Votre numéro de carte n’est pas valide.",
+      incomplete_expiry: "La date d’expiration de votre carte est incomplète.",
+      past_expiry: "La date d’expiration de votre carte est passée.",
+      incomplete_cvc: "Le code de sécurité de votre carte est incomplet.", incomplete_iban: "Votre IBAN est incomplet.",
+      api_connection_error: "Le bac à sable est injoignable.",
+      ok: "réussit", secure: "demande 3-D Secure", declined: "est refusée", funds: "fonds insuffisants",
+      dispute: "est contestée ensuite", refund: "son remboursement échoue ensuite",
+      // What the API says in English, by code.
+      card_declined: "Votre carte a été refusée.", insufficient_funds: "Votre carte n’a pas les fonds suffisants.",
+      expired_card: "Votre carte a expiré.", incorrect_cvc: "Le code de sécurité de votre carte est incorrect.",
+      incorrect_number: "Votre numéro de carte est incorrect.", invalid_cvc: "Le code de sécurité n’est pas valide.",
+      invalid_expiry_month: "Le mois d’expiration n’est pas valide.", invalid_expiry_year: "L’année d’expiration n’est pas valide.",
+      processing_error: "Une erreur est survenue pendant le traitement de votre carte. Réessayez dans un instant.",
+      test_mode_live_card: "Ceci n’est pas une carte de test : le bac à sable n’accepte que celles de Stripe.",
+      invalid_iban: "Cet IBAN n’est pas un IBAN de test.",
+      payment_intent_authentication_failure:
+        "Nous n’avons pas pu authentifier votre moyen de paiement. Choisissez-en un autre et réessayez.",
+    },
+  };
+
+  const EXAMPLES = [
+    ["4242424242424242", "ok"], ["4000000000003220", "secure"], ["4000000000000002", "declined"],
+    ["4000000000009995", "funds"], ["4000000000000259", "dispute"], ["4000000000005126", "refund"],
+  ];
+  const BRANDS = [[/^4/, "Visa"], [/^(5[1-5]|2[2-7])/, "Mastercard"], [/^3[47]/, "Amex"], [/^6/, "Discover"], [/^35/, "JCB"]];
+
+  const languageOf = (locale) => {
+    const wanted = !locale || locale === "auto" ? navigator.language : locale;
+    return wanted.toLowerCase().startsWith("fr") ? "fr" : "en";
+  };
+
+  // One request to the API, with the publishable key as Stripe.js sends it. Answers {body} or {error}, never throws.
+  async function request(key, method, path, fields) {
+    const form = new URLSearchParams({ key, ...fields });
+    try {
+      const answer = method === "GET"
+        ? await fetch(`${API}${path}?${form}`)
+        : await fetch(API + path, { method, body: form });
+      const body = await answer.json();
+      return answer.ok ? { body } : { error: body.error };
+    } catch {
+      return { error: { type: "api_connection_error", code: "api_connection_error", message: TEXTS.en.api_connection_error } };
+    }
+  }
+
+  const intentOf = (clientSecret) => {
+    const match = /^(pi_[A-Za-z0-9]+)_secret_/.exec(clientSecret || "");
+    if (!match) throw new Error("Stripe sandbox: clientSecret must look like pi_…_secret_….");
+    return match[1];
+  };
+
+  function translated(error, language) {
+    const texts = TEXTS[language];
+    const message = language === "en" ? null : texts[error.decline_code] || texts[error.code];
+    return message ? { ...error, message } : error;
+  }
+
+  const style = (v) => `
+    :host { all: initial; display: block; }
+    * { box-sizing: border-box; font-family: ${v.fontFamily}; }
+    .form { background: ${v.colorBackground}; color: ${v.colorText}; font-size: ${v.fontSizeBase}; display: grid; gap: ${v.spacing}; }
+    .mark { background: #fff3c4; color: #594a00; font-size: .8em; padding: 6px 10px; border-radius: ${v.borderRadius}; }
+    .tabs { display: flex; gap: 8px; }
+    .tab { flex: 1; padding: 10px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius}; background: transparent;
+           color: inherit; font-size: inherit; cursor: pointer; }
+    .tab[aria-selected=true] { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 1px ${v.colorPrimary}; font-weight: 600; }
+    .row { display: grid; grid-template-columns: 1fr 1fr; gap: ${v.spacing}; }
+    label { display: grid; gap: 4px; font-size: .9em; color: ${v.colorText}; }
+    .field { position: relative; }
+    input { width: 100%; padding: 12px; font-size: 16px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius};
+            background: ${v.colorBackground}; color: ${v.colorText}; outline: none; }
+    input::placeholder { color: ${v.colorTextPlaceholder}; opacity: 1; }
+    input:focus { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 3px color-mix(in srgb, ${v.colorPrimary} 30%, transparent); }
+    input[aria-invalid=true] { border-color: ${v.colorDanger}; color: ${v.colorDanger}; }
+    .brand { position: absolute; right: 12px; top: 50%; transform: translateY(-50%); font-size: 12px; opacity: .75; pointer-events: none; }
+    .error { color: ${v.colorDanger}; font-size: .9em; } .error:empty { display: none; }
+    details { font-size: .85em; } summary { cursor: pointer; }
+    ul { list-style: none; margin: 8px 0 0; padding: 0; display: grid; gap: 4px; }
+    li button { all: unset; cursor: pointer; } li button:hover, li button:focus-visible { text-decoration: underline; }
+    code { font-family: ui-monospace, monospace; }
+    [hidden] { display: none !important; }`;
+
+  const DARK = { colorBackground: "#1b1430", colorText: "#f4f1ff", colorBorder: "#4b4266", colorTextPlaceholder: "#a79fc4" };
+
+  function variablesOf(appearance = {}) {
+    const given = appearance.variables || {};
+    return {
+      colorPrimary: "#635bff", colorBackground: "#ffffff", colorText: "#1a1f36", colorDanger: "#c0123c", colorBorder: "#d5dbe1",
+      colorTextPlaceholder: "#6b7386", borderRadius: "6px", fontFamily: "system-ui, sans-serif", fontSizeBase: "16px",
+      spacing: "12px", ...(appearance.theme === "night" ? DARK : {}),
+      ...given, ...(given.spacingUnit ? { spacing: `calc(${given.spacingUnit} * 3)` } : {}),
+    };
+  }
+
+  const digits = (text) => text.replace(/\D/g, "");
+
+  function passesLuhn(number) {
+    let sum = 0;
+    [...number].reverse().forEach((digit, place) => {
+      const value = Number(digit) * (place % 2 ? 2 : 1);
+      sum += value > 9 ? value - 9 : value;
+    });
+    return sum % 10 === 0;
+  }
+
+  // The form of the Payment Element, in a shadow root so that the page's styles and it don't meet.
+  class PaymentElement {
+    constructor(elements) {
+      this.elements = elements;
+      this.handlers = {};
+      this.kind = "card";
+      this.texts = TEXTS[elements.language];
+    }
+
+    on(event, handler) { (this.handlers[event] ||= []).push(handler); return this; }
+    once(event, handler) { return this.on(event, handler); }
+    off(event) { delete this.handlers[event]; return this; }
+    emit(event, detail = {}) { (this.handlers[event] || []).forEach((handler) => handler({ elementType: "payment", ...detail })); }
+    update() {}
+    focus() { this.root?.querySelector("input:not([hidden])")?.focus(); }
+    blur() { this.root?.activeElement?.blur(); }
+    clear() { this.root?.querySelectorAll("input").forEach((input) => { input.value = ""; }); }
+    collapse() {}
+    unmount() { this.host?.remove(); this.host = this.root = null; }
+    destroy() { this.unmount(); }
+
+    mount(target) {
+      const place = typeof target === "string" ? document.querySelector(target) : target;
+      if (!place) throw new Error(`Stripe sandbox: no element matches ${target}.`);
+      this.unmount();
+      this.host = document.createElement("div");
+      this.host.className = "StripeElement";
+      place.replaceChildren(this.host);
+      this.root = this.host.attachShadow({ mode: "open" });
+      this.render();
+      this.offerMethods();
+      return this;
+    }
+
+    render() {
+      const { texts } = this;
+      this.root.innerHTML = `
+        <style>${style(variablesOf(this.elements.appearance))}</style>
+        <div class="form">
+          <div class="mark" role="note">${texts.mark}</div>
+          <div class="tabs" role="tablist" hidden>
+            <button type="button" class="tab" role="tab" data-kind="card" aria-selected="true">${texts.card}</button>
+            <button type="button" class="tab" role="tab" data-kind="sepa_debit" aria-selected="false">${texts.sepa}</button>
+          </div>
+          <div class="form" data-form="card" style="background: transparent">
+            <label>${texts.number}<span class="field"><input name="number" inputmode="numeric" autocomplete="cc-number"
+              placeholder="1234 1234 1234 1234" maxlength="23"><span class="brand"></span></span></label>
+            <div class="row">
+              <label>${texts.expiry}<input name="expiry" inputmode="numeric" autocomplete="cc-exp" placeholder="${texts.expiryHint}" maxlength="7"></label>
+              <label>${texts.cvc}<input name="cvc" inputmode="numeric" autocomplete="cc-csc" placeholder="${texts.cvcHint}" maxlength="4"></label>
+            </div>
+            <details><summary>${texts.examples}</summary><ul>${EXAMPLES.map(([number, what]) =>
+              `<li><button type="button" data-fill="${number}"><code>${number.replace(/(.{4})(?=.)/g, "$1 ")}</code> ${texts[what]}</button></li>`).join("")}</ul></details>
+          </div>
+          <div class="form" data-form="sepa_debit" style="background: transparent" hidden>
+            <label>${texts.iban}<input name="iban" autocomplete="off" placeholder="FR14 2004 1010 0505 0001 3M02 606"></label>
+          </div>
+          <div class="error" role="alert"></div>
+        </div>`;
+      this.root.addEventListener("input", (event) => this.typed(event.target));
+      this.root.addEventListener("click", (event) => this.clicked(event.target.closest("[data-kind], [data-fill]")));
+      this.root.addEventListener("focusin", () => this.emit("focus"));
+      this.root.addEventListener("focusout", () => this.emit("blur"));
+    }
+
+    // SEPA is offered when the PaymentIntent takes it.
+    async offerMethods() {
+      const { body, error } = await this.elements.retrieve();
+      if (!this.root) return;
+      if (error) { this.emit("loaderror", { error }); this.show(translated(error, this.elements.language).message); return; }
+      this.root.querySelector(".tabs").hidden = !body.payment_method_types.includes("sepa_debit");
+      this.emit("ready");
+    }
+
+    input(name) { return this.root.querySelector(`input[name=${name}]`); }
+    show(message) { this.root.querySelector(".error").textContent = message || ""; }
+
+    typed(input) {
+      if (input.name === "number") {
+        const number = digits(input.value).slice(0, 19);
+        input.value = number.replace(/(.{4})(?=.)/g, "$1 ");
+        this.root.querySelector(".brand").textContent = (BRANDS.find(([form]) => form.test(number)) || [0, ""])[1];
+      } else if (input.name === "expiry") {
+        let typed = digits(input.value).slice(0, 4);
+        if (typed.length === 1 && Number(typed) > 1) typed = `0${typed}`;
+        input.value = typed.length > 2 ? `${typed.slice(0, 2)} / ${typed.slice(2)}` : typed;
+      } else if (input.name === "cvc") {
+        input.value = digits(input.value);
+      }
+      input.removeAttribute("aria-invalid");
+      this.show("");
+      this.emit("change", { complete: !this.problem(), empty: !input.value, value: { type: this.kind } });
+    }
+
+    clicked(button) {
+      if (!button) return;
+      if (button.dataset.fill) {
+        const year = String(new Date().getFullYear() + 2).slice(2);
+        [["number", button.dataset.fill], ["expiry", `12${year}`], ["cvc", "123"]].forEach(([name, value]) => {
+          this.input(name).value = value;
+          this.typed(this.input(name));
+        });
+        return;
+      }
+      this.kind = button.dataset.kind;
+      this.root.querySelectorAll("[data-form]").forEach((form) => { form.hidden = form.dataset.form !== this.kind; });
+      this.root.querySelectorAll("[data-kind]").forEach((tab) => tab.setAttribute("aria-selected", tab === button));
+      this.show("");
+    }
+
+    // What is wrong with what was typed: [input, code] or null.
+    problem() {
+      if (this.kind === "sepa_debit") return this.input("iban").value.replace(/\s/g, "").length < 15 ? ["iban", "incomplete_iban"] : null;
+      const number = digits(this.input("number").value);
+      const expiry = digits(this.input("expiry").value);
+      if (number.length < 14) return ["number", "incomplete_number"];
+      if (!passesLuhn(number)) return ["number", "invalid_number"];
+      if (expiry.length < 4 || Number(expiry.slice(0, 2)) < 1 || Number(expiry.slice(0, 2)) > 12) return ["expiry", "incomplete_expiry"];
+      const now = new Date();
+      if (Number(`20${expiry.slice(2)}${expiry.slice(0, 2)}`) < now.getFullYear() * 100 + now.getMonth() + 1) return ["expiry", "past_expiry"];
+      if (this.input("cvc").value.length < 3) return ["cvc", "incomplete_cvc"];
+      return null;
+    }
+
+    // The validation error that Stripe.js answers, shown beside the field, or null.
+    validate() {
+      const problem = this.problem();
+      if (!problem) return null;
+      const [name, code] = problem;
+      this.input(name).setAttribute("aria-invalid", "true");
+      this.input(name).focus();
+      this.show(this.texts[code]);
+      return { type: "validation_error", code, message: this.texts[code] };
+    }
+
+    fields(billing = {}) {
+      const fields = { "payment_method_data[type]": this.kind };
+      for (const name of ["name", "email", "phone"]) if (billing[name]) fields[`payment_method_data[billing_details][${name}]`] = billing[name];
+      if (this.kind === "sepa_debit") return { ...fields, "payment_method_data[sepa_debit][iban]": this.input("iban").value };
+      const expiry = digits(this.input("expiry").value);
+      return {
+        ...fields,
+        "payment_method_data[card][number]": digits(this.input("number").value),
+        "payment_method_data[card][exp_month]": expiry.slice(0, 2),
+        "payment_method_data[card][exp_year]": `20${expiry.slice(2)}`,
+        "payment_method_data[card][cvc]": this.input("cvc").value,
+      };
+    }
+  }
+
+  class Elements {
+    constructor(key, { clientSecret, appearance, locale } = {}) {
+      Object.assign(this, { key, clientSecret, appearance, language: languageOf(locale), created: {} });
+      intentOf(clientSecret);
+    }
+
+    create(type) {
+      if (type !== "payment") throw new Error(`Stripe sandbox: only the "payment" element exists here, not "${type}".`);
+      return (this.created[type] = new PaymentElement(this));
+    }
+    getElement(type) { return this.created[type] || null; }
+    update({ appearance, locale } = {}) {
+      if (appearance) this.appearance = appearance;
+      if (locale) this.language = languageOf(locale);
+      const element = this.created.payment;
+      if (element?.root) { element.texts = TEXTS[this.language]; element.render(); element.offerMethods(); }
+    }
+    async fetchUpdates() { return {}; }
+    async submit() {
+      const error = this.created.payment?.validate();
+      return error ? { error } : { selectedPaymentMethod: this.created.payment?.kind };
+    }
+    retrieve() { return request(this.key, "GET", `/v1/payment_intents/${intentOf(this.clientSecret)}`, { client_secret: this.clientSecret }); }
+  }
+
+  // The bank's page in a frame over the page; resolves when the payer has answered, or closed it.
+  function challenge(url, language) {
+    return new Promise((resolve) => {
+      const dialog = document.createElement("dialog");
+      dialog.setAttribute("aria-label", "3-D Secure");
+      dialog.style.cssText = "border:0;border-radius:12px;padding:0;width:min(440px,94vw);height:min(460px,90vh);overflow:hidden";
+      dialog.innerHTML = `<button type="button" aria-label="${TEXTS[language].close}" style="position:absolute;right:8px;top:8px;border:0;background:none;font-size:20px;cursor:pointer">×</button>
+        <iframe name="lumira-sandbox-3ds" title="3-D Secure" style="border:0;width:100%;height:100%"></iframe>`;
+      const done = () => { window.removeEventListener("message", heard); dialog.close(); dialog.remove(); resolve(); };
+      const heard = (event) => {
+        if (event.origin === API && event.data?.lumiraSandbox === "authenticated") done();
+      };
+      window.addEventListener("message", heard);
+      dialog.querySelector("button").addEventListener("click", done);
+      dialog.addEventListener("cancel", (event) => { event.preventDefault(); done(); });
+      dialog.querySelector("iframe").src = url;
+      document.body.append(dialog);
+      dialog.showModal();
+    });
+  }
+
+  function leave(returnUrl, intent) {
+    const url = new URL(returnUrl, location.href);
+    url.searchParams.set("payment_intent", intent.id);
+    url.searchParams.set("payment_intent_client_secret", intent.client_secret);
+    url.searchParams.set("redirect_status", intent.last_payment_error ? "failed" : "succeeded");
+    location.assign(url);
+    return new Promise(() => {}); // as in Stripe.js: the page is left, the promise never settles
+  }
+
+  window.Stripe = function Stripe(key, options = {}) {
+    if (typeof key !== "string" || !key.startsWith("pk_")) throw new Error("Stripe sandbox: give Stripe() a publishable key (pk_test_…).");
+    const fallback = languageOf(options.locale);
+
+    async function retrievePaymentIntent(clientSecret) {
+      const { body, error } = await request(key, "GET", `/v1/payment_intents/${intentOf(clientSecret)}`, { client_secret: clientSecret });
+      return error ? { error: translated(error, fallback) } : { paymentIntent: body };
+    }
+
+    // requires_action → the bank's page → the PaymentIntent as it is then, or the reason it failed.
+    async function handled(intent, language) {
+      const action = intent.next_action;
+      if (intent.status === "requires_action" && action) {
+        await challenge(action.type === "use_stripe_sdk" ? action.use_stripe_sdk.stripe_js : action.redirect_to_url.url, language);
+        const { body, error } = await request(key, "GET", `/v1/payment_intents/${intent.id}`, { client_secret: intent.client_secret });
+        if (error) return { error: translated(error, language) };
+        if (body.status === "requires_payment_method" && body.last_payment_error) {
+          return { error: translated({ ...body.last_payment_error, payment_intent: body }, language) };
+        }
+        return { paymentIntent: body };
+      }
+      return { paymentIntent: intent };
+    }
+
+    async function confirmPayment({ elements, clientSecret, confirmParams = {}, redirect = "always" }) {
+      const secret = clientSecret || elements?.clientSecret;
+      const language = elements?.language || fallback;
+      const element = elements?.getElement("payment");
+      const invalid = element?.validate();
+      if (invalid) return { error: invalid };
+      if (redirect === "always" && !confirmParams.return_url) throw new Error("confirmPayment needs confirmParams.return_url, or redirect: 'if_required'.");
+      const billing = confirmParams.payment_method_data?.billing_details;
+      const fields = {
+        client_secret: secret,
+        use_stripe_sdk: "true",
+        ...(confirmParams.return_url ? { return_url: new URL(confirmParams.return_url, location.href).href } : {}),
+        ...(confirmParams.receipt_email ? { receipt_email: confirmParams.receipt_email } : {}),
+        ...(confirmParams.payment_method ? { payment_method: confirmParams.payment_method } : element ? element.fields(billing) : {}),
+      };
+      const { body, error } = await request(key, "POST", `/v1/payment_intents/${intentOf(secret)}/confirm`, fields);
+      if (error) return { error: translated(error, language) };
+      const result = await handled(body, language);
+      if (result.error || redirect === "if_required") return result;
+      return leave(confirmParams.return_url, result.paymentIntent);
+    }
+
+    async function handleNextAction({ clientSecret }) {
+      const { paymentIntent, error } = await retrievePaymentIntent(clientSecret);
+      return error ? { error } : handled(paymentIntent, fallback);
+    }
+
+    return {
+      elements: (given) => new Elements(key, { locale: options.locale, ...given }),
+      confirmPayment, retrievePaymentIntent, handleNextAction,
+    };
+  };
+  window.Stripe.version = "lumira-sandbox";
+})();
