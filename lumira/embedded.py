@@ -40,7 +40,7 @@ WEBHOOK_PATH: Final = "/api/products/webhook"
 
 
 class Child:
-    """A child process that is kept running from `start` until `stop`.
+    """A child process that is kept running until `stop`.
 
     `is_ready` is asked until it is true; `environment` adds to ours, for what must not stand in the process
     list. `home` holds the child's log, and a record by which the next start finds a child that outlived us.
@@ -65,9 +65,15 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts the child and waits until it answers. Raises SettingsError with the end of its log."""
+        """Starts the child, without waiting for its first answer."""
         self._end_survivor()
         self._spawn()
+
+    def wait(self) -> None:
+        """Waits until the child answers and keeps it running from then on.
+
+        Raises SettingsError with the end of its log when it ends, or is not up within thirty seconds.
+        """
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
@@ -166,18 +172,22 @@ def store_only(settings: Settings) -> Iterator[Settings]:
         return
     with _claimed(settings.home) as home:
         child, uri = embedded_store(home)
-        with closing_child(child):
+        with kept_running(child):
             yield settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
 
 
 @contextmanager
-def closing_child(child: Child) -> Iterator[None]:
-    """Starts the child, and stops it when the context ends."""
+def kept_running(*children: Child) -> Iterator[None]:
+    """Starts the children side by side, waits for each, and stops them all when the context ends."""
     try:
-        child.start()
+        for child in children:
+            child.start()
+        for child in children:
+            child.wait()
         yield
     finally:
-        child.stop()
+        for child in reversed(children):
+            child.stop()
 
 
 @contextmanager
@@ -195,15 +205,17 @@ def running(settings: Settings) -> Iterator[Settings]:
         return
     with ExitStack() as stack:
         home = stack.enter_context(_claimed(settings.home))
+        children = []
         if needs_store:
             child, uri = embedded_store(home)
-            stack.enter_context(closing_child(child))
+            children.append(child)
             stack.enter_context(_recorded(home / URI_FILE, uri))
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
         if needs_sandbox:
             child, update = sandbox(home, settings)
-            stack.enter_context(closing_child(child))
+            children.append(child)
             settings = settings.model_copy(update=update)
+        stack.enter_context(kept_running(*children))
         yield settings
 
 

@@ -52,6 +52,13 @@ class Settings(BaseSettings):
             raise ValueError("LUMIRA_TIMEZONE must be an IANA name such as Europe/Paris") from error
         return name
 
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _uri_scheme(cls, uri: SecretStr | None) -> SecretStr | None:
+        if uri and not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("MONGODB_URI must start with mongodb:// or mongodb+srv://")
+        return uri
+
     @field_validator("stripe_secret_key")
     @classmethod
     def _secret_key_shape(cls, key: SecretStr | None) -> SecretStr | None:

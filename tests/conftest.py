@@ -22,9 +22,9 @@ from starlette.applications import Starlette
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
-from lumira.serving import routes
 from lumira.desk import Desk
-from lumira.embedded import closing_child, embedded_store, free_port
+from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.serving import routes
 from lumira.settings import Settings, load_settings
 
 API_TOKEN = "token-of-the-tests"
@@ -41,7 +41,7 @@ for name in list(os.environ):
 def store_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of an embedded store that lives as long as the test session."""
     child, uri = embedded_store(tmp_path_factory.mktemp("store"))
-    with closing_child(child):
+    with kept_running(child):
         yield uri
 
 

@@ -173,9 +173,8 @@ def test_a_key_used_for_another_request_is_refused(create, key):
 
 
 def test_eight_double_clicks_create_one_payment_intent(create, documents, key):
-    answers, threads = [], []
-    for _ in range(8):
-        threads.append(threading.Thread(target=lambda: answers.append(create(idempotency_key=key))))
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(create(idempotency_key=key))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

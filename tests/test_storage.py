@@ -172,8 +172,8 @@ PARIS_EDGES = [
     datetime(2025, 12, 31, 23, 0, tzinfo=UTC),
 ]
 instants = st.sampled_from(PARIS_EDGES) | st.datetimes(
-    datetime(2025, 10, 20),
-    datetime(2026, 4, 2),  # noqa: DTZ001 - made UTC below
+    datetime(2025, 10, 20),  # noqa: DTZ001 - made UTC below
+    datetime(2026, 4, 2),  # noqa: DTZ001
 ).map(lambda d: d.replace(microsecond=d.microsecond // 1000 * 1000, tzinfo=UTC))
 
 

@@ -236,8 +236,8 @@ def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
     """The whole way over TCP: create, pay at Stripe, signed delivery, completed."""
     from starlette.applications import Starlette
 
-    from lumira.serving import routes
     from lumira.embedded import free_port
+    from lumira.serving import routes
     from tests.conftest import WEBHOOK_SECRET
 
     port = free_port()

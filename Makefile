@@ -1,0 +1,43 @@
+# Everything happens in .venv, installed from requirements.lock: exact versions, each with its hashes.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format lock clean
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## Make .venv and install Lumira into it; nothing to do when it is up to date.
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Lumira needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## Serve the desk with demo data on http://127.0.0.1:8501.
+	$(BIN)/lumira run --demo
+
+test: install ## Run every test.
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+lint: install ## Style, types, and the direction of imports.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## Rewrite the code in the house's style.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: install ## Renew requirements.lock with the newest versions pyproject.toml allows.
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## Remove .venv and every cache; data under .lumira stays.
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,244 @@
+"""`lumira run` and its children as processes of their own: started, killed, restarted, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from pymongo import MongoClient
+
+from lumira.embedded import embedded_store, free_port, kept_running
+from tests.conftest import API_TOKEN, listens, wait_until
+
+ROOT = Path(__file__).parents[1]
+HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
+
+
+@contextmanager
+def running(
+    home: Path, command: list[str] | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A server on a free port, up and answering; stopped with SIGTERM in the end."""
+    port = free_port()
+    command = command or ["-m", "lumira", "run"]
+    process = subprocess.Popen(
+        [sys.executable, *(part.format(port=port) for part in command)],
+        cwd=ROOT,
+        env=variables(**{"LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port), **environment}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: listens(port) or process.poll() is not None, 40)
+        assert process.poll() is None, process.stderr.read()
+        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=30).status_code == 200, 30)
+        yield url, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+        process.stderr.close()
+
+
+def variables(**more: str) -> dict[str, str]:
+    """Our environment with the API token, and `more`."""
+    return {**os.environ, "LUMIRA_API_TOKEN": API_TOKEN, **more}
+
+
+def child_of(process: subprocess.Popen, name: str) -> psutil.Process:
+    """The child process whose command line has `name`."""
+    return next(
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if name in " ".join(child.cmdline())
+    )
+
+
+def create(url: str) -> str:
+    """Creates an order over the API and answers its id."""
+    response = httpx.post(
+        f"{url}/api/products/create-payment-intent",
+        json={"productId": "mystique"},
+        headers=HEADERS,
+        timeout=30,
+    )
+    response.raise_for_status()
+    return response.json()["orderId"]
+
+
+def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
+    with running(tmp_path / "home") as (url, process):
+        order_id = create(url)
+        assert httpx.get(url).status_code == 200
+        assert httpx.get(f"{url}/api/nothing").json()["code"] == "NOT_FOUND"
+        assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 400
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) == 2
+    assert process.returncode == 0
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    with running(tmp_path / "home") as (url, _process):
+        read = httpx.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).json()
+        assert read["order"]["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "uvicorn", "app:app", "--port", "{port}", "--log-level", "warning"],
+        ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"],
+    ],
+    ids=["uvicorn", "streamlit"],
+)
+def test_other_servers_serve_the_same_and_receive_the_sandboxs_webhooks(tmp_path, command):
+    with running(tmp_path / "home", command, LUMIRA_PORT="1") as (url, process):
+        order_id = create(url)
+        keys = json.loads((tmp_path / "home" / "sandbox.json").read_text())
+        sandbox = child_of(process, "lumira.sandbox").cmdline()
+        port = sandbox[sandbox.index("--port") + 1]
+        confirmed = httpx.post(
+            f"http://127.0.0.1:{port}/v1/payment_intents/{order_id}/confirm",
+            data={"payment_method": "pm_card_visa", "return_url": url},
+            headers={"Authorization": f"Bearer {keys['secret_key']}"},
+        )
+        assert confirmed.json()["status"] == "succeeded"
+        # Straight from the store: reading over the API would ask Stripe itself.
+        uri = (tmp_path / "home" / "store.uri").read_text()
+        with MongoClient(uri) as client:
+            orders = client.lumira.productorders
+            wait_until(lambda: orders.find_one({"paymentIntentId": order_id})["status"] == "completed")
+
+
+def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
+    child, uri = embedded_store(tmp_path)
+    acknowledged: list[int] = []
+    stop = threading.Event()
+
+    def write(worker: int) -> None:
+        number = worker
+        while not stop.is_set():
+            try:
+                orders.insert_one({"_id": number})
+            except Exception:
+                time.sleep(0.01)
+                continue
+            acknowledged.append(number)
+            number += 4
+
+    with kept_running(child), MongoClient(uri, w="majority", timeoutMS=2000) as client:
+        orders = client.lumira.productorders
+        threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(3):
+            before = len(acknowledged)
+            wait_until(lambda before=before: len(acknowledged) > before + 200)
+            pid = json.loads((tmp_path / "store.pid").read_text())[0]
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda pid=pid: json.loads((tmp_path / "store.pid").read_text())[0] != pid)
+        before = len(acknowledged)
+        wait_until(lambda: len(acknowledged) > before + 50)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        stored = {document["_id"] for document in orders.find({}, {"_id": 1})}
+    assert len(acknowledged) > 600
+    assert set(acknowledged) - stored == set()
+
+
+def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_path):
+    with running(tmp_path / "home") as (url, process):
+        for name in ("secantusd", "lumira.sandbox"):
+            child = child_of(process, name)
+            child.kill()
+            child.wait(5)
+        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=20).status_code == 200, 30)
+        order_id = create(url)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+    with running(tmp_path / "home") as (url, _process):
+        assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
+        assert httpx.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
+
+
+def fails(*arguments: str, **environment: str) -> str:
+    """What a command that can't start says: one line, exit code 1, no traceback."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=variables(**environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr.strip()
+
+
+LUMIRA_RUN = ("-m", "lumira", "run")
+
+
+def test_what_keeps_it_from_starting_is_one_line_that_says_what_to_do(tmp_path):
+    home = str(tmp_path / "home")
+    port = str(free_port())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = str(taken.getsockname()[1])
+        said = fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=busy)
+        assert re.search(rf"Port {busy} .*LUMIRA_PORT", said)
+    (tmp_path / "file").write_text("")
+    assert "LUMIRA_HOME" in fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "file" / "home"), LUMIRA_PORT=port)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "store").write_text("not a folder")
+    assert "store" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port)
+    assert "MONGODB_URI" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port, MONGODB_URI="nonsense")
+    assert "LUMIRA_ALLOW_LIVE" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, STRIPE_SECRET_KEY="sk_live_1")
+    assert "LUMIRA_HOST" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_HOST="0.0.0.0")
+
+
+def test_a_store_that_does_not_start_is_named_with_its_log(tmp_path):
+    program = tmp_path / "bin" / "mongod"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho disk on fire >&2\nexit 3\n")
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    said = fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "h"), LUMIRA_PORT=str(free_port()), PATH=path)
+    assert "disk on fire" in said
+    assert "store.log" in said
+
+
+def test_a_second_lumira_on_the_same_home_is_refused_and_commands_share_its_store(tmp_path):
+    home = tmp_path / "home"
+    with running(home):
+        said = fails(*LUMIRA_RUN, LUMIRA_HOME=str(home), LUMIRA_PORT=str(free_port()))
+        assert "Another Lumira" in said
+        seeded = subprocess.run(
+            [sys.executable, "-m", "lumira", "seed", "--orders", "30", "--days", "3", "--seed", "5"],
+            cwd=ROOT,
+            env=variables(LUMIRA_HOME=str(home)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert "30 orders inserted" in seeded.stdout
+        with MongoClient((home / "store.uri").read_text()) as client:
+            assert client.lumira.productorders.count_documents({}) == 30
