@@ -1,1 +1,70 @@
-"""The script Streamlit runs: the pages and the way between them."""
+"""The script Streamlit runs: the frame around the pages and the way between them.
+
+It opens on the orders, which is what staff come for: a customer asks about a payment, or one was just made.
+The address `/` only leads there, so that every page keeps an address of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import streamlit as st
+
+from lumira.dashboard import markup, navigation, problems, session, theme
+from lumira.dashboard.texts import LANGUAGES, text
+from lumira.errors import LumiraError
+
+logger: Final = logging.getLogger("lumira.dashboard")
+
+
+def main() -> None:
+    """Draws the frame, then the page inside it."""
+    st.set_page_config(page_title="Lumira", page_icon=theme.ICON, layout="wide")
+    theme.apply()
+    st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
+    with st.sidebar:
+        choose_language()
+    page = st.navigation(
+        [navigation.start(), navigation.orders(), navigation.new_payment(), navigation.revenue()]
+    )
+    try:
+        show_mode()
+        page.run()
+    except LumiraError as error:
+        problems.show(error, again=True)
+    except Exception:
+        logger.exception("the page %s failed", page.url_path)
+        problems.show(LumiraError("The log says why."), again=True)
+
+
+def choose_language() -> None:
+    """French or English: the browser's choice until a person makes another, then kept in the URL."""
+    st.segmented_control(
+        text("language"),
+        list(LANGUAGES),
+        default=session.browser_language(),
+        format_func=LANGUAGES.__getitem__,
+        key=session.LANGUAGE,
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+
+
+def show_mode() -> None:
+    """Says on every page, above everything, whether money is real."""
+    gateway = session.desk().gateway
+    if gateway.livemode:
+        st.html(markup.mode(text("mode.live"), [text("mode.live.note")], live=True))
+        return
+    notes = [text("mode.test.note")]
+    if gateway.is_sandbox:
+        notes.append(text("mode.sandbox"))
+    if not gateway.is_configured:
+        notes.append(text("mode.no_key"))
+    st.html(markup.mode(text("mode.test"), notes, live=False))
+
+
+main()

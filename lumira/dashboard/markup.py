@@ -1,0 +1,69 @@
+"""The few pieces of HTML that Streamlit has no element for. Everything put in is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a timeline: a sentence, a note under it, when and through what."""
+
+    sentence: str
+    note: str
+    when: str
+    colour: str
+
+
+def chip(label: str, colour: str) -> str:
+    """A small label with a dot of its colour; the text itself keeps the page's colour to stay readable."""
+    return f'<span class="lumira-chip" style="--chip:{colour}">{escape(label)}</span>'
+
+
+def chips(labels: Iterable[tuple[str, str]]) -> str:
+    """Chips in a row, from (label, colour)."""
+    return f'<div class="lumira-chips">{"".join(chip(*label) for label in labels)}</div>'
+
+
+def facts(rows: Iterable[tuple[str, str]], *, codes: frozenset[str] = frozenset()) -> str:
+    """A list of labels and values; the labels in `codes` have a value to be copied, set in monospace."""
+    pairs = "".join(
+        f"<dt>{escape(label)}</dt>"
+        + (f"<dd><code>{escape(value)}</code></dd>" if label in codes else f"<dd>{escape(value)}</dd>")
+        for label, value in rows
+    )
+    return f'<dl class="lumira-facts">{pairs}</dl>'
+
+
+def timeline(steps: Iterable[Step]) -> str:
+    """What happened, one step a line."""
+    lines = "".join(
+        f'<li style="--chip:{step.colour}"><p>{escape(step.sentence)}</p>'
+        + (f'<p class="lumira-note">{escape(step.note)}</p>' if step.note else "")
+        + f"<small>{escape(step.when)}</small></li>"
+        for step in steps
+    )
+    return f'<ol class="lumira-timeline">{lines}</ol>'
+
+
+def product(name: str, price: str, description: str, holds: Iterable[str]) -> str:
+    """The face of a product card."""
+    items = "".join(f"<li>{escape(item)}</li>" for item in holds)
+    return (
+        f'<div class="lumira-product"><h3>{escape(name)}</h3><p class="lumira-price">{escape(price)}</p>'
+        f"<p>{escape(description)}</p><ul>{items}</ul></div>"
+    )
+
+
+def amount(value: str, caption: str) -> str:
+    """An amount of money written large."""
+    return f'<p class="lumira-amount">{escape(value)}<small>{escape(caption)}</small></p>'
+
+
+def mode(label: str, notes: Iterable[str], *, live: bool) -> str:
+    """The badge that says on every page whether money is real."""
+    kind = "live" if live else "test"
+    texts = "".join(f"<span>{escape(note)}</span>" for note in notes)
+    return f'<div class="lumira-mode lumira-mode-{kind}" role="status"><b>{escape(label)}</b>{texts}</div>'

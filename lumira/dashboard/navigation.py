@@ -1,0 +1,44 @@
+"""The pages and their addresses. Each is found by `st.Page` objects of the same address, made anew at will."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from lumira.dashboard.texts import text
+
+PAGES: Final = Path(__file__).parents[2] / "pages"
+
+
+def orders() -> Page:
+    """The list of orders."""
+    return st.Page(
+        PAGES / "orders.py", title=text("orders.title"), icon=":material/receipt_long:", url_path="orders"
+    )
+
+
+def new_payment() -> Page:
+    """The page that creates payments and shows one just created."""
+    return st.Page(
+        PAGES / "new_payment.py",
+        title=text("new_payment.title"),
+        icon=":material/add_card:",
+        url_path="new-payment",
+    )
+
+
+def revenue() -> Page:
+    """What the levels earned."""
+    return st.Page(
+        PAGES / "revenue.py", title=text("revenue.title"), icon=":material/monitoring:", url_path="revenue"
+    )
+
+
+def start() -> Page:
+    """The address `/`, which leads to the orders so that every page keeps an address of its own."""
+    return st.Page(
+        lambda: st.switch_page(orders()), title="Lumira", url_path="start", default=True, visibility="hidden"
+    )

@@ -1,0 +1,157 @@
+"""One order in words: its state, its facts, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from lumira.dashboard import markup
+from lumira.dashboard.texts import (
+    actor_name,
+    failure_reason,
+    level_name,
+    moment,
+    money,
+    stripe_status_name,
+    text,
+    text_or,
+)
+from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
+from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
+
+_COPIED = ("order.payment_intent", "order.id")
+
+
+def stripe_status(order: Order) -> str:
+    """What Stripe said last of this order, in words."""
+    if order.is_free:
+        return text("stripe_status.none")
+    return stripe_status_name(order.stripe_status or "unknown")
+
+
+def stripe_colour(order: Order) -> str:
+    """The colour of what Stripe said last: that of the order status it means."""
+    if order.stripe_status is None or order.is_free:
+        return NEUTRAL
+    return STATUS_COLOURS[order.status if order.agrees_with_stripe else _meaning(order)]
+
+
+def _meaning(order: Order) -> OrderStatus:
+    return status_of({"status": order.stripe_status})
+
+
+def show_state(order: Order) -> None:
+    """The amount, the level, and the two statuses side by side; a word when they disagree."""
+    st.html(
+        markup.amount(
+            text("new_payment.free") if order.is_free else money(order.amount, order.currency),
+            order.product_name,
+        )
+        + markup.chips(
+            [
+                (level_name(order.level), level_colour(order.level)),
+                (text(f"status.{order.status}"), STATUS_COLOURS[order.status]),
+                (f"Stripe · {stripe_status(order)}", stripe_colour(order)),
+            ]
+        )
+    )
+    if not order.agrees_with_stripe:
+        st.warning(
+            text(
+                "order.disagrees.next",
+                here=text(f"status.{order.status}").lower(),
+                there=stripe_status(order).lower(),
+            ),
+            title=text("order.disagrees"),
+            icon=":material/sync_problem:",
+        )
+
+
+def show_facts(order: Order) -> None:
+    """Who, how much, when and where from."""
+    st.html(markup.facts(facts(order), codes=frozenset(text(name) for name in _COPIED)))
+
+
+def show_timeline(order: Order) -> None:
+    """What happened, newest first, in sentences."""
+    steps = [step(order, entry) for entry in reversed(order.timeline)]
+    if steps:
+        st.html(markup.timeline(steps))
+    else:
+        st.caption(text("timeline.empty"))
+
+
+def facts(order: Order) -> list[tuple[str, str]]:
+    """The facts known of an order, as (label, value); what is unknown is left out."""
+    return [(text(name), value) for name, value in _facts(order) if value]
+
+
+def _facts(order: Order) -> Iterator[tuple[str, str | None]]:
+    yield "order.customer", order.name
+    yield "order.email", order.customer_email
+    yield "order.phone", str(order.metadata.get("customerPhone") or "")
+    if order.amount_refunded:
+        yield "order.refunded", money(order.amount_refunded, order.currency)
+        yield "order.net", money(order.net, order.currency)
+    if order.failure_code:
+        yield "order.failure", failure_reason(order.failure_code)
+    yield "order.created", moment(order.created_at)
+    if order.completed_at:
+        yield "order.given" if order.is_free else "order.completed", moment(order.completed_at)
+    if order.stripe_synced_at:
+        yield "order.synced", moment(order.stripe_synced_at)
+    if order.source:
+        yield "order.source", text_or(f"source.{order.source}", order.source)
+    yield "order.payment_intent", order.payment_intent_id
+    yield "order.id", order.id
+
+
+def step(order: Order, entry: TimelineEntry) -> markup.Step:
+    """A timeline entry as a sentence, with a note and the moment."""
+    when = moment(entry.at, seconds=True)
+    if entry.event_id:
+        when = f"{when} · {text('timeline.event', id=entry.event_id)}"
+    return markup.Step(
+        sentence=sentence(order, entry), note=_note(order, entry), when=when, colour=_colour(entry)
+    )
+
+
+def sentence(order: Order, entry: TimelineEntry) -> str:
+    """Who did what."""
+    by = actor_name(entry.by)
+    stripe_said = entry.kind.removeprefix("payment_intent.")
+    if stripe_said == entry.kind:
+        amount = money(_refund_amount(order, entry), order.currency)
+        return text_or(f"timeline.{entry.kind}", _plainly(by, entry.kind), by=by, amount=amount)
+    if entry.after == OrderStatus.FAILED and stripe_said == "requires_payment_method":
+        stripe_said = "declined"
+    told = "told" if entry.by == "stripe" else "asked"
+    name = f"timeline.{told}.{stripe_said}"
+    return text_or(name, _plainly(by, stripe_status_name(stripe_said)), by=by)
+
+
+def _plainly(by: str, kind: str) -> str:
+    return text("timeline.other", by=by, kind=kind)
+
+
+def _refund_amount(order: Order, entry: TimelineEntry) -> int:
+    return next((refund.amount for refund in order.refunds if refund.created_at == entry.at), 0)
+
+
+def _note(order: Order, entry: TimelineEntry) -> str:
+    if not entry.note:
+        return ""
+    if entry.after == OrderStatus.FAILED:
+        # Stripe's own sentence is English; the code says the same in the reader's language.
+        latest = all(entry.at >= other.at for other in order.timeline if other.after == OrderStatus.FAILED)
+        if latest and order.failure_code:
+            reason = failure_reason(order.failure_code)
+            return f"{reason[:1].upper()}{reason[1:]}."
+    return text_or(f"timeline.reason.{entry.note}", entry.note)
+
+
+def _colour(entry: TimelineEntry) -> str:
+    if entry.after in set(OrderStatus):
+        return STATUS_COLOURS[str(entry.after)]
+    return DISAGREES_COLOUR if entry.kind.startswith("charge.") else NEUTRAL

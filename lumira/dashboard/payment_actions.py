@@ -1,0 +1,121 @@
+"""What staff can do with a payment that waits: pay it with a test card, cancel it, watch it move."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from lumira.dashboard import problems, session
+from lumira.dashboard.texts import failure_reason, money, text, text_or
+from lumira.errors import LumiraError
+from lumira.orders import Order
+from lumira.stripe_gateway import TEST_PAYMENT_METHODS
+
+_CANCEL_REASONS: Final = ("requested_by_customer", "duplicate", "abandoned", "fraudulent")
+
+
+def pay_with_test_card(order: Order) -> None:
+    """Lets a test card be chosen and pays with it; a decline is said in words and may be tried again."""
+    method = st.selectbox(
+        text("result.card"),
+        list(TEST_PAYMENT_METHODS),
+        format_func=card_name,
+        help=text("result.card.help"),
+        key=f"card-{order.id}",
+    )
+    if st.button(
+        text("result.pay_now", amount=money(order.amount, order.currency)),
+        type="primary",
+        icon=":material/credit_card:",
+        width="stretch",
+        key="pay",
+    ):
+        try:
+            with st.spinner(text("result.paying")):
+                session.desk().intents.confirm(_id(order), method, actor=session.actor())
+        except LumiraError as error:
+            _remember(order, error)
+        else:
+            forget_problem(order)
+        st.rerun()
+
+
+def cancel(order: Order) -> None:
+    """Cancels after a reason is given."""
+    with st.popover(text("cancel"), icon=":material/block:", type="tertiary"):
+        reason = st.selectbox(
+            text("cancel.reason"),
+            _CANCEL_REASONS,
+            format_func=lambda reason: text(f"cancel.{reason}"),
+            key=f"cancel-reason-{order.id}",
+        )
+        st.caption(text("cancel.help"))
+        if st.button(text("cancel.confirm"), icon=":material/block:", key="cancel"):
+            try:
+                session.desk().intents.cancel(_id(order), actor=session.actor(), reason=reason)
+            except LumiraError as error:
+                _remember(order, error)
+            else:
+                forget_problem(order)
+            st.rerun()
+
+
+def refresh(order: Order) -> None:
+    """Asks Stripe how the payment stands now."""
+    if st.button(
+        text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh"
+    ):
+        try:
+            session.desk().intents.refresh(_id(order), actor=session.actor())
+        except LumiraError as error:
+            _remember(order, error)
+        else:
+            forget_problem(order)
+        st.rerun()
+
+
+def show_problem(order: Order) -> None:
+    """Shows why the last action on this order failed, until one succeeds."""
+    if problem := st.session_state.get(_problem_key(order)):
+        problems.show(problem)
+
+
+def forget_problem(order: Order) -> None:
+    """Takes back what `show_problem` shows."""
+    st.session_state.pop(_problem_key(order), None)
+
+
+@st.fragment(run_every=2)
+def follow(order: Order) -> None:
+    """Looks at the store every two seconds and shows the page anew when a webhook has moved the order."""
+    try:
+        now = session.desk().intents.find(_id(order), actor=session.actor())
+    except LumiraError:
+        # The page itself says so at its next rerun; a clock need not.
+        return
+    if (now.status, now.stripe_status, now.updated_at) != (
+        order.status,
+        order.stripe_status,
+        order.updated_at,
+    ):
+        st.rerun()
+
+
+def card_name(method: str) -> str:
+    """A test card in words: what will happen when it pays."""
+    return text_or(
+        f"card.{method}", text("card.declined", reason=failure_reason(TEST_PAYMENT_METHODS[method]))
+    )
+
+
+def _id(order: Order) -> str:
+    return order.payment_intent_id or order.id
+
+
+def _problem_key(order: Order) -> str:
+    return f"problem-{order.id}"
+
+
+def _remember(order: Order, error: LumiraError) -> None:
+    st.session_state[_problem_key(order)] = error

@@ -1,0 +1,55 @@
+"""Errors as calm messages: what happened, what to do, and the code to tell an administrator."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lumira.dashboard.texts import failure_reason, text, text_or
+from lumira.errors import InvalidCustomer, LumiraError, PaymentFailed, StoreUnavailable, StripeError
+
+
+def show(error: LumiraError, *, again: bool = False) -> None:
+    """Shows an error; `again` offers to run the page once more, for what heals by itself."""
+    passing = isinstance(error, (StoreUnavailable, StripeError))
+    alert = st.warning if passing else st.error
+    alert(
+        f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}]",
+        title=headline(error),
+        icon=":material/cloud_off:" if passing else ":material/error:",
+    )
+    if again:
+        st.button(text("try_again"), icon=":material/refresh:", key="try-again")
+
+
+def beside_field(error: LumiraError) -> None:
+    """Shows an error right under the field that caused it."""
+    st.markdown(f":red[:material/error: {headline(error)}]  \n:small[{what_to_do(error)} · {error.code}]")
+
+
+def headline(error: LumiraError) -> str:
+    """What happened, in a sentence."""
+    if isinstance(error, PaymentFailed):
+        return text("result.declined", reason=failure_reason(error.extra.get("declineCode")))
+    return text_or(f"error.{error.code}", error.error)
+
+
+def what_to_do(error: LumiraError) -> str:
+    """What the reader can do about it."""
+    if isinstance(error, PaymentFailed):
+        return text("result.declined.next")
+    return text_or(f"error.{error.code}.next", error.message)
+
+
+def field_of(error: LumiraError) -> str | None:
+    """The field of the new-payment form an error belongs to: email, name, phone, metadata or product."""
+    match error.code:
+        case "INVALID_EMAIL":
+            return "email"
+        case "INVALID_METADATA":
+            return "metadata"
+        case "MISSING_PRODUCT_ID" | "PRODUCT_NOT_FOUND" | "PRODUCT_NOT_AVAILABLE":
+            return "product"
+        case InvalidCustomer.code:
+            return "phone" if error.message.startswith("customerPhone") else "name"
+        case _:
+            return None

@@ -1,0 +1,181 @@
+"""The tables of the pages: a page of orders, and revenue by period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from lumira.dashboard import session
+from lumira.dashboard.order_details import stripe_status
+from lumira.dashboard.texts import level_name, money, number, period, stripe_status_name, text
+from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS
+from lumira.orders import Order, OrderStatus
+from lumira.revenue import Period
+
+DISAGREES: Final = "⚠ "
+NOTHING: Final = "–"
+_ROW_HEIGHT: Final = 38
+# The pager under the list stays in sight; the rest of the page scrolls in the list.
+_ROWS_SHOWN: Final = 16
+_HEADER_HEIGHT: Final = 38
+# What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
+_TINT: Final = "66"
+_QUIET: Final = "#8B859538"
+_STRIPE_STATUSES: Final = (
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+    "refused",
+    "none",
+    "unknown",
+)
+
+
+def orders_frame(orders: list[Order]) -> pd.DataFrame:
+    """A page of orders as the list shows it, one row each, in the reader's words."""
+    link = session.desk().gateway.payment_intent_url
+    return pd.DataFrame(
+        [
+            {
+                "created": order.created_at,
+                "level": [level_name(order.level)],
+                "customer": order.name or order.customer_email or NOTHING,
+                "amount": money(order.amount, order.currency),
+                "refunded": money(order.amount_refunded, order.currency) if order.amount_refunded else "",
+                "status": [text(f"status.{order.status}")],
+                "stripe_status": [("" if order.agrees_with_stripe else DISAGREES) + stripe_status(order)],
+                "payment_intent": None
+                if order.is_free or not order.payment_intent_id
+                else link(order.payment_intent_id),
+            }
+            for order in orders
+        ]
+    )
+
+
+def show_orders(orders: list[Order], *, key: str, on_select: Callable[[], None], narrow: bool) -> None:
+    """The list of orders; `key` must name page and filter, for a selection is a row number only.
+
+    `narrow` leaves room for an open order beside the list.
+    """
+    columns = [
+        "created",
+        "level",
+        "customer",
+        "amount",
+        "refunded",
+        "status",
+        "stripe_status",
+        "payment_intent",
+    ]
+    if narrow:
+        columns = ["created", "level", "customer", "amount", "status", "stripe_status"]
+    st.dataframe(
+        orders_frame(orders),
+        key=key,
+        on_select=on_select,
+        selection_mode=["single-row", "single-cell"],
+        hide_index=True,
+        column_order=columns,
+        column_config=_order_columns(),
+        row_height=_ROW_HEIGHT,
+        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(orders), _ROWS_SHOWN) + 3,
+        placeholder="",
+        alt=text("orders.table"),
+    )
+
+
+def selected_row(key: str) -> int | None:
+    """The row of a list that is selected, by its box or by a click anywhere in it."""
+    selection = st.session_state.get(key, {}).get("selection", {})
+    if selection.get("rows"):
+        return int(selection["rows"][0])
+    return int(selection["cells"][0][0]) if selection.get("cells") else None
+
+
+def _order_columns() -> dict[str, Any]:
+    config = st.column_config
+    levels = {level_name(level): colour for level, colour in LEVEL_COLOURS.items()}
+    statuses = {text(f"status.{status}"): STATUS_COLOURS[status] + _TINT for status in OrderStatus}
+    there = {stripe_status_name(status): _QUIET for status in _STRIPE_STATUSES}
+    there |= {f"{DISAGREES}{name}": DISAGREES_COLOUR for name in there}
+    created = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
+    return {
+        "created": config.DatetimeColumn(
+            text("orders.created"), format=created, timezone=session.timezone().key, width=130
+        ),
+        "level": _chips(text("orders.level"), levels, width=95),
+        "customer": config.TextColumn(text("orders.customer"), width=160),
+        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=90),
+        "refunded": config.TextColumn(text("orders.refunded"), alignment="right", width=90),
+        "status": _chips(text("orders.status"), statuses, width=110),
+        "stripe_status": _chips(
+            text("orders.stripe_status"), there, width=140, help=text("orders.stripe_status.help")
+        ),
+        "payment_intent": config.LinkColumn(
+            text("orders.payment_intent"), display_text=r"/([^/]+)$", width=190
+        ),
+    }
+
+
+def _chips(label: str, colours: dict[str, str], **options: Any) -> Any:
+    return st.column_config.MultiselectColumn(
+        label, options=list(colours), color=list(colours.values()), **options
+    )
+
+
+def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
+    """Revenue by period, newest first: the same figures as the chart, to read and to copy."""
+    frame = revenue_frame(by_period, bars, width, currency)
+    name, *figures = frame.columns
+    columns: dict[str, Any] = {
+        figure: st.column_config.TextColumn(alignment="right", width="small") for figure in figures
+    }
+    columns[name] = st.column_config.TextColumn(pinned=True, alignment="left", width=200)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config=columns,
+        row_height=_ROW_HEIGHT,
+        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(frame), _ROWS_SHOWN) + 3,
+        alt=text("revenue.table"),
+    )
+
+
+def revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:
+    """The revenue table in the reader's words: a total, then one row a bar, newest first."""
+    earned = by_period.groupby("level")["gross"].sum()
+    levels = [level for level in LEVEL_COLOURS if earned.get(level, 0)]
+    rows = [_revenue_row(text("revenue.total"), by_period, levels, currency)]
+    for start in reversed(bars):
+        inside = by_period[by_period["day"] == pd.Timestamp(start)]
+        rows.append(_revenue_row(period(start, width), inside, levels, currency))
+    return pd.DataFrame(rows)
+
+
+def _revenue_row(name: str, rows: pd.DataFrame, levels: list[str], currency: str) -> dict[str, str]:
+    def sum_of(column: str, among: pd.DataFrame = rows) -> str:
+        amount = int(among[column].sum())
+        return money(amount, currency) if amount else NOTHING
+
+    def count_of(column: str) -> str:
+        count = int(rows[column].sum())
+        return number(count) if count else NOTHING
+
+    return {
+        text("revenue.range"): name[:1].upper() + name[1:],
+        **{level_name(level): sum_of("gross", rows[rows["level"] == level]) for level in levels},
+        text("revenue.gross"): sum_of("gross"),
+        text("revenue.refunds"): sum_of("refunds"),
+        text("revenue.net"): sum_of("net"),
+        text("revenue.orders"): count_of("orders"),
+        text("revenue.free"): count_of("free"),
+    }

@@ -1,0 +1,601 @@
+"""Every text of the pages in French and English, and numbers, money and dates in the reader's language.
+
+A text is asked for by name: `text("orders.title")`. French stands first. No-break spaces are put in here, so
+the sentences below are typed plainly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import IntEnum
+from typing import Final
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+
+from lumira.catalog import Level
+from lumira.dashboard import session
+from lumira.money import format_money
+from lumira.revenue import Period
+
+LANGUAGES: Final = {"fr": "Français", "en": "English"}
+
+
+class _Language(IntEnum):
+    fr = 0
+    en = 1
+
+
+_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    # The frame around every page
+    "language": ("Langue", "Language"),
+    "mode.test": ("Mode test", "Test mode"),
+    "mode.test.note": ("aucun argent réel", "no real money"),
+    "mode.sandbox": ("Stripe local", "local Stripe"),
+    "mode.live": ("Production", "Live"),
+    "mode.live.note": ("argent réel", "real money"),
+    "mode.no_key": ("Stripe n’est pas relié", "Stripe is not connected"),
+    "signed_in_as": ("Connecté : {name}", "Signed in: {name}"),
+    "try_again": ("Réessayer", "Try again"),
+    "error.code": ("Code : {code}", "Code: {code}"),
+    # New payment
+    "new_payment.title": ("Nouveau paiement", "New payment"),
+    "new_payment.lead": (
+        "Choisissez un niveau, dites pour qui : Stripe prépare le paiement, rien n’est débité.",
+        "Choose a level, say for whom: Stripe prepares the payment, nothing is charged.",
+    ),
+    "new_payment.choose": ("Choisir", "Choose"),
+    "new_payment.chosen": ("Choisi", "Chosen"),
+    "new_payment.soon": ("Bientôt", "Coming soon"),
+    "new_payment.free": ("Offert", "Free"),
+    "new_payment.customer": ("Pour qui ?", "For whom?"),
+    "new_payment.email": ("Adresse e-mail", "E-mail address"),
+    "new_payment.email.hint": ("prenom.nom@exemple.fr", "name@example.com"),
+    "new_payment.name": ("Nom", "Name"),
+    "new_payment.name.hint": ("Camille Laurent", "Camille Laurent"),
+    "new_payment.phone": ("Téléphone", "Phone"),
+    "new_payment.phone.hint": ("+33 6 12 34 56 78", "+33 6 12 34 56 78"),
+    "new_payment.optional": ("Tout est facultatif.", "All of it is optional."),
+    "new_payment.metadata": ("Métadonnées", "Metadata"),
+    "new_payment.metadata.help": (
+        "Vos propres repères, gardés chez Stripe avec le paiement : une campagne, un numéro de dossier…",
+        "Your own notes, kept at Stripe with the payment: a campaign, a case number…",
+    ),
+    "new_payment.metadata.key": ("Clé", "Key"),
+    "new_payment.metadata.value": ("Valeur", "Value"),
+    "new_payment.metadata.twice": ("La clé « {key} » est là deux fois.", "The key “{key}” is there twice."),
+    "new_payment.summary": ("Récapitulatif", "Summary"),
+    "new_payment.will_pay": (
+        "Stripe crée un PaymentIntent et attend la carte. La commande reste en attente jusque-là.",
+        "Stripe creates a PaymentIntent and waits for the card. Until then the order is pending.",
+    ),
+    "new_payment.will_give": (
+        "Offert : la commande est terminée aussitôt, sans passer par Stripe.",
+        "Free: the order is completed at once, without going to Stripe.",
+    ),
+    "new_payment.create": ("Créer le paiement", "Create the payment"),
+    "new_payment.give": ("Offrir la lecture", "Give the reading"),
+    "new_payment.creating": ("Création chez Stripe…", "Creating it at Stripe…"),
+    "new_payment.start_over": ("Autre paiement", "Another payment"),
+    "result.created": ("Paiement créé", "Payment created"),
+    "result.to_copy": ("À copier", "To copy"),
+    "result.payment_intent": ("PaymentIntent", "PaymentIntent"),
+    "result.free_order": ("Commande offerte", "Free order"),
+    "result.order": ("Commande", "Order"),
+    "result.client_secret": ("Client secret", "Client secret"),
+    "result.client_secret.help": (
+        "La page de paiement en a besoin pour encaisser ce paiement, et lui seul. À ne confier qu’à elle.",
+        "The checkout needs it to take this payment and no other. Give it to the checkout only.",
+    ),
+    "result.pay": ("Payer avec une carte de test", "Pay with a test card"),
+    "result.card": ("Carte", "Card"),
+    "result.card.help": (
+        "Les cartes de test de Stripe : aucune banque n’est appelée.",
+        "Stripe’s test cards: no bank is asked.",
+    ),
+    "result.pay_now": ("Payer {amount}", "Pay {amount}"),
+    "result.paying": ("Stripe interroge la banque…", "Stripe asks the bank…"),
+    "result.paid": ("Payé", "Paid"),
+    "result.paid.note": (
+        "{amount} encaissés en mode test. La lecture est ouverte.",
+        "{amount} taken in test mode. The reading is open.",
+    ),
+    "result.given": ("Offert", "Given"),
+    "result.given.note": (
+        "La lecture est ouverte, il n’y a rien à payer.",
+        "The reading is open, there is nothing to pay.",
+    ),
+    "result.cancelled": ("Annulé", "Cancelled"),
+    "result.cancelled.note": (
+        "Ce paiement ne peut plus être encaissé.",
+        "This payment can’t be taken any more.",
+    ),
+    "result.waiting": ("Stripe attend la carte.", "Stripe waits for the card."),
+    "result.processing": ("La banque n’a pas fini de répondre.", "The bank has not finished answering."),
+    "result.unfinished": (
+        "La commande est enregistrée, mais Stripe n’a pas créé son PaymentIntent.",
+        "The order is stored, but Stripe has not created its PaymentIntent.",
+    ),
+    "result.declined": ("Carte refusée : {reason}.", "Card declined: {reason}."),
+    "result.declined.next": (
+        "Rien n’est débité. Essayez une autre carte, ou la même un peu plus tard.",
+        "Nothing is charged. Try another card, or the same one a little later.",
+    ),
+    "result.live": (
+        "Une commande réelle se paie sur la page de paiement, jamais ici.",
+        "A live order is paid at the checkout, never here.",
+    ),
+    "result.to_orders": ("Voir dans les commandes", "See it in Orders"),
+    "cancel": ("Annuler ce paiement", "Cancel this payment"),
+    "cancel.reason": ("Pourquoi ?", "Why?"),
+    "cancel.requested_by_customer": ("À la demande du client", "The customer asked for it"),
+    "cancel.duplicate": ("C’est un doublon", "It is a duplicate"),
+    "cancel.abandoned": ("Le client ne donne pas suite", "The customer abandoned it"),
+    "cancel.fraudulent": ("Soupçon de fraude", "It looks like fraud"),
+    "cancel.confirm": ("Annuler définitivement", "Cancel for good"),
+    "cancel.help": (
+        "La commande reste dans la liste, annulée. Rien ne s’efface.",
+        "The order stays in the list, as cancelled. Nothing is deleted.",
+    ),
+    # Test cards
+    "card.pm_card_visa": ("Visa : paiement accepté", "Visa: payment accepted"),
+    "card.pm_card_mastercard": ("Mastercard : paiement accepté", "Mastercard: payment accepted"),
+    "card.declined": ("Visa, refusée : {reason}", "Visa, declined: {reason}"),
+    # Why a payment failed
+    "failure.generic_decline": ("sans motif donné par la banque", "the bank gives no reason"),
+    "failure.card_declined": ("sans motif donné par la banque", "the bank gives no reason"),
+    "failure.do_not_honor": ("sans motif donné par la banque", "the bank gives no reason"),
+    "failure.insufficient_funds": ("solde insuffisant", "not enough money on the account"),
+    "failure.expired_card": ("carte expirée", "the card has expired"),
+    "failure.incorrect_cvc": ("cryptogramme erroné", "the security code is wrong"),
+    "failure.incorrect_number": ("numéro de carte erroné", "the card number is wrong"),
+    "failure.processing_error": ("incident de traitement", "an error while processing"),
+    "failure.lost_card": ("carte déclarée perdue", "the card is reported lost"),
+    "failure.stolen_card": ("carte déclarée volée", "the card is reported stolen"),
+    "failure.fraudulent": ("soupçon de fraude", "suspected fraud"),
+    "failure.authentication_required": (
+        "authentification du client requise",
+        "the customer must authenticate",
+    ),
+    "failure.payment_intent_authentication_failure": (
+        "authentification du client échouée",
+        "the customer’s authentication failed",
+    ),
+    "failure.payment_failed": ("paiement refusé", "payment refused"),
+    "failure.other": ("motif « {code} »", "reason “{code}”"),
+    # Orders
+    "orders.title": ("Commandes", "Orders"),
+    "orders.lead": (
+        "Les plus récentes d’abord, à côté de ce que dit Stripe. Cliquez une ligne pour ouvrir la commande.",
+        "Newest first, beside what Stripe says. Click a row to open the order.",
+    ),
+    "orders.search": ("Ouvrir une commande", "Open an order"),
+    "orders.search.hint": ("pi_… ou free_… ou numéro de commande", "pi_… or free_… or order id"),
+    "orders.not_found": ("Aucune commande ne porte ce numéro.", "No order has this id."),
+    "orders.not_found.next": (
+        "Collez le numéro entier, tel que Stripe ou le client le donne : « {id} » est inconnu ici.",
+        "Paste the whole id as Stripe or the customer gives it: “{id}” is unknown here.",
+    ),
+    "orders.empty": ("Encore aucune commande", "No orders yet"),
+    "orders.empty.next": (
+        "Créez un premier paiement de test : il paraîtra ici aussitôt.",
+        "Create a first test payment: it shows up here at once.",
+    ),
+    "orders.page_empty": ("Plus aucune commande sur cette page", "No more orders on this page"),
+    "orders.page_empty.next": (
+        "Revenez au début de la liste : les commandes n’ont pas disparu.",
+        "Go back to the start of the list: no order is lost.",
+    ),
+    "orders.shown": ("{count} commandes, du {last} au {first}", "{count} orders, {last} to {first}"),
+    "orders.shown.one": ("1 commande, du {first}", "1 order, of {first}"),
+    "orders.newest": ("Plus récentes", "Newest"),
+    "orders.previous": ("Page précédente", "Previous page"),
+    "orders.next": ("Page suivante", "Next page"),
+    "orders.reload": ("Actualiser", "Reload"),
+    "orders.created": ("Créée", "Created"),
+    "orders.level": ("Niveau", "Level"),
+    "orders.customer": ("Client", "Customer"),
+    "orders.amount": ("Montant", "Amount"),
+    "orders.refunded": ("Remboursé", "Refunded"),
+    "orders.status": ("Commande", "Order"),
+    "orders.stripe_status": ("Chez Stripe", "At Stripe"),
+    "orders.stripe_status.help": (
+        "Ce que Stripe a dit en dernier. Un ⚠ marque un désaccord avec la commande : "
+        "ouvrez-la et actualisez.",
+        "What Stripe said last. A ⚠ marks a disagreement with the order: open it and refresh.",
+    ),
+    "orders.payment_intent": ("PaymentIntent", "PaymentIntent"),
+    "orders.table": ("Liste des commandes, la plus récente en premier", "List of orders, newest first"),
+    # One order
+    "order.close": ("Fermer", "Close"),
+    "order.refresh": ("Demander à Stripe", "Ask Stripe"),
+    "order.refresh.help": (
+        "Demande à Stripe où en est ce paiement, maintenant.",
+        "Asks Stripe how this payment stands now.",
+    ),
+    "order.refreshed": ("Stripe a répondu : {status}.", "Stripe answered: {status}."),
+    "order.at_stripe": ("Ouvrir chez Stripe", "Open at Stripe"),
+    "order.at_sandbox": ("Voir au Stripe local", "See it at the local Stripe"),
+    "order.act": ("Payer ou annuler", "Pay or cancel"),
+    "order.facts": ("En bref", "Facts"),
+    "order.timeline": ("Ce qui s’est passé", "What happened"),
+    "order.customer": ("Client", "Customer"),
+    "order.email": ("E-mail", "E-mail"),
+    "order.phone": ("Téléphone", "Phone"),
+    "order.product": ("Produit", "Product"),
+    "order.amount": ("Montant", "Amount"),
+    "order.refunded": ("Remboursé", "Refunded"),
+    "order.net": ("Reste", "Left"),
+    "order.created": ("Créée", "Created"),
+    "order.completed": ("Payée", "Paid"),
+    "order.given": ("Offerte", "Given"),
+    "order.failure": ("Refus", "Decline"),
+    "order.synced": ("Vu chez Stripe", "Seen at Stripe"),
+    "order.source": ("Venue de", "Came from"),
+    "order.id": ("Numéro", "Id"),
+    "order.payment_intent": ("PaymentIntent", "PaymentIntent"),
+    "order.disagrees": (
+        "La commande et Stripe ne disent pas la même chose.",
+        "The order and Stripe don’t say the same.",
+    ),
+    "order.disagrees.next": (
+        "Ici : {here}. Chez Stripe : {there}. Demandez à Stripe pour les accorder.",
+        "Here: {here}. At Stripe: {there}. Ask Stripe to settle it.",
+    ),
+    "order.metadata": ("Métadonnées", "Metadata"),
+    "source.desk": ("ce bureau", "this desk"),
+    "source.api": ("le site", "the website"),
+    "source.stripe": ("Stripe", "Stripe"),
+    "status.pending": ("En attente", "Pending"),
+    "status.processing": ("En traitement", "Processing"),
+    "status.completed": ("Terminée", "Completed"),
+    "status.failed": ("Refusée", "Failed"),
+    "status.cancelled": ("Annulée", "Cancelled"),
+    "stripe_status.requires_payment_method": ("Attend une carte", "Awaits a card"),
+    "stripe_status.requires_confirmation": ("Attend la confirmation", "Awaits confirmation"),
+    "stripe_status.requires_action": ("Attend le client", "Awaits the customer"),
+    "stripe_status.processing": ("En traitement", "Processing"),
+    "stripe_status.requires_capture": ("À encaisser", "To be captured"),
+    "stripe_status.succeeded": ("Réussi", "Succeeded"),
+    "stripe_status.canceled": ("Annulé", "Canceled"),
+    "stripe_status.refused": ("Non créé", "Not created"),
+    "stripe_status.none": ("Sans Stripe", "No Stripe"),
+    "stripe_status.unknown": ("Jamais demandé", "Never asked"),
+    # Timeline sentences. {by} is who did it.
+    "by.desk": ("Le bureau", "The desk"),
+    "by.support": ("Le support", "Support"),
+    "by.finance": ("La comptabilité", "Finance"),
+    "by.api": ("Le site", "The website"),
+    "by.stripe": ("Stripe", "Stripe"),
+    "by.lumira": ("Lumira", "Lumira"),
+    "timeline.order.created": ("{by} a créé la commande.", "{by} created the order."),
+    "timeline.order.found_at_stripe": (
+        "{by} a signalé ce paiement, inconnu jusque-là : la commande a été créée.",
+        "{by} reported this payment, unknown until then: the order was made.",
+    ),
+    "timeline.told.succeeded": ("Stripe a encaissé le paiement.", "Stripe took the payment."),
+    "timeline.told.processing": (
+        "Stripe attend la réponse de la banque.",
+        "Stripe waits for the bank’s answer.",
+    ),
+    "timeline.told.requires_capture": (
+        "La banque a autorisé le paiement.",
+        "The bank authorised the payment.",
+    ),
+    "timeline.told.canceled": ("Stripe a annulé le paiement.", "Stripe cancelled the payment."),
+    "timeline.told.requires_payment_method": ("Stripe attend une carte.", "Stripe waits for a card."),
+    "timeline.told.requires_action": (
+        "Stripe attend que le client confirme auprès de sa banque.",
+        "Stripe waits for the customer to confirm with their bank.",
+    ),
+    "timeline.told.requires_confirmation": (
+        "Stripe attend la confirmation du paiement.",
+        "Stripe waits for the payment to be confirmed.",
+    ),
+    "timeline.told.declined": ("La banque a refusé la carte.", "The bank declined the card."),
+    "timeline.told.refused": (
+        "Stripe a refusé de créer le paiement.",
+        "Stripe refused to create the payment.",
+    ),
+    "timeline.asked.succeeded": (
+        "{by} a fait payer : Stripe a encaissé.",
+        "{by} had it paid: Stripe took the money.",
+    ),
+    "timeline.asked.processing": (
+        "{by} a interrogé Stripe : la banque n’a pas fini de répondre.",
+        "{by} asked Stripe: the bank has not finished answering.",
+    ),
+    "timeline.asked.canceled": ("{by} a annulé le paiement.", "{by} cancelled the payment."),
+    "timeline.asked.requires_payment_method": (
+        "{by} a interrogé Stripe : une carte est attendue.",
+        "{by} asked Stripe: a card is awaited.",
+    ),
+    "timeline.asked.requires_action": (
+        "{by} a interrogé Stripe : le client doit confirmer auprès de sa banque.",
+        "{by} asked Stripe: the customer must confirm with their bank.",
+    ),
+    "timeline.asked.declined": (
+        "{by} a tenté de payer : carte refusée.",
+        "{by} tried to pay: card declined.",
+    ),
+    "timeline.charge.refunded": ("{by} a remboursé {amount}.", "{by} refunded {amount}."),
+    "timeline.other": ("{by} : {kind}.", "{by}: {kind}."),
+    "timeline.reason.requested_by_customer": ("À la demande du client.", "Requested by the customer."),
+    "timeline.reason.duplicate": ("C’était un doublon.", "It was a duplicate."),
+    "timeline.reason.fraudulent": ("Pour fraude.", "For fraud."),
+    "timeline.event": ("webhook {id}", "webhook {id}"),
+    "timeline.empty": (
+        "Rien n’a été noté : la commande vient de l’ancien programme.",
+        "Nothing was noted: the order comes from the former program.",
+    ),
+    # Revenue
+    "revenue.title": ("Revenus", "Revenue"),
+    "revenue.lead": (
+        "Ce que chaque niveau a rapporté, aux jours de {zone}.",
+        "What each level earned, by the days of {zone}.",
+    ),
+    "revenue.range": ("Période", "Range"),
+    "range.7d": ("7 jours", "7 days"),
+    "range.30d": ("30 jours", "30 days"),
+    "range.90d": ("90 jours", "90 days"),
+    "range.month": ("Ce mois", "This month"),
+    "range.year": ("Cette année", "This year"),
+    "revenue.bars": ("Par", "By"),
+    "bars.day": ("Jour", "Day"),
+    "bars.week": ("Semaine", "Week"),
+    "bars.month": ("Mois", "Month"),
+    "revenue.currency": ("Devise", "Currency"),
+    "revenue.gross": ("Encaissé", "Gross"),
+    "revenue.gross.help": (
+        "Le montant des commandes payées, au jour du paiement.",
+        "The amount of paid orders, on the day they were paid.",
+    ),
+    "revenue.refunds": ("Remboursé", "Refunds"),
+    "revenue.refunds.help": (
+        "Les remboursements, au jour où ils sont faits.",
+        "Refunds, on the day they were made.",
+    ),
+    "revenue.net": ("Net", "Net"),
+    "revenue.net.help": ("Encaissé moins remboursé.", "Gross less refunds."),
+    "revenue.orders": ("Commandes payées", "Paid orders"),
+    "revenue.orders.help": (
+        "Les lectures offertes n’y sont pas comptées : {free} sur la période.",
+        "Free readings are not among them: {free} in this range.",
+    ),
+    "revenue.average": ("panier moyen", "average order"),
+    "revenue.before": ("sur la période d’avant", "the period before"),
+    "revenue.no_before": ("rien la période d’avant", "nothing the period before"),
+    "revenue.span": ("Du {first} au {last}", "{first} to {last}"),
+    "revenue.chart": (
+        "Encaissé par niveau, et remboursements sous la ligne",
+        "Gross by level, and refunds below the line",
+    ),
+    "revenue.bar": ("{level}, {period}", "{level}, {period}"),
+    "revenue.bar.orders.one": ("1 commande payée : {amount}", "1 paid order: {amount}"),
+    "revenue.bar.orders": ("{count} commandes payées : {amount}", "{count} paid orders: {amount}"),
+    "revenue.bar.refunds": ("{amount} remboursés", "{amount} refunded"),
+    "revenue.bar.total": ("{amount} encaissés en tout", "{amount} gross in all"),
+    "revenue.table": ("Les mêmes chiffres, en tableau", "The same figures, as a table"),
+    "revenue.period.day": ("Jour", "Day"),
+    "revenue.period.week": ("Semaine du", "Week of"),
+    "revenue.period.month": ("Mois", "Month"),
+    "revenue.free": ("Offertes", "Free"),
+    "revenue.total": ("Total", "Total"),
+    "revenue.empty": ("Rien n’a été payé sur cette période", "Nothing was paid in this range"),
+    "revenue.empty.next": (
+        "Choisissez une période plus longue, ou créez un paiement de test et payez-le : il paraîtra ici.",
+        "Choose a longer range, or create a test payment and pay it: it shows up here.",
+    ),
+    "revenue.only_free": (
+        "{free} lectures offertes sur cette période : elles comptent, mais ne rapportent rien.",
+        "{free} free readings in this range: they count, but earn nothing.",
+    ),
+    "level.unknown": ("Autre", "Other"),
+    # What each level holds
+    "product.initie": (
+        "Une première lecture, offerte, pour découvrir la maison.",
+        "A first reading, free, to discover the house.",
+    ),
+    "product.mystique": (
+        "La lecture écrite et sa méditation enregistrée.",
+        "The written reading and its recorded meditation.",
+    ),
+    "product.profond": (
+        "La lecture complète avec son mandala personnel.",
+        "The complete reading with a mandala of one’s own.",
+    ),
+    "product.integrale": (
+        "Tout le chemin : lecture, mandala, rituels et accompagnement.",
+        "The whole way: reading, mandala, rituals and support.",
+    ),
+    "holds.pdf": ("Lecture écrite", "Written reading"),
+    "holds.audio": ("Lecture enregistrée", "Recorded reading"),
+    "holds.mandala": ("Mandala personnel", "Personal mandala"),
+    "holds.rituals": ("Rituels", "Rituals"),
+    "holds.welcome-guide": ("Guide de bienvenue", "Welcome guide"),
+    "holds.audio-meditation": ("Méditation guidée", "Guided meditation"),
+    "holds.mandala-guide": ("Guide du mandala", "Guide to the mandala"),
+    "holds.ritual-kit": ("Nécessaire à rituels", "Ritual kit"),
+    "holds.lunar-calendar": ("Calendrier lunaire", "Lunar calendar"),
+    "holds.personal-support": ("Accompagnement personnel", "Personal support"),
+    # Errors, by code: what it is, and what to do
+    "error.MISSING_PRODUCT_ID": ("Aucun niveau n’est choisi.", "No level is chosen."),
+    "error.MISSING_PRODUCT_ID.next": (
+        "Choisissez l’un des niveaux ci-dessus.",
+        "Choose one of the levels above.",
+    ),
+    "error.PRODUCT_NOT_FOUND": ("Ce niveau n’existe pas.", "This level does not exist."),
+    "error.PRODUCT_NOT_FOUND.next": (
+        "Choisissez l’un des niveaux ci-dessus.",
+        "Choose one of the levels above.",
+    ),
+    "error.PRODUCT_NOT_AVAILABLE": (
+        "Ce niveau n’est pas encore en vente.",
+        "This level is not for sale yet.",
+    ),
+    "error.PRODUCT_NOT_AVAILABLE.next": ("Choisissez un autre niveau.", "Choose another level."),
+    "error.INVALID_EMAIL": ("Ce n’est pas une adresse e-mail.", "This is not an e-mail address."),
+    "error.INVALID_EMAIL.next": (
+        "Écrivez-la comme nom@exemple.fr, ou laissez le champ vide.",
+        "Write it like name@example.com, or leave the field empty.",
+    ),
+    "error.INVALID_CUSTOMER": ("Ce texte ne peut pas être gardé.", "This text can’t be kept."),
+    "error.INVALID_CUSTOMER.next": ("500 caractères au plus.", "500 characters at most."),
+    "error.INVALID_METADATA": ("Stripe ne prend pas ces métadonnées.", "Stripe does not take this metadata."),
+    "error.INVALID_METADATA.next": (
+        "40 clés au plus, de 1 à 40 caractères et sans crochets ; 500 caractères par valeur.",
+        "At most 40 keys of 1 to 40 characters without square brackets; 500 characters for a value.",
+    ),
+    "error.IDEMPOTENCY_CONFLICT": (
+        "Ce paiement a déjà été créé, avec d’autres données.",
+        "This payment was created before, with other data.",
+    ),
+    "error.IDEMPOTENCY_CONFLICT.next": (
+        "Vérifiez la liste des commandes, puis recommencez.",
+        "Look at the list of orders, then start again.",
+    ),
+    "error.ORDER_NOT_FOUND": ("Cette commande n’existe pas.", "This order does not exist."),
+    "error.ORDER_NOT_FOUND.next": (
+        "Vérifiez le numéro, ou cherchez-la dans la liste.",
+        "Check the id, or look for it in the list.",
+    ),
+    "error.ORDER_NOT_CANCELLABLE": (
+        "Cette commande ne peut plus être annulée.",
+        "This order can’t be cancelled any more.",
+    ),
+    "error.ORDER_NOT_CANCELLABLE.next": (
+        "Actualisez : elle vient peut-être d’être payée.",
+        "Refresh: it may just have been paid.",
+    ),
+    "error.ORDER_NOT_PAYABLE": ("Il n’y a rien à payer ici.", "There is nothing to pay here."),
+    "error.ORDER_NOT_PAYABLE.next": (
+        "Actualisez : la commande est offerte, payée, annulée ou réelle.",
+        "Refresh: the order is free, paid, cancelled or live.",
+    ),
+    "error.PAYMENT_FAILED": ("Le paiement est refusé.", "The payment is declined."),
+    "error.PAYMENT_FAILED.next": ("Essayez une autre carte.", "Try another card."),
+    "error.FORBIDDEN": ("Votre rôle ne le permet pas.", "Your role does not allow it."),
+    "error.FORBIDDEN.next": ("Demandez à un administrateur.", "Ask an administrator."),
+    "error.STRIPE_CONFIG_ERROR": ("Stripe n’accepte pas la clé.", "Stripe does not accept the key."),
+    "error.STRIPE_CONFIG_ERROR.next": (
+        "Vérifiez STRIPE_SECRET_KEY, puis redémarrez Lumira. Ce que vous avez saisi reste là.",
+        "Check STRIPE_SECRET_KEY, then restart Lumira. What you typed stays here.",
+    ),
+    "error.STRIPE_SERVICE_ERROR": (
+        "Stripe ne répond pas comme il faut.",
+        "Stripe does not answer as it should.",
+    ),
+    "error.STRIPE_SERVICE_ERROR.next": (
+        "Réessayez dans un instant : rien n’est débité deux fois, rien de ce que vous "
+        "avez saisi n’est perdu.",
+        "Try again in a moment: nothing is charged twice, nothing you typed is lost.",
+    ),
+    "error.SERVICE_TIMEOUT": ("Stripe n’a pas répondu à temps.", "Stripe did not answer in time."),
+    "error.SERVICE_TIMEOUT.next": (
+        "Réessayez : la même demande ne crée jamais deux paiements.",
+        "Try again: the same request never creates two payments.",
+    ),
+    "error.STORE_UNAVAILABLE": ("Les commandes sont hors d’atteinte.", "The orders can’t be reached."),
+    "error.STORE_UNAVAILABLE.next": (
+        "La base ne répond pas. Rien n’a été débité ; réessayez dans un instant.",
+        "The store does not answer. Nothing was charged; try again in a moment.",
+    ),
+    "error.SETTINGS_ERROR": ("Lumira est mal réglée.", "Lumira is not set up right."),
+    "error.SETTINGS_ERROR.next": (
+        "Corrigez le réglage, puis redémarrez Lumira.",
+        "Correct the setting, then restart Lumira.",
+    ),
+    "error.INTERNAL_SERVER_ERROR": (
+        "Cette page a rencontré un imprévu.",
+        "This page met something unforeseen.",
+    ),
+    "error.INTERNAL_SERVER_ERROR.next": (
+        "Réessayez. Si cela revient, donnez l’heure à votre administrateur : le journal dit pourquoi.",
+        "Try again. If it comes back, tell your administrator the time: the log says why.",
+    ),
+}
+
+
+def _with_no_break_spaces(french: str) -> str:
+    """French puts a space before ; : ! ? and inside « », at which no line may break."""
+    narrow = re.sub(r" (?=[;!?])", "\u202f", french)
+    return re.sub(r" (?=[:»])|(?<=«) ", "\u00a0", narrow)
+
+
+_SPACED: Final = {
+    name: (_with_no_break_spaces(french), english) for name, (french, english) in _TEXTS.items()
+}
+
+
+def text(name: str, **values: object) -> str:
+    """The text of this name in the reader's language, `values` put in its places."""
+    return _SPACED[name][_Language[session.language()]].format(**values)
+
+
+def text_or(name: str, otherwise: str, **values: object) -> str:
+    """The text of this name, or `otherwise` where the name comes from outside and may be new to us."""
+    return text(name, **values) if name in _SPACED else otherwise
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount in minor units as the reader writes it."""
+    return format_money(amount, currency, session.language())
+
+
+def number(value: int) -> str:
+    """A whole number as the reader writes it."""
+    return format_decimal(value, locale=session.language())
+
+
+def percentage(ratio: float) -> str:
+    """A change as the reader writes it: +12 % in French, +12% in English."""
+    sign = "+" if ratio >= 0 else "−"
+    return f"{sign}{number(round(abs(ratio) * 100))}" + ("\u202f%" if session.language() == "fr" else "%")
+
+
+def moment(instant: datetime, *, seconds: bool = False) -> str:
+    """An instant in the business time zone: 22 nov. 2026 à 18:05."""
+    clock = "HH:mm:ss" if seconds else "HH:mm"
+    pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[session.language()]
+    return format_datetime(instant, pattern, tzinfo=session.timezone(), locale=session.language())
+
+
+def day(value: date) -> str:
+    """A day: 22 nov. 2026."""
+    return format_date(value, "d MMM y", locale=session.language())
+
+
+def period(start: date, width: Period, *, short: bool = False) -> str:
+    """The name of a bar: a day, the week of a day, or a month; `short` fits under an axis."""
+    patterns = {
+        Period.DAY: ("EEEE d MMMM y", "d MMM"),
+        Period.WEEK: ("d MMMM y", "d MMM"),
+        Period.MONTH: ("MMMM y", "MMM y"),
+    }
+    name = format_date(start, patterns[width][short], locale=session.language())
+    if width is Period.WEEK and not short:
+        return f"{text('revenue.period.week').lower()} {name}"
+    return name
+
+
+def level_name(level: Level | str | None) -> str:
+    """The name of a level, or the word for one we don't know."""
+    return Level(level).label if level in set(Level) else text("level.unknown")
+
+
+def failure_reason(code: str | None) -> str:
+    """Why a payment failed, in words, from Stripe's decline or error code."""
+    code = code or "generic_decline"
+    return text_or(f"failure.{code}", text("failure.other", code=code))
+
+
+def stripe_status_name(status: str) -> str:
+    """A PaymentIntent's state in words."""
+    return text_or(f"stripe_status.{status}", status)
+
+
+def actor_name(by: str) -> str:
+    """Who did something: a role or program in words, a person by name."""
+    return text_or(f"by.{by}", by)

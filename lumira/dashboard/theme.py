@@ -1,0 +1,48 @@
+"""The brand on the page: colours, the mark, and the little CSS that Streamlit's theme can't say.
+
+Colours of the two lights stand in .streamlit/config.toml; here are those that mean something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from lumira.catalog import Level
+from lumira.orders import OrderStatus
+from lumira.revenue import UNKNOWN_LEVEL
+
+ASSETS: Final = Path(__file__).parent / "assets"
+ICON: Final = ASSETS / "icon.png"
+LOGO: Final = ASSETS / "logo.png"
+
+GOLD: Final = "#D4AF37"
+NEUTRAL: Final = "#8B8595"
+LEVEL_COLOURS: Final[Mapping[str, str]] = {
+    Level.INITIE: "#4F46E5",
+    Level.MYSTIQUE: "#7C3AED",
+    Level.PROFOND: "#DB2777",
+    Level.INTEGRALE: "#059669",
+    UNKNOWN_LEVEL: NEUTRAL,
+}
+STATUS_COLOURS: Final[Mapping[str, str]] = {
+    OrderStatus.PENDING: "#9A6700",
+    OrderStatus.PROCESSING: "#2563EB",
+    OrderStatus.COMPLETED: "#15803D",
+    OrderStatus.FAILED: "#C81E45",
+    OrderStatus.CANCELLED: "#6B6478",
+}
+DISAGREES_COLOUR: Final = "#C2410C"
+
+
+def level_colour(level: Level | None) -> str:
+    """The brand colour of a level."""
+    return LEVEL_COLOURS[level or UNKNOWN_LEVEL]
+
+
+def apply() -> None:
+    """Puts the house's CSS on the page."""
+    st.html(ASSETS / "lumira.css")

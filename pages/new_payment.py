@@ -1,0 +1,185 @@
+"""New payment: choose a level, say for whom, create; then the result, and what can be done with it.
+
+The order stands in the URL as soon as there is one, so a reload in the middle loses nothing.
+"""
+
+import streamlit as st
+
+from lumira.dashboard import attempt, navigation, order_details, payment_actions, problems, product_cards
+from lumira.dashboard.problems import LumiraError
+from lumira.dashboard.session import actor, desk
+from lumira.dashboard.texts import money, text
+
+ORDER = "order"
+FIELDS = ("email", "name", "phone")
+
+
+def show_form() -> None:
+    """The products, the customer, and the button that creates."""
+    st.title(text("new_payment.title"), anchor=False)
+    st.caption(text("new_payment.lead"))
+    product = product_cards.choose("product")
+    # The places beside the fields are made first: what is wrong is known only after the button.
+    wrong = {"product": st.container()}
+    form, summary = st.columns(2)
+    with form, st.container(border=True, height="stretch"):
+        st.markdown(f"#### {text('new_payment.customer')}")
+        st.caption(text("new_payment.optional"))
+        for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
+            st.text_input(
+                text(f"new_payment.{field}"),
+                type=kind,
+                placeholder=text(f"new_payment.{field}.hint"),
+                validate="",
+                key=field,
+                persist_state="session",
+            )
+            wrong[field] = st.container()
+        with st.expander(text("new_payment.metadata"), icon=":material/sell:"):
+            st.caption(text("new_payment.metadata.help"))
+            rows = st.data_editor(
+                [{"key": "", "value": ""}],
+                num_rows="dynamic",
+                column_config={
+                    "key": st.column_config.TextColumn(text("new_payment.metadata.key")),
+                    "value": st.column_config.TextColumn(text("new_payment.metadata.value"), width="large"),
+                },
+                key="metadata",
+                hide_index=True,
+                alt=text("new_payment.metadata"),
+            )
+        wrong["metadata"] = st.container()
+    with summary, st.container(border=True, height="stretch"):
+        st.markdown(f"#### {text('new_payment.summary')}")
+        if product:
+            product_cards.show(product)
+            st.caption(text("new_payment.will_give" if product.is_free else "new_payment.will_pay"))
+        else:
+            st.caption(text("error.MISSING_PRODUCT_ID.next"))
+        label = "new_payment.give" if product and product.is_free else "new_payment.create"
+        pressed = st.button(
+            text(label),
+            type="primary",
+            icon=":material/add_card:",
+            disabled=product is None,
+            width="stretch",
+            shortcut="Ctrl+Enter",
+            key="create",
+        )
+        failed = st.container()
+    if pressed and product:
+        try:
+            body = {
+                "productId": product.id,
+                "customerEmail": st.session_state["email"],
+                "customerName": st.session_state["name"],
+                "customerPhone": st.session_state["phone"],
+                "metadata": attempt.metadata_of(rows),
+            }
+            with failed, st.spinner(text("new_payment.creating")):
+                created = attempt.create(body)
+        except LumiraError as error:
+            if field := problems.field_of(error):
+                with wrong[field]:
+                    problems.beside_field(error)
+            else:
+                with failed:
+                    problems.show(error)
+        else:
+            st.query_params[ORDER] = created.order_id
+            st.rerun()
+
+
+def start_over() -> None:
+    """Makes the page ready for another payment."""
+    attempt.finish()
+    st.query_params.pop(ORDER, None)
+    for field in ("product", *FIELDS, "metadata"):
+        st.session_state.pop(field, None)
+
+
+def show_result(order_id: str) -> None:
+    """The payment that was created: what to copy, how it stands, what can be done."""
+    order = desk().intents.find(order_id, actor=actor())
+    waits = not order.status.is_final
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title(text("result.created"), anchor=False)
+        with st.container(horizontal=True, width="content"):
+            st.page_link(
+                navigation.orders(),
+                label=text("result.to_orders"),
+                icon=":material/receipt_long:",
+                query_params={ORDER: order_id},
+            )
+            st.button(
+                text("new_payment.start_over"), icon=":material/add:", on_click=start_over, key="start-over"
+            )
+    what, how = st.columns([1, 1.15], gap="medium")
+    with what, st.container(border=True):
+        order_details.show_state(order)
+        payment_actions.show_problem(order)
+        show_outcome(order)
+        if waits and order.payment_intent_id and not order.livemode:
+            st.markdown(f"#### {text('result.pay')}")
+            payment_actions.pay_with_test_card(order)
+        if waits and order.payment_intent_id:
+            with st.container(horizontal=True):
+                payment_actions.refresh(order)
+                payment_actions.cancel(order)
+            payment_actions.follow(order)
+    with how:
+        with st.container(border=True):
+            st.markdown(f"#### {text('result.to_copy')}")
+            show_ids(order)
+        with st.container(border=True):
+            st.markdown(f"#### {text('order.timeline')}")
+            order_details.show_timeline(order)
+
+
+def show_outcome(order: order_details.Order) -> None:
+    """In a sentence how the payment stands."""
+    amount = money(order.amount, order.currency)
+    match order.status:
+        case "completed":
+            name = "result.given" if order.is_free else "result.paid"
+            st.success(text(f"{name}.note", amount=amount), title=text(name), icon=":material/check_circle:")
+        case "cancelled":
+            st.info(text("result.cancelled.note"), title=text("result.cancelled"), icon=":material/block:")
+        case "processing":
+            st.info(text("result.processing"), icon=":material/hourglass_top:")
+        case _ if not order.payment_intent_id:
+            st.warning(text("result.unfinished"), icon=":material/pending:")
+        case _ if order.livemode:
+            st.info(text("result.live"), icon=":material/lock:")
+        case _:
+            st.caption(text("result.waiting"))
+
+
+def show_ids(order: order_details.Order) -> None:
+    """The ids and the client secret, each with its button to copy."""
+    if order.payment_intent_id:
+        label = "result.free_order" if order.is_free else "result.payment_intent"
+        st.caption(text(label))
+        st.code(order.payment_intent_id, language=None, wrap_lines=True)
+    st.caption(text("result.order"))
+    st.code(order.id, language=None)
+    if order.payment_intent_id and not order.is_free:
+        st.caption(text("result.client_secret"), help=text("result.client_secret.help"))
+        try:
+            secret = attempt.client_secret(order.payment_intent_id)
+        except LumiraError as error:
+            problems.show(error)
+        else:
+            st.code(secret, language=None, wrap_lines=True)
+        gateway = desk().gateway
+        st.link_button(
+            text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
+            gateway.payment_intent_url(order.payment_intent_id),
+            icon=":material/open_in_new:",
+        )
+
+
+if order_id := st.query_params.get(ORDER):
+    show_result(order_id)
+else:
+    show_form()

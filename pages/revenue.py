@@ -1,0 +1,112 @@
+"""Revenue by level: four figures, the chart, and the same figures as a table, for one currency at a time.
+
+Range, bars and currency stand in the URL.
+"""
+
+import streamlit as st
+
+from lumira.dashboard import charts, navigation, periods, tables
+from lumira.dashboard.periods import Range
+from lumira.dashboard.revenue_figures import Figures, Period, by_period, read
+from lumira.dashboard.session import timezone
+from lumira.dashboard.texts import day, money, number, percentage, text
+
+
+def fit_bars() -> None:
+    """A new range begins with the bars that suit it."""
+    st.session_state["bars"] = periods.FITTING[st.session_state["range"]]
+
+
+def show_change(label: str, now: int, before: int, *, help: str, good: bool = True) -> None:
+    """A figure in money beside the period before."""
+    change = percentage((now - before) / before) if before else None
+    st.metric(
+        label,
+        money(now, currency),
+        change,
+        delta_color="normal" if good else "inverse",
+        delta_description=text("revenue.before") if change else text("revenue.no_before"),
+        help=help,
+        border=True,
+    )
+
+
+def show_empty(free: int) -> None:
+    """What to do when nothing was earned."""
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        st.markdown(f"### {text('revenue.empty')}", text_alignment="center", width="content")
+        if free:
+            st.markdown(
+                text("revenue.only_free", free=number(free)), text_alignment="center", width="content"
+            )
+        st.markdown(text("revenue.empty.next"), text_alignment="center", width="content")
+        st.page_link(navigation.new_payment(), icon=":material/add_card:")
+        st.space("small")
+
+
+st.title(text("revenue.title"), anchor=False)
+st.caption(text("revenue.lead", zone=timezone().key.split("/")[-1].replace("_", " ")))
+
+with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    span = st.segmented_control(
+        text("revenue.range"),
+        list(Range),
+        default=Range.MONTH,
+        format_func=lambda span: text(f"range.{span}"),
+        key="range",
+        bind="query-params",
+        on_change=fit_bars,
+        required=True,
+    )
+    width = st.segmented_control(
+        text("revenue.bars"),
+        list(Period),
+        default=Period.DAY,
+        format_func=lambda width: text(f"bars.{width}"),
+        key="bars",
+        bind="query-params",
+        required=True,
+    )
+    figures: Figures = read(Range(span))
+    currency = figures.currencies[0]
+    if len(figures.currencies) > 1:
+        currency = st.selectbox(
+            text("revenue.currency"),
+            figures.currencies,
+            format_func=str.upper,
+            key="currency",
+            bind="query-params",
+            width=120,
+        )
+
+now, before = figures.totals(currency), figures.totals_before(currency)
+first, last = figures.days
+st.markdown(f"**{text('revenue.span', first=day(first), last=day(last))}**")
+
+with st.grid(4, min_column_width=215):
+    show_change(text("revenue.gross"), now.gross, before.gross, help=text("revenue.gross.help"))
+    show_change(
+        text("revenue.refunds"), now.refunds, before.refunds, help=text("revenue.refunds.help"), good=False
+    )
+    show_change(text("revenue.net"), now.net, before.net, help=text("revenue.net.help"))
+    st.metric(
+        text("revenue.orders"),
+        number(now.orders),
+        money(now.average, currency),
+        delta_color="off",
+        delta_arrow="off",
+        delta_description=text("revenue.average"),
+        help=text("revenue.orders.help", free=number(now.free)),
+        border=True,
+    )
+
+rows = by_period(figures.of(currency), Period(width))
+if now.gross or now.refunds:
+    bars = periods.starts(first, last, Period(width))
+    with st.container(border=True):
+        charts.show_revenue(rows, bars, Period(width), currency)
+    st.markdown(f"#### {text('revenue.table')}")
+    tables.show_revenue(rows, bars, Period(width), currency)
+else:
+    show_empty(now.free)
