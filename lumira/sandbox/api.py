@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ from lumira.sandbox.lists import expand
 from lumira.sandbox.parameters import Parameters, check, decode
 from lumira.sandbox.resources import EXTRAS, find_route, perform
 from lumira.sandbox.store import Store
+
+logger = logging.getLogger(__name__)
 
 KEYS_KEPT = 86400  # Stripe forgets idempotency keys after a day
 LONGEST_KEY = 255
@@ -135,6 +138,10 @@ class Api:
             return self._once(request, body, request_id, kind, key)
         except StripeError as error:
             return error.status, _json({"error": error.error}), dict(error.headers)
+        except Exception:  # a mistake of ours must look like one of Stripe's, and show in the log
+            logger.exception("%s %s failed", request.method, request.url.path)
+            message = "An unknown error occurred in the sandbox: see its log."
+            return 500, _json({"error": {"message": message, "type": "api_error"}}), {}
 
     def _once(
         self, request: Request, body: bytes, request_id: str, kind: str, key: str
@@ -211,7 +218,9 @@ class Api:
     def _perform(self, call: Call, request: Request, body: bytes) -> StripeObject:
         _check_version(request.headers.get("stripe-version"))
         route, identifier = find_route(request.method, request.url.path)
-        raw = decode(request.url.query if request.method in ("GET", "DELETE") else body.decode())
+        raw = decode(
+            request.url.query if request.method in ("GET", "DELETE") else body.decode(errors="replace")
+        )
         if call.publishable:
             _check_browser(call, route.name, identifier, raw)
         params = check(route.name, raw, former_version=call.former_version)

@@ -12,6 +12,7 @@ import typer
 import uvicorn
 
 from lumira.sandbox.app import create_app
+from lumira.sandbox.deliveries import BACK_OFF
 
 
 class Server(uvicorn.Server):
@@ -48,8 +49,18 @@ def sandbox(
         bool, typer.Option("--faults", help="Serve the control endpoints under /_sandbox.")
     ] = False,
     country: Annotated[str, typer.Option(help="The country of the account.")] = "FR",
+    settlement_delay: Annotated[
+        float, typer.Option(min=0, help="Seconds until what settles later does: refunds, debits, disputes.")
+    ] = 1.0,
+    back_off: Annotated[
+        str, typer.Option(help="Seconds between the attempts of a delivery, separated by commas.")
+    ] = ",".join(map(str, BACK_OFF)),
 ) -> None:
     """Run a local Stripe: a stateful sandbox for work and tests without a Stripe account."""
+    try:
+        pauses = tuple(float(pause) for pause in back_off.split(",") if pause.strip())
+    except ValueError:
+        raise _stop(f"can't read --back-off {back_off}. Give seconds such as 1,2,5.") from None
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -67,10 +78,12 @@ def sandbox(
             webhook_secret=webhook_secret,
             faults=faults,
             country=country,
+            settlement_delay=settlement_delay,
+            back_off=pauses,
         )
     except (sqlite3.Error, OSError) as problem:
         raise _stop(
-            f"can't keep its state in {state} ({problem}). Give --state a file in a writable folder."
+            f"can't keep its state in {state} ({problem}). Give --state another file, in a writable folder."
         ) from None
     config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     server = Server(config)

@@ -18,6 +18,7 @@ from lumira.sandbox.api import Api
 from lumira.sandbox.call import Call
 from lumira.sandbox.faults import Faults
 from lumira.sandbox.resources import RESOURCES
+from lumira.sandbox.shapes import without_secret
 from lumira.sandbox.store import DELIVERY_MODES, Store
 
 STATIC = Path(__file__).parent / "static"
@@ -43,10 +44,14 @@ def routes(api: Api, faults: Faults | None) -> list[Route]:
             {
                 "kinds": {name: store.count(name) for name in KINDS},
                 "kind": kind,
-                "objects": objects,
+                "objects": [without_secret(body) for body in objects],
                 "switches": None if faults is None else _switches(store, faults, api),
             }
         )
+
+    async def one_object(request: Request) -> Response:
+        body = store.get(request.path_params["id"])
+        return JSONResponse(without_secret(body)) if body else JSONResponse({"error": "no such object"}, 404)
 
     async def deliveries(request: Request) -> Response:
         if faults is not None and request.method == "POST":
@@ -93,6 +98,8 @@ def routes(api: Api, faults: Faults | None) -> list[Route]:
 
     always = [
         Route("/", page),
+        Route("/payment_intents/{id}", page),
+        Route("/_sandbox/objects/{id}", one_object),
         Route("/_sandbox/health", health),
         Route("/_sandbox/overview", overview),
         Route(

@@ -78,7 +78,7 @@ class Deliveries:
         """All that is due to one endpoint, in order."""
         while row := self.store.connection.execute(
             "SELECT sequence, event, attempts FROM deliveries WHERE endpoint = ? AND state = 'pending' AND "
-            "due <= ? ORDER BY sequence LIMIT 1",
+            "due <= ? ORDER BY rank, sequence LIMIT 1",
             (endpoint, self.now()),
         ).fetchone():
             await self._attempt(client, endpoint, *row)

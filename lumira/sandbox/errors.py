@@ -16,6 +16,11 @@ from typing import Any
 StripeObject = dict[str, Any]
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 class StripeError(Exception):
     """An answer that is no success.
 

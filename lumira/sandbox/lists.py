@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeObject, invalid_request
+from lumira.sandbox.errors import StripeObject, invalid_request, words
 from lumira.sandbox.parameters import Parameters
-from lumira.sandbox.shapes import without_secret, words
+from lumira.sandbox.shapes import without_secret
 
 Conditions = list[tuple[str, list[Any]]]
 

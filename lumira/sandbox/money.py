@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lumira.sandbox.errors import invalid_request
-from lumira.sandbox.shapes import words
+from lumira.sandbox.errors import invalid_request, words
 
 # https://docs.stripe.com/currencies#zero-decimal and #three-decimal
 ZERO_DECIMAL = words("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf")

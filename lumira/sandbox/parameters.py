@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lumira.sandbox.errors import StripeError, invalid_request
+from lumira.sandbox.errors import StripeError, invalid_request, words
 
 Parameters = dict[str, Any]
 
@@ -21,6 +21,13 @@ TABLE: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("paramete
 # https://docs.stripe.com/metadata#data
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 LONGEST_STRING = 5000
+# What Stripe takes and the sandbox does not serve: Connect, cash balances, saved tokens, test clocks.
+UNSERVED = words(
+    "amount_to_confirm application_fee application_fee_amount cash_balance confirmation_token connect "
+    "customer_account final_capture instructions_email mandate on_behalf_of origin "
+    "payment_method_configuration refund_application_fee reverse_transfer tax tax_id_data "
+    "test_clock transfer_data validate"
+)
 # Versions before endive take `payment_method_types`, which endive replaced by `allowed_payment_method_types`.
 FORMER_PARAMETERS = {
     operation: {"payment_method_types": {"array": "string"}}
@@ -58,7 +65,12 @@ def check(operation: str, raw: Parameters, *, former_version: bool = False) -> P
     shapes = TABLE[operation]
     if former_version:
         shapes = shapes | FORMER_PARAMETERS.get(operation, {})
-    return _object(shapes, raw, "")
+    params = _object(shapes, raw, "")
+    for name in params:
+        if name in UNSERVED:
+            message = f"The sandbox does not serve the parameter {name}."
+            raise invalid_request(message, param=name, validation=True)
+    return params
 
 
 def _object(shapes: dict[str, Any], raw: Parameters, prefix: str) -> Parameters:

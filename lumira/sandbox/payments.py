@@ -15,11 +15,10 @@ from lumira.sandbox import refunds, shapes
 from lumira.sandbox.attempts import attempt, settle_charge, succeed
 from lumira.sandbox.call import Call
 from lumira.sandbox.customers import check_email
-from lumira.sandbox.errors import StripeObject, invalid_request, unexpected_state
+from lumira.sandbox.errors import StripeObject, invalid_request, unexpected_state, words
 from lumira.sandbox.money import check_amount, check_currency, formatted
 from lumira.sandbox.parameters import Parameters, merged_metadata
 from lumira.sandbox.payment_methods import make_payment_method, test_payment_method
-from lumira.sandbox.shapes import words
 
 NEEDS_RETURN_URL = (
     "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of "
@@ -75,7 +74,9 @@ def create(call: Call, params: Parameters) -> StripeObject:
         intent["automatic_payment_methods"] = {"allow_redirects": "always", **automatic}
     _apply(call, intent, params)
     call.save(intent)
-    call.emit("payment_intent.created", intent)
+    # The event shows the intent before it was confirmed, even when one request does both.
+    untried = {"payment_method": None, "status": "requires_payment_method"} if params.get("confirm") else {}
+    call.emit("payment_intent.created", {**intent, **untried})
     return confirm(call, intent["id"], params) if params.get("confirm") else intent
 
 
@@ -264,8 +265,8 @@ def _payment_method_types(intent: StripeObject, requested: list[str] | None) -> 
         if unknown:
             raise invalid_request(
                 f'The payment method type "{unknown[0]}" is invalid. Please ensure the provided type is '
-                "activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your "
-                "account is enabled for any preview features that you are trying to use.",
+                "activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and "
+                "your account is enabled for any preview features that you are trying to use.",
                 param="payment_method_types",
                 code="payment_intent_invalid_parameter",
             )

@@ -26,6 +26,7 @@ from lumira.sandbox.errors import StripeObject, unknown_url
 from lumira.sandbox.lists import list_objects
 from lumira.sandbox.parameters import Parameters
 from lumira.sandbox.search import search
+from lumira.sandbox.shapes import without_secret
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _function(resource: Resource, operation: str) -> Callable[..., StripeObject]
         )
     if operation == "search":
         return search(resource.kind, resource.path)
-    return lambda call, identifier, _: call.find(resource.kind, identifier)
+    return lambda call, identifier, _: without_secret(call.find(resource.kind, identifier))
 
 
 def _routes() -> dict[tuple[str, str], Route]:

@@ -11,14 +11,9 @@ import string
 from typing import Any
 
 from lumira.sandbox.cards import BankAccount, Card
-from lumira.sandbox.errors import StripeObject
+from lumira.sandbox.errors import StripeObject, words
 
 ALPHABET = string.ascii_letters + string.digits
-
-
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
 
 
 def nulls(names: str) -> StripeObject:
@@ -460,16 +455,12 @@ def account(identifier: str, created: int, country: str, currency: str) -> Strip
         "id": identifier,
         "object": "account",
         "business_profile": {
-            "annual_revenue": None,
-            "estimated_worker_count": None,
             "mcc": "5734",
-            "minority_owned_business_designation": None,
             "name": "Sandbox",
-            "support_address": None,
-            "support_email": None,
-            "support_phone": None,
-            "support_url": None,
-            "url": None,
+            **nulls(
+                "annual_revenue estimated_worker_count minority_owned_business_designation "
+                "product_description support_address support_email support_phone support_url url"
+            ),
         },
         "business_type": "company",
         "capabilities": {"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
@@ -491,23 +482,19 @@ def account(identifier: str, created: int, country: str, currency: str) -> Strip
         "payouts_enabled": True,
         "requirements": nothing_due,
         "settings": {
-            "bacs_debit_payments": {"display_name": None, "service_user_number": None},
-            "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
-            "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
+            "bacs_debit_payments": nulls("display_name service_user_number"),
+            "branding": nulls("icon logo primary_color secondary_color"),
+            "card_issuing": {"tos_acceptance": nulls("date ip")},
             "card_payments": {
                 "decline_on": {"avs_failure": False, "cvc_failure": False},
                 "statement_descriptor_prefix": "SANDBOX",
-                "statement_descriptor_prefix_kana": None,
-                "statement_descriptor_prefix_kanji": None,
+                **nulls("statement_descriptor_prefix_kana statement_descriptor_prefix_kanji"),
             },
             "dashboard": {"display_name": "Sandbox", "timezone": "Europe/Paris"},
             "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": "offer"},
             "payments": {
                 "statement_descriptor": "SANDBOX",
-                "statement_descriptor_kana": None,
-                "statement_descriptor_kanji": None,
-                "statement_descriptor_prefix_kana": None,
-                "statement_descriptor_prefix_kanji": None,
+                **nulls("statement_descriptor_kana statement_descriptor_kanji"),
             },
             "payouts": {
                 "debit_negative_balances": True,
@@ -516,6 +503,6 @@ def account(identifier: str, created: int, country: str, currency: str) -> Strip
             },
             "sepa_debit_payments": {},
         },
-        "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
+        "tos_acceptance": nulls("date ip user_agent"),
         "type": "standard",
     }

@@ -29,6 +29,7 @@ FILTERS = (
     "payout",
 )
 
+SCHEMA_VERSION = 2
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS objects (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -88,7 +89,11 @@ class Store:
         self.connection.execute("PRAGMA journal_mode = WAL")
         # Survives a crash of the process; only a crash of the machine can lose the last moments.
         self.connection.execute("PRAGMA synchronous = NORMAL")
-        self.connection.executescript(SCHEMA)
+        [version] = self.connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            self.connection.close()
+            raise sqlite3.DatabaseError("it was made by another version of the sandbox")
+        self.connection.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
     def close(self) -> None:
         """Close the file; without it the last moments stand in the -wal file, which is as good."""
@@ -226,7 +231,8 @@ class Store:
         elif mode == "late":
             due = now + seconds
         elif mode == "reversed":
-            due, rank = (now // seconds + 1) * seconds, -now
+            last = self.connection.execute("SELECT coalesce(max(sequence), 0) FROM deliveries").fetchone()[0]
+            due, rank = (now // seconds + 1) * seconds, -1.0 - last
         for _ in range(2 if mode == "twice" else 1):
             self.connection.execute(
                 "INSERT INTO deliveries (event, endpoint, state, due, rank) VALUES (?, ?, ?, ?, ?)",

@@ -1,0 +1,197 @@
+"""Lists, expansion, search, and the smaller resources."""
+
+import time
+import uuid
+
+import pytest
+import stripe
+
+from tests.sandbox.conftest import client_of, paid
+
+
+def refused(call, *args):
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        call(*args)
+    return caught.value
+
+
+@pytest.fixture
+def customer(client):
+    return client.v1.customers.create({"email": f"{uuid.uuid4().hex}@example.com", "name": "Ada"})
+
+
+@pytest.fixture
+def three(client, customer):
+    """A customer's three PaymentIntents, oldest first."""
+    create = client.v1.payment_intents.create
+    return [
+        create({"amount": amount, "currency": "eur", "customer": customer.id, "metadata": {"n": str(amount)}})
+        for amount in (1000, 2000, 3000)
+    ]
+
+
+def ids(page):
+    return [item.id for item in page.data]
+
+
+def test_lists_are_newest_first_and_paged_both_ways(client, customer, three):
+    oldest, middle, newest = [intent.id for intent in three]
+    mine = {"customer": customer.id}
+    page = client.v1.payment_intents.list({**mine, "limit": 2})
+    assert (ids(page), page.has_more) == ([newest, middle], True)
+    following = client.v1.payment_intents.list({**mine, "starting_after": middle})
+    assert (ids(following), following.has_more) == ([oldest], False)
+    before = client.v1.payment_intents.list({**mine, "ending_before": oldest, "limit": 1})
+    assert (ids(before), before.has_more) == ([middle], True)
+    assert [one.id for one in client.v1.payment_intents.list({**mine, "limit": 1}).auto_paging_iter()] == [
+        newest,
+        middle,
+        oldest,
+    ]
+
+
+def test_lists_filter_by_time(client, customer, three):
+    now = int(time.time())
+    mine = {"customer": customer.id}
+    assert (
+        len(client.v1.payment_intents.list({**mine, "created": {"gte": now - 60, "lt": now + 60}}).data) == 3
+    )
+    assert client.v1.payment_intents.list({**mine, "created": {"gt": now + 60}}).data == []
+    assert client.v1.payment_intents.list({**mine, "created": three[0].created}).data
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+def test_a_page_has_1_to_100_objects(client, limit):
+    assert refused(client.v1.payment_intents.list, {"limit": limit}).param == "limit"
+
+
+def test_cursors_must_exist_and_exclude_each_other(client, three):
+    missing = refused(client.v1.payment_intents.list, {"starting_after": "pi_none"})
+    assert (missing.http_status, missing.code, missing.param) == (400, "resource_missing", "starting_after")
+    both = {"starting_after": three[0].id, "ending_before": three[1].id}
+    assert refused(client.v1.payment_intents.list, both).code == "parameters_exclusive"
+    assert refused(client.v1.payment_intents.list, {"customer": "cus_none"}).param == "customer"
+
+
+def test_expanding(client, customer):
+    intent = paid(client, customer=customer.id, capture_method="automatic")
+    found = client.v1.payment_intents.retrieve(
+        intent.id,
+        {"expand": ["customer", "payment_method", "latest_charge.balance_transaction.source"]},
+    )
+    assert found.customer.email == customer.email
+    assert found.payment_method.card.last4 == "4242"
+    assert found.latest_charge.balance_transaction.source.id == found.latest_charge.id
+    listed = client.v1.payment_intents.list({"customer": customer.id, "expand": ["data.latest_charge"]})
+    assert listed.data[0].latest_charge.amount == 4700
+    assert "data.customer" in refused(client.v1.payment_intents.list, {"expand": ["customer"]}).user_message
+    assert refused(client.v1.payment_intents.retrieve, intent.id, {"expand": ["amount"]}).param == "expand"
+    too_deep = ["latest_charge.payment_intent.latest_charge.payment_intent.latest_charge"]
+    assert refused(client.v1.payment_intents.retrieve, intent.id, {"expand": too_deep})
+
+
+def test_search_by_metadata_and_fields(client, customer, three):
+    search = lambda query, **more: client.v1.payment_intents.search({"query": query, **more})  # noqa: E731
+    mine = f"customer:'{customer.id}'"
+    assert ids(search(f"{mine} AND metadata['n']:'2000'")) == [three[1].id]
+    assert len(search(f"{mine} amount>=2000").data) == 2
+    assert len(search(f'{mine} AND -metadata["n"]:"1000"').data) == 2
+    assert len(search(f"{mine} AND status:'requires_payment_method' AND currency:'eur'").data) == 3
+    assert search(f"{mine} AND metadata['absent']:null").data
+    assert search(f"{mine} AND -metadata['n']:null AND amount<1500").data[0].id == three[0].id
+    assert search(f"{mine} AND created>{int(time.time()) + 100}").data == []
+    either = search(f"metadata['n']:'{uuid.uuid4()}' OR {mine}", expand=["total_count"])
+    assert (len(either.data), either.total_count) == (3, 3)
+    first = search(mine, limit=2)
+    assert first.has_more
+    assert ids(search(mine, limit=2, page=first.next_page)) == [three[0].id]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "amount",
+        "colour:'red'",
+        "amount:'a'",
+        "status~'succ'",
+        "status:'a' AND amount>1 OR amount<3",
+        "'x'",
+    ],
+)
+def test_a_query_that_is_none(client, query):
+    assert (
+        refused(client.v1.payment_intents.search, {"query": query} if query else {"query": " "}).http_status
+        == 400
+    )
+
+
+def test_search_customers_and_charges(client, customer):
+    found = client.v1.customers.search({"query": f"email~'{customer.email[:10]}'"})
+    assert ids(found) == [customer.id]
+    intent = paid(client, customer=customer.id)
+    query = f"customer:'{customer.id}' AND payment_method_details.card.last4:'4242' AND refunded:'false'"
+    assert ids(client.v1.charges.search({"query": query})) == [intent.latest_charge]
+
+
+def test_customers(client, customer):
+    assert ids(client.v1.customers.list({"email": customer.email})) == [customer.id]
+    updated = client.v1.customers.update(
+        customer.id, {"address": "", "phone": "+33600000000", "metadata": {"a": "b"}}
+    )
+    assert (updated.address, updated.phone, updated.metadata.to_dict()) == (None, "+33600000000", {"a": "b"})
+    assert refused(client.v1.customers.create, {"email": "nobody"}).code == "email_invalid"
+
+
+def test_payment_methods_are_attached_listed_and_detached(client, customer):
+    method = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
+    assert method.customer == customer.id
+    assert ids(client.v1.payment_methods.list({"customer": customer.id, "type": "card"})) == [method.id]
+    elsewhere = client.v1.customers.create({})
+    stolen = {"amount": 4700, "currency": "eur", "payment_method": method.id, "customer": elsewhere.id}
+    assert refused(client.v1.payment_intents.create, stolen).param == "payment_method"
+    assert paid(client, method.id, customer=customer.id).payment_method == method.id
+    assert client.v1.payment_methods.detach(method.id).customer is None
+
+
+def test_a_card_is_kept_for_future_use(client, customer):
+    intent = paid(client, customer=customer.id, setup_future_usage="off_session")
+    assert client.v1.payment_methods.retrieve(intent.payment_method).customer == customer.id
+
+
+def test_a_secret_key_cannot_send_card_numbers(client):
+    card = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2034, "cvc": "123"}
+    with pytest.raises(
+        stripe.CardError, match="generally unsafe"
+    ) as caught:  # 402, though no card was declined
+        client.v1.payment_methods.create({"type": "card", "card": card})
+    assert caught.value.error.type == "invalid_request_error"
+
+
+def test_the_account_its_balance_and_its_payouts(serve):
+    client = client_of(serve(country="FR"))
+    account = client.v1.accounts.retrieve_current()
+    assert (account.country, account.default_currency, account.charges_enabled) == ("FR", "eur", True)
+    assert client.v1.accounts.retrieve_current().id == account.id
+    assert client.v1.balance.retrieve().available[0].to_dict()["amount"] == 0
+    assert client.v1.payouts.list().data == []
+
+
+def test_money_becomes_available_after_a_week(serve):
+    import httpx
+
+    address = serve()
+    client = client_of(address)
+    paid(client, capture_method="automatic")
+    assert client.v1.balance.retrieve().pending[0].amount == 4604
+    httpx.post(f"{address}/_sandbox/clock", json={"advance": 8 * 86400})
+    time.sleep(0.1)
+    assert client.v1.balance.retrieve().available[0].amount == 4604
+    assert client.v1.balance_transactions.list({"type": "charge"}).data[0].status == "available"
+
+
+def test_charges_are_annotated(client):
+    charge = client.v1.charges.update(
+        paid(client).latest_charge, {"description": "seen", "metadata": {"a": "b"}}
+    )
+    assert (charge.description, charge.metadata.a) == ("seen", "b")
