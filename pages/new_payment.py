@@ -104,7 +104,7 @@ def show_result(order_id: str) -> None:
     waits = not order.status.is_final
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(text("result.created"), anchor=False)
-        with st.container(horizontal=True, width="content"):
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.page_link(
                 navigation.orders(),
                 label=text("result.to_orders"),
@@ -119,6 +119,7 @@ def show_result(order_id: str) -> None:
         order_details.show_state(order)
         payment_actions.show_problem(order)
         show_outcome(order)
+        order_details.show_facts(order, ids=False)
         if waits and order.payment_intent_id and not order.livemode:
             st.markdown(f"#### {text('result.pay')}")
             payment_actions.pay_with_test_card(order)
@@ -159,24 +160,28 @@ def show_ids(order: order_details.Order) -> None:
     """The ids and the client secret, each with its button to copy."""
     if order.payment_intent_id:
         label = "result.free_order" if order.is_free else "result.payment_intent"
-        st.caption(text(label))
-        st.code(order.payment_intent_id, language=None, wrap_lines=True)
-    st.caption(text("result.order"))
-    st.code(order.id, language=None)
+        show_to_copy(text(label), order.payment_intent_id)
+    show_to_copy(text("result.order"), order.id)
     if order.payment_intent_id and not order.is_free:
-        st.caption(text("result.client_secret"), help=text("result.client_secret.help"))
         try:
             secret = attempt.client_secret(order.payment_intent_id)
         except LumiraError as error:
             problems.show(error)
         else:
-            st.code(secret, language=None, wrap_lines=True)
+            show_to_copy(text("result.client_secret"), secret, help=text("result.client_secret.help"))
         gateway = desk().gateway
         st.link_button(
             text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
             gateway.payment_intent_url(order.payment_intent_id),
             icon=":material/open_in_new:",
         )
+
+
+def show_to_copy(label: str, value: str, help: str | None = None) -> None:
+    """A value under its label, with a button to copy it."""
+    with st.container(gap="xxsmall"):
+        st.caption(label, help=help)
+        st.code(value, language=None, wrap_lines=True)
 
 
 if order_id := st.query_params.get(ORDER):

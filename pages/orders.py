@@ -143,7 +143,7 @@ table_key = f"orders-{after}-{first}-{st.session_state.get('closed', 0)}"
 beside = None
 listing = st.container()
 if opened:
-    listing, beside = st.columns([1.7, 1], gap="medium")
+    listing, beside = st.columns([1.75, 1])
 
 with listing:
     if page.orders:

@@ -5,16 +5,16 @@ Range, bars and currency stand in the URL.
 
 import streamlit as st
 
-from lumira.dashboard import charts, navigation, periods, tables
+from lumira.dashboard import charts, choices, navigation, periods, tables
 from lumira.dashboard.periods import Range
-from lumira.dashboard.revenue_figures import Figures, Period, by_period, read
+from lumira.dashboard.revenue_figures import Period, by_period, read
 from lumira.dashboard.session import timezone
 from lumira.dashboard.texts import day, money, number, percentage, text
 
 
 def fit_bars() -> None:
     """A new range begins with the bars that suit it."""
-    st.session_state["bars"] = periods.FITTING[st.session_state["range"]]
+    choices.write("bars", periods.FITTING[st.session_state["range"]], Period.DAY)
 
 
 def show_change(label: str, now: int, before: int, *, help: str, good: bool = True) -> None:
@@ -49,36 +49,21 @@ st.title(text("revenue.title"), anchor=False)
 st.caption(text("revenue.lead", zone=timezone().key.split("/")[-1].replace("_", " ")))
 
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-    span = st.segmented_control(
+    span = choices.choose(
+        "range",
         text("revenue.range"),
-        list(Range),
-        default=Range.MONTH,
+        Range,
+        Range.MONTH,
         format_func=lambda span: text(f"range.{span}"),
-        key="range",
-        bind="query-params",
         on_change=fit_bars,
-        required=True,
     )
-    width = st.segmented_control(
-        text("revenue.bars"),
-        list(Period),
-        default=Period.DAY,
-        format_func=lambda width: text(f"bars.{width}"),
-        key="bars",
-        bind="query-params",
-        required=True,
+    width = choices.choose(
+        "bars", text("revenue.bars"), Period, Period.DAY, format_func=lambda width: text(f"bars.{width}")
     )
-    figures: Figures = read(Range(span))
+    figures = read(span)
     currency = figures.currencies[0]
     if len(figures.currencies) > 1:
-        currency = st.selectbox(
-            text("revenue.currency"),
-            figures.currencies,
-            format_func=str.upper,
-            key="currency",
-            bind="query-params",
-            width=120,
-        )
+        currency = choices.choose_text("currency", text("revenue.currency"), figures.currencies, width=120)
 
 now, before = figures.totals(currency), figures.totals_before(currency)
 first, last = figures.days
@@ -101,12 +86,12 @@ with st.grid(4, min_column_width=215):
         border=True,
     )
 
-rows = by_period(figures.of(currency), Period(width))
+rows = by_period(figures.of(currency), width)
 if now.gross or now.refunds:
-    bars = periods.starts(first, last, Period(width))
+    bars = periods.starts(first, last, width)
     with st.container(border=True):
-        charts.show_revenue(rows, bars, Period(width), currency)
+        charts.show_revenue(rows, bars, width, currency)
     st.markdown(f"#### {text('revenue.table')}")
-    tables.show_revenue(rows, bars, Period(width), currency)
+    tables.show_revenue(rows, bars, width, currency)
 else:
     show_empty(now.free)

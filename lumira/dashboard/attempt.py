@@ -21,7 +21,7 @@ _CLIENT_SECRETS: Final = "client_secrets"
 
 
 def create(body: dict[str, Any]) -> CreatedIntent:
-    """Creates the payment that `body` asks for, once for this attempt. Raises what `Intents.create` raises."""
+    """Creates the payment that `body` asks for, once an attempt. Raises what `Intents.create` raises."""
     key = _key_of(body)
     created = session.desk().intents.create(
         body, actor=session.actor(), source="desk", idempotency_key=key, request_id=key

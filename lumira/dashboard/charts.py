@@ -15,7 +15,7 @@ from lumira.money import major_units
 from lumira.revenue import Period
 
 _HEIGHT = 400
-_LABELS_AT_MOST = 9
+_LABELS_AT_MOST = 8
 
 
 def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
@@ -28,7 +28,7 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
     )
 
 
-# Keyed by the figures themselves, so it can never show yesterday's: only equal data finds a figure made before.
+# Keyed by the figures themselves, so it never shows old ones: only equal data finds a figure made before.
 @st.cache_data(max_entries=64, show_spinner=False)
 def _figure(
     by_period: pd.DataFrame,

@@ -1,4 +1,4 @@
-"""The pages and their addresses. Each is found by `st.Page` objects of the same address, made anew at will."""
+"""The pages and their addresses. A page is known by its address: its object may be made anew at will."""
 
 from __future__ import annotations
 

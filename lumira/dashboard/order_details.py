@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import streamlit as st
 
@@ -20,7 +21,17 @@ from lumira.dashboard.texts import (
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
 
-_COPIED = ("order.payment_intent", "order.id")
+_COPIED: Final = ("order.payment_intent", "order.id")
+# A timeline keeps Stripe's own English sentence: these are the ones of https://docs.stripe.com/declines/codes
+# we have words for in both languages.
+_STRIPE_SENTENCES: Final = {
+    "Your card was declined.": "generic_decline",
+    "Your card has insufficient funds.": "insufficient_funds",
+    "Your card has expired.": "expired_card",
+    "Your card's security code is incorrect.": "incorrect_cvc",
+    "An error occurred while processing your card. Try again in a little bit.": "processing_error",
+    "An error occurred while processing your card.": "processing_error",
+}
 
 
 def stripe_status(order: Order) -> str:
@@ -68,9 +79,11 @@ def show_state(order: Order) -> None:
         )
 
 
-def show_facts(order: Order) -> None:
-    """Who, how much, when and where from."""
-    st.html(markup.facts(facts(order), codes=frozenset(text(name) for name in _COPIED)))
+def show_facts(order: Order, *, ids: bool = True) -> None:
+    """Who, how much, when and where from; without `ids` where the page shows those elsewhere."""
+    codes = frozenset(text(name) for name in _COPIED)
+    rows = [(label, value) for label, value in facts(order) if ids or label not in codes]
+    st.html(markup.facts(rows, codes=codes))
 
 
 def show_timeline(order: Order) -> None:
@@ -143,10 +156,10 @@ def _note(order: Order, entry: TimelineEntry) -> str:
     if not entry.note:
         return ""
     if entry.after == OrderStatus.FAILED:
-        # Stripe's own sentence is English; the code says the same in the reader's language.
         latest = all(entry.at >= other.at for other in order.timeline if other.after == OrderStatus.FAILED)
-        if latest and order.failure_code:
-            reason = failure_reason(order.failure_code)
+        code = _STRIPE_SENTENCES.get(entry.note) or (order.failure_code if latest else None)
+        if code:
+            reason = failure_reason(code)
             return f"{reason[:1].upper()}{reason[1:]}."
     return text_or(f"timeline.reason.{entry.note}", entry.note)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from lumira.dashboard.texts import failure_reason, text, text_or
@@ -12,8 +14,10 @@ def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
     passing = isinstance(error, (StoreUnavailable, StripeError))
     alert = st.warning if passing else st.error
+    # Stripe's side of it is for whoever looks into it; our own words are enough for the rest.
+    detail = f" · {plain(error.message)}" if isinstance(error, StripeError) else ""
     alert(
-        f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}]",
+        f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}{detail}]",
         title=headline(error),
         icon=":material/cloud_off:" if passing else ":material/error:",
     )
@@ -24,6 +28,11 @@ def show(error: LumiraError, *, again: bool = False) -> None:
 def beside_field(error: LumiraError) -> None:
     """Shows an error right under the field that caused it."""
     st.markdown(f":red[:material/error: {headline(error)}]  \n:small[{what_to_do(error)} · {error.code}]")
+
+
+def plain(sentence: str) -> str:
+    """Text from outside with nothing in it that Markdown would act on."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", sentence)
 
 
 def headline(error: LumiraError) -> str:

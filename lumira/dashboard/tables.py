@@ -85,7 +85,7 @@ def show_orders(orders: list[Order], *, key: str, on_select: Callable[[], None],
         selection_mode=["single-row", "single-cell"],
         hide_index=True,
         column_order=columns,
-        column_config=_order_columns(),
+        column_config=_order_columns(narrow),
         row_height=_ROW_HEIGHT,
         height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(orders), _ROWS_SHOWN) + 3,
         placeholder="",
@@ -101,24 +101,30 @@ def selected_row(key: str) -> int | None:
     return int(selection["cells"][0][0]) if selection.get("cells") else None
 
 
-def _order_columns() -> dict[str, Any]:
+def _order_columns(narrow: bool) -> dict[str, Any]:
     config = st.column_config
     levels = {level_name(level): colour for level, colour in LEVEL_COLOURS.items()}
     statuses = {text(f"status.{status}"): STATUS_COLOURS[status] + _TINT for status in OrderStatus}
     there = {stripe_status_name(status): _QUIET for status in _STRIPE_STATUSES}
     there |= {f"{DISAGREES}{name}": DISAGREES_COLOUR for name in there}
-    created = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
+    if narrow:
+        created = "DD/MM HH:mm" if session.language() == "fr" else "D MMM HH:mm"
+    else:
+        created = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
     return {
         "created": config.DatetimeColumn(
-            text("orders.created"), format=created, timezone=session.timezone().key, width=130
+            text("orders.created"),
+            format=created,
+            timezone=session.timezone().key,
+            width=100 if narrow else 130,
         ),
-        "level": _chips(text("orders.level"), levels, width=95),
-        "customer": config.TextColumn(text("orders.customer"), width=160),
-        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=90),
+        "level": _chips(text("orders.level"), levels, width=88),
+        "customer": config.TextColumn(text("orders.customer"), width=130 if narrow else 160),
+        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=80 if narrow else 90),
         "refunded": config.TextColumn(text("orders.refunded"), alignment="right", width=90),
         "status": _chips(text("orders.status"), statuses, width=110),
         "stripe_status": _chips(
-            text("orders.stripe_status"), there, width=140, help=text("orders.stripe_status.help")
+            text("orders.stripe_status"), there, width=128, help=text("orders.stripe_status.help")
         ),
         "payment_intent": config.LinkColumn(
             text("orders.payment_intent"), display_text=r"/([^/]+)$", width=190

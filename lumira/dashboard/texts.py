@@ -37,7 +37,6 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "mode.live": ("Production", "Live"),
     "mode.live.note": ("argent réel", "real money"),
     "mode.no_key": ("Stripe n’est pas relié", "Stripe is not connected"),
-    "signed_in_as": ("Connecté : {name}", "Signed in: {name}"),
     "try_again": ("Réessayer", "Try again"),
     "error.code": ("Code : {code}", "Code: {code}"),
     # New payment
@@ -365,7 +364,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Free readings are not among them: {free} in this range.",
     ),
     "revenue.average": ("panier moyen", "average order"),
-    "revenue.before": ("sur la période d’avant", "the period before"),
+    "revenue.before": ("sur la période d’avant", "on the period before"),
     "revenue.no_before": ("rien la période d’avant", "nothing the period before"),
     "revenue.span": ("Du {first} au {last}", "{first} to {last}"),
     "revenue.chart": (
