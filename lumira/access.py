@@ -18,6 +18,11 @@ class Permission(StrEnum):
     CREATE_INTENT = auto()
     CONFIRM_TEST = auto()
     CANCEL = auto()
+    EDIT_CUSTOMER = auto()
+    REFUND = auto()
+    RETRY_WEBHOOK = auto()
+    RECONCILE = auto()
+    REPAIR = auto()
     VIEW_REVENUE = auto()
 
 
@@ -30,12 +35,18 @@ class Role(StrEnum):
     ADMIN = auto()
 
 
-_STAFF: Final = frozenset({Permission.BROWSE, Permission.REFRESH})
+_STAFF: Final = frozenset({Permission.BROWSE, Permission.REFRESH, Permission.RECONCILE})
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.STAFF: _STAFF,
-    Role.SUPPORT: _STAFF | {Permission.CREATE_INTENT, Permission.CONFIRM_TEST, Permission.CANCEL},
-    Role.FINANCE: _STAFF | {Permission.VIEW_REVENUE},
+    Role.SUPPORT: _STAFF
+    | {
+        Permission.CREATE_INTENT,
+        Permission.CONFIRM_TEST,
+        Permission.CANCEL,
+        Permission.EDIT_CUSTOMER,
+    },
+    Role.FINANCE: _STAFF | {Permission.VIEW_REVENUE, Permission.REFUND},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -9,7 +9,7 @@ from lumira.errors import SettingsError
 from lumira.intents import Intents
 from lumira.revenue import Revenue
 from lumira.settings import Settings, load_settings
-from lumira.storage import Events, Orders, RevenueRows, Store
+from lumira.storage import AuditLog, Events, Orders, RevenueRows, Store
 from lumira.stripe_gateway import StripeGateway, verified_event
 from lumira.webhooks import Webhooks
 
@@ -23,6 +23,7 @@ class Desk:
     store: Store
     orders: Orders
     events: Events
+    audit: AuditLog
     intents: Intents
     webhooks: Webhooks
     revenue: Revenue
@@ -36,7 +37,7 @@ class Desk:
         if settings.mongodb_uri is None:
             raise SettingsError("MONGODB_URI is not set. `lumira run` starts a store of its own without it.")
         store = Store(settings.mongodb_uri.get_secret_value(), settings.mongodb_db)
-        orders, events = Orders(store.database), Events(store.database)
+        orders, events, audit = Orders(store.database), Events(store.database), AuditLog(store.database)
         key, secret = settings.stripe_secret_key, settings.stripe_webhook_secret
         gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
         return cls(
@@ -45,11 +46,13 @@ class Desk:
             store=store,
             orders=orders,
             events=events,
-            intents=Intents(orders, gateway, return_url=f"http://{settings.host}:{settings.port}/"),
+            audit=audit,
+            intents=Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/"),
             webhooks=Webhooks(
                 events,
                 orders,
                 gateway,
+                audit,
                 secret=secret.get_secret_value() if secret else None,
                 verify=verified_event,
             ),

@@ -7,6 +7,8 @@
     │   ├── MissingProductId             MISSING_PRODUCT_ID
     │   ├── InvalidEmail                 INVALID_EMAIL
     │   ├── InvalidCustomer              INVALID_CUSTOMER
+    │   ├── InvalidFirstName             INVALID_FIRST_NAME
+    │   ├── InvalidLastName              INVALID_LAST_NAME
     │   ├── InvalidMetadata              INVALID_METADATA
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
@@ -16,18 +18,22 @@
     ├── PaymentFailed               402  PAYMENT_FAILED
     ├── NotFound                    404
     │   ├── ProductNotFound              PRODUCT_NOT_FOUND
-    │   └── OrderNotFound                ORDER_NOT_FOUND
+    │   ├── OrderNotFound                ORDER_NOT_FOUND
+    │   └── EventNotFound                EVENT_NOT_FOUND
     ├── Conflict                    409
     │   ├── ProductNotAvailable          PRODUCT_NOT_AVAILABLE
     │   ├── IdempotencyConflict          IDEMPOTENCY_CONFLICT
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
-    │   └── OrderNotPayable              ORDER_NOT_PAYABLE
+    │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
+    │   └── OrderNotRefundable           ORDER_NOT_REFUNDABLE
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
     ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
     ├── StripeError                 502
     │   ├── StripeConfigError            STRIPE_CONFIG_ERROR
     │   ├── StripeServiceError           STRIPE_SERVICE_ERROR
+    │   │   ├── StripeRateLimited
+    │   │   └── StripeRefused
     │   └── StripeTimeout                SERVICE_TIMEOUT
     └── StoreUnavailable            503  STORE_UNAVAILABLE
 
@@ -96,6 +102,20 @@ class InvalidMetadata(InvalidRequest):
 
     code = "INVALID_METADATA"
     error = "Invalid metadata"
+
+
+class InvalidFirstName(InvalidRequest):
+    """The first name has fewer than two characters."""
+
+    code = "INVALID_FIRST_NAME"
+    error = "Invalid first name"
+
+
+class InvalidLastName(InvalidRequest):
+    """The last name has fewer than two characters."""
+
+    code = "INVALID_LAST_NAME"
+    error = "Invalid last name"
 
 
 class InvalidCustomer(InvalidRequest):
@@ -172,6 +192,13 @@ class OrderNotFound(NotFound):
     error = "Order not found"
 
 
+class EventNotFound(NotFound):
+    """No event of that id in the ledger."""
+
+    code = "EVENT_NOT_FOUND"
+    error = "Event not found"
+
+
 class Conflict(LumiraError):
     """The request is well formed, and the state of things forbids it."""
 
@@ -206,6 +233,13 @@ class OrderNotPayable(Conflict):
 
     code = "ORDER_NOT_PAYABLE"
     error = "Order can't be paid"
+
+
+class OrderNotRefundable(Conflict):
+    """The order is not paid, or less of it is left than was asked for; `extra` holds `refundable`."""
+
+    code = "ORDER_NOT_REFUNDABLE"
+    error = "Order can't be refunded"
 
 
 class RequestTooLarge(LumiraError):
@@ -247,6 +281,14 @@ class StripeConfigError(StripeError):
 
 class StripeServiceError(StripeError):
     """Stripe is unreachable, rate-limits us or refuses the request."""
+
+
+class StripeRateLimited(StripeServiceError):
+    """Stripe asks us to slow down; nothing was done."""
+
+
+class StripeRefused(StripeServiceError):
+    """Stripe answered no to this request, and will again; `extra` holds Stripe's code as stripeCode."""
 
 
 class StripeTimeout(StripeError):

@@ -1,4 +1,4 @@
-"""PaymentIntents of the house's products: create, refresh, confirm with a test card, cancel.
+"""PaymentIntents of the house's products: create, refresh, confirm with a test card, cancel, refund, edit.
 
 The order is stored before Stripe is called and carries the idempotency key, so no crash leaves a
 PaymentIntent that nobody knows. Store and gateway are handed in.
@@ -6,32 +6,28 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.catalog import CATALOG, Product
+from lumira.audit import audit_entry
 from lumira.errors import (
     IdempotencyConflict,
-    InvalidCustomer,
-    InvalidEmail,
-    InvalidIdempotencyKey,
-    InvalidMetadata,
-    InvalidRequestBody,
-    MissingProductId,
+    LumiraError,
     OrderNotCancellable,
     OrderNotFound,
     OrderNotPayable,
+    OrderNotRefundable,
     PaymentFailed,
-    ProductNotAvailable,
-    ProductNotFound,
     StripeConfigError,
-    StripeServiceError,
+    StripeError,
+    StripeRefused,
 )
+from lumira.lifecycle import apply_payment_intent
+from lumira.money import format_money
 from lumira.orders import (
     FREE_PREFIX,
     REFUSED,
@@ -42,46 +38,24 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
+from lumira.refunds import refund_from
+from lumira.validation import (
+    METADATA_VALUE_LENGTH,
+    IntentRequest,
+    check_idempotency_key,
+    parse_customer_edit,
+    parse_request,
+)
 
 if TYPE_CHECKING:
-    from lumira.storage import Orders
+    from lumira.storage import AuditLog, Orders
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
 
-# https://docs.stripe.com/api/metadata
-METADATA_KEYS: Final = 50
-METADATA_KEY_LENGTH: Final = 40
-METADATA_VALUE_LENGTH: Final = 500
-# https://docs.stripe.com/api/idempotent_requests
-IDEMPOTENCY_KEY_LENGTH: Final = 255
+REFUND_REQUESTED: Final = "refund.requested"
 STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
 
-_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
-# Ours on every PaymentIntent; a caller's metadata can never replace them.
-_OWN_METADATA: Final = (
-    "productId",
-    "productName",
-    "level",
-    "customerEmail",
-    "customerName",
-    "customerPhone",
-    "source",
-    "timestamp",
-    "requestId",
-    "orderId",
-)
 # These differ between a request and its repeat.
 _PER_REQUEST: Final = frozenset({"timestamp", "requestId", "orderId"})
-
-
-@dataclass(frozen=True)
-class IntentRequest:
-    """A checked request for a PaymentIntent; the e-mail is lower case, absent values are None."""
-
-    product: Product
-    email: str | None
-    name: str | None
-    phone: str | None
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -93,72 +67,6 @@ class CreatedIntent:
     amount: int
     currency: str
     product_name: str
-
-
-def parse_request(body: object) -> IntentRequest:
-    """Checks the body of a create request in the contract's order and returns what it asks for.
-
-    Raises InvalidRequestBody, MissingProductId, ProductNotFound, ProductNotAvailable, InvalidEmail,
-    InvalidCustomer or InvalidMetadata.
-    """
-    if not isinstance(body, Mapping) or not body:
-        raise InvalidRequestBody("Send a JSON object with at least a productId.")
-    product_id = body.get("productId")
-    if not product_id:
-        raise MissingProductId(
-            f"Name one of the products: {', '.join(CATALOG)}.", validProductIds=list(CATALOG)
-        )
-    product = CATALOG.get(product_id) if isinstance(product_id, str) else None
-    if product is None:
-        raise ProductNotFound(f"Product '{product_id}' does not exist", validProductIds=list(CATALOG))
-    if product.coming_soon:
-        raise ProductNotAvailable(f"{product.name} is announced and can't be sold yet.")
-    email = _email(body.get("customerEmail"))
-    name = _customer_text(body.get("customerName"), "customerName")
-    phone = _customer_text(body.get("customerPhone"), "customerPhone")
-    return IntentRequest(product, email, name, phone, _metadata(body.get("metadata")))
-
-
-def _email(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    address = value.strip().lower() if isinstance(value, str) else ""
-    if len(address) > 254 or not _ADDRESS.fullmatch(address) or not _is_storable(address):
-        raise InvalidEmail("customerEmail must be an address such as name@example.com.")
-    return address
-
-
-def _customer_text(value: object, field: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or len(value.strip()) > METADATA_VALUE_LENGTH or not _is_storable(value):
-        raise InvalidCustomer(f"{field} must be text of at most {METADATA_VALUE_LENGTH} characters.")
-    return value.strip() or None
-
-
-def _metadata(value: object) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise InvalidMetadata("metadata must be an object of text to text.")
-    for key, text in value.items():
-        if not isinstance(key, str) or not isinstance(text, str):
-            raise InvalidMetadata(f"metadata.{key} must be text.")
-        if not 0 < len(key) <= METADATA_KEY_LENGTH or set(key) & set("[]") or not _is_storable(key):
-            raise InvalidMetadata(
-                f"A metadata key has 1 to {METADATA_KEY_LENGTH} characters and no square brackets."
-            )
-        if len(text) > METADATA_VALUE_LENGTH or not _is_storable(text):
-            raise InvalidMetadata(f"metadata.{key} is longer than {METADATA_VALUE_LENGTH} characters.")
-    if len(set(value) | set(_OWN_METADATA)) > METADATA_KEYS:
-        most = METADATA_KEYS - len(_OWN_METADATA)
-        raise InvalidMetadata(f"At most {most} metadata keys: Stripe takes {METADATA_KEYS}, ours included.")
-    return dict(value)
-
-
-def _is_storable(text: str) -> bool:
-    """Neither a NUL, which BSON forbids in keys, nor half a surrogate pair, which UTF-8 forbids."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def payment_intent_parameters(order: Order) -> dict[str, Any]:
@@ -189,12 +97,14 @@ class Intents:
         self,
         orders: Orders,
         gateway: StripeGateway,
+        audit: AuditLog,
         *,
         return_url: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._gateway = gateway
+        self._audit = audit
         self._return_url = return_url
         self._clock = clock
 
@@ -215,8 +125,7 @@ class Intents:
         """
         require(actor, Permission.CREATE_INTENT)
         request = parse_request(body)
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= IDEMPOTENCY_KEY_LENGTH:
-            raise InvalidIdempotencyKey(f"An idempotency key has 1 to {IDEMPOTENCY_KEY_LENGTH} characters.")
+        check_idempotency_key(idempotency_key)
         if not request.product.is_free and not self._gateway.is_configured:
             raise StripeConfigError("No Stripe key is configured. Set STRIPE_SECRET_KEY and start again.")
         order = self._new_order(request, actor, source, idempotency_key or uuid.uuid4().hex, request_id)
@@ -226,7 +135,13 @@ class Intents:
                 raise IdempotencyConflict(
                     "This idempotency key was used for another request. Use a new key for a new payment."
                 )
+            if first.status is OrderStatus.CANCELLED and not first.payment_intent_id:
+                raise IdempotencyConflict(
+                    "The first request with this idempotency key was given up. Use a new key."
+                )
             order = first
+        else:
+            self._record(actor, "create_intent", None, order, request_id)
         if order.is_free:
             return _answer(order, "")
         if order.payment_intent_id:
@@ -240,13 +155,9 @@ class Intents:
             payment_intent = self._gateway.create_payment_intent(
                 payment_intent_parameters(order), str(order.attempt_id)
             )
-        except (PaymentFailed, StripeConfigError) as refusal:
-            self._note_refusal(order, refusal.code, refusal.message)
-            raise
-        except StripeServiceError as error:
-            # With a code, Stripe has answered no; without one we can't know, and the order stays pending.
-            if "stripeCode" in error.extra:
-                self._note_refusal(order, error.extra["stripeCode"], error.message)
+        except (PaymentFailed, StripeConfigError, StripeRefused) as refusal:
+            # Stripe has answered no. After any other error we can't know, and the order stays pending.
+            self._note_refusal(order, refusal)
             raise
         self._orders.set_payment_intent(
             order.id,
@@ -262,13 +173,13 @@ class Intents:
             payment_intent["client_secret"],
         )
 
-    def _note_refusal(self, order: Order, code: str, message: str) -> None:
+    def _note_refusal(self, order: Order, refusal: LumiraError) -> None:
         refused = Observation(
             status=OrderStatus.FAILED,
             stripe_status=REFUSED,
             at=self._clock(),
-            failure_code=code,
-            failure_message=message,
+            failure_code=refusal.extra.get("stripeCode", refusal.code),
+            failure_message=refusal.message,
         )
         self._orders.move(order, refused, by="stripe")
 
@@ -349,7 +260,13 @@ class Intents:
         )
 
     def confirm(
-        self, order_id: str, payment_method: str, *, actor: Actor, idempotency_key: str | None = None
+        self,
+        order_id: str,
+        payment_method: str,
+        *,
+        actor: Actor,
+        idempotency_key: str | None = None,
+        request_id: str = "",
     ) -> Order:
         """Pays the order with one of Stripe's test payment methods; the order as it stands afterwards.
 
@@ -371,11 +288,21 @@ class Intents:
                 self._return_url,
             )
         except PaymentFailed:
-            self.refresh(order_id, actor=actor)
+            declined = self.refresh(order_id, actor=actor)
+            self._record(actor, "confirm_test", order, declined, request_id, payment_method)
             raise
-        return self._apply(order, payment_intent, asked_at, actor)
+        paid = self._apply(order, payment_intent, asked_at, actor)
+        self._record(actor, "confirm_test", order, paid, request_id, payment_method)
+        return paid
 
-    def cancel(self, order_id: str, *, actor: Actor, reason: str = "requested_by_customer") -> Order:
+    def cancel(
+        self,
+        order_id: str,
+        *,
+        actor: Actor,
+        reason: str = "requested_by_customer",
+        request_id: str = "",
+    ) -> Order:
         """Cancels the PaymentIntent and the order; cancelling twice is the same as once.
 
         `reason` is one of Stripe's: duplicate, fraudulent, requested_by_customer, abandoned. Raises
@@ -392,7 +319,7 @@ class Intents:
         asked_at = self._clock()
         try:
             payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
-        except StripeServiceError as error:
+        except StripeRefused as error:
             if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
                 raise
             # Stripe moved on without us: see where it stands before we answer.
@@ -402,11 +329,117 @@ class Intents:
             raise OrderNotCancellable(
                 f"Stripe no longer allows to cancel this payment: the order is {order.status}."
             ) from error
-        return self._apply(order, payment_intent, asked_at, actor)
+        cancelled = self._apply(order, payment_intent, asked_at, actor)
+        self._record(actor, "cancel", order, cancelled, request_id, reason)
+        return cancelled
+
+    def refund(
+        self,
+        order_id: str,
+        amount: int | None = None,
+        *,
+        actor: Actor,
+        reason: str | None = "requested_by_customer",
+        note: str | None = None,
+        idempotency_key: str | None = None,
+        request_id: str = "",
+    ) -> Order:
+        """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
+
+        A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
+        duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
+        refunds once. Raises OrderNotRefundable when the order is free or not paid, or less than `amount` is
+        left of it.
+        """
+        require(actor, Permission.REFUND)
+        check_idempotency_key(idempotency_key)
+        order = self.refresh(order_id, actor=actor)
+        if order.is_free or order.status is not OrderStatus.COMPLETED or not order.payment_intent_id:
+            raise OrderNotRefundable(
+                f"The order is {'free' if order.is_free else order.status}: there is nothing to refund.",
+                refundable=0,
+            )
+        key = idempotency_key or uuid.uuid4().hex
+        requests = [entry for entry in order.timeline if entry.kind == REFUND_REQUESTED]
+        first = next((entry for entry in requests if entry.attempt_id == key), None)
+        if first is not None:
+            # A repeat asks Stripe for the amount of the first time, whatever is left by now.
+            wanted = first.amount or 0
+        else:
+            wanted = order.net if amount is None else amount
+            if not 0 < wanted <= order.net:
+                raise OrderNotRefundable(
+                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                    refundable=order.net,
+                )
+            entry = TimelineEntry(
+                at=self._clock(),
+                kind=REFUND_REQUESTED,
+                by=actor.name,
+                attempt_id=key,
+                amount=wanted,
+                note=note or reason,
+            )
+            self._orders.append(order, entry)
+        metadata = {"orderId": order.id, "requestedBy": actor.name}
+        try:
+            refund = self._gateway.create_refund(order.payment_intent_id, wanted, reason, metadata, key)
+        except StripeRefused as error:
+            raise OrderNotRefundable(error.message, refundable=order.net) from error
+        self._orders.add_refunds(order, [refund_from(refund)], by=actor.name, note=note)
+        return self._recorded(actor, "refund", order, request_id, note or reason)
+
+    def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
+        """Changes the customer's address, name and phone on the order and on its PaymentIntent.
+
+        The order is changed even when Stripe can't be reached; its timeline then says so. Raises what
+        `parse_customer_edit` raises, and OrderNotFound.
+        """
+        require(actor, Permission.EDIT_CUSTOMER)
+        edit = parse_customer_edit(body)
+        order = self.find(order_id, actor=actor)
+        entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
+        self._orders.edit_customer(order, edit.email, edit.metadata, entry)
+        if order.payment_intent_id and not order.is_free:
+            try:
+                self._gateway.update_payment_intent_metadata(order.payment_intent_id, edit.metadata)
+            except StripeError as error:
+                missed = TimelineEntry(
+                    at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message
+                )
+                self._orders.append(order, missed)
+        return self._recorded(actor, "edit_customer", order, request_id)
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
-        self._orders.move(order, observe(payment_intent, at), by=actor.name)
-        return self._orders.find(order.id) or order
+        return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
+
+    def _recorded(
+        self, actor: Actor, action: str, before: Order, request_id: str, note: str | None = None
+    ) -> Order:
+        after = self._orders.find(before.id) or before
+        self._record(actor, action, before, after, request_id, note)
+        return after
+
+    def _record(
+        self,
+        actor: Actor,
+        action: str,
+        before: Order | None,
+        after: Order,
+        request_id: str,
+        note: str | None = None,
+    ) -> None:
+        self._audit.record(
+            audit_entry(
+                actor,
+                action,
+                self._clock(),
+                before=before,
+                after=after,
+                request_id=request_id,
+                note=note,
+            )
+        )
 
 
 def _same_request(first: Order, second: Order) -> bool:

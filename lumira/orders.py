@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_of
+from lumira.documents import Document, Text, mapping_or_empty, text_or_none
+from lumira.refunds import Dispute, Refund
 
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
@@ -111,39 +112,10 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     )
 
 
-def _text_or_none(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
-
-
-def _mapping_or_empty(value: object) -> object:
-    return value if isinstance(value, Mapping) else {}
-
-
-Text = Annotated[str | None, BeforeValidator(_text_or_none)]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="ignore",
-        frozen=True,
-        coerce_numbers_to_str=True,
-    )
-
-
-class Refund(_Document):
-    """One refund; `amount` in minor units of the order's currency, `created_at` UTC."""
-
-    id: str
-    amount: int
-    status: str = "succeeded"
-    reason: Text = None
-    created_at: datetime
-
-
-class TimelineEntry(_Document):
-    """One thing that happened to an order: `kind` what, `by` who; a move has `before`, `after`."""
+class TimelineEntry(Document):
+    """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
+    an `amount` in minor units of the order's currency, a request of ours its idempotency key as `attempt_id`.
+    """
 
     at: datetime
     kind: str
@@ -151,11 +123,16 @@ class TimelineEntry(_Document):
     before: Text = Field(default=None, alias="from")
     after: Text = Field(default=None, alias="to")
     event_id: Text = None
+    attempt_id: Text = None
+    amount: int | None = None
     note: Text = None
 
 
-class Order(_Document):
-    """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`."""
+class Order(Document):
+    """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
+
+    `revision` counts the changes to refunds and disputes: a change is written only onto the one it read.
+    """
 
     id: Annotated[str, BeforeValidator(str)] = Field(alias="_id")
     product_id: str
@@ -169,21 +146,23 @@ class Order(_Document):
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None = None
-    metadata: Annotated[dict[str, Any], BeforeValidator(_mapping_or_empty)] = {}
+    metadata: Annotated[dict[str, Any], BeforeValidator(mapping_or_empty)] = Field(default_factory=dict)
 
     stripe_status: Text = None
     stripe_synced_at: datetime | None = None
     livemode: bool | None = None
     amount_refunded: int = 0
-    refunds: list[Refund] = []
+    refunds: list[Refund] = Field(default_factory=list)
     last_refund_at: datetime | None = None
+    disputes: list[Dispute] = Field(default_factory=list)
+    revision: int = 0
     failure_code: Text = None
     failure_message: Text = None
     latest_charge: Text = None
     attempt_id: Text = None
     source: Text = None
     created_by: Text = None
-    timeline: list[TimelineEntry] = []
+    timeline: list[TimelineEntry] = Field(default_factory=list)
 
     @property
     def level(self) -> Level | None:
@@ -199,7 +178,7 @@ class Order(_Document):
     @property
     def name(self) -> str | None:
         """The customer's name, wherever it was stored."""
-        return self.customer_name or _text_or_none(self.metadata.get("customerName"))
+        return self.customer_name or text_or_none(self.metadata.get("customerName"))
 
     @property
     def is_free(self) -> bool:

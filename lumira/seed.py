@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from rich.progress import Progress
 
 from lumira.catalog import CATALOG, Level
-from lumira.orders import FREE_PREFIX, Order, OrderStatus, Refund, TimelineEntry
+from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
+from lumira.refunds import Refund
 
 if TYPE_CHECKING:
     from lumira.desk import Desk

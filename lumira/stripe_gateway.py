@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ class StripeGateway:
 
     def __init__(self, key: str | None, *, api_base: str | None = None) -> None:
         self._api_base = api_base
+        # The version the SDK is written for; objects of another version may read differently.
+        self.api_version: str = stripe.api_version
         self.livemode = bool(key) and str(key).startswith(("sk_live_", "rk_live_"))
         self._client = (
             stripe.StripeClient(
@@ -106,12 +109,55 @@ class StripeGateway:
         return _plain(confirmed)
 
     def cancel_payment_intent(self, payment_intent_id: str, reason: str) -> PaymentIntent:
-        """Cancels; Stripe refuses with StripeServiceError (`extra` code) once it is paid or cancelled.
+        """Cancels; raises StripeRefused once it is paid or cancelled.
 
         `reason`: duplicate, fraudulent, requested_by_customer or abandoned.
         """
         with _translated_errors():
             return _plain(self._intents.cancel(payment_intent_id, {"cancellation_reason": reason}))
+
+    def update_payment_intent_metadata(self, payment_intent_id: str, metadata: Mapping[str, str]) -> None:
+        """Merges the metadata into the PaymentIntent's own; an empty value removes its key."""
+        with _translated_errors():
+            self._intents.update(payment_intent_id, {"metadata": dict(metadata)})
+
+    def list_payment_intents(
+        self, created_after: datetime, created_before: datetime, starting_after: str | None = None
+    ) -> tuple[list[PaymentIntent], bool]:
+        """One page of at most 100, newest first, latest charges expanded, and whether there are more.
+
+        `created_after` is inclusive and `created_before` exclusive, in whole seconds UTC.
+        """
+        parameters: dict[str, Any] = {
+            "limit": 100,
+            "created": {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())},
+            "expand": ["data.latest_charge"],
+        }
+        if starting_after:
+            parameters["starting_after"] = starting_after
+        with _translated_errors():
+            page = self._intents.list(parameters)
+        return [_plain(payment_intent) for payment_intent in page.data], page.has_more
+
+    def create_refund(
+        self, payment_intent_id: str, amount: int, reason: str | None, metadata: Mapping[str, str], key: str
+    ) -> dict[str, Any]:
+        """Refunds `amount` minor units; `key` is the idempotency key. StripeRefused when Stripe says no."""
+        parameters: dict[str, Any] = {
+            "payment_intent": payment_intent_id,
+            "amount": amount,
+            "metadata": dict(metadata),
+        }
+        if reason:
+            parameters["reason"] = reason
+        with _translated_errors():
+            return _plain(self._v1.refunds.create(parameters, {"idempotency_key": key}))
+
+    def list_refunds(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """Every refund of the PaymentIntent."""
+        with _translated_errors():
+            page = self._v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+            return [_plain(refund) for refund in page.auto_paging_iter()]
 
     def ping(self) -> None:
         """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""
@@ -119,14 +165,18 @@ class StripeGateway:
             self._intents.list({"limit": 1})
 
     @property
-    def _intents(self) -> Any:
+    def _v1(self) -> Any:
         if self._client is None:
             raise StripeConfigError("No Stripe key is configured. Set STRIPE_SECRET_KEY and start again.")
-        return self._client.v1.payment_intents
+        return self._client.v1
+
+    @property
+    def _intents(self) -> Any:
+        return self._v1.payment_intents
 
 
-def _plain(payment_intent: stripe.PaymentIntent) -> PaymentIntent:
-    plain: PaymentIntent = payment_intent.to_dict()
+def _plain(answer: stripe.StripeObject) -> dict[str, Any]:
+    plain: dict[str, Any] = answer.to_dict()
     return plain
 
 
@@ -190,17 +240,13 @@ def _translated(error: stripe.StripeError) -> LumiraError:
                 **request_id,
             )
         case stripe.RateLimitError():
-            return StripeServiceError(
-                "Stripe asks us to slow down. Try again in a few seconds.", **request_id
-            )
+            return StripeRateLimited("Stripe asks us to slow down. Try again in a few seconds.", **request_id)
         case stripe.APIConnectionError() if _timed_out(error):
             return StripeTimeout("Stripe did not answer in time. Try again: nothing is charged twice.")
         case stripe.APIConnectionError():
             return StripeServiceError("Stripe can't be reached. Try again in a moment.")
-        case stripe.InvalidRequestError() | stripe.IdempotencyError():
-            return StripeServiceError(
-                f"Stripe refuses the request: {error.user_message}", **code, **request_id
-            )
+        case stripe.InvalidRequestError():
+            return StripeRefused(f"Stripe refuses the request: {error.user_message}", **code, **request_id)
         case _:
             return StripeServiceError("Stripe has a problem of its own. Try again in a moment.", **request_id)
 

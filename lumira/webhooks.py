@@ -7,16 +7,27 @@ arrive twice, late and out of order; the order ends the same (https://docs.strip
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lumira.errors import EventInProgress, LumiraError, StripeError, WebhookNotConfigured
-from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
+from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
+from lumira.errors import (
+    EventInProgress,
+    EventNotFound,
+    LumiraError,
+    StoreUnavailable,
+    StripeError,
+    WebhookNotConfigured,
+)
+from lumira.lifecycle import order_of
+from lumira.orders import Order, observe
+from lumira.refunds import dispute_from, refund_from, refunds_of_charge
 
 if TYPE_CHECKING:
-    from lumira.storage import Events, Orders
+    from lumira.storage import AuditLog, Events, Orders
     from lumira.stripe_gateway import Event, PaymentIntent, StripeGateway
 
 # The PaymentIntent status an event's type implies, for senders whose events carry none.
@@ -26,9 +37,17 @@ STATUS_BY_TYPE: Final = {
     "payment_intent.payment_failed": "requires_payment_method",
     "payment_intent.canceled": "canceled",
 }
+# What came of an event, as the ledger keeps it.
+APPLIED: Final = "applied"
+UNCHANGED: Final = "unchanged"
+IGNORED: Final = "ignored"
+OTHER_LIVEMODE: Final = "other livemode"
+OTHER_API_VERSION: Final = "other API version"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
 # How long a delivery waits for another worker that handles the same event, in seconds.
 _PATIENCE: Final = 5.0
+# How long the ledger keeps what it has processed.
+KEPT: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,7 @@ class Webhooks:
         events: Events,
         orders: Orders,
         gateway: StripeGateway,
+        audit: AuditLog,
         *,
         secret: str | None,
         verify: Callable[[bytes, str | None, str], Event],
@@ -53,6 +73,7 @@ class Webhooks:
         self._events = events
         self._orders = orders
         self._gateway = gateway
+        self._audit = audit
         self._secret = secret
         self._verify = verify
 
@@ -68,8 +89,49 @@ class Webhooks:
                 "No webhook secret is configured. Set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret."
             )
         event = self._verify(payload, signature, self._secret)
+        return Receipt(duplicate=self._handle(event) is None)
+
+    def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
+        """Handles a recorded event again and answers what came of it; a processed one stays as it is.
+
+        Raises EventNotFound for an event that was never recorded, and whatever makes the handling fail.
+        """
+        require(actor, Permission.RETRY_WEBHOOK)
+        event = self._events.event(event_id)
+        if event is None:
+            raise EventNotFound(f"There is no event {event_id} in the ledger.")
+        outcome = self._handle(event)
+        self._audit.record(
+            AuditEntry(
+                at=datetime.now(UTC),
+                actor=actor.name,
+                role=str(actor.role),
+                action=str(Permission.RETRY_WEBHOOK),
+                request_id=request_id,
+                note=event_id,
+            )
+        )
+        return outcome or UNCHANGED
+
+    def retry_failed(self, *, actor: Actor, request_id: str = "") -> Iterator[tuple[str, str]]:
+        """Handles every failed event again, oldest first; yields each id with its outcome or error."""
+        require(actor, Permission.RETRY_WEBHOOK)
+        for event_id in self._events.failed():
+            try:
+                yield event_id, self.retry(event_id, actor=actor, request_id=request_id)
+            except StoreUnavailable:
+                raise
+            except LumiraError as error:
+                yield event_id, error.message
+
+    def prune(self) -> int:
+        """Removes events processed more than 90 days ago and answers how many; failed ones stay."""
+        return self._events.prune(datetime.now(UTC) - KEPT)
+
+    def _handle(self, event: Event) -> str | None:
+        """Claims, applies and settles an event; what came of it, or None when it had been handled before."""
         if not self._claim(event):
-            return Receipt(duplicate=True)
+            return None
         try:
             outcome = self._apply(event)
         except Exception as error:
@@ -77,7 +139,7 @@ class Webhooks:
             self._events.fail(event["id"], reason)
             raise
         self._events.settle(event["id"], outcome)
-        return Receipt(duplicate=False)
+        return outcome
 
     def _claim(self, event: Event) -> bool:
         deadline = time.monotonic() + _PATIENCE
@@ -88,14 +150,26 @@ class Webhooks:
         return claim == "ours"
 
     def _apply(self, event: Event) -> str:
-        """Does what the event asks for and says so in a word."""
+        """Does what the event asks for and says in a word what came of it."""
         if event.get("livemode") not in (None, self._gateway.livemode):
-            return "other livemode"
-        if event["type"] not in STATUS_BY_TYPE:
-            return "ignored"
-        created = event.get("created")
-        at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
-        payment_intent = _with_status(event)
+            return OTHER_LIVEMODE
+        if event.get("api_version") not in (None, self._gateway.api_version):
+            return OTHER_API_VERSION
+        match event["type"].split("."):
+            case ["payment_intent", "succeeded" | "canceled" | "processing" | "payment_failed"]:
+                changed = self._apply_payment_intent(event)
+            case ["charge", "refunded"]:
+                changed = self._apply_charge(event)
+            case ["refund", *_]:
+                changed = self._apply_refund(event)
+            case ["charge", "dispute", *_]:
+                changed = self._apply_dispute(event)
+            case _:
+                return IGNORED
+        return APPLIED if changed else UNCHANGED
+
+    def _apply_payment_intent(self, event: Event) -> bool:
+        payment_intent, at = _with_status(event), _created(event)
         if event["type"] not in _FINAL_TYPES:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
@@ -104,55 +178,53 @@ class Webhooks:
                 at = asked_at
             except StripeError:
                 pass
-        order = self._order_of(payment_intent)
-        moved = self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"])
-        return "applied" if moved else "unchanged"
+        order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+        return self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"])
 
-    def _order_of(self, payment_intent: PaymentIntent) -> Order:
-        """The order of a PaymentIntent: known, waiting for its id, or made from the metadata."""
-        known = self._orders.find_by_payment_intent(payment_intent["id"])
-        if known:
-            return known
-        metadata = payment_intent.get("metadata") or {}
-        waiting = self._orders.find(str(metadata.get("orderId")))
-        if waiting and not waiting.payment_intent_id:
-            # The event overtook the answer to our own create request.
-            self._orders.set_payment_intent(
-                waiting.id,
-                payment_intent["id"],
-                str(payment_intent.get("status")),
-                livemode=bool(payment_intent.get("livemode", self._gateway.livemode)),
-                at=datetime.now(UTC),
-            )
-            return self._orders.find_by_payment_intent(payment_intent["id"]) or waiting
-        order = order_from(payment_intent, self._orders.new_id(), self._gateway.livemode)
-        if self._orders.insert(order):
-            return order
-        return self._orders.find_by_payment_intent(payment_intent["id"]) or order
+    def _apply_charge(self, event: Event) -> bool:
+        """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""
+        charge = event["data"]["object"]
+        order = self._order_of_charge(charge, event)
+        if order is None:
+            return False
+        try:
+            news = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
+            complete = True
+        except StripeError:
+            news = refunds_of_charge(charge, order.refunds, _created(event))
+            complete = False
+        return self._orders.add_refunds(order, news, by="stripe", event_id=event["id"], complete=complete)
 
+    def _apply_refund(self, event: Event) -> bool:
+        refund = event["data"]["object"]
+        order = self._order_of_charge(refund, event)
+        if order is None:
+            return False
+        return self._orders.add_refunds(order, [refund_from(refund)], by="stripe", event_id=event["id"])
 
-def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
-    """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`)."""
-    metadata = payment_intent.get("metadata") or {}
-    created = payment_intent.get("created")
-    at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
-    return Order(
-        id=order_id,
-        product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
-        customer_email=str(metadata.get("customerEmail") or "").strip().lower() or None,
-        customer_name=str(metadata.get("customerName") or "") or None,
-        amount=int(payment_intent.get("amount") or 0),
-        currency=str(payment_intent.get("currency") or "eur").lower(),
-        status=OrderStatus.PENDING,
-        payment_intent_id=payment_intent["id"],
-        created_at=at,
-        updated_at=datetime.now(UTC),
-        metadata=dict(metadata),
-        livemode=bool(payment_intent.get("livemode", livemode)),
-        source="stripe",
-        created_by="stripe",
-        timeline=[TimelineEntry(at=at, kind="order.found_at_stripe", by="stripe")],
-    )
+    def _apply_dispute(self, event: Event) -> bool:
+        dispute = event["data"]["object"]
+        order = self._order_of_charge(dispute, event)
+        if order is None:
+            return False
+        return self._orders.add_dispute(order, dispute_from(dispute), by="stripe", event_id=event["id"])
+
+    def _order_of_charge(self, subject: Mapping[str, Any], event: Event) -> Order | None:
+        """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.
+
+        None for a charge of before PaymentIntents, which is no order of ours.
+        """
+        payment_intent_id = subject.get("payment_intent")
+        if not payment_intent_id:
+            return None
+        order = self._orders.find_by_payment_intent(payment_intent_id)
+        if order is None:
+            asked_at = datetime.now(UTC)
+            payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id)
+            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
+            order = self._orders.find(order.id) or order
+        return order
 
 
 def _with_status(event: Event) -> PaymentIntent:
@@ -163,3 +235,9 @@ def _with_status(event: Event) -> PaymentIntent:
         if event["type"] == "payment_intent.payment_failed":
             payment_intent.setdefault("last_payment_error", {"code": "payment_failed"})
     return payment_intent
+
+
+def _created(event: Event) -> datetime:
+    """When the event happened (UTC); a minimal sender's happens as it arrives."""
+    created = event.get("created")
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)

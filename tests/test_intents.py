@@ -28,8 +28,9 @@ from lumira.errors import (
     StripeServiceError,
     StripeTimeout,
 )
-from lumira.intents import parse_request, payment_intent_parameters
+from lumira.intents import payment_intent_parameters
 from lumira.orders import OrderStatus
+from lumira.validation import parse_request
 from tests.conftest import opened
 
 BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}

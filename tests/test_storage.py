@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus, Refund
+from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
+from lumira.refunds import Refund
 from lumira.revenue import Period, by_period, combine, totals
 from lumira.storage import Store
 from lumira.storage.indexes import INDEXES

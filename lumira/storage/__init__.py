@@ -6,9 +6,10 @@ collection. Every failure to reach the store leaves this package as StoreUnavail
 
 from __future__ import annotations
 
+from lumira.storage.audit import AuditLog
 from lumira.storage.database import Store
 from lumira.storage.events import Events
 from lumira.storage.orders import Orders
 from lumira.storage.revenue import RevenueRows
 
-__all__ = ["Events", "Orders", "RevenueRows", "Store"]
+__all__ = ["AuditLog", "Events", "Orders", "RevenueRows", "Store"]

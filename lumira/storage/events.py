@@ -44,6 +44,7 @@ class Events:
                         "apiVersion": event.get("api_version"),
                         "livemode": event.get("livemode"),
                         "data": event["data"],
+                        "eventCreated": event.get("created"),
                         "attempts": 1,
                         "createdAt": now,
                         **lease,
@@ -94,6 +95,34 @@ class Events:
         """The row of this event as stored, or None."""
         with store_errors():
             return self._collection.find_one({"eventId": {"$eq": event_id}})
+
+    def event(self, event_id: str) -> dict[str, Any] | None:
+        """The event as it was delivered, as far as handling it needs; None when it was never recorded."""
+        row = self.find(event_id)
+        if row is None:
+            return None
+        event = {
+            "id": row["eventId"],
+            "type": row["eventType"],
+            "data": row.get("data"),
+            "created": row.get("eventCreated"),
+            "api_version": row.get("apiVersion"),
+            "livemode": row.get("livemode"),
+        }
+        return {name: value for name, value in event.items() if value is not None}
+
+    def failed(self) -> list[str]:
+        """The ids of the failed events, oldest first."""
+        with store_errors():
+            rows = self._collection.find({"state": "failed"}, {"eventId": 1, "createdAt": 1})
+            found = [(row["createdAt"], row["eventId"]) for row in rows]
+        return [event_id for _, event_id in sorted(found)]
+
+    def prune(self, before: datetime) -> int:
+        """Removes what was processed and recorded before this instant (UTC); returns how many rows."""
+        old = {"state": "processed", "createdAt": {"$lt": before}}
+        with store_errors():
+            return self._collection.delete_many(old).deleted_count
 
     def _update(self, event_id: str, update: Document) -> None:
         with store_errors():

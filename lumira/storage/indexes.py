@@ -12,6 +12,7 @@ from lumira.storage.failures import Document, store_errors
 
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
+AUDIT: Final = "audit_entries"
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     ORDERS: [
@@ -34,6 +35,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("eventId", ASCENDING)], name="eventId_unique", unique=True),
         # The delivery log, by state, newest first.
         IndexModel([("state", ASCENDING), ("createdAt", DESCENDING)], name="state_newest"),
+    ],
+    AUDIT: [
+        # What was done to one order, in time.
+        IndexModel([("order_id", ASCENDING), ("at", ASCENDING)], name="order_history"),
     ],
 }
 

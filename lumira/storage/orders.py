@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from lumira.orders import (
     Page,
     TimelineEntry,
 )
+from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 
@@ -153,6 +154,94 @@ class Orders:
             self._apply(order, observation, _again(order, observation, by, event_id))
         return False
 
+    def add_refunds(
+        self,
+        order: Order,
+        news: Sequence[Refund],
+        *,
+        by: str,
+        event_id: str | None = None,
+        note: str | None = None,
+        complete: bool = False,
+    ) -> bool:
+        """Merges what was heard of refunds into the order; `complete` news are all there are.
+
+        The sums follow from the refunds. Each new state of a refund is one timeline entry. Returns whether
+        anything was new.
+        """
+        while True:
+            merged = merge_refunds(order.refunds, news, complete=complete)
+            if merged == order.refunds and order.amount_refunded == refunded(merged):
+                return False
+            known = {(refund.id, refund.status) for refund in order.refunds}
+            entries = [
+                TimelineEntry(
+                    at=refund.created_at,
+                    kind=f"refund.{refund.status}",
+                    by=by,
+                    amount=refund.amount,
+                    event_id=event_id,
+                    note=note or refund.reason,
+                )
+                for refund in merged
+                if (refund.id, refund.status) not in known
+            ]
+            if self._replace(order, _refund_fields(merged), entries):
+                return True
+            order = self.find(order.id) or order
+
+    def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
+        """Merges what was heard of a dispute into the order; returns whether it was new."""
+        while True:
+            merged = merge_disputes(order.disputes, news)
+            if merged == order.disputes:
+                return False
+            entry = TimelineEntry(
+                at=news.created_at,
+                kind=f"dispute.{news.status}",
+                by=by,
+                amount=news.amount,
+                event_id=event_id,
+                note=news.reason,
+            )
+            stored = [dispute.model_dump(by_alias=True, exclude_none=True) for dispute in merged]
+            if self._replace(order, {"$set": {"disputes": stored}}, [entry]):
+                return True
+            order = self.find(order.id) or order
+
+    def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
+        update["$set"]["updatedAt"] = datetime.now(UTC)
+        update["$inc"] = {"revision": 1}
+        if entries:
+            update |= append_to_timeline(*entries)
+        revision = {"$in": [0, None]} if order.revision == 0 else order.revision
+        with store_errors():
+            changed = self._collection.update_one(
+                {"_id": ObjectId(order.id), "revision": revision}, update, hint=BY_ID
+            )
+        return changed.modified_count == 1
+
+    def edit_customer(
+        self, order: Order, email: str, metadata: Mapping[str, str], entry: TimelineEntry
+    ) -> None:
+        """Writes the customer's address and the given metadata fields; the other metadata stays."""
+        fields: Document = {
+            "customerEmail": email,
+            "customerName": metadata["customerName"],
+            "updatedAt": entry.at,
+            **{f"metadata.{name}": value for name, value in metadata.items()},
+        }
+        by_id = {"_id": ObjectId(order.id)}
+        with store_errors():
+            # A field of null can't be written through a path.
+            self._collection.update_one({**by_id, "metadata": None}, {"$set": {"metadata": {}}}, hint=BY_ID)
+            self._collection.update_one(by_id, {"$set": fields, **append_to_timeline(entry)})
+
+    def append(self, order: Order, entry: TimelineEntry) -> None:
+        """Adds one entry to the order's timeline."""
+        with store_errors():
+            self._collection.update_one({"_id": ObjectId(order.id)}, append_to_timeline(entry))
+
     def _apply(self, order: Order, observation: Observation, update: Document) -> bool:
         conditions: Document = {"_id": ObjectId(order.id), "status": str(order.status)}
         if not observation.status.is_final:
@@ -220,10 +309,21 @@ def _entry(
     )
 
 
-def append_to_timeline(entry: TimelineEntry) -> Document:
-    """The update operator that adds one entry and keeps the timeline bounded."""
-    document = entry.model_dump(by_alias=True, exclude_none=True)
-    return {"$push": {"timeline": {"$each": [document], "$slice": -TIMELINE_LIMIT}}}
+def _refund_fields(refunds: list[Refund]) -> Document:
+    last = last_refund_at(refunds)
+    fields: Document = {
+        "refunds": [refund.model_dump(by_alias=True, exclude_none=True) for refund in refunds],
+        "amountRefunded": refunded(refunds),
+    }
+    if last is None:
+        return {"$set": fields, "$unset": {"lastRefundAt": ""}}
+    return {"$set": fields | {"lastRefundAt": last}}
+
+
+def append_to_timeline(*entries: TimelineEntry) -> Document:
+    """The update operator that adds entries and keeps the timeline bounded."""
+    documents = [entry.model_dump(by_alias=True, exclude_none=True) for entry in entries]
+    return {"$push": {"timeline": {"$each": documents, "$slice": -TIMELINE_LIMIT}}}
 
 
 def to_document(order: Order) -> Document:

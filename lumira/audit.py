@@ -1,0 +1,66 @@
+"""The audit log: who did what to which order, when, and what it was before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lumira.access import Actor
+from lumira.orders import Order
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One thing a person or token did. `before` and `after` hold the facts that it changed.
+
+    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …).
+    """
+
+    at: datetime
+    actor: str
+    role: str
+    action: str
+    order_id: str | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    request_id: str = ""
+    note: str | None = None
+
+
+# What an entry compares. Names and addresses are the customer's own and stay out.
+_FACTS = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
+
+
+def audit_entry(
+    actor: Actor,
+    action: str,
+    at: datetime,
+    *,
+    before: Order | None,
+    after: Order | None,
+    request_id: str = "",
+    note: str | None = None,
+) -> AuditEntry:
+    """The entry for an action on one order; an order that did not exist before has no `before`."""
+    old, new = _facts(before), _facts(after)
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    known = after or before
+    return AuditEntry(
+        at=at,
+        actor=actor.name,
+        role=str(actor.role),
+        action=action,
+        order_id=known.id if known else None,
+        before={name: value for name, value in old.items() if name in changed},
+        after={name: value for name, value in new.items() if name in changed},
+        request_id=request_id,
+        note=note,
+    )
+
+
+def _facts(order: Order | None) -> dict[str, Any]:
+    if order is None:
+        return {}
+    facts = {name: getattr(order, name) for name in _FACTS}
+    return {name: str(value) if name == "status" else value for name, value in facts.items()}

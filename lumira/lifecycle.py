@@ -1,0 +1,90 @@
+"""What Stripe says of a PaymentIntent, brought to its order.
+
+Intents, webhooks and reconciliation all come through here, so whoever hears of a change first makes it and
+the others find it made. Store and gateway are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
+from lumira.refunds import refund_from
+
+if TYPE_CHECKING:
+    from lumira.storage import Orders
+    from lumira.stripe_gateway import PaymentIntent, StripeGateway
+
+
+def apply_payment_intent(
+    orders: Orders,
+    gateway: StripeGateway,
+    order: Order,
+    payment_intent: PaymentIntent,
+    at: datetime,
+    *,
+    by: str,
+    event_id: str | None = None,
+) -> Order:
+    """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds included; the order after.
+
+    The refunds are asked for only when the expanded charge says that they differ from ours.
+    """
+    moved = orders.move(order, observe(payment_intent, at), by=by, event_id=event_id)
+    charge = payment_intent.get("latest_charge")
+    if isinstance(charge, Mapping) and charge.get("amount_refunded", 0) != order.amount_refunded:
+        news = [refund_from(refund) for refund in gateway.list_refunds(payment_intent["id"])]
+        moved = orders.add_refunds(order, news, by=by, complete=True) or moved
+    return (orders.find(order.id) or order) if moved else order
+
+
+def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:
+    """The order of a PaymentIntent and whether it was made now, from the metadata.
+
+    An order that still waits for Stripe's answer to our create request is known by metadata.orderId.
+    `livemode` counts where the PaymentIntent, of an old sender, says nothing.
+    """
+    known = orders.find_by_payment_intent(payment_intent["id"])
+    if known:
+        return known, False
+    metadata = payment_intent.get("metadata") or {}
+    waiting = orders.find(str(metadata.get("orderId")))
+    if waiting and not waiting.payment_intent_id:
+        orders.set_payment_intent(
+            waiting.id,
+            payment_intent["id"],
+            str(payment_intent.get("status")),
+            livemode=bool(payment_intent.get("livemode", livemode)),
+            at=datetime.now(UTC),
+        )
+        return orders.find_by_payment_intent(payment_intent["id"]) or waiting, False
+    order = order_from(payment_intent, orders.new_id(), livemode)
+    if orders.insert(order):
+        return order, True
+    return orders.find_by_payment_intent(payment_intent["id"]) or order, False
+
+
+def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
+    """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`)."""
+    metadata = payment_intent.get("metadata") or {}
+    created = payment_intent.get("created")
+    at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
+    return Order(
+        id=order_id,
+        product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
+        customer_email=str(metadata.get("customerEmail") or "").strip().lower() or None,
+        customer_name=str(metadata.get("customerName") or "") or None,
+        amount=int(payment_intent.get("amount") or 0),
+        currency=str(payment_intent.get("currency") or "eur").lower(),
+        status=OrderStatus.PENDING,
+        payment_intent_id=payment_intent["id"],
+        created_at=at,
+        updated_at=datetime.now(UTC),
+        metadata=dict(metadata),
+        livemode=bool(payment_intent.get("livemode", livemode)),
+        source="stripe",
+        created_by="stripe",
+        timeline=[TimelineEntry(at=at, kind="order.found_at_stripe", by="stripe")],
+    )

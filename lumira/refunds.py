@@ -1,0 +1,153 @@
+"""Refunds and disputes of an order: what Stripe said of each, merged so that no order of arrival matters.
+
+Both live on the order. Stripe tells of them many times (our own request, `refund.*`, `charge.refunded`,
+`charge.dispute.*`, reconciliation), late and out of order; a state only ever gives way to a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lumira.documents import Document, Text
+
+# Money that went back, or is on its way; a refund that failed or was canceled returned to us.
+_RETURNED: Final = frozenset({"failed", "canceled"})
+# https://docs.stripe.com/api/refunds/object#refund_object-status: a refund that succeeded may still fail.
+_REFUND_RANK: Final = {"pending": 0, "requires_action": 0, "succeeded": 1, "failed": 2, "canceled": 2}
+# https://docs.stripe.com/api/disputes/object#dispute_object-status
+_DISPUTE_RANK: Final = {
+    "warning_needs_response": 0,
+    "warning_under_review": 1,
+    "warning_closed": 2,
+    "needs_response": 3,
+    "under_review": 4,
+    "lost": 5,
+    "won": 5,
+    "prevented": 5,
+}
+# A refund we know only as a sum on its charge; it gives way to the refund itself.
+_SUM_PREFIX: Final = "sum_"
+
+
+class Refund(Document):
+    """One refund; `amount` in minor units of the order's currency, `created_at` UTC."""
+
+    id: str
+    amount: int
+    status: str = "succeeded"
+    reason: Text = None
+    created_at: datetime
+
+    @property
+    def counts(self) -> bool:
+        """Whether its money left us, or is leaving."""
+        return self.status not in _RETURNED
+
+
+class Dispute(Document):
+    """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's."""
+
+    id: str
+    amount: int
+    status: str
+    reason: Text = None
+    created_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the issuer has not decided yet."""
+        return self.status not in {"won", "lost", "warning_closed", "prevented"}
+
+
+def refund_from(refund: Mapping[str, Any]) -> Refund:
+    """Reads Stripe's Refund object."""
+    return Refund(
+        id=refund["id"],
+        amount=refund["amount"],
+        status=refund.get("status") or "succeeded",
+        reason=refund.get("reason"),
+        created_at=_instant(refund.get("created")),
+    )
+
+
+def dispute_from(dispute: Mapping[str, Any]) -> Dispute:
+    """Reads Stripe's Dispute object."""
+    return Dispute(
+        id=dispute["id"],
+        amount=dispute["amount"],
+        status=dispute["status"],
+        reason=dispute.get("reason"),
+        created_at=_instant(dispute.get("created")),
+    )
+
+
+def refunds_of_charge(charge: Mapping[str, Any], known: Sequence[Refund], at: datetime) -> list[Refund]:
+    """What a charge alone says of its refunds, for when Stripe can't be asked for them.
+
+    Older API versions list them on the charge; today it holds the sum, of which the part that `known` does
+    not explain stands in as one refund made `at`, until the refund itself is heard of.
+    """
+    listed = charge.get("refunds")
+    if isinstance(listed, Mapping) and listed.get("data"):
+        return [refund_from(refund) for refund in listed["data"]]
+    # A refund that failed explains its part too: this charge may be older than the failure.
+    unexplained = int(charge.get("amount_refunded") or 0) - sum(refund.amount for refund in known)
+    if unexplained <= 0:
+        return []
+    return [Refund(id=f"{_SUM_PREFIX}{charge['id']}", amount=unexplained, created_at=at)]
+
+
+def merge_refunds(known: Sequence[Refund], news: Iterable[Refund], *, complete: bool = False) -> list[Refund]:
+    """`known` with the news, each refund in the latest state heard of, oldest refund first.
+
+    `complete` news are all the refunds there are: what stood in for an unknown one goes.
+    """
+    merged = {refund.id: refund for refund in known if not (complete and refund.id.startswith(_SUM_PREFIX))}
+    for refund in news:
+        before = merged.get(refund.id)
+        if before is None:
+            if not refund.id.startswith(_SUM_PREFIX):
+                _take_from_sums(merged, refund.amount)
+            merged[refund.id] = refund
+        elif refund.id.startswith(_SUM_PREFIX):
+            merged[refund.id] = refund.model_copy(update={"amount": before.amount + refund.amount})
+        elif _REFUND_RANK.get(refund.status, 0) > _REFUND_RANK.get(before.status, 0):
+            merged[refund.id] = refund
+    return sorted(merged.values(), key=lambda refund: (refund.created_at, refund.id))
+
+
+def merge_disputes(known: Sequence[Dispute], news: Dispute) -> list[Dispute]:
+    """`known` with the news, each dispute in the latest state heard of, oldest first."""
+    merged = {dispute.id: dispute for dispute in known}
+    before = merged.get(news.id)
+    if before is None or _DISPUTE_RANK.get(news.status, 0) > _DISPUTE_RANK.get(before.status, 0):
+        merged[news.id] = news
+    return sorted(merged.values(), key=lambda dispute: (dispute.created_at, dispute.id))
+
+
+def refunded(refunds: Iterable[Refund]) -> int:
+    """The sum of the refunds that count, in minor units."""
+    return sum(refund.amount for refund in refunds if refund.counts)
+
+
+def last_refund_at(refunds: Iterable[Refund]) -> datetime | None:
+    """When the latest refund that counts was made (UTC), or None."""
+    return max((refund.created_at for refund in refunds if refund.counts), default=None)
+
+
+def _take_from_sums(merged: dict[str, Refund], amount: int) -> None:
+    for key, refund in list(merged.items()):
+        if not key.startswith(_SUM_PREFIX):
+            continue
+        rest = refund.amount - amount
+        if rest > 0:
+            merged[key] = refund.model_copy(update={"amount": rest})
+        else:
+            del merged[key]
+        amount = max(0, -rest)
+
+
+def _instant(created: object) -> datetime:
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)

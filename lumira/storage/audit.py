@@ -1,0 +1,29 @@
+"""The audit log, `audit_entries`: written once, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from pymongo.database import Database
+
+from lumira.audit import AuditEntry
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import AUDIT
+
+
+class AuditLog:
+    """Records and reads entries. Every method raises StoreUnavailable when the store can't be reached."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._collection = database[AUDIT]
+
+    def record(self, entry: AuditEntry) -> None:
+        """Stores the entry."""
+        with store_errors():
+            self._collection.insert_one(asdict(entry))
+
+    def of_order(self, order_id: str) -> list[AuditEntry]:
+        """Everything people did to this order, oldest first."""
+        with store_errors():
+            found = self._collection.find({"order_id": {"$eq": order_id}}, {"_id": 0}).sort("at", 1)
+            return [AuditEntry(**entry) for entry in found]

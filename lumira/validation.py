@@ -1,0 +1,175 @@
+"""What callers send, checked in the contract's order before anything is stored or asked. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lumira.catalog import CATALOG, Product
+from lumira.errors import (
+    InvalidCustomer,
+    InvalidEmail,
+    InvalidFirstName,
+    InvalidIdempotencyKey,
+    InvalidLastName,
+    InvalidMetadata,
+    InvalidRequestBody,
+    MissingProductId,
+    ProductNotAvailable,
+    ProductNotFound,
+)
+
+# https://docs.stripe.com/api/metadata
+METADATA_KEYS: Final = 50
+METADATA_KEY_LENGTH: Final = 40
+METADATA_VALUE_LENGTH: Final = 500
+# https://docs.stripe.com/api/idempotent_requests
+IDEMPOTENCY_KEY_LENGTH: Final = 255
+
+_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+# Ours on every PaymentIntent; a caller's metadata can never replace them.
+OWN_METADATA: Final = (
+    "productId",
+    "productName",
+    "level",
+    "customerEmail",
+    "customerName",
+    "customerPhone",
+    "source",
+    "timestamp",
+    "requestId",
+    "orderId",
+)
+
+
+@dataclass(frozen=True)
+class IntentRequest:
+    """A checked request for a PaymentIntent; the e-mail is lower case, absent values are None."""
+
+    product: Product
+    email: str | None
+    name: str | None
+    phone: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CustomerEdit:
+    """A checked edit of a customer; the e-mail is lower case, a phone of None keeps the stored one."""
+
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata fields the edit writes, by the contract."""
+        fields = {
+            "customerEmail": self.email,
+            "customerFirstName": self.first_name,
+            "customerLastName": self.last_name,
+            "customerName": f"{self.first_name} {self.last_name}",
+        }
+        return fields if self.phone is None else fields | {"customerPhone": self.phone}
+
+
+def parse_request(body: object) -> IntentRequest:
+    """Checks the body of a create request in the contract's order and returns what it asks for.
+
+    Raises InvalidRequestBody, MissingProductId, ProductNotFound, ProductNotAvailable, InvalidEmail,
+    InvalidCustomer or InvalidMetadata.
+    """
+    if not isinstance(body, Mapping) or not body:
+        raise InvalidRequestBody("Send a JSON object with at least a productId.")
+    product_id = body.get("productId")
+    if not product_id:
+        raise MissingProductId(
+            f"Name one of the products: {', '.join(CATALOG)}.", validProductIds=list(CATALOG)
+        )
+    product = CATALOG.get(product_id) if isinstance(product_id, str) else None
+    if product is None:
+        raise ProductNotFound(f"Product '{product_id}' does not exist", validProductIds=list(CATALOG))
+    if product.coming_soon:
+        raise ProductNotAvailable(f"{product.name} is announced and can't be sold yet.")
+    email = _email(body.get("customerEmail"), "customerEmail")
+    name = _customer_text(body.get("customerName"), "customerName")
+    phone = _customer_text(body.get("customerPhone"), "customerPhone")
+    return IntentRequest(product, email, name, phone, _metadata(body.get("metadata")))
+
+
+def parse_customer_edit(body: object) -> CustomerEdit:
+    """Checks the body of a customer edit in the contract's order.
+
+    Names have 2 characters at least once trimmed; a phone keeps its leading +, and an absent or empty one
+    changes nothing. Raises InvalidRequestBody, InvalidEmail, InvalidFirstName, InvalidLastName,
+    InvalidCustomer.
+    """
+    if not isinstance(body, Mapping) or not body:
+        raise InvalidRequestBody("Send a JSON object with email, firstName and lastName.")
+    email = _email(body.get("email"), "email")
+    if email is None:
+        raise InvalidEmail("email must be an address such as name@example.com.")
+    first_name = _name(body.get("firstName"))
+    if first_name is None:
+        raise InvalidFirstName("firstName must have at least 2 characters.")
+    last_name = _name(body.get("lastName"))
+    if last_name is None:
+        raise InvalidLastName("lastName must have at least 2 characters.")
+    return CustomerEdit(email, first_name, last_name, _customer_text(body.get("phone"), "phone"))
+
+
+def check_idempotency_key(key: str | None) -> None:
+    """Raises InvalidIdempotencyKey for a key that Stripe would not take."""
+    if key is not None and not 0 < len(key) <= IDEMPOTENCY_KEY_LENGTH:
+        raise InvalidIdempotencyKey(f"An idempotency key has 1 to {IDEMPOTENCY_KEY_LENGTH} characters.")
+
+
+def _name(value: object) -> str | None:
+    """The trimmed name, or None for one that is too short, too long together with another, or no text."""
+    name = value.strip() if isinstance(value, str) else ""
+    return name if 2 <= len(name) <= METADATA_VALUE_LENGTH // 2 - 1 and _is_storable(name) else None
+
+
+def _email(value: object, field: str) -> str | None:
+    if value is None or value == "":
+        return None
+    address = value.strip().lower() if isinstance(value, str) else ""
+    if len(address) > 254 or not _ADDRESS.fullmatch(address) or not _is_storable(address):
+        raise InvalidEmail(f"{field} must be an address such as name@example.com.")
+    return address
+
+
+def _customer_text(value: object, field: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value.strip()) > METADATA_VALUE_LENGTH or not _is_storable(value):
+        raise InvalidCustomer(f"{field} must be text of at most {METADATA_VALUE_LENGTH} characters.")
+    return value.strip() or None
+
+
+def _metadata(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidMetadata("metadata must be an object of text to text.")
+    for key, text in value.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise InvalidMetadata(f"metadata.{key} must be text.")
+        if not 0 < len(key) <= METADATA_KEY_LENGTH or set(key) & set("[]") or not _is_storable(key):
+            raise InvalidMetadata(
+                f"A metadata key has 1 to {METADATA_KEY_LENGTH} characters and no square brackets."
+            )
+        if len(text) > METADATA_VALUE_LENGTH or not _is_storable(text):
+            raise InvalidMetadata(f"metadata.{key} is longer than {METADATA_VALUE_LENGTH} characters.")
+    if len(set(value) | set(OWN_METADATA)) > METADATA_KEYS:
+        most = METADATA_KEYS - len(OWN_METADATA)
+        raise InvalidMetadata(f"At most {most} metadata keys: Stripe takes {METADATA_KEYS}, ours included.")
+    return dict(value)
+
+
+def _is_storable(text: str) -> bool:
+    """Neither a NUL, which BSON forbids in keys, nor half a surrogate pair, which UTF-8 forbids."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
