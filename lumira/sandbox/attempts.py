@@ -7,6 +7,7 @@ from typing import Any
 from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
 from lumira.sandbox.cards import BANK_ACCOUNTS_BY_FINGERPRINT, BY_FINGERPRINT, DECLINES, Card, Decline
+from lumira.sandbox.disputes import open_dispute
 from lumira.sandbox.errors import StripeError, StripeObject
 from lumira.sandbox.ledger import record
 from lumira.sandbox.money import processing_fee
@@ -132,7 +133,7 @@ def _authorize(
     call.emit("charge.succeeded", charge)
     call.emit("payment_intent.succeeded", intent)
     if card.dispute:
-        call.later("open_dispute", charge["id"])
+        open_dispute(call, charge, card.dispute)
     return intent
 
 

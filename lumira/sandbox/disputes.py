@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from lumira.sandbox import shapes
 from lumira.sandbox.call import Call, changed
-from lumira.sandbox.cards import BY_FINGERPRINT
 from lumira.sandbox.errors import StripeObject, invalid_request
 from lumira.sandbox.ledger import record
 from lumira.sandbox.parameters import Parameters, merged_metadata
@@ -19,15 +18,13 @@ FEE = 2000  # €20 a dispute, as Stripe charges in Europe; given back with a di
 OPEN = ("needs_response", "warning_needs_response")
 
 
-def open_dispute(call: Call, charge_id: str) -> None:
+def open_dispute(call: Call, charge: StripeObject, reason: str) -> None:
     """The cardholder goes to their bank; the bank takes the money back, except for a mere inquiry."""
-    charge = call.find("charge", charge_id)
-    card = BY_FINGERPRINT[charge["payment_method_details"]["card"]["fingerprint"]]
-    inquiry = card.dispute == "inquiry"
+    inquiry = reason == "inquiry"
     dispute = shapes.dispute(
         call.now,
         charge,
-        "fraudulent" if inquiry else str(card.dispute),
+        "fraudulent" if inquiry else reason,
         "warning_needs_response" if inquiry else "needs_response",
         call.now + DAYS_TO_RESPOND * 86400,
     )

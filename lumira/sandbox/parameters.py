@@ -17,6 +17,11 @@ from lumira.sandbox.errors import StripeError, invalid_request, words
 Parameters = dict[str, Any]
 
 TABLE: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("parameters.json").read_text())
+for parameters in TABLE.values():
+    if "payment_method_data" in parameters:
+        # Undocumented, and what Stripe.js sends: the card that a payer typed.
+        data, made = parameters["payment_method_data"]["object"], TABLE["payment_method.create"]
+        data |= {"card": made["card"], "type!": made["type"]}
 
 # https://docs.stripe.com/metadata#data
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500

@@ -134,7 +134,6 @@ TASKS: dict[str, Callable[[Call, str], None]] = {
     "settle_charge": attempts.settle_charge_later,
     "settle_debit": attempts.settle_debit,
     "settle_refund": refunds.settle,
-    "open_dispute": disputes.open_dispute,
     "decide_dispute": disputes.decide,
     "make_available": ledger.make_available,
 }
