@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from lumira.errors import SettingsError
 from lumira.intents import Intents
+from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.settings import Settings, load_settings
-from lumira.storage import AuditLog, Events, Orders, RevenueRows, Store
+from lumira.storage import AuditLog, Events, Orders, Reconciliations, RevenueRows, Store
 from lumira.stripe_gateway import StripeGateway, verified_event
 from lumira.webhooks import Webhooks
 
@@ -27,6 +28,7 @@ class Desk:
     intents: Intents
     webhooks: Webhooks
     revenue: Revenue
+    reconciliation: Reconciliation
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
@@ -56,6 +58,7 @@ class Desk:
                 secret=secret.get_secret_value() if secret else None,
                 verify=verified_event,
             ),
+            reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
             revenue=Revenue(
                 RevenueRows(store.database), settings.business_timezone, livemode=gateway.livemode
             ),

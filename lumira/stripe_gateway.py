@@ -21,6 +21,8 @@ from lumira.errors import (
     LumiraError,
     PaymentFailed,
     StripeConfigError,
+    StripeRateLimited,
+    StripeRefused,
     StripeServiceError,
     StripeTimeout,
 )

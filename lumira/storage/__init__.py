@@ -10,6 +10,7 @@ from lumira.storage.audit import AuditLog
 from lumira.storage.database import Store
 from lumira.storage.events import Events
 from lumira.storage.orders import Orders
+from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
 
-__all__ = ["AuditLog", "Events", "Orders", "RevenueRows", "Store"]
+__all__ = ["AuditLog", "Events", "Orders", "Reconciliations", "RevenueRows", "Store"]

@@ -13,6 +13,7 @@ from lumira.storage.failures import Document, store_errors
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
 AUDIT: Final = "audit_entries"
+RECONCILIATIONS: Final = "reconciliations"
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     ORDERS: [
@@ -23,6 +24,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("attemptId", ASCENDING)], name="attemptId_unique", unique=True, sparse=True),
         # The list, newest first.
         IndexModel([("createdAt", DESCENDING), ("_id", DESCENDING)], name="createdAt_newest"),
+        # Orders of one status, newest first: what reconciliation looks after.
+        IndexModel(
+            [("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="status_newest"
+        ),
         # Revenue by the day the money came in.
         IndexModel([("completedAt", ASCENDING)], name="completedAt"),
         # Refunds by the day they were made; only refunded orders stand in it.

@@ -88,6 +88,28 @@ class Orders:
         """The order this idempotency key created, or None."""
         return self._find_one({"attemptId": {"$eq": attempt_id}})
 
+    def find_by_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Order]:
+        """The orders of these PaymentIntents, by PaymentIntent id; those without an order are absent."""
+        with store_errors():
+            found = self._collection.find({"paymentIntentId": {"$in": list(payment_intent_ids)}})
+            return {str(document["paymentIntentId"]): from_document(document) for document in found}
+
+    def created_between(self, start: datetime, end: datetime) -> Iterator[Order]:
+        """Every order with start ≤ createdAt < end, newest first, without its timeline."""
+        inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
+        for document in self._newest(inside, 0):
+            yield from_document(document)
+
+    def open_between(self, start: datetime, end: datetime, limit: int) -> list[Order]:
+        """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first."""
+        found: list[Order] = []
+        for status in OrderStatus:
+            if not status.is_final:
+                inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
+                query = {"status": str(status), **inside}
+                found += [from_document(document) for document in self._newest(query, limit)]
+        return found
+
     def page(self, size: int, cursor: str | None = None) -> Page:
         """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before.
 
@@ -236,6 +258,19 @@ class Orders:
             # A field of null can't be written through a path.
             self._collection.update_one({**by_id, "metadata": None}, {"$set": {"metadata": {}}}, hint=BY_ID)
             self._collection.update_one(by_id, {"$set": fields, **append_to_timeline(entry)})
+
+    def correct_amount(self, order: Order, amount: int, currency: str, entry: TimelineEntry) -> bool:
+        """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
+        with store_errors():
+            result = self._collection.update_one(
+                {"_id": ObjectId(order.id), "amount": order.amount, "currency": order.currency},
+                {
+                    "$set": {"amount": amount, "currency": currency, "updatedAt": entry.at},
+                    **append_to_timeline(entry),
+                },
+                hint=BY_ID,
+            )
+        return result.modified_count == 1
 
     def append(self, order: Order, entry: TimelineEntry) -> None:
         """Adds one entry to the order's timeline."""

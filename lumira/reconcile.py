@@ -1,0 +1,371 @@
+"""Stripe beside the store: report what differs, and repair it when asked to.
+
+Stripe holds the truth about money, so every repair brings the order to what Stripe says, by the same
+conditional moves that webhooks make. A run can be repeated and killed at any moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
+from lumira.errors import StripeRateLimited, StripeRefused
+from lumira.lifecycle import apply_payment_intent, order_of
+from lumira.orders import Observation, Order, OrderStatus, TimelineEntry, observe
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, Orders, Reconciliations
+    from lumira.stripe_gateway import PaymentIntent, StripeGateway
+
+# https://docs.stripe.com/rate-limits: 100 a second in live mode, 25 in a sandbox; the customers come first.
+REQUESTS_PER_SECOND: Final = 20
+ATTEMPTS: Final = 6
+WINDOW: Final = timedelta(days=1)
+# A create request, retries included, is over by then; until then an order may well have no PaymentIntent.
+IN_FLIGHT: Final = timedelta(minutes=15)
+# How far back the regular look at open orders goes, and at how many of each status it looks.
+OPEN_SINCE: Final = timedelta(days=3)
+OPEN_LIMIT: Final = 50
+# An unfinished run is continued for this long; later it starts anew.
+RESUMABLE: Final = timedelta(hours=6)
+NEVER_REACHED: Final = "never_reached_stripe"
+
+Answer = TypeVar("Answer")
+Progress = Callable[[int, int], None]
+
+
+class Kind(StrEnum):
+    """What can differ between Stripe and the store."""
+
+    MISSING_ORDER = "missing_order"
+    UNTIED_ORDER = "untied_order"
+    MISSING_INTENT = "missing_intent"
+    NEVER_SENT = "never_sent"
+    STATUS = "status"
+    AMOUNT = "amount"
+    REFUNDS = "refunds"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference: what we have and what Stripe has, in words or minor units, and whether it is mended."""
+
+    kind: Kind
+    payment_intent_id: str | None
+    order_id: str | None
+    ours: str | None
+    stripes: str | None
+    repaired: bool = False
+
+
+@dataclass
+class Report:
+    """What a run saw: PaymentIntents and orders created from `since` (inclusive) to `until` (UTC)."""
+
+    since: datetime
+    until: datetime
+    payment_intents: int = 0
+    orders: int = 0
+    unrelated: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def open_differences(self) -> list[Difference]:
+        """The differences that are still there."""
+        return [difference for difference in self.differences if not difference.repaired]
+
+
+class Reconciliation:
+    """Compares and repairs. `orders` and `gateway` are the two sides.
+
+    Every method raises StoreUnavailable and StripeError; what was repaired until then stays repaired.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        gateway: StripeGateway,
+        audit: AuditLog,
+        reconciliations: Reconciliations,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._orders = orders
+        self._gateway = gateway
+        self._audit = audit
+        self._reconciliations = reconciliations
+        self._clock = clock
+        self._sleep = sleep
+        self._asked_at = 0.0
+
+    def run(
+        self,
+        since: datetime,
+        *,
+        actor: Actor,
+        apply: bool = False,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Walks every PaymentIntent and order created since (UTC) and reports what differs.
+
+        With `apply` it repairs; without, it changes nothing at all. `progress` is told the days done and the
+        days there are. A run that was killed goes on with the day it was at. Raises Forbidden.
+        """
+        require(actor, Permission.REPAIR if apply else Permission.RECONCILE)
+        key = f"walk:{'apply' if apply else 'report'}"
+        now = self._clock()
+        # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
+        since = since.replace(microsecond=0)
+        report = Report(since=since, until=now.replace(microsecond=0) + timedelta(seconds=1))
+        start, untied = since, set[str]()
+        state = self._reconciliations.unfinished(key, now - RESUMABLE)
+        if state and state["since"] == since:
+            report, start, untied = _restored(state)
+        windows = list(_windows(start, report.until))
+        for done, (first, last) in enumerate(windows):
+            if progress:
+                progress(done, len(windows))
+            untied |= self._walk(first, last, report, apply=apply, actor=actor)
+            self._reconciliations.save(key, _saved(report, last, untied), self._clock())
+        for order_id in sorted(untied):
+            self._check_never_sent(order_id, report, apply=apply, actor=actor)
+        if progress:
+            progress(len(windows), len(windows))
+        self._reconciliations.finish(key)
+        if apply:
+            repaired = len(report.differences) - len(report.open_differences)
+            self._audit.record(
+                AuditEntry(
+                    at=self._clock(),
+                    actor=actor.name,
+                    role=str(actor.role),
+                    action=str(Permission.REPAIR),
+                    after={"differences": len(report.differences), "repaired": repaired},
+                )
+            )
+        return report
+
+    def settle_open_orders(self, *, actor: Actor) -> Report:
+        """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.
+
+        Small enough to run every few minutes: the last three days, at most fifty orders of a status. An
+        order that Stripe can't tell about is left for the next time.
+        """
+        require(actor, Permission.REPAIR)
+        now = self._clock()
+        report = Report(since=now - OPEN_SINCE, until=now - IN_FLIGHT)
+        for order in self._orders.open_between(report.since, report.until, OPEN_LIMIT):
+            report.orders += 1
+            try:
+                if order.payment_intent_id:
+                    asked_at = self._clock()
+                    payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
+                    self._compare(order, payment_intent, asked_at, report, apply=True, actor=actor)
+                else:
+                    self._look_for(order, report, actor)
+            except StripeRefused:
+                report.differences.append(_missing_intent(order))
+        return report
+
+    def _walk(
+        self, first: datetime, last: datetime, report: Report, *, apply: bool, actor: Actor
+    ) -> set[str]:
+        """Compares what was created in one window; returns the orders that have no PaymentIntent."""
+        seen: set[str] = set()
+        for page, asked_at in self._pages(first, last):
+            known = self._orders.find_by_payment_intents([intent["id"] for intent in page])
+            for payment_intent in page:
+                seen.add(payment_intent["id"])
+                report.payment_intents += 1
+                order = known.get(payment_intent["id"])
+                if order is None:
+                    self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
+                else:
+                    self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+        untied: set[str] = set()
+        for order in self._orders.created_between(first, last):
+            report.orders += 1
+            if order.payment_intent_id is None:
+                untied.add(order.id)
+            elif not order.is_free and order.payment_intent_id not in seen:
+                # Made a moment before midnight, or not at this Stripe at all.
+                try:
+                    self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
+                except StripeRefused:
+                    report.differences.append(_missing_intent(order))
+        return untied
+
+    def _compare(
+        self,
+        order: Order,
+        payment_intent: PaymentIntent,
+        asked_at: datetime,
+        report: Report,
+        *,
+        apply: bool,
+        actor: Actor,
+    ) -> None:
+        """Adds what differs between an order and its PaymentIntent to the report, repaired with `apply`."""
+        if not any(_differences(order, payment_intent, asked_at)):
+            return
+        # A webhook may have come between reading the one and the other: look again at both.
+        asked_at = self._clock()
+        payment_intent = self._ask(self._gateway.retrieve_payment_intent, payment_intent["id"])
+        order = self._orders.find(order.id) or order
+        found = list(_differences(order, payment_intent, asked_at))
+        if found and apply:
+            if any(kind is Kind.AMOUNT for kind, _, _ in found):
+                self._correct_amount(order, payment_intent, actor)
+            order = apply_payment_intent(
+                self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name
+            )
+            order = self._orders.find(order.id) or order
+        still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}
+        for kind, ours, stripes in found:
+            report.differences.append(
+                Difference(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
+            )
+
+    def _correct_amount(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> None:
+        entry = TimelineEntry(
+            at=self._clock(), kind="amount.corrected", by=actor.name, amount=payment_intent["amount"]
+        )
+        self._orders.correct_amount(order, payment_intent["amount"], payment_intent["currency"], entry)
+
+    def _adopt(
+        self, payment_intent: PaymentIntent, asked_at: datetime, report: Report, *, apply: bool, actor: Actor
+    ) -> None:
+        """A PaymentIntent that no order names: its order waits for it, is missing, or it is not ours."""
+        metadata = payment_intent.get("metadata") or {}
+        if not {"productId", "level", "orderId"} & metadata.keys():
+            report.unrelated += 1
+            return
+        waiting = self._orders.find(str(metadata.get("orderId")))
+        kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
+        order = waiting
+        if apply:
+            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            apply_payment_intent(self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name)
+        report.differences.append(
+            Difference(
+                kind,
+                payment_intent["id"],
+                order.id if order else None,
+                str(waiting.status) if waiting else None,
+                payment_intent["status"],
+                repaired=apply and order is not None and order.payment_intent_id == payment_intent["id"],
+            )
+        )
+
+    def _look_for(self, order: Order, report: Report, actor: Actor) -> None:
+        """Looks for the PaymentIntent of an order that has none, around the time the order was made."""
+        around = (order.created_at - timedelta(minutes=1), order.created_at + IN_FLIGHT)
+        for page, asked_at in self._pages(*around):
+            for payment_intent in page:
+                if (payment_intent.get("metadata") or {}).get("orderId") == order.id:
+                    self._adopt(payment_intent, asked_at, report, apply=True, actor=actor)
+                    return
+        self._check_never_sent(order.id, report, apply=True, actor=actor)
+
+    def _check_never_sent(self, order_id: str, report: Report, *, apply: bool, actor: Actor) -> None:
+        """An order whose create request never reached Stripe: nobody can pay it, so it is given up."""
+        order = self._orders.find(order_id)
+        if order is None or order.payment_intent_id or order.status is not OrderStatus.PENDING:
+            return
+        if order.created_at > self._clock() - IN_FLIGHT:
+            return
+        repaired = apply and self._orders.move(
+            order, Observation(OrderStatus.CANCELLED, NEVER_REACHED, self._clock()), by=actor.name
+        )
+        report.differences.append(
+            Difference(Kind.NEVER_SENT, None, order.id, str(order.status), None, repaired=repaired)
+        )
+
+    def _pages(self, first: datetime, last: datetime) -> Iterator[tuple[list[PaymentIntent], datetime]]:
+        """Pages of the PaymentIntents created in [first, last), each with the instant it was asked for."""
+        starting_after = None
+        while True:
+            asked_at = self._clock()
+            page, more = self._ask(self._gateway.list_payment_intents, first, last, starting_after)
+            yield page, asked_at
+            if not more:
+                return
+            starting_after = page[-1]["id"]
+
+    def _ask(self, question: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Asks Stripe no faster than we may, and again, later and later, when it says to slow down."""
+        for attempt in range(ATTEMPTS):
+            wait = self._asked_at + 1 / REQUESTS_PER_SECOND - time.monotonic()
+            if wait > 0:
+                self._sleep(wait)
+            self._asked_at = time.monotonic()
+            try:
+                return question(*arguments)
+            except StripeRateLimited:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                self._sleep(2**attempt)
+        raise AssertionError("unreachable")
+
+
+def _differences(
+    order: Order, payment_intent: Mapping[str, Any], asked_at: datetime
+) -> Iterator[tuple[Kind, str, str]]:
+    """What differs, ours and Stripe's; an order that never changes again is not asked to."""
+    stripes = observe(payment_intent, asked_at).status
+    if order.status is not stripes:
+        yield Kind.STATUS, str(order.status), str(stripes)
+    money = f"{payment_intent['amount']} {payment_intent['currency']}"
+    if f"{order.amount} {order.currency}" != money:
+        yield Kind.AMOUNT, f"{order.amount} {order.currency}", money
+    charge = payment_intent.get("latest_charge")
+    if isinstance(charge, Mapping) and charge["amount_refunded"] != order.amount_refunded:
+        yield Kind.REFUNDS, str(order.amount_refunded), str(charge["amount_refunded"])
+
+
+def _missing_intent(order: Order) -> Difference:
+    return Difference(Kind.MISSING_INTENT, order.payment_intent_id, order.id, str(order.status), None)
+
+
+def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Days from start to end, oldest first."""
+    while start < end:
+        last = min(start + WINDOW, end)
+        yield start, last
+        start = last
+
+
+def _saved(report: Report, done_until: datetime, untied: set[str]) -> dict[str, Any]:
+    differences = [asdict(difference) | {"kind": str(difference.kind)} for difference in report.differences]
+    return {
+        "since": report.since,
+        "until": report.until,
+        "done_until": done_until,
+        "payment_intents": report.payment_intents,
+        "orders": report.orders,
+        "unrelated": report.unrelated,
+        "untied": sorted(untied),
+        "differences": differences,
+    }
+
+
+def _restored(state: Mapping[str, Any]) -> tuple[Report, datetime, set[str]]:
+    differences = [
+        Difference(**{**difference, "kind": Kind(difference["kind"])}) for difference in state["differences"]
+    ]
+    report = Report(
+        since=state["since"],
+        until=state["until"],
+        payment_intents=state["payment_intents"],
+        orders=state["orders"],
+        unrelated=state["unrelated"],
+        differences=differences,
+    )
+    return report, state["done_until"], set(state["untied"])

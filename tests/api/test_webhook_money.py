@@ -1,0 +1,159 @@
+"""Deliveries about refunds and disputes, other versions, retries and pruning."""
+
+import itertools
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lumira.access import Actor, Role
+from lumira.errors import EventNotFound, Forbidden
+from lumira.orders import OrderStatus
+from tests.api.conftest import event
+from tests.conftest import opened
+
+ADMIN = Actor("ada", Role.ADMIN)
+
+
+@pytest.fixture
+def paid(desk, support):
+    """A paid order of 67.00 EUR."""
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+
+@pytest.fixture
+def refund_at_stripe(desk, paid):
+    """Refunds behind our back, as from Stripe's own dashboard."""
+    return lambda amount: desk.gateway.create_refund(
+        paid.payment_intent_id, amount, None, {}, secrets.token_hex(8)
+    )
+
+
+@pytest.fixture
+def order_of(desk):
+    """The stored order of a PaymentIntent's id."""
+    return desk.orders.find_by_payment_intent
+
+
+def charge_of(desk, order):
+    """The order's charge as an event shows it."""
+    charge = desk.gateway.retrieve_payment_intent(order.payment_intent_id)["latest_charge"]
+    return charge | {"payment_intent": order.payment_intent_id}
+
+
+def test_a_refund_made_at_stripe_is_seen(deliver, desk, paid, refund_at_stripe, order_of):
+    refund_at_stripe(2000)
+    assert deliver(event("charge.refunded", charge_of(desk, paid))).json() == {"received": True}
+    order = order_of(paid.payment_intent_id)
+    assert (order.amount_refunded, order.status, order.refunds[0].amount) == (2000, "completed", 2000)
+    assert order.timeline[-1].by == "stripe"
+
+
+def test_events_of_refunds_end_the_same_in_any_order(deliver, desk, paid, refund_at_stripe, order_of):
+    first, second = refund_at_stripe(1000), refund_at_stripe(500)
+    events = [
+        event("refund.created", first | {"status": "pending"}),
+        event("refund.updated", first),
+        event("refund.failed", second | {"status": "failed"}),
+        event("refund.created", second),
+    ]
+    for number, arrival in enumerate(itertools.permutations(events)):
+        desk.store.database.productorders.update_one(
+            {"paymentIntentId": paid.payment_intent_id},
+            {"$set": {"refunds": [], "amountRefunded": 0, "revision": 0}},
+        )
+        for one in arrival:
+            assert deliver(one | {"id": f"{one['id']}_{number}"}).is_success
+        order = order_of(paid.payment_intent_id)
+        assert order.amount_refunded == 1000
+        assert {refund.status for refund in order.refunds} == {"succeeded", "failed"}
+
+
+def test_without_stripe_the_charges_own_sum_counts(settings, deliver, desk, paid, refund_at_stripe, order_of):
+    refund_at_stripe(2000)
+    charge = charge_of(desk, paid)
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        assert deliver(event("charge.refunded", charge)).is_success
+        assert order_of(paid.payment_intent_id).amount_refunded == 2000
+
+
+def test_a_dispute_is_followed_to_its_end(deliver, paid, order_of):
+    dispute = {
+        "id": "dp_1",
+        "object": "dispute",
+        "amount": 6700,
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "created": 1_800_000_000,
+        "payment_intent": paid.payment_intent_id,
+    }
+    closed = event("charge.dispute.closed", dispute | {"status": "lost"})
+    assert deliver(closed).is_success
+    assert deliver(event("charge.dispute.created", dispute)).is_success
+    order = order_of(paid.payment_intent_id)
+    assert [(d.status, d.amount, d.is_open) for d in order.disputes] == [("lost", 6700, False)]
+    assert order.status is OrderStatus.COMPLETED
+
+
+def test_a_refund_of_an_unknown_payment_makes_its_order_first(
+    deliver, desk, paid, refund_at_stripe, order_of
+):
+    made = refund_at_stripe(100)
+    desk.store.database.productorders.delete_many({})
+    assert deliver(event("refund.created", made)).is_success
+    order = order_of(paid.payment_intent_id)
+    assert (order.status, order.amount_refunded, order.source) == ("completed", 100, "stripe")
+
+
+def test_a_charge_without_a_payment_intent_is_none_of_ours(deliver, documents):
+    assert deliver(event("charge.refunded", {"id": "ch_old", "amount_refunded": 5})).is_success
+    assert documents.productorders.count_documents({}) == 0
+    assert documents.processed_events.find_one()["outcome"] == "unchanged"
+
+
+def test_another_api_version_is_recorded_and_not_applied(deliver, desk, support, documents, order_of):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    other = event(
+        "payment_intent.succeeded",
+        {"id": created.order_id, "status": "succeeded"},
+        api_version="2019-01-01",
+    )
+    assert deliver(other).json() == {"received": True}
+    assert documents.processed_events.find_one()["outcome"] == "other API version"
+    assert order_of(created.order_id).status is OrderStatus.PENDING
+
+
+def test_a_failed_event_is_retried_by_hand(
+    settings, deliver, desk, paid, refund_at_stripe, order_of, support
+):
+    made = refund_at_stripe(100)
+    desk.store.database.productorders.delete_many({})
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})) as away:
+        failed = event("refund.created", made)
+        # The order is unknown and Stripe can't be asked for it.
+        assert deliver(failed).status_code == 500
+        assert away.events.find(failed["id"])["state"] == "failed"
+        away_name = away.settings.mongodb_db
+        with opened(settings.model_copy(update={"mongodb_db": away_name})) as back:
+            with pytest.raises(Forbidden):
+                back.webhooks.retry(failed["id"], actor=support)
+            with pytest.raises(EventNotFound):
+                back.webhooks.retry("evt_nothing", actor=ADMIN)
+            assert list(back.webhooks.retry_failed(actor=ADMIN)) == [(failed["id"], "applied")]
+            assert back.orders.find_by_payment_intent(paid.payment_intent_id).amount_refunded == 100
+            assert back.webhooks.retry(failed["id"], actor=ADMIN) == "unchanged"
+
+
+def test_the_ledger_is_pruned_but_for_what_failed(desk, documents):
+    old = datetime.now(UTC) - timedelta(days=91)
+    recent = datetime.now(UTC) - timedelta(days=89)
+    documents.processed_events.insert_many(
+        [
+            {"eventId": "evt_1", "state": "processed", "createdAt": old},
+            {"eventId": "evt_2", "state": "failed", "createdAt": old},
+            {"eventId": "evt_3", "state": "processed", "createdAt": recent},
+        ]
+    )
+    assert desk.webhooks.prune() == 1
+    assert [row["eventId"] for row in documents.processed_events.find().sort("eventId")] == ["evt_2", "evt_3"]

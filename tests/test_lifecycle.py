@@ -1,0 +1,227 @@
+"""Refunds, disputes, edits of the customer, and the audit of all that people do."""
+
+import itertools
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumira.access import Actor, Role
+from lumira.errors import (
+    Forbidden,
+    InvalidCustomer,
+    InvalidEmail,
+    InvalidFirstName,
+    InvalidLastName,
+    InvalidRequestBody,
+    OrderNotFound,
+    OrderNotRefundable,
+)
+from lumira.orders import OrderStatus
+from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
+from lumira.validation import parse_customer_edit
+from tests.conftest import opened
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+FINANCE = Actor("fanny", Role.FINANCE)
+
+
+@pytest.fixture
+def paid(desk, support):
+    """A paid order of 67.00 EUR."""
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+
+def test_a_refund_is_an_amount_and_the_order_stays_completed(desk, paid):
+    order = desk.intents.refund(paid.id, 2000, actor=FINANCE, note="sent twice")
+    assert (order.status, order.amount_refunded, order.net) == (OrderStatus.COMPLETED, 2000, 4700)
+    [refund] = order.refunds
+    assert (refund.amount, refund.status, refund.reason) == (2000, "succeeded", "requested_by_customer")
+    assert order.last_refund_at == refund.created_at
+    assert [entry.kind for entry in order.timeline][-2:] == ["refund.requested", "refund.succeeded"]
+    assert order.timeline[-1].note == "sent twice"
+    assert order.timeline[-1].by == "fanny"
+    order = desk.intents.refund(paid.id, actor=FINANCE)
+    assert (order.amount_refunded, order.net, len(order.refunds)) == (6700, 0, 2)
+    with pytest.raises(OrderNotRefundable):
+        desk.intents.refund(paid.id, actor=FINANCE)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 6701, 10**9])
+def test_never_more_than_what_is_left(desk, paid, amount):
+    with pytest.raises(OrderNotRefundable) as caught:
+        desk.intents.refund(paid.id, amount, actor=FINANCE)
+    assert caught.value.extra["refundable"] == 6700
+    assert desk.gateway.list_refunds(paid.payment_intent_id) == []
+
+
+def test_a_repeated_refund_is_made_once(desk, paid):
+    key = secrets.token_hex(8)
+    first = desk.intents.refund(paid.id, actor=FINANCE, idempotency_key=key)
+    assert desk.intents.refund(paid.id, actor=FINANCE, idempotency_key=key).refunds == first.refunds
+    assert len(desk.gateway.list_refunds(paid.payment_intent_id)) == 1
+
+
+def test_what_was_refunded_elsewhere_counts_before_more_is(desk, paid):
+    desk.gateway.create_refund(paid.payment_intent_id, 6000, None, {}, secrets.token_hex(8))
+    with pytest.raises(OrderNotRefundable) as caught:
+        desk.intents.refund(paid.id, 1000, actor=FINANCE)
+    assert caught.value.extra["refundable"] == 700
+    assert desk.intents.find(paid.id, actor=FINANCE).amount_refunded == 6000
+
+
+def test_only_a_paid_order_is_refunded(desk, support):
+    waiting = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    free = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+    for created in (waiting, free):
+        with pytest.raises(OrderNotRefundable):
+            desk.intents.refund(created.order_id, actor=FINANCE)
+
+
+def test_a_refund_needs_its_permission(desk, paid, support):
+    with pytest.raises(Forbidden):
+        desk.intents.refund(paid.id, actor=support)
+    with pytest.raises(Forbidden):
+        desk.intents.edit_customer(paid.id, {}, actor=FINANCE)
+
+
+def refund(number: int, amount: int, status: str = "succeeded") -> Refund:
+    """A refund made `number` seconds after NOW."""
+    return Refund(id=f"re_{number}", amount=amount, status=status, created_at=NOW + timedelta(seconds=number))
+
+
+@given(st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=4))
+def test_refunds_end_the_same_in_any_order_of_arrival(arrival, repeated):
+    news = [refund(1, 100, "pending"), refund(1, 100), refund(2, 50), refund(2, 50, "failed")]
+    known: list[Refund] = []
+    for index in [*arrival, *repeated]:
+        known = merge_refunds(known, [news[index]])
+    assert known == [refund(1, 100), refund(2, 50, "failed")]
+    assert refunded(known) == 100
+    assert last_refund_at(known) == NOW + timedelta(seconds=1)
+
+
+def charge(amount_refunded: int) -> dict:
+    """A charge as today's API version shows it: the sum alone."""
+    return {"id": "ch_1", "amount_refunded": amount_refunded}
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(4))))
+def test_a_sum_on_a_charge_gives_way_to_the_refunds_behind_it(arrival):
+    steps = [
+        lambda known: refunds_of_charge(charge(100), known, NOW),
+        lambda known: refunds_of_charge(charge(150), known, NOW),
+        lambda known: [refund(1, 100)],
+        lambda known: [refund(2, 50)],
+    ]
+    known: list[Refund] = []
+    for index in arrival:
+        known = merge_refunds(known, steps[index](known))
+    assert known == [refund(1, 100), refund(2, 50)]
+
+
+def test_complete_news_replace_a_sum():
+    known = merge_refunds([], refunds_of_charge(charge(150), [], NOW))
+    assert refunded(known) == 150
+    assert merge_refunds(known, [refund(1, 100)], complete=True) == [refund(1, 100)]
+
+
+def test_an_older_version_lists_the_refunds_on_the_charge():
+    listed = {"id": "ch_1", "amount_refunded": 5, "refunds": {"data": [{"id": "re_1", "amount": 5}]}}
+    [only] = refunds_of_charge(listed, [], NOW)
+    assert (only.id, only.amount) == ("re_1", 5)
+
+
+EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}
+
+
+def test_a_customer_is_edited_on_the_order_and_at_stripe(desk, support, paid):
+    order = desk.intents.edit_customer(paid.id, EDIT | {"phone": "+33 6 12"}, actor=support)
+    assert (order.customer_email, order.name) == ("new@example.com", "Ève d'Aubigné")
+    assert order.metadata["customerFirstName"] == "Ève"
+    assert order.metadata["customerPhone"] == "+33 6 12"
+    assert order.metadata["productId"] == "profond"
+    at_stripe = desk.gateway.retrieve_payment_intent(str(paid.payment_intent_id))["metadata"]
+    assert at_stripe["customerEmail"] == "new@example.com"
+    assert at_stripe["customerPhone"] == "+33 6 12"
+    for without_phone in ({}, {"phone": ""}, {"phone": None}, {"phone": "  "}):
+        order = desk.intents.edit_customer(paid.id, EDIT | without_phone, actor=support)
+        assert order.metadata["customerPhone"] == "+33 6 12"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"email": None}, InvalidEmail),
+        ({"email": ""}, InvalidEmail),
+        ({"email": "nobody"}, InvalidEmail),
+        ({"firstName": " E "}, InvalidFirstName),
+        ({"firstName": None}, InvalidFirstName),
+        ({"firstName": 12}, InvalidFirstName),
+        ({"lastName": ""}, InvalidLastName),
+        ({"lastName": "x" * 300}, InvalidLastName),
+        ({"phone": 33612}, InvalidCustomer),
+        ({"email": "x", "firstName": "", "lastName": ""}, InvalidEmail),
+    ],
+)
+def test_a_wrong_edit_is_refused(change, error):
+    with pytest.raises(error):
+        parse_customer_edit(EDIT | change)
+
+
+@pytest.mark.parametrize("body", [None, [], {}, "x"])
+def test_an_edit_is_an_object(body):
+    with pytest.raises(InvalidRequestBody):
+        parse_customer_edit(body)
+
+
+def test_an_edit_survives_a_stripe_that_is_away(settings, desk, support, paid):
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})) as away:
+        order = away.intents.edit_customer(paid.id, EDIT, actor=support)
+    assert order.customer_email == "new@example.com"
+    assert order.timeline[-1].kind == "customer.not_copied_to_stripe"
+
+
+def test_a_document_of_the_other_program_without_metadata_can_be_edited(desk, support, documents):
+    _id = documents.productorders.insert_one(
+        {
+            "productId": "mystique",
+            "amount": 9900,
+            "currency": "eur",
+            "status": "completed",
+            "paymentIntentId": "pi_of_old",
+            "createdAt": NOW,
+            "updatedAt": NOW,
+            "metadata": None,
+            "__v": 0,
+        }
+    ).inserted_id
+    order = desk.intents.edit_customer("pi_of_old", EDIT, actor=support)
+    assert order.id == str(_id)
+    assert order.metadata["customerName"] == "Ève d'Aubigné"
+    with pytest.raises(OrderNotFound):
+        desk.intents.edit_customer("pi_nothing", EDIT, actor=support)
+
+
+def test_everything_a_person_does_is_audited(desk, support):
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="t", request_id="r1")
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support, request_id="r2")
+    desk.intents.edit_customer(order.id, EDIT, actor=support, request_id="r3")
+    desk.intents.refund(order.id, 700, actor=FINANCE, note="goodwill", request_id="r4")
+    other = desk.intents.create({"productId": "profond"}, actor=support, source="t")
+    cancelled = desk.intents.cancel(other.order_id, actor=support, reason="duplicate")
+    entries = desk.audit.of_order(order.id)
+    assert [(e.action, e.actor, e.request_id) for e in entries] == [
+        ("create_intent", "claire", "r1"),
+        ("confirm_test", "claire", "r2"),
+        ("edit_customer", "claire", "r3"),
+        ("refund", "fanny", "r4"),
+    ]
+    assert (entries[1].before["status"], entries[1].after["status"]) == ("pending", "completed")
+    assert (entries[3].before, entries[3].after) == ({"amount_refunded": 0}, {"amount_refunded": 700})
+    assert entries[3].note == "goodwill"
+    assert desk.audit.of_order(cancelled.id)[-1].note == "duplicate"
+    assert "example.com" not in str(entries)

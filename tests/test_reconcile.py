@@ -1,0 +1,225 @@
+"""Reconciliation: what differs is reported, and repaired when asked to; nothing is ever made worse."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+
+from lumira.access import Actor, Role
+from lumira.errors import Forbidden, StripeRateLimited
+from lumira.orders import OrderStatus
+from lumira.reconcile import Kind
+from tests.conftest import opened, sandbox_process
+
+ADMIN = Actor("ada", Role.ADMIN)
+FINANCE = Actor("fanny", Role.FINANCE)
+PAY = "pm_card_visa"
+
+
+@pytest.fixture(scope="module")
+def own_sandbox():
+    """A sandbox of this module's own: a walk sees every PaymentIntent there is."""
+    with sandbox_process() as url:
+        yield url
+
+
+@pytest.fixture
+def desk(settings, own_sandbox):
+    """A desk on a database of its own, beside a Stripe that knows other tests' PaymentIntents too."""
+    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})) as desk:
+        yield desk
+
+
+@pytest.fixture
+def create(desk, support):
+    """Creates an order and answers it as stored."""
+
+    def create(product="mystique"):
+        created = desk.intents.create({"productId": product}, actor=support, source="tests")
+        return desk.intents.find(created.order_id, actor=support)
+
+    return create
+
+
+@pytest.fixture
+def run(desk):
+    """Runs a walk over the last day and keeps what concerns this test's orders and PaymentIntents."""
+
+    def run(*payment_intent_ids, apply=False, actor=ADMIN):
+        report = desk.reconciliation.run(datetime.now(UTC) - timedelta(days=1), actor=actor, apply=apply)
+        return [
+            (difference.kind, difference.repaired)
+            for difference in report.differences
+            if difference.payment_intent_id in payment_intent_ids or difference.payment_intent_id is None
+        ]
+
+    return run
+
+
+def pay(desk, order):
+    """Pays the order at Stripe, unheard by us."""
+    desk.gateway.confirm_payment_intent(
+        order.payment_intent_id, PAY, secrets.token_hex(8), "http://127.0.0.1/"
+    )
+
+
+def stored(desk):
+    """Every stored order, as the database has it."""
+    return list(desk.store.database.productorders.find().sort("_id"))
+
+
+def test_what_agrees_is_not_reported(desk, create, run, support):
+    waiting, paid, free = create(), create(), create("initie")
+    desk.intents.confirm(paid.id, PAY, actor=support)
+    before = stored(desk)
+    assert run(waiting.payment_intent_id, paid.payment_intent_id, free.payment_intent_id) == []
+    assert stored(desk) == before
+
+
+def test_a_payment_we_never_heard_of_is_reported_and_then_applied(desk, create, run):
+    order = create()
+    pay(desk, order)
+    before = stored(desk)
+    assert run(order.payment_intent_id) == [(Kind.STATUS, False)]
+    assert stored(desk) == before
+    assert run(order.payment_intent_id, apply=True) == [(Kind.STATUS, True)]
+    assert desk.orders.find(order.id).status is OrderStatus.COMPLETED
+    assert run(order.payment_intent_id) == []
+
+
+def test_refunds_and_amounts_follow_stripe(desk, create, run):
+    order = create("profond")
+    pay(desk, order)
+    desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 67}})
+    found = run(order.payment_intent_id, apply=True)
+    assert sorted(found) == [(Kind.AMOUNT, True), (Kind.REFUNDS, True), (Kind.STATUS, True)]
+    order = desk.orders.find(order.id)
+    assert (order.amount, order.amount_refunded, order.status) == (6700, 700, "completed")
+    assert run(order.payment_intent_id) == []
+
+
+def test_an_order_lost_between_stripe_and_us_is_tied_again(desk, create, run):
+    order = create()
+    pay(desk, order)
+    desk.store.database.productorders.update_one(
+        {"_id": ObjectId(order.id)}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    )
+    assert (Kind.UNTIED_ORDER, False) in run(order.payment_intent_id)
+    assert run(order.payment_intent_id, apply=True) == [(Kind.UNTIED_ORDER, True)]
+    again = desk.orders.find(order.id)
+    assert (again.payment_intent_id, again.status) == (order.payment_intent_id, "completed")
+
+
+def test_a_missing_order_is_made_from_its_payment_intent(desk, create, run):
+    order = create("profond")
+    pay(desk, order)
+    desk.store.database.productorders.delete_many({})
+    assert run(order.payment_intent_id) == [(Kind.MISSING_ORDER, False)]
+    assert stored(desk) == []
+    assert run(order.payment_intent_id, apply=True) == [(Kind.MISSING_ORDER, True)]
+    made = desk.orders.find_by_payment_intent(order.payment_intent_id)
+    assert (made.status, made.amount, made.product_id, made.source) == (
+        "completed",
+        6700,
+        "profond",
+        "stripe",
+    )
+
+
+def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, create, run):
+    order = create()
+    old = datetime.now(UTC) - timedelta(hours=2)
+    other = desk.orders.new_id()
+    document = desk.store.database.productorders.find_one({"_id": ObjectId(order.id)})
+    document |= {"_id": ObjectId(other), "attemptId": secrets.token_hex(8)}
+    del document["paymentIntentId"]
+    desk.store.database.productorders.insert_one(document | {"createdAt": old})
+    assert run(apply=True) == [(Kind.NEVER_SENT, True)]
+    assert desk.orders.find(other).status is OrderStatus.CANCELLED
+    assert desk.orders.find(order.id).status is OrderStatus.PENDING
+
+
+def test_a_payment_intent_that_stripe_does_not_know_is_reported(desk, create, run):
+    order = create()
+    desk.store.database.productorders.update_one(
+        {"_id": ObjectId(order.id)}, {"$set": {"paymentIntentId": "pi_of_another_account"}}
+    )
+    assert (Kind.MISSING_INTENT, False) in run("pi_of_another_account", apply=True)
+
+
+def test_the_payments_of_other_programs_are_left_alone(desk):
+    import stripe
+
+    client = stripe.StripeClient(
+        desk.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": desk.gateway._api_base}
+    )
+    client.v1.payment_intents.create({"amount": 999, "currency": "eur"})
+    report = desk.reconciliation.run(datetime.now(UTC) - timedelta(hours=1), actor=ADMIN, apply=True)
+    assert report.unrelated >= 1
+    assert desk.store.database.productorders.find_one({"amount": 999}) is None
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_a_killed_run_goes_on_where_it_was(desk, create):
+    order = create()
+    pay(desk, order)
+    since = datetime.now(UTC) - timedelta(days=5)
+    days: list[int] = []
+
+    def die(done, total):
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        desk.reconciliation.run(since, actor=ADMIN, apply=True, progress=die)
+    report = desk.reconciliation.run(
+        since, actor=ADMIN, apply=True, progress=lambda done, total: days.append(total)
+    )
+    assert days[0] == 2 + 1
+    assert (Kind.STATUS, True) in [(d.kind, d.repaired) for d in report.differences]
+    assert report.since.replace(microsecond=0) == since.replace(microsecond=0)
+
+
+def test_open_orders_are_settled_after_fifteen_minutes(desk, create):
+    fresh, old, final = create(), create(), create()
+    for order in (fresh, old, final):
+        pay(desk, order)
+    collection = desk.store.database.productorders
+    past = datetime.now(UTC) - timedelta(minutes=16)
+    collection.update_one({"_id": ObjectId(old.id)}, {"$set": {"createdAt": past}})
+    collection.update_one({"_id": ObjectId(final.id)}, {"$set": {"createdAt": past, "status": "cancelled"}})
+    report = desk.reconciliation.settle_open_orders(actor=ADMIN)
+    assert report.orders == 1
+    assert desk.orders.find(old.id).status is OrderStatus.COMPLETED
+    assert desk.orders.find(fresh.id).status is OrderStatus.PENDING
+    assert desk.orders.find(final.id).status is OrderStatus.CANCELLED
+
+
+def test_it_slows_down_when_stripe_asks_for_it(desk):
+    slept: list[float] = []
+    answers = [StripeRateLimited("slow"), StripeRateLimited("slow"), "fine"]
+
+    def ask():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    desk.reconciliation._sleep = slept.append
+    assert desk.reconciliation._ask(ask) == "fine"
+    assert [wait for wait in slept if wait >= 1] == [1, 2]
+
+
+def test_everyone_may_look_and_only_admins_repair(desk, run):
+    run(actor=FINANCE)
+    with pytest.raises(Forbidden):
+        run(actor=FINANCE, apply=True)
+    with pytest.raises(Forbidden):
+        desk.reconciliation.settle_open_orders(actor=FINANCE)
