@@ -45,7 +45,8 @@ def routes(api: Api) -> list[Route]:
     templates = Jinja2Templates(STATIC)
 
     def page(request: Request, intent: StripeObject | None, message: str, status: int = 200) -> Response:
-        language = "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+        wanted = request.query_params.get("locale") or request.headers.get("accept-language", "")
+        language = "fr" if wanted.lower().startswith("fr") else "en"
         texts = TEXTS[language]
         amount = formatted(intent["amount"], intent["currency"]) if intent else ""
         context = {

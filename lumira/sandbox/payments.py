@@ -77,7 +77,7 @@ def create(call: Call, params: Parameters) -> StripeObject:
     # The event shows the intent before it was confirmed, even when one request does both.
     untried = {"payment_method": None, "status": "requires_payment_method"} if params.get("confirm") else {}
     call.emit("payment_intent.created", {**intent, **untried})
-    return confirm(call, intent["id"], params) if params.get("confirm") else intent
+    return _confirm(call, intent, params) if params.get("confirm") else intent
 
 
 def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
@@ -123,6 +123,10 @@ def confirm(call: Call, identifier: str, params: Parameters) -> StripeObject:
             )
         raise unexpected_state(message, intent)
     _apply(call, intent, params)
+    return _confirm(call, intent, params)
+
+
+def _confirm(call: Call, intent: StripeObject, params: Parameters) -> StripeObject:
     if not intent["payment_method"]:
         raise unexpected_state(
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "

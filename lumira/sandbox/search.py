@@ -49,6 +49,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
     },
     "customer": {"created": "number", "email": "text", "name": "text", "phone": "text"},
 }
+HAS_METADATA = "EXISTS (SELECT 1 FROM metadata WHERE key = ? AND value = ? AND metadata.id = objects.id)"
+AMONG_METADATA = "id IN (SELECT id FROM metadata WHERE key = ? AND value = ?)"
 MOST_CLAUSES = 10
 SHORTEST_SUBSTRING = 3
 CLAUSE = re.compile(
@@ -64,10 +66,13 @@ def search(kind: str, path: str) -> Callable[[Call, Parameters], StripeObject]:
     """The search operation of a kind of object: GET /v1/{path}/search."""
 
     def operation(call: Call, params: Parameters) -> StripeObject:
-        condition = parse(params["query"], kind, path)
+        condition, needed = parse(params["query"], kind, path)
+        # Rare metadata is looked up; common metadata is met soon enough on a walk from the newest object.
+        rare = [list(pair) for pair in needed if call.store.is_rare(*pair)][:1]
+        conditions = [condition, *((AMONG_METADATA, pair) for pair in rare)]
         limit = page_size(params)
         after = _position(params["page"]) if "page" in params else None
-        bodies, more = call.store.page(kind, [condition], limit=limit, after=after)
+        bodies, more = call.store.page(kind, conditions, limit=limit, after=after, few=bool(rare))
         answer: StripeObject = {
             "object": "search_result",
             "data": bodies,
@@ -78,15 +83,19 @@ def search(kind: str, path: str) -> Callable[[Call, Parameters], StripeObject]:
         if more and (position := call.store.position(bodies[-1]["id"])):
             answer["next_page"] = base64.urlsafe_b64encode(f"{position[0]}.{position[1]}".encode()).decode()
         if "total_count" in (params.get("expand") or []):
-            answer["total_count"] = call.store.count(kind, [condition])
+            answer["total_count"] = call.store.count(kind, conditions)
         return answer
 
     return operation
 
 
-def parse(query: str, kind: str, path: str) -> Condition:
-    """A query as one SQL condition with its values. Raises StripeError (400) for what is no query."""
+def parse(query: str, kind: str, path: str) -> tuple[Condition, list[tuple[str, str]]]:
+    """A query as one SQL condition with its values, and the metadata that every result must have.
+
+    Raises StripeError (400) for what is no query.
+    """
     clauses: list[Condition] = []
+    needed: list[tuple[str, str]] = []
     joints: set[str] = set()
     position = 0
     while query[position:].strip():
@@ -95,7 +104,10 @@ def parse(query: str, kind: str, path: str) -> Condition:
             raise _invalid(f"We were unable to parse your search query at: {query[position:].strip()}")
         if clauses:
             joints.add((match["joint"] or "AND").upper())
-        clauses.append(_clause(match, kind, path))
+        clause = _clause(match, kind, path)
+        clauses.append(clause)
+        if not match["negated"] and clause[0] == HAS_METADATA:
+            needed.append((clause[1][0], clause[1][1]))
         position = match.end()
     if not clauses:
         raise _invalid("The query is empty.")
@@ -103,10 +115,9 @@ def parse(query: str, kind: str, path: str) -> Condition:
         raise _invalid("AND and OR can't be combined in one query.")
     if len(clauses) > MOST_CLAUSES:
         raise _invalid(f"A query can have at most {MOST_CLAUSES} clauses.")
-    joint = f" {joints.pop() if joints else 'AND'} "
-    return "(" + joint.join(text for text, _ in clauses) + ")", [
-        value for _, many in clauses for value in many
-    ]
+    joint = joints.pop() if joints else "AND"
+    text = "(" + f" {joint} ".join(text for text, _ in clauses) + ")"
+    return (text, [value for _, many in clauses for value in many]), needed if joint == "AND" else []
 
 
 def _clause(match: re.Match[str], kind: str, path: str) -> Condition:
@@ -138,7 +149,7 @@ def _metadata(key: str, operator: str, value: str, *, is_null: bool) -> Conditio
             key,
             value,
         ]
-    return "(id IN (SELECT id FROM metadata WHERE key = ? AND value = ?))", [key, value]
+    return HAS_METADATA, [key, value]
 
 
 def _field(field: str, type_: Kind, operator: str, value: str, *, is_null: bool) -> Condition:

@@ -29,16 +29,17 @@ FILTERS = (
     "payout",
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS objects (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     object TEXT NOT NULL,
     created INTEGER NOT NULL,
     {", ".join(f"{name} TEXT" for name in FILTERS)},
     body TEXT NOT NULL
 );
+CREATE UNIQUE INDEX IF NOT EXISTS by_id ON objects (id);
 CREATE INDEX IF NOT EXISTS newest ON objects (object, created, sequence);
 {
     "".join(
@@ -76,6 +77,9 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 
 # How events are delivered: at once, each twice, `seconds` late, newest first every `seconds`, or not at all.
 DELIVERY_MODES = ("normal", "twice", "late", "reversed", "off")
+
+
+RARE = 1000
 
 
 class Store:
@@ -158,11 +162,13 @@ class Store:
         limit: int,
         after: tuple[int, int] | None = None,
         before: tuple[int, int] | None = None,
+        few: bool = False,
     ) -> tuple[list[StripeObject], bool]:
         """Objects of a kind, newest first, and whether more follow.
 
         `conditions` are SQL with its values. `after` continues towards older objects; `before` is the page
-        just ahead of an object, still newest first.
+        just ahead of an object, still newest first. `few`: the conditions name few ids, so these are looked up
+        instead of walking the list.
         """
         where = ["object = ?", *(text for text, _ in conditions)]
         values: list[Any] = [kind, *(value for _, many in conditions for value in many)]
@@ -172,13 +178,18 @@ class Store:
                 values += position
         direction = "ASC" if before else "DESC"
         rows = self.connection.execute(
-            f"SELECT body FROM objects WHERE {' AND '.join(where)} "  # noqa: S608
+            f"SELECT body FROM objects {'INDEXED BY by_id' if few else ''} WHERE {' AND '.join(where)} "  # noqa: S608
             f"ORDER BY created {direction}, sequence {direction} LIMIT ?",
             (*values, limit + 1),
         ).fetchall()
         more = len(rows) > limit
         bodies = [json.loads(row[0]) for row in rows[:limit]]
         return (bodies[::-1] if before else bodies), more
+
+    def is_rare(self, key: str, value: str) -> bool:
+        """Whether few objects have this in their metadata."""
+        query = "SELECT count(*) FROM (SELECT 1 FROM metadata WHERE key = ? AND value = ? LIMIT ?)"
+        return int(self.connection.execute(query, (key, value, RARE)).fetchone()[0]) < RARE
 
     def each(self, kind: str, **filters: str) -> Iterator[StripeObject]:
         """Every object of a kind with these filters, newest first."""

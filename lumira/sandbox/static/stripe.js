@@ -319,7 +319,7 @@
       window.addEventListener("message", heard);
       dialog.querySelector("button").addEventListener("click", done);
       dialog.addEventListener("cancel", (event) => { event.preventDefault(); done(); });
-      dialog.querySelector("iframe").src = url;
+      dialog.querySelector("iframe").src = `${url}&locale=${language}`;
       document.body.append(dialog);
       dialog.showModal();
     });
