@@ -5,14 +5,21 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from lumira.access import Actor, Role
 from lumira.errors import LumiraError, SettingsError
 from lumira.sandbox.command import sandbox
 from lumira.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lumira.desk import Desk
 
 app = typer.Typer(
     name="lumira",
@@ -88,15 +95,120 @@ def seed(
     seed: Annotated[int, typer.Option(help="The same seed makes the same orders.")] = 1,
 ) -> None:
     """Insert believable test orders into the store of MONGODB_URI, or into the embedded one."""
-    from lumira.desk import Desk
-    from lumira.embedded import store_only
     from lumira.seed import insert_orders
 
-    with store_only(load_settings()) as settings:
-        desk = Desk.open(settings)
-        desk.store.prepare()
+    with _attached_desk() as desk:
         inserted = insert_orders(desk, orders=orders, days=days, seed=seed)
     print(f"{inserted} orders inserted, {orders - inserted} were there already.")
+
+
+@app.command()
+def reconcile(
+    since: Annotated[str, typer.Option(help="How far back: 30d, 12h, or a day such as 2026-11-01.")] = "30d",
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Repair what differs. Without: only report.")
+    ] = False,
+) -> None:
+    """Compare Stripe with the orders and report what differs; exit code 1 when something still does."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    beginning = _since(since)
+    with _attached_desk() as desk, Progress(transient=True) as bar:
+        task = bar.add_task("Reconciling days", total=None)
+        report = desk.reconciliation.run(
+            beginning,
+            actor=_COMMAND_LINE,
+            apply=apply,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    table = Table("difference", "PaymentIntent", "order", "ours", "Stripe's", "repaired")
+    for difference in report.differences:
+        table.add_row(
+            str(difference.kind),
+            difference.payment_intent_id or "–",
+            difference.order_id or "–",
+            difference.ours or "–",
+            difference.stripes or "–",
+            "yes" if difference.repaired else "no",
+        )
+    if report.differences:
+        Console().print(table)
+    left = len(report.open_differences)
+    print(
+        f"{report.payment_intents} PaymentIntents and {report.orders} orders since "
+        f"{report.since:%Y-%m-%d %H:%M} UTC: {len(report.differences)} differences, {left} left, "
+        f"{report.unrelated} PaymentIntents of other programs."
+    )
+    if left:
+        if not apply:
+            print("Run it again with --apply to repair them.")
+        raise typer.Exit(1)
+
+
+webhooks = typer.Typer(help="The ledger of webhook events.", no_args_is_help=True)
+app.add_typer(webhooks, name="webhooks")
+
+
+@webhooks.command()
+def retry(
+    event_id: Annotated[str | None, typer.Argument(help="One event; without it, every failed one.")] = None,
+) -> None:
+    """Handle failed events again; exit code 1 when one still fails."""
+    with _attached_desk() as desk:
+        if event_id is not None:
+            print(f"{event_id}: {desk.webhooks.retry(event_id, actor=_COMMAND_LINE)}")
+            return
+        for retried, outcome in desk.webhooks.retry_failed(actor=_COMMAND_LINE):
+            print(f"{retried}: {outcome}")
+        left = len(desk.events.failed())
+    print(f"{left} failed events left.")
+    if left:
+        raise typer.Exit(1)
+
+
+@webhooks.command()
+def prune() -> None:
+    """Remove events processed more than 90 days ago; failed ones stay. `lumira run` does it daily."""
+    with _attached_desk() as desk:
+        print(f"{desk.webhooks.prune()} events removed.")
+
+
+# Whoever can run the command on this machine can read its secrets too.
+_COMMAND_LINE = Actor("command line", Role.ADMIN)
+
+
+@contextmanager
+def _attached_desk() -> Iterator[Desk]:
+    """A prepared desk for a command that ends, beside a running Lumira or alone."""
+    from lumira.desk import Desk
+    from lumira.embedded import attached
+
+    with attached(load_settings()) as settings:
+        desk = Desk.open(settings)
+        desk.store.prepare()
+        try:
+            yield desk
+        finally:
+            desk.store.close()
+
+
+def _since(text: str) -> datetime:
+    """The instant (UTC) that `30d`, `12h` or a day means. Raises SettingsError for anything else."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= 5:
+        # From midnight, so that a run that was killed is recognised by the next one.
+        if unit == "d":
+            return today - timedelta(days=int(number))
+        if unit == "h":
+            hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+            return hour - timedelta(hours=int(number))
+    try:
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+    except ValueError:
+        raise SettingsError(f"--since {text} is no span: say 30d, 12h or 2026-11-01.") from None
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import filelock
 import psutil
@@ -35,8 +34,13 @@ STORE_PROGRAMS: Final = {"mongod": "mongod", "secantusd-rs": "store", "secantusd
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 0.2
-URI_FILE: Final = "store.uri"
+STORE_FILE: Final = "store.uri"
+SANDBOX_FILE: Final = "sandbox.url"
 WEBHOOK_PATH: Final = "/api/products/webhook"
+
+
+class HomeInUse(SettingsError):
+    """Another Lumira owns this LUMIRA_HOME."""
 
 
 class Child:
@@ -158,22 +162,32 @@ def _end(process: psutil.Process | None) -> None:
 
 
 @contextmanager
-def store_only(settings: Settings) -> Iterator[Settings]:
-    """The settings with a store, for a command that ends: the running Lumira's own when there is one."""
-    if settings.mongodb_uri is not None:
-        yield settings
-        return
+def attached(settings: Settings) -> Iterator[Settings]:
+    """The settings complete, for a command that ends: with the running Lumira's store and sandbox if there
+    is one on this LUMIRA_HOME, with a store and a sandbox of its own otherwise.
+    """
     try:
-        uri = (settings.home / URI_FILE).read_text(encoding="utf-8").strip()
+        with running(settings) as complete:
+            yield complete
+            return
+    except HomeInUse:
+        pass
+    children: dict[str, object] = {}
+    if settings.mongodb_uri is None:
+        children["mongodb_uri"] = SecretStr(_read(settings.home / STORE_FILE))
+    if _needs_sandbox(settings):
+        _, keys = _sandbox_keys(settings.home, settings)
+        children |= keys | {"stripe_api_base": _read(settings.home / SANDBOX_FILE)}
+    yield settings.model_copy(update=children)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
     except OSError:
-        uri = ""
-    if uri and _listens(urlsplit(uri).port or 0):
-        yield settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
-        return
-    with _claimed(settings.home) as home:
-        child, uri = embedded_store(home)
-        with kept_running(child):
-            yield settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+        raise SettingsError(
+            f"The Lumira that runs on {file.parent} has not written {file.name} yet. Try again in a moment."
+        ) from None
 
 
 @contextmanager
@@ -199,7 +213,7 @@ def running(settings: Settings) -> Iterator[Settings]:
     SettingsError with one line that says what to do.
     """
     needs_store = settings.mongodb_uri is None
-    needs_sandbox = settings.stripe_secret_key is None and settings.stripe_api_base is None
+    needs_sandbox = _needs_sandbox(settings)
     if not needs_store and not needs_sandbox:
         yield settings
         return
@@ -209,11 +223,12 @@ def running(settings: Settings) -> Iterator[Settings]:
         if needs_store:
             child, uri = embedded_store(home)
             children.append(child)
-            stack.enter_context(_recorded(home / URI_FILE, uri))
+            stack.enter_context(_recorded(home / STORE_FILE, uri))
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
         if needs_sandbox:
             child, update = sandbox(home, settings)
             children.append(child)
+            stack.enter_context(_recorded(home / SANDBOX_FILE, str(update["stripe_api_base"])))
             settings = settings.model_copy(update=update)
         stack.enter_context(kept_running(*children))
         yield settings
@@ -238,7 +253,7 @@ def _claimed(home: Path) -> Iterator[Path]:
         lock = filelock.FileLock(home / "lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise SettingsError(
+        raise HomeInUse(
             f"Another Lumira is running on {home}. Stop it, or give this one another LUMIRA_HOME."
         ) from None
     except OSError as error:
@@ -306,34 +321,44 @@ def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
 
     Its keys are made once and kept under `home`, readable by this user alone.
     """
-    keys_file = home / "sandbox.json"
+    secret, update = _sandbox_keys(home, settings)
+    port = free_port()
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    webhook = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{WEBHOOK_PATH}"
+    command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
+    command += ["--state", str(home / "sandbox.sqlite"), "--webhook-url", webhook]
+    command += ["--publishable-key", str(update["stripe_publishable_key"])]
+    child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=secret)
+    return child, update | {"stripe_api_base": f"http://127.0.0.1:{port}"}
+
+
+def _sandbox_keys(home: Path, settings: Settings) -> tuple[dict[str, str], dict[str, object]]:
+    """The secrets the sandbox reads from its environment, and the settings that use them."""
+    file = home / "sandbox.json"
     try:
-        keys = json.loads(keys_file.read_text(encoding="utf-8"))
+        keys = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         keys = {
             "secret_key": f"sk_test_lumira{secrets.token_hex(24)}",
             "publishable_key": f"pk_test_lumira{secrets.token_hex(24)}",
             "webhook_secret": f"whsec_{secrets.token_hex(24)}",
         }
-        keys_file.touch(mode=0o600)
-        keys_file.write_text(json.dumps(keys), encoding="utf-8")
-    port = free_port()
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", "localhost"} else settings.host  # noqa: S104
-    webhook = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{WEBHOOK_PATH}"
-    command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
-    command += ["--state", str(home / "sandbox.sqlite"), "--webhook-url", webhook]
-    command += ["--publishable-key", keys["publishable_key"]]
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(keys), encoding="utf-8")
+    webhook_secret = settings.stripe_webhook_secret or SecretStr(keys["webhook_secret"])
     environment = {
         "LUMIRA_SANDBOX_KEY": keys["secret_key"],
-        "LUMIRA_SANDBOX_WEBHOOK_SECRET": keys["webhook_secret"],
+        "LUMIRA_SANDBOX_WEBHOOK_SECRET": webhook_secret.get_secret_value(),
     }
-    child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=environment)
-    return child, {
+    return environment, {
         "stripe_secret_key": SecretStr(keys["secret_key"]),
         "stripe_publishable_key": keys["publishable_key"],
-        "stripe_webhook_secret": settings.stripe_webhook_secret or SecretStr(keys["webhook_secret"]),
-        "stripe_api_base": f"http://127.0.0.1:{port}",
+        "stripe_webhook_secret": webhook_secret,
     }
+
+
+def _needs_sandbox(settings: Settings) -> bool:
+    return settings.stripe_secret_key is None and settings.stripe_api_base is None
 
 
 def free_port() -> int:

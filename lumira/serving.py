@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from lumira import desk as desks
+from lumira.access import Actor, Role
 from lumira.api.application import application
 from lumira.desk import Desk
 from lumira.embedded import running
-from lumira.errors import LumiraError, StoreUnavailable
+from lumira.errors import LumiraError
 from lumira.settings import Settings, load_settings
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
@@ -33,6 +36,11 @@ LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 MIDDLEWARE: Final = [
     Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_HOSTS), www_redirect=False)
 ]
+
+RETRY_SECONDS: Final = 2
+TEND_SECONDS: Final = 300
+# Who does what Lumira does on its own.
+LUMIRA: Final = Actor("lumira", Role.ADMIN)
 
 
 def routes() -> list[BaseRoute]:
@@ -50,27 +58,39 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     with running(settings) as complete:
         desk = Desk.open(complete)
         stopped = threading.Event()
-        preparing = threading.Thread(target=_prepare, args=(desk, stopped), name="prepare", daemon=True)
-        preparing.start()
+        tending = threading.Thread(target=_tend, args=(desk, stopped), name="tend", daemon=True)
+        tending.start()
         desks.use(desk)
         try:
             yield desk
         finally:
             stopped.set()
-            preparing.join()
+            tending.join()
             desks.use(None)
             desk.store.close()
 
 
-def _prepare(desk: Desk, stopped: threading.Event) -> None:
-    """Creates the indexes as soon as the store answers; one that is down does not keep us from starting."""
-    while not stopped.is_set():
-        try:
-            desk.store.prepare()
-        except StoreUnavailable:
-            stopped.wait(2)
-        else:
+def _tend(desk: Desk, stopped: threading.Event) -> None:
+    """Looks after store and orders until stopped: indexes at once, open orders every five minutes, the ledger
+    daily. A store or a Stripe that is down is tried again; it is no reason not to start.
+    """
+    while not _done(desk.store.prepare):
+        if stopped.wait(RETRY_SECONDS):
             return
+    pruned = -math.inf
+    while not stopped.wait(TEND_SECONDS):
+        if desk.gateway.is_configured:
+            _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
+        if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune):
+            pruned = time.monotonic()
+
+
+def _done(work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except LumiraError:
+        return False
+    return True
 
 
 @asynccontextmanager
