@@ -35,6 +35,8 @@ from lumira.sandbox.store import Store
 
 logger = logging.getLogger(__name__)
 
+# What a request without a version is served as; all that changes are the parameters it may send.
+FORMER_VERSION = "2024-06-20"
 KEYS_KEPT = 86400  # Stripe forgets idempotency keys after a day
 LONGEST_KEY = 255
 # What a browser may do with a publishable key and a client_secret.
@@ -55,6 +57,10 @@ NOT_FOR_BROWSERS = (
     "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a "
     "list of your API keys at https://dashboard.stripe.com/account/apikeys."
 )
+
+
+Answer = tuple[int, bytes, dict[str, str]]
+"""(status, JSON, headers)."""
 
 
 @dataclass
@@ -110,8 +116,8 @@ class Api:
         status, content, headers = self.respond(request, body, request_id)
         if fault and fault.executed and (answer := await suffer(fault)):
             return answer
-        version = request.headers.get("stripe-version")
-        headers |= {"Request-Id": request_id, "Stripe-Version": version or API_VERSION, **CORS}
+        version = request.headers.get("stripe-version") or FORMER_VERSION
+        headers |= {"Request-Id": request_id, "Stripe-Version": version, **CORS}
         if key := request.headers.get("idempotency-key"):
             headers["Idempotency-Key"] = key
         return Response(content, status, headers, media_type="application/json")
@@ -127,14 +133,13 @@ class Api:
         finally:
             self.under_way -= new
 
-    def respond(self, request: Request, body: bytes, request_id: str) -> tuple[int, bytes, dict[str, str]]:
+    def respond(self, request: Request, body: bytes, request_id: str) -> Answer:
         """(status, JSON, headers), whatever happens."""
         try:
             kind = self.keys.kind_of(_key_of(request, body))
             key = request.headers.get("idempotency-key") if request.method == "POST" else None
             if not key:
-                status, content, headers, _ = self._execute(request, body, request_id, kind, None)
-                return status, content, headers
+                return self._execute(request, body, request_id, kind, None)
             return self._once(request, body, request_id, kind, key)
         except StripeError as error:
             return error.status, _json({"error": error.error}), dict(error.headers)
@@ -143,48 +148,47 @@ class Api:
             message = "An unknown error occurred in the sandbox: see its log."
             return 500, _json({"error": {"message": message, "type": "api_error"}}), {}
 
-    def _once(
-        self, request: Request, body: bytes, request_id: str, kind: str, key: str
-    ) -> tuple[int, bytes, dict[str, str]]:
+    def _once(self, request: Request, body: bytes, request_id: str, kind: str, key: str) -> Answer:
         """Execute, or answer what the first request with this idempotency key was answered."""
         if len(key) > LONGEST_KEY:
             raise idempotency_error(f"Idempotency key is too long: at most {LONGEST_KEY} characters.")
         if key in self.under_way:
             raise idempotency_key_in_use(key)
-        row = self.store.connection.execute(
-            "SELECT request, endpoint, status, body, request_id FROM idempotency WHERE key = ? AND created > "
-            "?",
-            (key, self.now() - KEYS_KEPT),
-        ).fetchone()
+        known = self.store.recall(key, self.now() - KEYS_KEPT)
         fingerprint = f"{request.headers.get('stripe-version', '')} {body.decode(errors='replace')}"
-        if row:
-            if row[1] != request.url.path:
+        if known:
+            former_request, endpoint, status, content, original = known
+            if endpoint != request.url.path:
                 raise idempotency_error(
                     "Keys for idempotent requests can only be used for the same endpoint they were first "
-                    "used for "
-                    f"('{request.url.path}' vs '{row[1]}'). Try using a key other than '{key}' if you meant "
-                    "to execute a different request."
+                    "used "
+                    f"for ('{request.url.path}' vs '{endpoint}'). Try using a key other than '{key}' if you "
+                    "meant to execute a different request."
                 )
-            if row[0] != fingerprint:
+            if former_request != fingerprint:
                 raise idempotency_error(
                     "Keys for idempotent requests can only be used with the same parameters they were first "
-                    "used with. "
-                    f"Try using a key other than '{key}' if you meant to execute a different request."
+                    f"used with. Try using a key other than '{key}' if you meant to execute a different "
+                    "request."
                 )
-            return row[2], row[3], {"Idempotent-Replayed": "true", "Original-Request": row[4]}
-        status, content, headers, executed = self._execute(request, body, request_id, kind, key)
-        if executed:
-            self.store.connection.execute(
-                "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, fingerprint, request.url.path, status, content, request_id, int(self.now())),
-            )
-            headers["Original-Request"] = request_id
-        return status, content, headers
+            return status, content, {"Idempotent-Replayed": "true", "Original-Request": original}
+
+        def remember(status: int, content: bytes) -> None:
+            self.store.remember(key, fingerprint, request.url.path, status, content, request_id, self.now())
+
+        status, content, headers = self._execute(request, body, request_id, kind, key, remember)
+        return status, content, {**headers, "Original-Request": request_id}
 
     def _execute(
-        self, request: Request, body: bytes, request_id: str, kind: str, key: str | None
-    ) -> tuple[int, bytes, dict[str, str], bool]:
-        """One transaction. The last item: whether the request began to execute, and so uses up its key."""
+        self,
+        request: Request,
+        body: bytes,
+        request_id: str,
+        kind: str,
+        key: str | None,
+        remember: Callable[[int, bytes], None] | None = None,
+    ) -> Answer:
+        """One transaction, the answer's memory in it: a crash leaves both or neither."""
         call = Call(
             self.store,
             self.now(),
@@ -198,22 +202,24 @@ class Api:
         )
         self.store.begin()
         try:
-            answer = self._perform(call, request, body)
-            self.store.commit()
             status, headers, executed = 200, {}, True
-        except StripeError as error:
-            if error.keeps_changes:
-                self.store.commit()
-            else:
-                self.store.rollback()
-            answer, status, headers = {"error": error.error}, error.status, dict(error.headers)
-            executed = not error.validation
+            try:
+                answer = self._perform(call, request, body)
+            except StripeError as error:
+                if not error.keeps_changes:
+                    self.store.rollback()
+                answer, status, headers = {"error": error.error}, error.status, error.headers
+                executed = not error.validation
+            content = _json(answer)
+            if remember and executed:
+                remember(status, content)
+            self.store.commit()
         except BaseException:
             self.store.rollback()
             raise
         if request.method != "GET":
             self.after()
-        return status, _json(answer), headers, executed
+        return status, content, dict(headers)
 
     def _perform(self, call: Call, request: Request, body: bytes) -> StripeObject:
         _check_version(request.headers.get("stripe-version"))

@@ -43,6 +43,8 @@ def create_app(
     store = Store(state)
     switches = Faults() if faults else None
     api = Api(store, Keys(key, publishable_key), settlement_delay, country, switches)
+    if not faults:  # nothing could switch them on again
+        store.set_setting("delivery_mode", "normal")
     if webhook_url:
         _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
 

@@ -85,9 +85,12 @@ def sandbox(
         raise _stop(
             f"can't keep its state in {state} ({problem}). Give --state another file, in a writable folder."
         ) from None
-    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        application, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75
+    )
     server = Server(config)
-    server.address = f"http://{host}:{listener.getsockname()[1]}"
+    shown = f"[{host}]" if ":" in host else host
+    server.address = f"http://{shown}:{listener.getsockname()[1]}"
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to
         # do.

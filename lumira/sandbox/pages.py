@@ -66,7 +66,9 @@ def routes(api: Api) -> list[Route]:
         """The bank's page; POST is the cardholder's answer, `accepted` yes or no."""
         intent = api.store.get(request.path_params["intent"])
         secret = request.query_params.get("client_secret", "")
-        if intent is None or not hmac.compare_digest(str(intent.get("client_secret")), secret):
+        if intent is None or not hmac.compare_digest(
+            str(intent.get("client_secret")).encode(), secret.encode()
+        ):
             return page(request, None, "unknown", 404)
         if intent["status"] != "requires_action":
             return page(request, intent, "again")

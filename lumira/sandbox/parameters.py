@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -131,13 +132,10 @@ def _value(shape: Any, raw: Any, param: str) -> Any:
 def _scalar(kind: str, values: Any, raw: str, param: str) -> Any:
     match kind:
         case "integer":
-            try:
-                return int(raw)
-            except ValueError:
+            if not re.fullmatch(r"-?[0-9]{1,18}", raw):
                 code = "parameter_invalid_integer"
-                raise invalid_request(
-                    f"Invalid integer: {raw}", param=param, code=code, validation=True
-                ) from None
+                raise invalid_request(f"Invalid integer: {raw}", param=param, code=code, validation=True)
+            return int(raw)
         case "number":
             try:
                 return float(raw)

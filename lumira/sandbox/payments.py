@@ -135,6 +135,8 @@ def _confirm(call: Call, intent: StripeObject, params: Parameters) -> StripeObje
             intent,
         )
     return_url = params.get("return_url")
+    if return_url and not re.match(r"[A-Za-z][\w+.-]*://", return_url):
+        raise invalid_request("Not a valid URL", param="return_url", code="url_invalid")
     automatic = intent["automatic_payment_methods"]
     redirects = automatic and automatic["enabled"] and automatic["allow_redirects"] == "always"
     if redirects and not return_url and not params.get("use_stripe_sdk") and not params.get("off_session"):

@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     state TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, rank REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due);
+CREATE INDEX IF NOT EXISTS deliveries_next ON deliveries (state, endpoint, rank, sequence);
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (event);
 CREATE TABLE IF NOT EXISTS attempts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, delivery INTEGER NOT NULL, at REAL NOT NULL,
@@ -167,8 +168,8 @@ class Store:
         """Objects of a kind, newest first, and whether more follow.
 
         `conditions` are SQL with its values. `after` continues towards older objects; `before` is the page
-        just ahead of an object, still newest first. `few`: the conditions name few ids, so these are looked up
-        instead of walking the list.
+        just ahead of an object, still newest first. `few`: the conditions name few
+        ids, so these are looked up instead of walking the list.
         """
         where = ["object = ?", *(text for text, _ in conditions)]
         values: list[Any] = [kind, *(value for _, many in conditions for value in many)]
@@ -211,6 +212,22 @@ class Store:
             "FROM objects WHERE object = 'balance_transaction' GROUP BY currency"
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+    # Idempotency keys
+
+    def recall(self, key: str, since: float) -> tuple[str, str, int, bytes, str] | None:
+        """What a key was used for since a time: (request, endpoint, status, body, request id)."""
+        names = "request, endpoint, status, body, request_id"
+        query = f"SELECT {names} FROM idempotency WHERE key = ? AND created > ?"  # noqa: S608
+        row: tuple[str, str, int, bytes, str] | None = self.connection.execute(query, (key, since)).fetchone()
+        return row
+
+    def remember(
+        self, key: str, request: str, endpoint: str, status: int, body: bytes, request_id: str, now: float
+    ) -> None:
+        """Keep an answer for whoever sends the same key again."""
+        values = (key, request, endpoint, status, body, request_id, int(now))
+        self.connection.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     # What is due later
 
