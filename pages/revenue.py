@@ -37,9 +37,9 @@ def show_empty(free: int) -> None:
         st.space("small")
         st.markdown(f"### {text('revenue.empty')}", text_alignment="center", width="content")
         if free:
-            st.markdown(
-                text("revenue.only_free", free=number(free)), text_alignment="center", width="content"
-            )
+            name = "revenue.only_free.one" if free == 1 else "revenue.only_free"
+            only_free = text(name, free=number(free))
+            st.markdown(only_free, text_alignment="center", width="content")
         st.markdown(text("revenue.empty.next"), text_alignment="center", width="content")
         st.page_link(navigation.new_payment(), icon=":material/add_card:")
         st.space("small")

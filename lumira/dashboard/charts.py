@@ -15,7 +15,7 @@ from lumira.money import major_units
 from lumira.revenue import Period
 
 _HEIGHT = 400
-_LABELS_AT_MOST = 8
+_LABELS_AT_MOST = 6
 
 
 def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:

@@ -135,7 +135,7 @@ def sentence(order: Order, entry: TimelineEntry) -> str:
     by = actor_name(entry.by)
     stripe_said = entry.kind.removeprefix("payment_intent.")
     if stripe_said == entry.kind:
-        amount = money(_refund_amount(order, entry), order.currency)
+        amount = money(_amount(order, entry), order.currency)
         return text_or(f"timeline.{entry.kind}", _plainly(by, entry.kind), by=by, amount=amount)
     if entry.after == OrderStatus.FAILED and stripe_said == "requires_payment_method":
         stripe_said = "declined"
@@ -148,7 +148,10 @@ def _plainly(by: str, kind: str) -> str:
     return text("timeline.other", by=by, kind=kind)
 
 
-def _refund_amount(order: Order, entry: TimelineEntry) -> int:
+def _amount(order: Order, entry: TimelineEntry) -> int:
+    """The money an entry is about; entries of earlier versions name none, but their refund does."""
+    if entry.amount is not None:
+        return entry.amount
     return next((refund.amount for refund in order.refunds if refund.created_at == entry.at), 0)
 
 
@@ -167,4 +170,4 @@ def _note(order: Order, entry: TimelineEntry) -> str:
 def _colour(entry: TimelineEntry) -> str:
     if entry.after in set(OrderStatus):
         return STATUS_COLOURS[str(entry.after)]
-    return DISAGREES_COLOUR if entry.kind.startswith("charge.") else NEUTRAL
+    return DISAGREES_COLOUR if entry.kind.startswith(("charge.", "refund.", "dispute.")) else NEUTRAL

@@ -23,7 +23,7 @@ _ROW_HEIGHT: Final = 38
 _ROWS_SHOWN: Final = 16
 _HEADER_HEIGHT: Final = 38
 # What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
-_TINT: Final = "66"
+_TINT: Final = "40"
 _QUIET: Final = "#8B859538"
 _STRIPE_STATUSES: Final = (
     "requires_payment_method",

@@ -320,6 +320,59 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{by} tried to pay: card declined.",
     ),
     "timeline.charge.refunded": ("{by} a remboursé {amount}.", "{by} refunded {amount}."),
+    "timeline.refund.requested": ("{by} demande à rembourser {amount}.", "{by} asks to refund {amount}."),
+    "timeline.refund.pending": (
+        "{by} : {amount} en cours de remboursement.",
+        "{by}: {amount} being refunded.",
+    ),
+    "timeline.refund.requires_action": (
+        "{by} : le remboursement de {amount} attend le client.",
+        "{by}: the refund of {amount} awaits the customer.",
+    ),
+    "timeline.refund.succeeded": ("{by} a remboursé {amount}.", "{by} refunded {amount}."),
+    "timeline.refund.failed": (
+        "Le remboursement de {amount} a échoué : l’argent nous est revenu.",
+        "The refund of {amount} failed: the money came back to us.",
+    ),
+    "timeline.refund.canceled": (
+        "Le remboursement de {amount} a été annulé.",
+        "The refund of {amount} was cancelled.",
+    ),
+    "timeline.dispute.warning_needs_response": (
+        "La banque du client s’interroge sur {amount} : une réponse est attendue chez Stripe.",
+        "The customer’s bank asks about {amount}: Stripe awaits an answer.",
+    ),
+    "timeline.dispute.warning_under_review": (
+        "La banque du client examine notre réponse sur {amount}.",
+        "The customer’s bank reviews our answer about {amount}.",
+    ),
+    "timeline.dispute.warning_closed": (
+        "La banque du client ne donne pas suite pour {amount}.",
+        "The customer’s bank lets {amount} rest.",
+    ),
+    "timeline.dispute.needs_response": (
+        "Le client conteste {amount} : une réponse est attendue chez Stripe.",
+        "The customer disputes {amount}: Stripe awaits an answer.",
+    ),
+    "timeline.dispute.under_review": (
+        "La banque examine notre réponse sur {amount}.",
+        "The bank reviews our answer about {amount}.",
+    ),
+    "timeline.dispute.won": ("Litige gagné : {amount} nous restent.", "Dispute won: {amount} stay ours."),
+    "timeline.dispute.lost": (
+        "Litige perdu : {amount} retournent au client.",
+        "Dispute lost: {amount} go back to the customer.",
+    ),
+    "timeline.dispute.prevented": ("Litige évité sur {amount}.", "Dispute about {amount} prevented."),
+    "timeline.customer.edited": ("{by} a corrigé le client.", "{by} corrected the customer."),
+    "timeline.customer.not_copied_to_stripe": (
+        "La correction du client n’a pas pu être copiée chez Stripe.",
+        "The customer’s correction could not be copied to Stripe.",
+    ),
+    "timeline.amount.corrected": (
+        "{by} a corrigé le montant d’après Stripe : {amount}.",
+        "{by} corrected the amount to Stripe’s: {amount}.",
+    ),
     "timeline.other": ("{by} : {kind}.", "{by}: {kind}."),
     "timeline.reason.requested_by_customer": ("À la demande du client.", "Requested by the customer."),
     "timeline.reason.duplicate": ("C’était un doublon.", "It was a duplicate."),
@@ -386,6 +439,10 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "revenue.empty.next": (
         "Choisissez une période plus longue, ou créez un paiement de test et payez-le : il paraîtra ici.",
         "Choose a longer range, or create a test payment and pay it: it shows up here.",
+    ),
+    "revenue.only_free.one": (
+        "1 lecture offerte sur cette période : elle compte, mais ne rapporte rien.",
+        "1 free reading in this range: it counts, but earns nothing.",
     ),
     "revenue.only_free": (
         "{free} lectures offertes sur cette période : elles comptent, mais ne rapportent rien.",
@@ -550,7 +607,8 @@ def number(value: int) -> str:
 
 def percentage(ratio: float) -> str:
     """A change as the reader writes it: +12 % in French, +12% in English."""
-    sign = "+" if ratio >= 0 else "−"
+    # Streamlit's metric knows a fall by the hyphen in front.
+    sign = "+" if ratio >= 0 else "-"
     return f"{sign}{number(round(abs(ratio) * 100))}" + ("\u202f%" if session.language() == "fr" else "%")
 
 

@@ -1,0 +1,114 @@
+"""Chromium in front of a real `lumira run`: its own home, its own store and sandbox, nothing replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from pymongo import MongoClient
+
+from lumira.embedded import free_port
+from tests.conftest import wait_until
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without Chromium these tests are skipped, but never in CI."""
+    if CHROMIUM or os.environ.get("CI") == "true":
+        return
+    skip = pytest.mark.skip(reason="no Chromium on this machine (Debian: apt-get install chromium)")
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(skip)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running desk: where it answers and where its data is."""
+
+    url: str
+    home: Path
+
+    def processed(self, event_type: str, payment_intent_id: str) -> bool:
+        """Whether the webhook of this event was received and settled."""
+        uri = (self.home / "store.uri").read_text().strip()
+        with MongoClient(uri) as client:
+            events = client.get_default_database("lumira").processed_events
+            return any(
+                payment_intent_id in str(event)
+                for event in events.find({"eventType": event_type, "state": "processed"})
+            )
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`lumira run` on a free port with an empty home."""
+    home, port = tmp_path_factory.mktemp("home"), free_port()
+    log = (home / "run.log").open("wb")
+    environment = {**os.environ, "LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lumira", "run"], env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=60)
+        assert process.poll() is None, (home / "run.log").read_text()
+        yield Served(url, home)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/api/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the session."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, served: Served) -> Iterator[Callable[[str], Page]]:
+    """Opens an address of the desk in a French browser of the test's own."""
+    context = browser.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(15_000)
+
+    def open_page(path: str) -> Page:
+        page = context.new_page()
+        page.goto(f"{served.url}{path}")
+        settle(page)
+        return page
+
+    yield open_page
+    context.close()
+
+
+def settle(page: Page) -> None:
+    """Waits until the page's script has run."""
+    page.wait_for_selector('[data-test-script-state="notRunning"]')

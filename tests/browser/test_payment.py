@@ -1,0 +1,120 @@
+"""The main job in a browser: a payment is created, paid, told by webhook, listed, and stands in the chart."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import settle
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+def create(page: Page, card: int, email: str, *, clicks: int = 1) -> str:
+    """Fills the form for the product of that card and returns the PaymentIntent's id."""
+    page.get_by_role("button", name="Choisir").nth(card).click()
+    expect(page.get_by_role("button", name="Choisi", exact=True)).to_be_visible()
+    page.get_by_label("Adresse e-mail").fill(email)
+    page.get_by_label("Adresse e-mail").blur()
+    settle(page)
+    page.get_by_role("button", name="Créer le paiement").click(click_count=clicks, delay=20)
+    page.wait_for_url(re.compile(r"order=pi_"))
+    expect(page.get_by_role("heading", name="Paiement créé")).to_be_visible()
+    settle(page)
+    return page.url.split("order=")[1]
+
+
+def choose_card(page: Page, name: str) -> None:
+    page.get_by_role("combobox", name="Carte").click()
+    page.get_by_role("option", name=name).click()
+    settle(page)
+
+
+def pay(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Payer|Payer \\d")).click()
+
+
+def rows(page: Page, content: str) -> Locator:
+    """The rows of the list that hold this text, as a screen reader finds them behind the drawing."""
+    return page.locator("[data-testid=stDataFrame] canvas tr", has_text=content)
+
+
+def gross_of(page: Page, level: str) -> float:
+    """What the chart shows in the last bar of a level, in euros."""
+    return page.evaluate(
+        """level => {
+            const plot = document.querySelector('.js-plotly-plot');
+            const trace = plot && plot.data.find(trace => trace.name === level);
+            return trace ? Array.from(trace.y).at(-1) ?? 0 : 0;
+        }""",
+        level,
+    )
+
+
+def revenue_of(open_page, level: str) -> float:
+    page = open_page("/revenue?range=7d")
+    shown = page.locator(".js-plotly-plot .bars, .st-key-empty")
+    shown.first.wait_for(state="attached")
+    return gross_of(page, level)
+
+
+def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
+    before = revenue_of(open_page, "Profond")
+    page = open_page("/new-payment")
+    expect(page.get_by_role("status").filter(has_text="Mode test")).to_be_visible()
+    payment_intent = create(page, 2, "anais@example.com")
+    expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
+
+    pay(page)
+    expect(page.get_by_text("67,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    wait_until(lambda: served.processed("payment_intent.succeeded", payment_intent))
+
+    page.get_by_role("link", name="Voir dans les commandes").click()
+    page.wait_for_url(re.compile("/orders"))
+    opened = page.locator(".st-key-open-order")
+    expect(opened.get_by_text("anais@example.com")).to_be_visible()
+    expect(opened.get_by_text("Terminée", exact=True)).to_be_visible()
+    expect(rows(page, "anais@example.com")).to_contain_text("67,00")
+
+    assert revenue_of(open_page, "Profond") == before + 67
+
+
+def test_a_declined_card_may_be_followed_by_another(open_page):
+    page = open_page("/new-payment")
+    create(page, 1, "camille@example.com")
+    choose_card(page, "Visa, refusée\u00a0: solde insuffisant")
+    pay(page)
+    expect(page.get_by_text("Carte refusée\u00a0: solde insuffisant.")).to_be_visible()
+    expect(page.get_by_text("Refusée", exact=True)).to_be_visible()
+    settle(page)
+    choose_card(page, "Visa\u00a0: paiement accepté")
+    pay(page)
+    expect(page.get_by_text("47,00\u00a0€ encaissés en mode test.")).to_be_visible()
+
+
+def test_a_double_click_creates_one_payment(open_page):
+    page = open_page("/new-payment")
+    create(page, 1, "double@example.com", clicks=2)
+    page = open_page("/orders")
+    expect(rows(page, "double@example.com")).to_have_count(1)
+
+
+def test_a_reload_in_the_middle_loses_nothing(open_page):
+    page = open_page("/new-payment")
+    payment_intent = create(page, 1, "reload@example.com")
+    page.reload()
+    settle(page)
+    expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
+    pay(page)
+    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+
+
+def test_a_clicked_row_opens_its_order(open_page):
+    page = open_page("/new-payment")
+    create(page, 1, "row@example.com")
+    page = open_page("/orders")
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    page.mouse.click(table["x"] + 330, table["y"] + 57)
+    page.wait_for_url(re.compile("order=pi_"))
+    expect(page.locator(".st-key-open-order").get_by_text("Ce qui s’est passé")).to_be_visible()

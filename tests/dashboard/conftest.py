@@ -1,0 +1,62 @@
+"""The dashboard as AppTest runs it, in front of a real store and the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import lumira.dashboard
+from lumira.dashboard.navigation import PAGES
+
+ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
+
+
+@pytest.fixture
+def open_page(desk) -> Callable[..., AppTest]:
+    """Opens a page of the dashboard, in French unless the browser asks for another language."""
+
+    def open_page(page: str, *, locale: str = "fr-FR", **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROUTER), default_timeout=30)
+        app.context = {"locale": locale}
+        app.run()
+        app.switch_page(str(PAGES / f"{page}.py"))
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_page
+
+
+@pytest.fixture
+def pay(desk, support):
+    """Creates an order and pays it with a test card; the order as it stands then."""
+
+    def pay(product: str = "mystique", **customer: str):
+        created = desk.intents.create({"productId": product, **customer}, actor=support, source="tests")
+        return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+    return pay
+
+
+def shown(app: AppTest) -> str:
+    """All that the page says, in one text."""
+    kinds = (
+        "title",
+        "subheader",
+        "markdown",
+        "caption",
+        "html",
+        "error",
+        "warning",
+        "success",
+        "info",
+        "code",
+    )
+    return "\n".join(
+        f"{getattr(element, 'title', '')} {element.value}" for kind in kinds for element in getattr(app, kind)
+    )

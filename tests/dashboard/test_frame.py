@@ -1,0 +1,126 @@
+"""What stands around every page: the mode, the languages, calm in the face of the unforeseen."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from lumira import errors
+from lumira.dashboard import navigation, problems, texts
+from lumira.stripe_gateway import TEST_PAYMENT_METHODS
+from tests.conftest import opened
+from tests.dashboard.conftest import ROUTER, shown
+
+PAGES = ("orders", "new_payment", "revenue")
+SOURCES = [*ROUTER.parent.glob("*.py"), *navigation.PAGES.glob("*.py")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_that_it_is_test_mode(open_page, page):
+    badge = shown(open_page(page))
+    assert "lumira-mode-test" in badge
+    assert "aucun argent réel" in badge
+    assert "Stripe local" in badge
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_live_mode_looks_different(settings, open_page, page):
+    live = settings.model_copy(
+        update={"stripe_secret_key": SecretStr("sk_live_of_the_tests"), "allow_live": True}
+    )
+    with opened(live):
+        badge = shown(open_page(page))
+    assert "lumira-mode-live" in badge
+    assert "<b>Production</b>" in badge
+    assert "lumira-mode-test" not in badge.split("<style>")[0]
+
+
+def test_the_language_is_changed_in_the_sidebar(open_page):
+    app = open_page("orders")
+    assert app.title[0].value == "Commandes"
+    app.get_by_key("language").set_value("en").run()
+    assert app.title[0].value == "Orders"
+
+
+def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
+    documents.productorders.insert_one({"paymentIntentId": "pi_broken", "createdAt": "not a date"})
+    app = open_page("orders", order="pi_broken")
+    assert not app.exception
+    assert "INTERNAL_SERVER_ERROR" in app.error[0].value
+    assert app.button(key="try-again")
+
+
+def test_every_text_is_in_both_languages_with_the_same_places():
+    for name, (french, english) in texts._TEXTS.items():
+        assert french, name
+        assert english, name
+        assert set(re.findall(r"{(\w+)}", french)) == set(re.findall(r"{(\w+)}", english)), name
+
+
+def test_no_line_of_french_breaks_before_its_punctuation():
+    for name, (french, _) in texts._SPACED.items():
+        assert not re.search(r" [;:!?»]|« ", french), name
+        assert "'" not in french, f"{name}: the typographic apostrophe is ’"
+
+
+def test_every_text_that_is_asked_for_exists():
+    known = set(texts._TEXTS)
+    for source in SOURCES:
+        for call in ast.walk(ast.parse(source.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "text":
+                for name in _names(call.args[0]):
+                    assert name in known, f"{source.name}: {name}"
+
+
+def _names(argument):
+    if isinstance(argument, ast.Constant):
+        return [argument.value]
+    if isinstance(argument, ast.IfExp):
+        return [*_names(argument.body), *_names(argument.orelse)]
+    return []
+
+
+def test_every_test_card_and_failure_has_words():
+    for reason in TEST_PAYMENT_METHODS.values():
+        assert f"failure.{reason}" in texts._TEXTS or reason in {"Visa", "Mastercard"}
+
+
+def test_every_error_a_page_can_meet_has_words():
+    met = (
+        errors.InvalidEmail,
+        errors.InvalidCustomer,
+        errors.InvalidMetadata,
+        errors.ProductNotAvailable,
+        errors.OrderNotFound,
+        errors.OrderNotCancellable,
+        errors.OrderNotPayable,
+        errors.IdempotencyConflict,
+        errors.Forbidden,
+        errors.StripeConfigError,
+        errors.StripeServiceError,
+        errors.StripeTimeout,
+        errors.StoreUnavailable,
+        errors.LumiraError,
+    )
+    for error in met:
+        assert f"error.{error.code}" in texts._TEXTS
+        assert f"error.{error.code}.next" in texts._TEXTS
+
+
+def test_text_from_outside_is_no_markdown():
+    assert problems.plain("**a** [b](c) `d`") == r"\*\*a\*\* \[b\]\(c\) \`d\`"
+
+
+@pytest.mark.parametrize("page", sorted(Path(navigation.PAGES).glob("[a-z]*.py")))
+def test_a_page_names_no_database_and_no_stripe(page):
+    imported = {
+        name
+        for node in ast.walk(ast.parse(page.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in (
+            [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        )
+    }
+    assert all(name == "streamlit" or name.startswith("lumira.dashboard") for name in imported)

@@ -1,0 +1,179 @@
+"""New payment: from an empty form to a paid order, and what can go wrong on the way."""
+
+from contextlib import contextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from lumira import desk as desks
+from lumira.desk import Desk
+from tests.conftest import opened
+from tests.dashboard.conftest import shown
+
+
+def fill(app, product="mystique", **fields):
+    app.button(key=f"choose-{product}").click().run()
+    for name, value in fields.items():
+        app.text_input(key=name).set_value(value)
+    return app
+
+
+def create(app, product="mystique", **fields):
+    return fill(app, product, **fields).button(key="create").click().run()
+
+
+def choose_card(app, method):
+    next(box for box in app.selectbox if box.key.startswith("card-")).set_value(method)
+
+
+def stored(desk, support):
+    return desk.intents.page(50, actor=support).orders
+
+
+def test_a_payment_is_created_shown_to_copy_and_paid(open_page, desk, support):
+    app = create(open_page("new_payment"), "profond", email="Anaïs@Example.com", name="Anaïs", phone="+33612")
+    [order] = stored(desk, support)
+    assert app.query_params["order"] == order.payment_intent_id
+    assert (order.customer_email, order.name, order.amount) == ("anaïs@example.com", "Anaïs", 6700)
+    secret = desk.intents.client_secret(order.payment_intent_id, actor=support)
+    assert [code.value for code in app.code] == [order.payment_intent_id, order.id, secret]
+    assert "67,00\u00a0€" in shown(app)
+    app.button(key="pay").click().run()
+    assert app.success[0].title == "Payé"
+    assert "a fait payer" in shown(app)
+    assert not [button for button in app.button if button.key == "pay"]
+    assert stored(desk, support)[0].status == "completed"
+
+
+def test_a_decline_is_told_in_words_and_another_card_may_pay(open_page, desk, support):
+    app = create(open_page("new_payment"))
+    choose_card(app, "pm_card_visa_chargeDeclinedInsufficientFunds")
+    app.button(key="pay").click().run()
+    assert "Carte refusée\u00a0: solde insuffisant." in shown(app)
+    assert "PAYMENT_FAILED" in app.error[0].value
+    assert stored(desk, support)[0].status == "failed"
+    choose_card(app, "pm_card_visa")
+    app.button(key="pay").click().run()
+    assert not app.error
+    assert app.success[0].title == "Payé"
+
+
+def test_a_free_reading_needs_no_stripe(open_page, desk, support):
+    app = create(open_page("new_payment"), "initie", email="zoe@example.com")
+    [order] = stored(desk, support)
+    assert order.payment_intent_id.startswith("free_")
+    assert app.success[0].title == "Offert"
+    assert [code.value for code in app.code] == [order.payment_intent_id, order.id]
+
+
+def test_what_is_not_for_sale_cannot_be_chosen(open_page):
+    app = open_page("new_payment")
+    assert app.button(key="choose-integrale").disabled
+    assert app.button(key="choose-integrale").label == "Bientôt"
+    assert app.button(key="create").disabled
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("email", "nobody", "INVALID_EMAIL"),
+        ("name", "n" * 501, "INVALID_CUSTOMER"),
+        ("phone", "0" * 501, "INVALID_CUSTOMER"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_typed_is_lost(open_page, desk, support, field, value, code):
+    typed = {"email": "zoe@example.com", "name": "Zoé", "phone": "+33612345678"} | {field: value}
+    app = create(open_page("new_payment"), **typed)
+    assert code in shown(app)
+    assert {name: app.text_input(key=name).value for name in typed} == typed
+    assert app.button(key="choose-mystique").label == "Choisi"
+    assert stored(desk, support) == []
+    app.text_input(key=field).set_value("").run()
+    app.button(key="create").click().run()
+    assert len(stored(desk, support)) == 1
+
+
+def test_the_same_press_twice_creates_one_payment(open_page, desk, support):
+    app = create(open_page("new_payment"), email="zoe@example.com")
+    # The second click of a double click arrives while the page still shows the form.
+    del app.query_params["order"]
+    app.run()
+    create(app, email="zoe@example.com")
+    assert len(stored(desk, support)) == 1
+
+
+def test_start_over_makes_the_next_payment_another_one(open_page, desk, support):
+    app = create(open_page("new_payment"), email="zoe@example.com")
+    app.button(key="start-over").click().run()
+    assert app.text_input(key="email").value == ""
+    create(app, email="zoe@example.com")
+    assert len(stored(desk, support)) == 2
+
+
+def test_a_reload_finds_the_payment_again(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    app = open_page("new_payment", order=created.order_id)
+    assert created.client_secret in [code.value for code in app.code]
+    assert [button.key for button in app.button if button.key == "pay"]
+
+
+def test_a_waiting_payment_is_cancelled_with_a_reason(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    app = open_page("new_payment", order=created.order_id)
+    next(box for box in app.selectbox if box.key.startswith("cancel-reason-")).set_value("duplicate")
+    app.button(key="cancel").click().run()
+    assert app.info[0].title == "Annulé"
+    assert "a annulé le paiement" in shown(app)
+    assert desk.gateway.retrieve_payment_intent(created.order_id)["cancellation_reason"] == "duplicate"
+
+
+def test_what_happened_elsewhere_shows_after_asking_stripe(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    app = open_page("new_payment", order=created.order_id)
+    desk.gateway.confirm_payment_intent(
+        created.order_id, "pm_card_visa", f"elsewhere-{created.order_id}", "http://127.0.0.1/"
+    )
+    app.button(key="refresh").click().run()
+    assert app.success[0].title == "Payé"
+
+
+def test_an_unknown_order_in_the_url_is_said_calmly(open_page):
+    app = open_page("new_payment", order="pi_nobody_knows")
+    assert app.error[0].title == "Cette commande n’existe pas."
+    assert "ORDER_NOT_FOUND" in app.error[0].value
+
+
+def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, support):
+    away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
+    with opened(away) as desk:
+        app = create(open_page("new_payment"), email="zoe@example.com")
+        assert "STRIPE_SERVICE_ERROR" in app.warning[0].value
+        assert app.text_input(key="email").value == "zoe@example.com"
+        [order] = stored(desk, support)
+        with closing_desk(Desk.open(settings)) as back:
+            desks.use(back)
+            app.button(key="create").click().run()
+            [again] = stored(back, support)
+        assert (again.id, bool(again.payment_intent_id)) == (order.id, True)
+
+
+def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
+    nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(nowhere)})
+    app = open_page("orders")
+    with closing_desk(Desk.open(down)) as unreachable:
+        desks.use(unreachable)
+        app.run()
+        assert "STORE_UNAVAILABLE" in app.warning[0].value
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert not app.warning
+    assert "Encore aucune commande" in shown(app)
+
+
+@contextmanager
+def closing_desk(desk):
+    try:
+        yield desk
+    finally:
+        desk.store.close()

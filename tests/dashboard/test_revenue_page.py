@@ -1,0 +1,197 @@
+"""Revenue: the four figures, the chart and the table say the same."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from lumira.dashboard.charts import revenue_figure
+from lumira.dashboard.periods import Range, days, days_before, starts
+from lumira.dashboard.theme import LEVEL_COLOURS
+from lumira.orders import Order, Refund
+from lumira.revenue import Period
+from tests.dashboard.conftest import shown
+
+
+def sold(desk, level="mystique", amount=4700, days_ago=0, refunded=0, currency="eur"):
+    at = datetime.now(UTC) - timedelta(days=days_ago)
+    refunds = [Refund(id="re_1", amount=refunded, created_at=at)] if refunded else []
+    identifier = desk.orders.new_id()
+    assert desk.orders.insert(
+        Order(
+            id=identifier,
+            product_id=level,
+            amount=amount,
+            currency=currency,
+            status="completed",
+            payment_intent_id=f"pi_{identifier}" if amount else f"free_{identifier}",
+            created_at=at,
+            updated_at=at,
+            completed_at=at,
+            livemode=False,
+            refunds=refunds,
+            amount_refunded=refunded,
+            last_refund_at=at if refunded else None,
+        )
+    )
+
+
+def figures(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def chart(app):
+    return json.loads(app.get("plotly_chart")[0].proto.spec)
+
+
+def test_nothing_sold_says_what_to_do_next(open_page):
+    app = open_page("revenue")
+    assert "Rien n’a été payé sur cette période" in shown(app)
+    assert app.page_link[0].value == "Nouveau paiement"
+    assert not app.get("plotly_chart")
+
+
+def test_figures_chart_and_table_agree(open_page, desk):
+    sold(desk, "mystique", 4700)
+    sold(desk, "profond", 6700, days_ago=1, refunded=1700)
+    sold(desk, "profond", 6700, days_ago=1)
+    sold(desk, "initie", 0)
+    app = open_page("revenue")
+    assert figures(app) == {
+        "Encaissé": "181,00\u00a0€",
+        "Remboursé": "17,00\u00a0€",
+        "Net": "164,00\u00a0€",
+        "Commandes payées": "3",
+    }
+    assert app.metric[3].delta == "60,33\u00a0€"
+    bars = {trace["name"]: trace for trace in chart(app)["data"]}
+    assert list(bars) == ["Mystique", "Profond", "Remboursé"]
+    totals = {name: sum(y for y in trace["y"] if y) for name, trace in bars.items()}
+    assert totals == {"Mystique": 47.0, "Profond": 134.0, "Remboursé": -17.0}
+    assert bars["Mystique"]["marker"]["color"] == "#7C3AED"
+    assert bars["Profond"]["marker"]["color"] == "#DB2777"
+    total = app.dataframe[0].value.iloc[0]
+    assert total.to_dict() == {
+        "Période": "Total",
+        "Mystique": "47,00\u00a0€",
+        "Profond": "134,00\u00a0€",
+        "Encaissé": "181,00\u00a0€",
+        "Remboursé": "17,00\u00a0€",
+        "Net": "164,00\u00a0€",
+        "Commandes payées": "3",
+        "Offertes": "1",
+    }
+
+
+def test_hovering_tells_a_sentence(open_page, desk):
+    sold(desk)
+    sold(desk)
+    told = chart(open_page("revenue", range="7d"))["data"][0]["customdata"][-1]
+    assert told.startswith("<b>Mystique</b><br>")
+    assert told.endswith("2 commandes payées\u00a0: 94,00\u00a0€")
+
+
+def test_a_payment_shows_at_the_next_rerun(open_page, desk, pay):
+    app = open_page("revenue")
+    pay("profond")
+    assert figures(app.run())["Encaissé"] == "67,00\u00a0€"
+    pay("profond")
+    assert figures(app.run())["Encaissé"] == "134,00\u00a0€"
+
+
+def test_range_and_bars_stand_in_the_url(open_page, desk):
+    sold(desk, days_ago=20)
+    assert figures(open_page("revenue", range="7d"))["Encaissé"] == "0,00\u00a0€"
+    app = open_page("revenue", range="90d", bars="week")
+    assert figures(app)["Encaissé"] == "47,00\u00a0€"
+    assert len(chart(app)["data"][0]["x"]) in {13, 14}
+    app.get_by_key("range").set_value(Range.THIS_YEAR).run()
+    assert app.query_params["range"] == "year"
+    assert app.query_params["bars"] == "month"
+    assert len(app.dataframe[0].value) == 1 + datetime.now(desk.settings.business_timezone).month
+
+
+def test_nonsense_in_the_url_is_the_default(open_page, desk):
+    sold(desk)
+    assert figures(open_page("revenue", range="1000y", bars="hour"))["Encaissé"] == "47,00\u00a0€"
+
+
+def test_the_range_before_is_compared_with(open_page, desk):
+    sold(desk, days_ago=8)
+    sold(desk, days_ago=8)
+    sold(desk, days_ago=1)
+    app = open_page("revenue", range="7d")
+    assert app.metric[0].delta == "-50\u202f%"
+
+
+def test_currencies_are_never_summed_together(open_page, desk):
+    sold(desk, amount=4700)
+    sold(desk, amount=500, currency="jpy")
+    app = open_page("revenue")
+    assert figures(app)["Encaissé"] == "47,00\u00a0€"
+    app = open_page("revenue", currency="jpy")
+    assert figures(app)["Encaissé"].startswith("500\u00a0")
+
+
+def test_only_free_readings_are_counted_aloud(open_page, desk):
+    sold(desk, "initie", 0)
+    assert "1 lecture offerte" in shown(open_page("revenue"))
+    sold(desk, "initie", 0)
+    assert "2 lectures offertes" in shown(open_page("revenue"))
+
+
+@pytest.mark.parametrize(
+    ("span", "first", "before"),
+    [
+        (Range.WEEK, date(2026, 11, 16), (date(2026, 11, 9), date(2026, 11, 15))),
+        (Range.MONTH, date(2026, 10, 24), (date(2026, 9, 24), date(2026, 10, 23))),
+        (Range.QUARTER, date(2026, 8, 25), (date(2026, 5, 27), date(2026, 8, 24))),
+        (Range.THIS_MONTH, date(2026, 11, 1), (date(2026, 10, 1), date(2026, 10, 22))),
+        (Range.THIS_YEAR, date(2026, 1, 1), (date(2025, 1, 1), date(2025, 11, 22))),
+    ],
+)
+def test_the_days_of_a_range_and_of_the_one_before(span, first, before):
+    today = date(2026, 11, 22)
+    assert days(span, today) == (first, today)
+    assert days_before(span, today) == before
+
+
+def test_ranges_before_survive_short_months_and_leap_years():
+    assert days_before(Range.THIS_MONTH, date(2026, 3, 31)) == (date(2026, 2, 1), date(2026, 2, 28))
+    assert days_before(Range.THIS_YEAR, date(2028, 2, 29)) == (date(2027, 1, 1), date(2027, 2, 28))
+
+
+def test_every_bar_has_a_start_also_where_nothing_was_sold():
+    assert starts(date(2026, 10, 30), date(2026, 11, 2), Period.DAY) == [
+        date(2026, 10, 30),
+        date(2026, 10, 31),
+        date(2026, 11, 1),
+        date(2026, 11, 2),
+    ]
+    assert starts(date(2026, 10, 30), date(2026, 11, 2), Period.WEEK) == [
+        date(2026, 10, 26),
+        date(2026, 11, 2),
+    ]
+    assert starts(date(2026, 10, 30), date(2026, 11, 2), Period.MONTH) == [
+        date(2026, 10, 1),
+        date(2026, 11, 1),
+    ]
+
+
+def test_an_unknown_level_is_drawn_in_a_neutral_colour():
+    frame = pd.DataFrame(
+        {
+            "day": [pd.Timestamp(2026, 11, 1)],
+            "level": ["unknown"],
+            "currency": ["eur"],
+            "gross": [100],
+            "refunds": [0],
+            "net": [100],
+            "orders": [1],
+            "free": [0],
+        }
+    )
+    figure = revenue_figure(frame, [date(2026, 11, 1)], Period.DAY, "eur", "fr")
+    assert figure.data[0].name == "Autre"
+    assert figure.data[0].marker.color == LEVEL_COLOURS["unknown"]
