@@ -283,3 +283,83 @@ def test_weeks_begin_on_monday():
     weekly = by_period(combine(sales, []), Period.WEEK)
     assert [day.date().isoformat() for day in weekly["day"]] == ["2026-02-23", "2026-03-02"]
     assert list(weekly["gross"]) == [1, 2]
+
+
+MONGOOSE = {
+    "productId": "mystique",
+    "customerId": "cus_1",
+    "customerEmail": "old@example.com",
+    "amount": 4700.0,
+    "currency": "eur",
+    "status": "completed",
+    "paymentIntentId": "pi_mongoose",
+    "createdAt": NOW,
+    "updatedAt": NOW,
+    "completedAt": NOW,
+    "metadata": {"level": "mystique", "nested": {"any": ["thing"]}},
+    "__v": 0,
+}
+
+
+def test_documents_of_the_other_program_are_admitted_and_show(desk, documents):
+    only_required = {
+        key: MONGOOSE[key]
+        for key in ("productId", "amount", "currency", "status", "createdAt", "updatedAt", "__v")
+    }
+    documents.productorders.insert_many([dict(MONGOOSE), dict(only_required)])
+    documents.productorders.insert_one(only_required | {"metadata": None, "completedAt": None})
+    documents.processed_events.insert_one(
+        {
+            "eventId": "evt_1",
+            "eventType": "x",
+            "processedAt": NOW,
+            "createdAt": NOW,
+            "updatedAt": NOW,
+            "__v": 0,
+        }
+    )
+    assert len(desk.orders.page(10).orders) == 3
+    assert desk.orders.find_by_payment_intent("pi_mongoose").amount == 4700
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "paid"},
+        {"amount": -1},
+        {"amount": "4700"},
+        {"createdAt": "2026-01-01"},
+        {"paymentIntentId": {"$ne": 1}},
+        {"productId": None},
+    ],
+)
+def test_a_document_that_would_break_the_desk_is_refused(desk, documents, wrong):
+    from pymongo.errors import WriteError
+
+    with pytest.raises(WriteError):
+        documents.productorders.insert_one(MONGOOSE | wrong)
+    # What stood there before may still be changed.
+    documents.command("collMod", "productorders", validator={}, validationLevel="off")
+    documents.productorders.insert_one(MONGOOSE | wrong)
+    desk.store.prepare()
+    documents.productorders.update_one({}, {"$set": {"customerEmail": "new@example.com"}})
+
+
+def test_our_documents_read_as_the_other_programs(desk, support, documents):
+    desk.intents.create({"productId": "mystique", "customerEmail": "a@b.fr"}, actor=support, source="t")
+    document = documents.productorders.find_one()
+    assert {
+        name: type(document[name]).__name__
+        for name in MONGOOSE
+        if name not in {"__v", "customerId", "completedAt"}
+    } == {
+        "productId": "str",
+        "customerEmail": "str",
+        "amount": "int",
+        "currency": "str",
+        "status": "str",
+        "paymentIntentId": "str",
+        "createdAt": "datetime",
+        "updatedAt": "datetime",
+        "metadata": "dict",
+    }

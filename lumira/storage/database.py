@@ -14,6 +14,7 @@ from lumira.errors import SettingsError
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import create_indexes
+from lumira.storage.validators import create_validators
 
 # A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
 OPERATION_TIMEOUT_MS: Final = 4_000
@@ -45,7 +46,8 @@ class Store:
         self.database: Database[Document] = self._client.get_database(name or default, codec_options=options)
 
     def prepare(self) -> None:
-        """Creates missing indexes. Raises StoreUnavailable when the store can't be reached."""
+        """Creates missing validators and indexes. Raises StoreUnavailable when the store can't be reached."""
+        create_validators(self.database)
         create_indexes(self.database)
 
     def ping(self) -> None:
