@@ -24,6 +24,7 @@ class Permission(StrEnum):
     RECONCILE = auto()
     REPAIR = auto()
     VIEW_REVENUE = auto()
+    MANAGE_TOKENS = auto()
 
 
 class Role(StrEnum):

@@ -175,6 +175,47 @@ def prune() -> None:
         print(f"{desk.webhooks.prune()} events removed.")
 
 
+token = typer.Typer(help="The tokens of API callers.", no_args_is_help=True)
+app.add_typer(token, name="token")
+
+
+@token.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who will use it; stands in timelines.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.SUPPORT,
+) -> None:
+    """Create a token and print it, this once."""
+    with _attached_desk() as desk:
+        text = desk.tokens.create(name, role, actor=_COMMAND_LINE)
+    print("Keep it: only its hash is stored.", file=sys.stderr)
+    print(text)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List every token, revoked ones too; times are UTC."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "role", "created", "by", "last used", "revoked")
+    with _attached_desk() as desk:
+        for known in desk.tokens.all(actor=_COMMAND_LINE):
+            created, used, revoked = (
+                f"{instant:%Y-%m-%d %H:%M}" if instant else "–"
+                for instant in (known.created_at, known.last_used_at, known.revoked_at)
+            )
+            table.add_row(known.name, str(known.role), created, known.created_by, used, revoked)
+    Console().print(table)
+
+
+@token.command()
+def revoke(name: Annotated[str, typer.Argument(help="The token's name.")]) -> None:
+    """Revoke a token; its next request is refused."""
+    with _attached_desk() as desk:
+        desk.tokens.revoke(name, actor=_COMMAND_LINE)
+    print(f"{name} is revoked.")
+
+
 # Whoever can run the command on this machine can read its secrets too.
 _COMMAND_LINE = Actor("command line", Role.ADMIN)
 

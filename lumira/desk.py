@@ -10,8 +10,9 @@ from lumira.intents import Intents
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.settings import Settings, load_settings
-from lumira.storage import AuditLog, Events, Orders, Reconciliations, RevenueRows, Store
+from lumira.storage import ApiTokens, AuditLog, Events, Orders, Reconciliations, RevenueRows, Store
 from lumira.stripe_gateway import StripeGateway, verified_event
+from lumira.tokens import Tokens
 from lumira.webhooks import Webhooks
 
 
@@ -28,6 +29,7 @@ class Desk:
     intents: Intents
     webhooks: Webhooks
     revenue: Revenue
+    tokens: Tokens
     reconciliation: Reconciliation
 
     @classmethod
@@ -40,7 +42,7 @@ class Desk:
             raise SettingsError("MONGODB_URI is not set. `lumira run` starts a store of its own without it.")
         store = Store(settings.mongodb_uri.get_secret_value(), settings.mongodb_db)
         orders, events, audit = Orders(store.database), Events(store.database), AuditLog(store.database)
-        key, secret = settings.stripe_secret_key, settings.stripe_webhook_secret
+        key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
         gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
         return cls(
             settings=settings,
@@ -61,6 +63,9 @@ class Desk:
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
             revenue=Revenue(
                 RevenueRows(store.database), settings.business_timezone, livemode=gateway.livemode
+            ),
+            tokens=Tokens(
+                ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
             ),
         )
 

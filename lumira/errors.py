@@ -11,6 +11,7 @@
     │   ├── InvalidLastName              INVALID_LAST_NAME
     │   ├── InvalidMetadata              INVALID_METADATA
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
+    │   ├── InvalidTokenName             INVALID_TOKEN_NAME
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
     │   └── InvalidEvent                 INVALID_EVENT (webhook)
     ├── Unauthorized                401  UNAUTHORIZED
@@ -19,14 +20,17 @@
     ├── NotFound                    404
     │   ├── ProductNotFound              PRODUCT_NOT_FOUND
     │   ├── OrderNotFound                ORDER_NOT_FOUND
-    │   └── EventNotFound                EVENT_NOT_FOUND
+    │   ├── EventNotFound                EVENT_NOT_FOUND
+    │   └── TokenNotFound                TOKEN_NOT_FOUND
     ├── Conflict                    409
     │   ├── ProductNotAvailable          PRODUCT_NOT_AVAILABLE
     │   ├── IdempotencyConflict          IDEMPOTENCY_CONFLICT
+    │   ├── TokenNameTaken               TOKEN_NAME_TAKEN
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   └── OrderNotRefundable           ORDER_NOT_REFUNDABLE
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
+    ├── RateLimited                 429  RATE_LIMITED
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
     ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
     ├── StripeError                 502
@@ -132,6 +136,13 @@ class InvalidIdempotencyKey(InvalidRequest):
     error = "Invalid idempotency key"
 
 
+class InvalidTokenName(InvalidRequest):
+    """The name given to an API token can't be one."""
+
+    code = "INVALID_TOKEN_NAME"
+    error = "Invalid token name"
+
+
 class InvalidSignature(InvalidRequest):
     """A webhook delivery without a valid, fresh signature: nothing of it is stored."""
 
@@ -199,6 +210,13 @@ class EventNotFound(NotFound):
     error = "Event not found"
 
 
+class TokenNotFound(NotFound):
+    """No API token of that name in the store."""
+
+    code = "TOKEN_NOT_FOUND"
+    error = "Token not found"
+
+
 class Conflict(LumiraError):
     """The request is well formed, and the state of things forbids it."""
 
@@ -219,6 +237,13 @@ class IdempotencyConflict(Conflict):
 
     code = "IDEMPOTENCY_CONFLICT"
     error = "Idempotency key already used"
+
+
+class TokenNameTaken(Conflict):
+    """An API token of that name exists, or existed: a name in a timeline means one token for ever."""
+
+    code = "TOKEN_NAME_TAKEN"
+    error = "Token name taken"
 
 
 class OrderNotCancellable(Conflict):
@@ -248,6 +273,14 @@ class RequestTooLarge(LumiraError):
     code = "REQUEST_TOO_LARGE"
     status = 413
     error = "Request too large"
+
+
+class RateLimited(LumiraError):
+    """The caller's address sent more requests than it may; `extra` holds retryAfter in whole seconds."""
+
+    code = "RATE_LIMITED"
+    status = 429
+    error = "Too many requests"
 
 
 class WebhookNotConfigured(LumiraError):

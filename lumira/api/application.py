@@ -63,9 +63,12 @@ class RequestId:
 async def _lumira_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LumiraError)  # noqa: S101 - registered for this class alone
     extra = {key: value for key, value in error.extra.items() if key in _PUBLIC_EXTRA}
-    return error_response(
+    response = error_response(
         request, status=error.status, code=error.code, error=error.error, message=error.message, **extra
     )
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 # What the contract adds to the body of an error; the rest of `extra` is for our own code.

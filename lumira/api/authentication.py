@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import Depends, Header
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from lumira import desk as desks
-from lumira.access import Actor, Role
-from lumira.errors import Unauthorized
+from lumira.access import Actor
+
+_BEARER: Final = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    description="A token of `lumira token create NAME`, or the one in LUMIRA_API_TOKEN.",
+)
 
 
-def _caller(authorization: Annotated[str | None, Header()] = None) -> Actor:
+def _caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Actor:
     """The actor of a request with `Authorization: Bearer <token>`. Raises Unauthorized otherwise."""
-    expected = desks.current().settings.api_token
-    scheme, _, token = (authorization or "").partition(" ")
-    known = (
-        expected is not None
-        and scheme.lower() == "bearer"
-        and hmac.compare_digest(token.strip().encode(), expected.get_secret_value().encode())
-    )
-    if not known:
-        raise Unauthorized("Send Authorization: Bearer <token> with a token of this desk.")
-    return Actor("api", Role.SUPPORT)
+    text = credentials.credentials.strip() if credentials else ""
+    return desks.current().tokens.authenticate(text)
 
 
 Caller = Annotated[Actor, Depends(_caller)]

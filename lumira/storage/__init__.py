@@ -12,5 +12,6 @@ from lumira.storage.events import Events
 from lumira.storage.orders import Orders
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
+from lumira.storage.tokens import ApiTokens
 
-__all__ = ["AuditLog", "Events", "Orders", "Reconciliations", "RevenueRows", "Store"]
+__all__ = ["ApiTokens", "AuditLog", "Events", "Orders", "Reconciliations", "RevenueRows", "Store"]

@@ -13,6 +13,7 @@ from lumira.storage.failures import Document, store_errors
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
 AUDIT: Final = "audit_entries"
+TOKENS: Final = "api_tokens"
 RECONCILIATIONS: Final = "reconciliations"
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
@@ -38,12 +39,21 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     EVENTS: [
         # One row for one event: the second delivery finds the first.
         IndexModel([("eventId", ASCENDING)], name="eventId_unique", unique=True),
-        # The delivery log, by state, newest first.
-        IndexModel([("state", ASCENDING), ("createdAt", DESCENDING)], name="state_newest"),
+        # The delivery log, newest first, of one state and of all.
+        IndexModel([("createdAt", DESCENDING), ("_id", DESCENDING)], name="createdAt_newest"),
+        IndexModel(
+            [("state", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="state_newest"
+        ),
     ],
     AUDIT: [
         # What was done to one order, in time.
         IndexModel([("order_id", ASCENDING), ("at", ASCENDING)], name="order_history"),
+    ],
+    TOKENS: [
+        # The token of a request, on each request.
+        IndexModel([("hash", ASCENDING)], name="hash_unique", unique=True),
+        # One token for one name.
+        IndexModel([("name", ASCENDING)], name="name_unique", unique=True),
     ],
 }
 

@@ -1,0 +1,58 @@
+"""API tokens, `api_tokens`: what is known of each, and the SHA-256 of its text, never the text itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pymongo import WriteConcern
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import TOKENS
+from lumira.storage.orders import BY_ID
+from lumira.tokens import Token
+
+
+class ApiTokens:
+    """Keeps and finds tokens. Every method raises StoreUnavailable when the store can't be reached."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._collection = database[TOKENS]
+        # When a token was last used is worth knowing, and not worth a request's wait for a majority.
+        self._unhurried = self._collection.with_options(write_concern=WriteConcern(w=1))
+
+    def insert(self, token: Token) -> bool:
+        """Stores a new token; False when its name is taken, by a revoked one too."""
+        document = token.model_dump(by_alias=True, exclude_none=True) | {"role": str(token.role)}
+        with store_errors():
+            try:
+                self._collection.insert_one(document)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def find_by_hash(self, hash_: str) -> Token | None:
+        """The token whose text has this SHA-256, in one look-up by a unique index."""
+        with store_errors():
+            document = self._collection.find_one({"hash": {"$eq": hash_}})
+        return Token.model_validate(document) if document else None
+
+    def all(self) -> list[Token]:
+        """Every token, revoked ones too, oldest first."""
+        with store_errors():
+            documents = list(self._collection.find())
+        return sorted(map(Token.model_validate, documents), key=lambda token: token.created_at)
+
+    def revoke(self, name: str, at: datetime) -> bool:
+        """Revokes the token of this name, keeping the first time it was; False when there is none."""
+        with store_errors():
+            document = self._collection.find_one({"name": {"$eq": name}}, {"revokedAt": 1})
+            if document is not None and document.get("revokedAt") is None:
+                self._collection.update_one({"_id": document["_id"]}, {"$set": {"revokedAt": at}}, hint=BY_ID)
+        return document is not None
+
+    def note_use(self, name: str, at: datetime) -> None:
+        """Writes when the token was last used."""
+        with store_errors():
+            self._unhurried.update_one({"name": {"$eq": name}}, {"$max": {"lastUsedAt": at}})
