@@ -28,7 +28,8 @@ _PRICES: Final = {
     Level.INITIE: ((240, 4900), (120, 2700), (0, 0)),
     Level.MYSTIQUE: ((120, 9900), (0, 4700)),
     Level.PROFOND: ((120, 19900), (0, 6700)),
-    Level.INTEGRALE: ((0, 9700),),
+    # Sold to a few in its first form; today it is announced anew and can't be bought yet.
+    Level.INTEGRALE: ((120, 9700),),
 }
 _LEVELS: Final = {Level.INITIE: 38, Level.MYSTIQUE: 36, Level.PROFOND: 23, Level.INTEGRALE: 3}
 # People buy readings in the evening, and on Sundays.
@@ -135,7 +136,8 @@ def _customer(chance: random.Random, number: int) -> tuple[str, str]:
 def _order(
     chance: random.Random, created: datetime, now: datetime, days_ago: int, name: str, email: str
 ) -> Order:
-    level = chance.choices(list(_LEVELS), list(_LEVELS.values()))[0]
+    sold = {level: weight for level, weight in _LEVELS.items() if days_ago >= _PRICES[level][-1][0]}
+    level = chance.choices(list(sold), list(sold.values()))[0]
     amount = next(price for until, price in _PRICES[level] if days_ago >= until)
     product = CATALOG[str(level)]
     status = OrderStatus.COMPLETED if amount == 0 else _status(chance, days_ago)

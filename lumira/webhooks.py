@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
+from lumira.documents import Document, Text
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
@@ -57,6 +58,24 @@ class Receipt:
     duplicate: bool
 
 
+class RecordedEvent(Document):
+    """One event of the ledger: its `state` (received, processing, processed or failed), what came of it, and
+    what was delivered. A row of the program we replaced has neither state nor attempts.
+    """
+
+    event_id: str
+    event_type: str = "?"
+    state: str = "processed"
+    outcome: Text = None
+    error: Text = None
+    attempts: int = 1
+    api_version: Text = None
+    livemode: bool | None = None
+    created_at: datetime | None = None
+    processed_at: datetime | None = None
+    data: dict[str, Any] | None = None
+
+
 class Webhooks:
     """Handles deliveries. `verify` turns raw bytes, header and secret into an event or raises."""
 
@@ -90,6 +109,13 @@ class Webhooks:
             )
         event = self._verify(payload, signature, self._secret)
         return Receipt(duplicate=self._handle(event) is None)
+
+    def page(
+        self, size: int, cursor: str | None = None, *, state: str | None = None, actor: Actor
+    ) -> tuple[list[RecordedEvent], str | None]:
+        """At most `size` events of one state, or of all, newest first, and the next page's cursor."""
+        require(actor, Permission.BROWSE)
+        return self._events.page(size, cursor, state)
 
     def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.

@@ -12,6 +12,8 @@ from pymongo.errors import DuplicateKeyError
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import EVENTS
 from lumira.storage.orders import BY_ID
+from lumira.storage.paging import newest_page
+from lumira.webhooks import RecordedEvent
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
@@ -110,6 +112,14 @@ class Events:
             "livemode": row.get("livemode"),
         }
         return {name: value for name, value in event.items() if value is not None}
+
+    def page(
+        self, size: int, cursor: str | None = None, state: str | None = None
+    ) -> tuple[list[RecordedEvent], str | None]:
+        """At most `size` events, of one state or of all, newest first, and the next page's cursor."""
+        query = {} if state is None else {"state": state}
+        found, next_cursor = newest_page(self._collection, query, size, cursor)
+        return [RecordedEvent.model_validate(row) for row in found], next_cursor
 
     def failed(self) -> list[str]:
         """The ids of the failed events, oldest first."""

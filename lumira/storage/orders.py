@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bson import ObjectId
@@ -23,14 +23,10 @@ from lumira.orders import (
 from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
+from lumira.storage.paging import MILLISECOND, newest_page
 
-# MongoDB resolves dates to the millisecond. Bounds are kept exclusive and shifted by one: an inclusive bound
-# on an index of several fields loses the documents equal to it on the embedded store.
-MILLISECOND: Final = timedelta(milliseconds=1)
-# A page looks this far back first, then further, until it is full: a bounded range is served by the index
-# alone, whatever the size of the collection.
-WINDOWS: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=60), timedelta(days=730))
-BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A timeline is for the page of one order; a list leaves it in the store.
+WITHOUT_TIMELINE: Final = {"timeline": 0}
 # The update of one document by its _id plus a condition: without the hint the embedded store scans.
 BY_ID: Final = "_id_"
 # https://www.mongodb.com/docs/manual/reference/error-codes/
@@ -111,30 +107,9 @@ class Orders:
         return found
 
     def page(self, size: int, cursor: str | None = None) -> Page:
-        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before.
-
-        Orders of the same instant are kept apart by their _id, so none is skipped or shown twice.
-        """
-        found: list[Document] = []
-        bound = datetime.now(UTC) + timedelta(days=1)
-        if cursor and (after := _parse_cursor(cursor)):
-            bound, last_id = after
-            ties = {"createdAt": {"$eq": bound}, "_id": {"$lt": last_id}}
-            found += self._newest(ties, size + 1)
-        for window in WINDOWS:
-            if len(found) > size:
-                break
-            floor = max(bound - window, BEGINNING)
-            inside = {"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}}
-            found += self._newest(inside, size + 1 - len(found))
-            bound = floor
-        else:
-            if len(found) <= size:
-                older = {"createdAt": {"$gt": BEGINNING, "$lt": bound}}
-                found += self._newest(older, size + 1 - len(found))
-        orders = [from_document(document) for document in found[:size]]
-        more = len(found) > size
-        return Page(orders, _cursor(orders[-1]) if more else None)
+        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before."""
+        found, next_cursor = newest_page(self._collection, {}, size, cursor, without=WITHOUT_TIMELINE)
+        return Page([from_document(document) for document in found], next_cursor)
 
     def set_payment_intent(
         self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
@@ -291,7 +266,7 @@ class Orders:
 
     def _newest(self, query: Mapping[str, Any], limit: int) -> Iterator[Document]:
         with store_errors():
-            cursor = self._collection.find(query, {"timeline": 0})
+            cursor = self._collection.find(query, WITHOUT_TIMELINE)
             yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
 
 
@@ -370,16 +345,3 @@ def to_document(order: Order) -> Document:
 def from_document(document: Mapping[str, Any]) -> Order:
     """Reads a stored order, ours or the other program's."""
     return Order.model_validate(document)
-
-
-def _cursor(order: Order) -> str:
-    return f"{int(order.created_at.timestamp() * 1000)}-{order.id}"
-
-
-def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId] | None:
-    """The instant and _id a cursor stands for; None for text that is no cursor."""
-    milliseconds, _, order_id = cursor.partition("-")
-    try:
-        return BEGINNING + timedelta(milliseconds=int(milliseconds)), ObjectId(order_id)
-    except (ValueError, OverflowError, InvalidId):
-        return None

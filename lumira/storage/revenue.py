@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.orders import MILLISECOND
+from lumira.storage.paging import MILLISECOND
 
 
 class RevenueRows:

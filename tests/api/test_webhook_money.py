@@ -157,3 +157,25 @@ def test_the_ledger_is_pruned_but_for_what_failed(desk, documents):
     )
     assert desk.webhooks.prune() == 1
     assert [row["eventId"] for row in documents.processed_events.find().sort("eventId")] == ["evt_2", "evt_3"]
+
+
+def test_the_ledger_is_read_page_by_page_with_the_failed_ones_apart(desk, documents, support):
+    start = datetime.now(UTC)
+    rows = [
+        {
+            "eventId": f"evt_{number}",
+            "eventType": "x",
+            "state": "failed" if number % 3 == 0 else "processed",
+            "createdAt": start - timedelta(hours=7 * number),
+        }
+        for number in range(20)
+    ]
+    documents.processed_events.insert_many(rows)
+    for state, numbers in ((None, range(20)), ("failed", range(0, 20, 3))):
+        found, cursor = [], None
+        while True:
+            page, cursor = desk.webhooks.page(4, cursor, state=state, actor=support)
+            found += [event.event_id for event in page]
+            if cursor is None:
+                break
+        assert found == [f"evt_{number}" for number in numbers]
