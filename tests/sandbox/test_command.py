@@ -13,6 +13,8 @@ import stripe
 
 from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
 
+QUICK = ",".join(["0.3"] * 500)
+
 
 def run(*options, **more):
     command = [sys.executable, "-m", "lumira.sandbox", *options]
@@ -54,7 +56,17 @@ def test_options_that_cannot_be_met(options, tmp_path):
 def test_state_survives_a_crash_and_the_given_endpoint_is_not_doubled(tmp_path, endpoint):
     state = str(tmp_path / "state.sqlite")
     secrets = {"LUMIRA_SANDBOX_KEY": "sk_test_given", "LUMIRA_SANDBOX_WEBHOOK_SECRET": "whsec_given"}
-    first = ("--state", state, "--webhook-url", "http://127.0.0.1:9/away", "--settlement-delay", "1")
+    first = (
+        "--state",
+        state,
+        "--webhook-url",
+        "http://127.0.0.1:9/away",
+        "--settlement-delay",
+        "1",
+        "--back-off",
+        QUICK,
+    )
+    second = ("--state", state, "--webhook-url", endpoint.url)
     with sandbox_process(*first, **secrets) as (address, process):
         client = client_of(address, "sk_test_given")
         intent = paid(client)
@@ -64,7 +76,7 @@ def test_state_survives_a_crash_and_the_given_endpoint_is_not_doubled(tmp_path, 
             client_of(address).v1.balance.retrieve()
         process.kill()
         process.wait()
-    with sandbox_process("--state", state, "--webhook-url", endpoint.url, **secrets) as (address, _):
+    with sandbox_process(*second, **secrets) as (address, _):
         client = client_of(address, "sk_test_given")
         assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
         assert client.v1.payment_intents.create({"amount": 4700, "currency": "eur"}, key).id == kept

@@ -1,0 +1,57 @@
+"""Every request that Lumira's own gateway sends is one that Stripe's OpenAPI document knows."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lumira import stripe_gateway
+from lumira.errors import PaymentFailed
+from tests.sandbox.conftest import KEY, RETURN_URL, CheckedRequests
+
+CALLS = {
+    "ping",
+    "create_payment_intent",
+    "update_payment_intent_metadata",
+    "confirm_payment_intent",
+    "retrieve_payment_intent",
+    "list_payment_intents",
+    "cancel_payment_intent",
+    "create_refund",
+    "list_refunds",
+}
+
+
+def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
+    monkeypatch.setattr("stripe.RequestsClient", CheckedRequests)
+    gateway = stripe_gateway.StripeGateway(KEY, api_base=address)
+    gateway.ping()
+    parameters = {
+        "amount": 4700,
+        "currency": "eur",
+        "automatic_payment_methods": {"enabled": True},
+        "description": "Oracle Lumira - Niveau Mystique",
+        "statement_descriptor_suffix": "ORACLE LUMIRA",
+        "metadata": {"productId": "mystique", "customerPhone": ""},
+    }
+    intent = gateway.create_payment_intent(parameters, uuid.uuid4().hex)
+    gateway.update_payment_intent_metadata(intent["id"], {"customerFirstName": "Ada"})
+    with pytest.raises(PaymentFailed):
+        gateway.confirm_payment_intent(
+            intent["id"], "pm_card_visa_chargeDeclined", uuid.uuid4().hex, RETURN_URL
+        )
+    paid = gateway.confirm_payment_intent(intent["id"], "pm_card_visa", uuid.uuid4().hex, RETURN_URL)
+    assert paid["status"] == "succeeded"
+    assert gateway.retrieve_payment_intent(intent["id"])["latest_charge"]["paid"]
+    other = gateway.create_payment_intent(parameters, uuid.uuid4().hex)
+    assert gateway.cancel_payment_intent(other["id"], "requested_by_customer")["status"] == "canceled"
+    refund = gateway.create_refund(paid["id"], 700, "requested_by_customer", {"by": "ada"}, uuid.uuid4().hex)
+    assert [one["id"] for one in gateway.list_refunds(paid["id"])] == [refund["id"]]
+    now = datetime.now(UTC)
+    page, _ = gateway.list_payment_intents(
+        now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
+    )
+    assert paid["id"] in [one["id"] for one in page]
+    # A method that is new to the gateway belongs above too.
+    asks = {name for name, member in vars(type(gateway)).items() if callable(member) and name[0] != "_"}
+    assert asks - {"payment_intent_url"} == CALLS
