@@ -36,6 +36,7 @@ STOP_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 0.2
 STORE_FILE: Final = "store.uri"
 SANDBOX_FILE: Final = "sandbox.url"
+SANDBOX_STATE: Final = "sandbox.sqlite"
 WEBHOOK_PATH: Final = "/api/products/webhook"
 
 
@@ -326,7 +327,7 @@ def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     webhook = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{WEBHOOK_PATH}"
     command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
-    command += ["--state", str(home / "sandbox.sqlite"), "--webhook-url", webhook]
+    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", webhook]
     command += ["--publishable-key", str(update["stripe_publishable_key"])]
     child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=secret)
     return child, update | {"stripe_api_base": f"http://127.0.0.1:{port}"}
@@ -355,6 +356,15 @@ def _sandbox_keys(home: Path, settings: Settings) -> tuple[dict[str, str], dict[
         "stripe_publishable_key": keys["publishable_key"],
         "stripe_webhook_secret": webhook_secret,
     }
+
+
+def sandbox_state(settings: Settings) -> Path | None:
+    """The state file of the sandbox that `settings` point at, when it is the one that Lumira started."""
+    try:
+        ours = _read(settings.home / SANDBOX_FILE) == settings.stripe_api_base
+    except SettingsError:
+        return None
+    return settings.home / SANDBOX_STATE if ours else None
 
 
 def _needs_sandbox(settings: Settings) -> bool:

@@ -6,14 +6,17 @@ import random
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from rich.progress import Progress
 
 from lumira.catalog import CATALOG, Level
+from lumira.embedded import sandbox_state
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Refund
+from lumira.sandbox.history import PastPayment, PastRefund, write_history
 
 if TYPE_CHECKING:
     from lumira.desk import Desk
@@ -74,16 +77,49 @@ def seed_demo(desk: Desk) -> None:
 
 
 def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
-    """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before."""
+    """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before.
+
+    With the sandbox that Lumira started, their payments are there too.
+    """
     zone = desk.settings.business_timezone
     made = generate(orders, days, seed, zone=zone, now=datetime.now(UTC))
+    state = sandbox_state(desk.settings)
     inserted = 0
     with Progress(transient=True) as progress:
         bar = progress.add_task("Seeding orders", total=orders)
         for batch in _batched(made):
-            inserted += desk.orders.insert_many(batch)
+            inserted += desk.orders.insert_many(_at_stripe(batch, state) if state else batch)
             progress.advance(bar, len(batch))
     return inserted
+
+
+def _at_stripe(orders: list[Order], state: Path) -> list[Order]:
+    """The orders, their payments written into the sandbox, which names the refunds."""
+    paid = [order for order in orders if not order.is_free]
+    refunds = write_history(state, [_past_payment(order) for order in paid])
+    named = {
+        order.id: [
+            refund.model_copy(update={"id": name})
+            for refund, name in zip(order.refunds, refunds[str(order.payment_intent_id)], strict=True)
+        ]
+        for order in paid
+    }
+    return [order.model_copy(update={"refunds": named.get(order.id, [])}) for order in orders]
+
+
+def _past_payment(order: Order) -> PastPayment:
+    return PastPayment(
+        id=str(order.payment_intent_id),
+        amount=order.amount,
+        currency=order.currency,
+        created=order.created_at,
+        settled=order.completed_at or order.updated_at,
+        status=str(order.stripe_status),
+        description=f"Oracle Lumira - {order.product_name}",
+        metadata={key: str(value) for key, value in order.metadata.items()},
+        decline_code=order.failure_code,
+        refunds=tuple(PastRefund(made.amount, made.created_at, made.reason) for made in order.refunds),
+    )
 
 
 def generate(orders: int, days: int, seed: int, *, zone: ZoneInfo, now: datetime) -> Iterator[Order]:
@@ -146,8 +182,9 @@ def _order(
     by = {"api": "api", "desk": "support", "stripe": "stripe"}[source]
     timeline = [TimelineEntry(at=created, kind="order.created", by=by)]
     settled = created + timedelta(seconds=chance.randint(20, 400))
+    order_id = f"{int(created.timestamp()):08x}{identifier[:16]}"
     order = Order(
-        id=f"{int(created.timestamp()):08x}{identifier[:16]}",
+        id=order_id,
         product_id=product.id,
         customer_email=email,
         customer_name=name,
@@ -165,6 +202,7 @@ def _order(
             "customerName": name,
             "customerPhone": "",
             "source": source,
+            "orderId": order_id,
             **({"freeProduct": True} if amount == 0 else {}),
         },
         livemode=False,

@@ -44,3 +44,19 @@ def test_seeding_twice_adds_nothing(desk, capsys):
     assert insert_orders(desk, orders=50, days=30, seed=9) == 0
     seed_demo(desk)
     assert sum(1 for _ in desk.store.database.productorders.find({}, {"_id": 1})) == 50
+
+
+def test_seeded_orders_agree_with_the_sandbox_they_are_written_to(settings, tmp_path, admin):
+    from datetime import timedelta
+
+    from lumira.embedded import running
+    from tests.conftest import opened
+
+    alone = settings.model_copy(update={"stripe_secret_key": None, "stripe_api_base": None})
+    with running(alone) as complete, opened(complete) as desk:
+        assert insert_orders(desk, orders=120, days=10, seed=3) == 120
+        since = datetime.now(UTC) - timedelta(days=12)
+        report = desk.reconciliation.run(since, actor=admin)
+        assert report.payment_intents > 50
+        assert report.differences == []
+        assert insert_orders(desk, orders=120, days=10, seed=3) == 0
