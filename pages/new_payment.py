@@ -23,7 +23,7 @@ def show_form() -> None:
     wrong = {"product": st.container()}
     form, summary = st.columns(2)
     with form, st.container(border=True, height="stretch"):
-        st.markdown(f"#### {text('new_payment.customer')}")
+        st.subheader(text("new_payment.customer"), anchor=False)
         st.caption(text("new_payment.optional"))
         for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
             st.text_input(
@@ -41,7 +41,7 @@ def show_form() -> None:
                 [{"key": "", "value": ""}],
                 num_rows="dynamic",
                 column_config={
-                    "key": st.column_config.TextColumn(text("new_payment.metadata.key")),
+                    "key": st.column_config.TextColumn(text("new_payment.metadata.key"), width="medium"),
                     "value": st.column_config.TextColumn(text("new_payment.metadata.value"), width="large"),
                 },
                 key="metadata",
@@ -50,7 +50,7 @@ def show_form() -> None:
             )
         wrong["metadata"] = st.container()
     with summary, st.container(border=True, height="stretch"):
-        st.markdown(f"#### {text('new_payment.summary')}")
+        st.subheader(text("new_payment.summary"), anchor=False)
         if product:
             product_cards.show(product)
             st.caption(text("new_payment.will_give" if product.is_free else "new_payment.will_pay"))
@@ -119,21 +119,21 @@ def show_result(order_id: str) -> None:
         order_details.show_state(order)
         payment_actions.show_problem(order)
         show_outcome(order)
-        order_details.show_facts(order, ids=False)
         if waits and order.payment_intent_id and not order.livemode:
-            st.markdown(f"#### {text('result.pay')}")
+            st.subheader(text("result.pay"), anchor=False)
             payment_actions.pay_with_test_card(order)
         if waits and order.payment_intent_id:
             with st.container(horizontal=True):
                 payment_actions.refresh(order)
                 payment_actions.cancel(order)
             payment_actions.follow(order)
+        order_details.show_facts(order, ids=False)
     with how:
         with st.container(border=True):
-            st.markdown(f"#### {text('result.to_copy')}")
+            st.subheader(text("result.to_copy"), anchor=False)
             show_ids(order)
         with st.container(border=True):
-            st.markdown(f"#### {text('order.timeline')}")
+            st.subheader(text("order.timeline"), anchor=False)
             order_details.show_timeline(order)
 
 

@@ -105,7 +105,7 @@ def show_open_order(order_id: str) -> None:
     with state:
         order_details.show_state(order)
     order_details.show_facts(order)
-    st.markdown(f"#### {text('order.timeline')}")
+    st.subheader(text("order.timeline"), anchor=False)
     order_details.show_timeline(order)
 
 
@@ -114,7 +114,7 @@ def show_empty() -> None:
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         where = "orders.page_empty" if after else "orders.empty"
         st.space("small")
-        st.markdown(f"### {text(where)}", text_alignment="center", width="content")
+        st.subheader(text(where), anchor=False, text_alignment="center", width="content")
         st.markdown(text(f"{where}.next"), text_alignment="center", width="content")
         if after:
             st.button(text("orders.newest"), icon=":material/first_page:", on_click=turn_to, args=(None,))

@@ -35,7 +35,7 @@ def show_empty(free: int) -> None:
     """What to do when nothing was earned."""
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.markdown(f"### {text('revenue.empty')}", text_alignment="center", width="content")
+        st.subheader(text("revenue.empty"), anchor=False, text_alignment="center", width="content")
         if free:
             name = "revenue.only_free.one" if free == 1 else "revenue.only_free"
             only_free = text(name, free=number(free))
@@ -91,7 +91,7 @@ if now.gross or now.refunds:
     bars = periods.starts(first, last, width)
     with st.container(border=True):
         charts.show_revenue(rows, bars, width, currency)
-    st.markdown(f"#### {text('revenue.table')}")
+    st.subheader(text("revenue.table"), anchor=False)
     tables.show_revenue(rows, bars, width, currency)
 else:
     show_empty(now.free)

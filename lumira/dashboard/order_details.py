@@ -20,8 +20,11 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
+from lumira.validation import OWN_METADATA
 
 _COPIED: Final = ("order.payment_intent", "order.id")
+# What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
+_HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
 # A timeline keeps Stripe's own English sentence: these are the ones of https://docs.stripe.com/declines/codes
 # we have words for in both languages.
 _STRIPE_SENTENCES: Final = {
@@ -96,8 +99,9 @@ def show_timeline(order: Order) -> None:
 
 
 def facts(order: Order) -> list[tuple[str, str]]:
-    """The facts known of an order, as (label, value); what is unknown is left out."""
-    return [(text(name), value) for name, value in _facts(order) if value]
+    """The facts known of an order, as (label, value); what is unknown is left out, staff's own come last."""
+    added = [(key, str(value)) for key, value in order.metadata.items() if key not in _HOUSE_METADATA]
+    return [(text(name), value) for name, value in _facts(order) if value] + added
 
 
 def _facts(order: Order) -> Iterator[tuple[str, str | None]]:

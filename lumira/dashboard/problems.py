@@ -39,6 +39,8 @@ def headline(error: LumiraError) -> str:
     """What happened, in a sentence."""
     if isinstance(error, PaymentFailed):
         return text("result.declined", reason=failure_reason(error.extra.get("declineCode")))
+    if duplicate := error.extra.get("duplicate"):
+        return text("new_payment.metadata.twice", key=plain(duplicate))
     return text_or(f"error.{error.code}", error.error)
 
 

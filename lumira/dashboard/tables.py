@@ -23,7 +23,6 @@ _ROW_HEIGHT: Final = 38
 _ROWS_SHOWN: Final = 16
 _HEADER_HEIGHT: Final = 38
 # What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
-_TINT: Final = "40"
 _QUIET: Final = "#8B859538"
 _STRIPE_STATUSES: Final = (
     "requires_payment_method",
@@ -104,7 +103,9 @@ def selected_row(key: str) -> int | None:
 def _order_columns(narrow: bool) -> dict[str, Any]:
     config = st.column_config
     levels = {level_name(level): colour for level, colour in LEVEL_COLOURS.items()}
-    statuses = {text(f"status.{status}"): STATUS_COLOURS[status] + _TINT for status in OrderStatus}
+    # A colour of status needs more of itself on the night than on paper.
+    tint = "40" if st.context.theme.type == "light" else "80"
+    statuses = {text(f"status.{status}"): STATUS_COLOURS[status] + tint for status in OrderStatus}
     there = {stripe_status_name(status): _QUIET for status in _STRIPE_STATUSES}
     there |= {f"{DISAGREES}{name}": DISAGREES_COLOUR for name in there}
     if narrow:
@@ -118,13 +119,13 @@ def _order_columns(narrow: bool) -> dict[str, Any]:
             timezone=session.timezone().key,
             width=100 if narrow else 130,
         ),
-        "level": _chips(text("orders.level"), levels, width=88),
-        "customer": config.TextColumn(text("orders.customer"), width=130 if narrow else 160),
-        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=80 if narrow else 90),
+        "level": _chips(text("orders.level"), levels, width=86),
+        "customer": config.TextColumn(text("orders.customer"), width=120 if narrow else 160),
+        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=74 if narrow else 90),
         "refunded": config.TextColumn(text("orders.refunded"), alignment="right", width=90),
         "status": _chips(text("orders.status"), statuses, width=110),
         "stripe_status": _chips(
-            text("orders.stripe_status"), there, width=128, help=text("orders.stripe_status.help")
+            text("orders.stripe_status"), there, width=138, help=text("orders.stripe_status.help")
         ),
         "payment_intent": config.LinkColumn(
             text("orders.payment_intent"), display_text=r"/([^/]+)$", width=190
@@ -143,7 +144,7 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
     frame = revenue_frame(by_period, bars, width, currency)
     name, *figures = frame.columns
     columns: dict[str, Any] = {
-        figure: st.column_config.TextColumn(alignment="right", width="small") for figure in figures
+        figure: st.column_config.TextColumn(alignment="right", width=112) for figure in figures
     }
     columns[name] = st.column_config.TextColumn(pinned=True, alignment="left", width=200)
     st.dataframe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -44,6 +45,17 @@ class Served:
 
     url: str
     home: Path
+
+    def pay_elsewhere(self, payment_intent_id: str, link: str) -> None:
+        """Pays at the sandbox, as a customer would at a checkout: the desk hears of it by webhook only."""
+        key = json.loads((self.home / "sandbox.json").read_text())["secret_key"]
+        request = Request(
+            f"{link.partition('/payment_intents')[0]}/v1/payment_intents/{payment_intent_id}/confirm",
+            data=b"payment_method=pm_card_visa&return_url=http://127.0.0.1/",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        with urlopen(request, timeout=10) as answer:
+            assert json.load(answer)["status"] == "succeeded"
 
     def processed(self, event_type: str, payment_intent_id: str) -> bool:
         """Whether the webhook of this event was received and settled."""

@@ -110,6 +110,14 @@ def test_a_reload_in_the_middle_loses_nothing(open_page):
     expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
 
 
+def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
+    page = open_page("/new-payment")
+    payment_intent = create(page, 1, "webhook@example.com")
+    served.pay_elsewhere(payment_intent, page.get_by_role("link", name="Stripe local").get_attribute("href"))
+    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("Stripe a encaissé le paiement.")).to_be_visible()
+
+
 def test_a_clicked_row_opens_its_order(open_page):
     page = open_page("/new-payment")
     create(page, 1, "row@example.com")

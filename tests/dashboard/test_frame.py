@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import errors
-from lumira.dashboard import navigation, problems, texts
+from lumira.dashboard import attempt, navigation, problems, texts
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 from tests.conftest import opened
 from tests.dashboard.conftest import ROUTER, shown
@@ -45,7 +45,9 @@ def test_the_language_is_changed_in_the_sidebar(open_page):
 
 
 def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
-    documents.productorders.insert_one({"paymentIntentId": "pi_broken", "createdAt": "not a date"})
+    documents.productorders.insert_one(
+        {"paymentIntentId": "pi_broken", "createdAt": "not a date"}, bypass_document_validation=True
+    )
     app = open_page("orders", order="pi_broken")
     assert not app.exception
     assert "INTERNAL_SERVER_ERROR" in app.error[0].value
@@ -107,6 +109,15 @@ def test_every_error_a_page_can_meet_has_words():
     for error in met:
         assert f"error.{error.code}" in texts._TEXTS
         assert f"error.{error.code}.next" in texts._TEXTS
+
+
+def test_metadata_rows_become_metadata():
+    rows = [{"key": " campaign ", "value": "noël"}, {"key": "", "value": ""}, {"key": None, "value": None}]
+    assert attempt.metadata_of(rows) == {"campaign": "noël"}
+    with pytest.raises(errors.InvalidMetadata) as twice:
+        attempt.metadata_of([{"key": "a", "value": "1"}, {"key": "a", "value": "2"}])
+    assert problems.headline(twice.value) == "La clé «\u00a0a\u00a0» est là deux fois."
+    assert problems.field_of(twice.value) == "metadata"
 
 
 def test_text_from_outside_is_no_markdown():

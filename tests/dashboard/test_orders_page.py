@@ -86,11 +86,13 @@ def test_a_cursor_that_is_none_shows_the_first_page(open_page, desk):
 
 @pytest.mark.parametrize("by", ["id", "payment_intent_id"])
 def test_an_order_is_opened_by_any_of_its_ids(open_page, desk, by):
-    order = make(desk, 1, customer_name="Anaïs", metadata={"customerPhone": "+33612345678"})
+    order = make(
+        desk, 1, customer_name="Anaïs", metadata={"customerPhone": "+33612345678", "campaign": "noël"}
+    )
     app = open_page("orders")
     app.text_input(key="search").set_value(f"  {getattr(order, by)} ").run()
     assert app.query_params["order"] == getattr(order, by)
-    for fact in ("Anaïs", "person1@example.com", "+33612345678", order.id, "pi_number1"):
+    for fact in ("Anaïs", "person1@example.com", "+33612345678", "campaign", "noël", order.id, "pi_number1"):
         assert fact in shown(app)
     app.button(key="close-order").click().run()
     assert "order" not in app.query_params
