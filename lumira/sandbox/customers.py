@@ -27,6 +27,7 @@ def create(call: Call, params: Parameters) -> StripeObject:
     """Make a customer, with a PaymentMethod attached if one is given: POST /v1/customers."""
     customer = shapes.customer(call.now)
     customer |= _changes(customer, params)
+    _drop_unset(customer)
     call.save(customer)
     call.emit("customer.created", customer)
     if "payment_method" in params:
@@ -38,6 +39,7 @@ def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Change a customer: POST /v1/customers/:id."""
     customer = call.find("customer", identifier)
     if previous := changed(customer, _changes(customer, params)):
+        _drop_unset(customer)
         call.save(customer)
         call.emit("customer.updated", customer, previous)
     return customer
@@ -53,6 +55,13 @@ def _changes(customer: StripeObject, params: Parameters) -> StripeObject:
     if changes.get("address"):
         changes["address"] = {**shapes.NO_ADDRESS, **changes["address"]}
     return changes
+
+
+def _drop_unset(customer: StripeObject) -> None:
+    """Some fields are absent, not null, while they have no value."""
+    for name in COPIED_WHEN_GIVEN:
+        if customer.get(name, "") is None:
+            del customer[name]
 
 
 def check_email(email: str | None, param: str) -> None:
