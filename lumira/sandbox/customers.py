@@ -38,8 +38,9 @@ def create(call: Call, params: Parameters) -> StripeObject:
 def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Change a customer: POST /v1/customers/:id."""
     customer = call.find("customer", identifier)
-    if previous := changed(customer, _changes(customer, params)):
-        _drop_unset(customer)
+    previous = changed(customer, _changes(customer, params))
+    _drop_unset(customer)
+    if previous:
         call.save(customer)
         call.emit("customer.updated", customer, previous)
     return customer
