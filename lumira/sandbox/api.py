@@ -161,8 +161,7 @@ class Api:
             if endpoint != request.url.path:
                 raise idempotency_error(
                     "Keys for idempotent requests can only be used for the same endpoint they were first "
-                    "used "
-                    f"for ('{request.url.path}' vs '{endpoint}'). Try using a key other than '{key}' if you "
+                    f"used for ('{request.url.path}' vs '{endpoint}'). Try using a key other than '{key}' if you "
                     "meant to execute a different request."
                 )
             if former_request != fingerprint:
@@ -208,6 +207,8 @@ class Api:
             except StripeError as error:
                 if not error.keeps_changes:
                     self.store.rollback()
+                if call.publishable and "payment_intent" in error.error:
+                    error.error["payment_intent"] = shapes.for_browser(error.error["payment_intent"])
                 answer, status, headers = {"error": error.error}, error.status, error.headers
                 executed = not error.validation
             content = _json(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from lumira.sandbox.deliveries import BACK_OFF, Deliveries
 from lumira.sandbox.faults import Faults
 from lumira.sandbox.resources import TASKS
 from lumira.sandbox.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -94,10 +97,13 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
         store.begin()
         while task := store.take_task(api.now()):
             kind, identifier = task
-            TASKS[kind](
-                Call(store, api.now(), settlement_delay=api.settlement_delay, country=api.country),
-                identifier,
-            )
+            call = Call(store, api.now(), settlement_delay=api.settlement_delay, country=api.country)
+            try:
+                TASKS[kind](call, identifier)
+            except Exception:  # one task that can't be done must not keep the others waiting
+                logger.exception("%s of %s failed", kind, identifier)
+                store.rollback()
+                store.take_task(api.now())
             deliveries.wake.set()
             store.commit()
             store.begin()

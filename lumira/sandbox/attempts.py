@@ -8,7 +8,7 @@ from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
 from lumira.sandbox.cards import BANK_ACCOUNTS_BY_FINGERPRINT, BY_FINGERPRINT, DECLINES, Card, Decline
 from lumira.sandbox.disputes import open_dispute
-from lumira.sandbox.errors import StripeError, StripeObject
+from lumira.sandbox.errors import StripeError, StripeObject, invalid_request
 from lumira.sandbox.ledger import record
 from lumira.sandbox.money import processing_fee
 from lumira.sandbox.parameters import Parameters
@@ -16,6 +16,10 @@ from lumira.sandbox.parameters import Parameters
 AUTHENTICATION_FAILURE = (
     "We are unable to authenticate your payment method. Please choose a different payment method and try "
     "again."
+)
+MANDATE_MISSING = (
+    "This PaymentIntent requires a mandate, but no existing mandate was found. Collect mandate acceptance "
+    "from the customer and try again, providing acceptance data in the mandate_data parameter."
 )
 
 
@@ -28,8 +32,11 @@ def attempt(call: Call, intent: StripeObject, params: Parameters) -> StripeObjec
     method = call.find("payment_method", intent["payment_method"])
     intent |= {"last_payment_error": None, "next_action": None}
     if method["type"] == "sepa_debit":
+        # Stripe.js collects the mandate by itself; a server has to say that the customer gave one.
+        if not params.get("mandate_data") and not call.publishable:
+            raise invalid_request(MANDATE_MISSING, code="payment_intent_mandate_invalid")
         return _debit(call, intent, method)
-    card = BY_FINGERPRINT.get(method["card"]["fingerprint"]) or Card(method["card"]["fingerprint"])
+    card = BY_FINGERPRINT[method["card"]["fingerprint"]]
     if _needs_authentication(card, intent, params):
         if params.get("off_session") or params.get("error_on_requires_action"):
             raise _declined(call, intent, method, card, DECLINES["authentication_required"])
@@ -141,10 +148,7 @@ def _debit(call: Call, intent: StripeObject, method: StripeObject) -> StripeObje
     """A SEPA direct debit: processing, until the bank answers."""
     charge = _charge(call, intent, method)
     charge |= {
-        "outcome": {
-            **shapes.outcome(Card(""), None, None, blocked=False),
-            "network_status": "approved_by_network",
-        },
+        "outcome": shapes.outcome(Card(""), None, None, blocked=False),
         "payment_method_details": shapes.sepa_debit_details(method["sepa_debit"]),
         "status": "pending",
     }
@@ -264,5 +268,4 @@ def _declined(
     call.save(charge)
     call.emit("charge.failed", charge)
     _fail(call, intent, error)
-    shown = shapes.for_browser(intent) if call.publishable else intent
-    return StripeError(402, {**error, "payment_intent": shown}, keeps_changes=True)
+    return StripeError(402, {**error, "payment_intent": intent}, keeps_changes=True)

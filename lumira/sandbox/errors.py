@@ -98,8 +98,7 @@ def idempotency_key_in_use(key: str) -> StripeError:
     """409: the first request with this key is still under way."""
     message = (
         "There is currently another in-progress request using this Idempotent Key (that probably means you "
-        "submitted "
-        f"twice, and the other request is still going through): {key}. Please try again later."
+        f"submitted twice, and the other request is still going through): {key}. Please try again later."
     )
     error = {"code": "idempotency_key_in_use", "message": message, "type": "idempotency_error"}
     return StripeError(409, error, validation=True, headers={"Stripe-Should-Retry": "true"})

@@ -110,8 +110,7 @@ def _card(call: Call, typed: Parameters) -> StripeObject:
                 "code": "card_declined",
                 "decline_code": "test_mode_live_card",
                 "message": "Your card was declined. Your request was in test mode, but used a non test card. "
-                "For a list "
-                "of valid test cards, visit: https://stripe.com/docs/testing.",
+                "For a list of valid test cards, visit: https://stripe.com/docs/testing.",
                 "type": "card_error",
             },
         )

@@ -45,7 +45,7 @@ CONFIRMABLE = UPDATABLE
 # What may change in any state; the rest only while nothing has been paid.
 ALWAYS_UPDATABLE = words("description metadata payment_details receipt_email shipping transfer_group")
 COPIED = words(
-    "allowed_payment_method_types capture_method confirmation_method customer customer_account description "
+    "allowed_payment_method_types capture_method confirmation_method customer description "
     "excluded_payment_method_types receipt_email setup_future_usage shipping statement_descriptor_suffix "
     "transfer_group"
 )

@@ -6,6 +6,13 @@ import stripe
 
 from tests.sandbox.conftest import RETURN_URL, client_of, eventually, paid
 
+MANDATE = {
+    "customer_acceptance": {
+        "type": "online",
+        "online": {"ip_address": "127.0.0.1", "user_agent": "tests"},
+    }
+}
+
 
 def refused(call, *args):
     with pytest.raises(stripe.StripeError) as caught:
@@ -160,8 +167,10 @@ def test_a_direct_debit_is_processing_and_settles_later(client):
             "billing_details": {"name": "Ada", "email": "ada@example.com"},
         }
     )
-    intent = paid(client, method.id)
+    intent = paid(client, method.id, mandate_data=MANDATE)
     assert intent.status == "processing"
+    without = refused(lambda: paid(client, method.id))
+    assert without.code == "payment_intent_mandate_invalid"
     read = lambda: client.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]})  # noqa: E731
     settled = eventually(read, lambda intent: intent.status != "processing")
     assert (settled.status, settled.latest_charge.paid) == ("succeeded", True)
@@ -175,7 +184,7 @@ def test_a_direct_debit_may_fail(client):
             "billing_details": {"name": "Ada", "email": "ada@example.com"},
         }
     )
-    intent = paid(client, method.id)
+    intent = paid(client, method.id, mandate_data=MANDATE)
     settled = eventually(
         lambda: client.v1.payment_intents.retrieve(intent.id), lambda intent: intent.status != "processing"
     )

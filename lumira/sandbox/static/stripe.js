@@ -317,8 +317,13 @@
         if (event.origin === API && event.data?.lumiraSandbox === "authenticated") done();
       };
       window.addEventListener("message", heard);
-      dialog.querySelector("button").addEventListener("click", done);
-      dialog.addEventListener("cancel", (event) => { event.preventDefault(); done(); });
+      // Closing the page refuses.
+      const refuse = async () => {
+        await fetch(url, { method: "POST", mode: "no-cors", body: new URLSearchParams({ accepted: "no" }) }).catch(() => {});
+        done();
+      };
+      dialog.querySelector("button").addEventListener("click", refuse);
+      dialog.addEventListener("cancel", (event) => { event.preventDefault(); refuse(); });
       dialog.querySelector("iframe").src = `${url}&locale=${language}`;
       document.body.append(dialog);
       dialog.showModal();

@@ -1,0 +1,134 @@
+"""The stand-in for Stripe.js and the control page, in a real browser."""
+
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.sandbox.conftest import client_of
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+]
+
+CHECKOUT = """<!doctype html><body>
+<form id="form"><div id="payment"></div><button id="pay">Pay</button></form>
+<output id="result"></output><script src="{address}/js/stripe.js"></script><script>
+const stripe = Stripe("pk_test_page");
+const elements = stripe.elements({options});
+elements.create("payment").on("ready", () => {{ result.textContent = "ready"; }}).mount("#payment");
+form.onsubmit = async (event) => {{
+  event.preventDefault();
+  result.textContent = "";
+  const {{ error, paymentIntent }} = await stripe.confirmPayment({{
+    elements, confirmParams: {{ return_url: location.href }}, redirect: "if_required",
+  }});
+  result.textContent = error ? `${{error.code}}: ${{error.message}}` : paymentIntent.status;
+}};
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def checkout():
+    """Serve a page from another origin, as a shop would; answers its address."""
+    pages = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(pages[-1].encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+        def publish(page):
+            pages.append(page)
+            return f"http://127.0.0.1:{server.server_port}/"
+
+        yield publish
+        server.shutdown()
+
+
+def test_a_french_checkout_declined_refused_and_paid(browser, checkout, serve):
+    address = serve()
+    client = client_of(address)
+    intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
+    variables = {"colorPrimary": "#D4AF37", "colorBackground": "#0F0B19", "borderRadius": "12px"}
+    options = {"clientSecret": intent.client_secret, "locale": "fr", "appearance": {"variables": variables}}
+    with browser.new_page() as page:
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(checkout(CHECKOUT.format(address=address, options=json.dumps(options))))
+
+        def pay(number, **typed):
+            page.fill("input[name=number]", number)
+            page.fill("input[name=expiry]", "1234")
+            page.fill("input[name=cvc]", typed.get("cvc", "123"))
+            page.click("#pay")
+
+        def result(text):
+            page.wait_for_function("text => result.textContent.includes(text)", arg=text, timeout=5000)
+
+        result("ready")
+        assert "Bac à sable Lumira" in page.inner_text("#payment [role=note]")
+        field = page.locator("input[name=number]")
+        assert field.evaluate("input => getComputedStyle(input).borderRadius") == "12px"
+        assert field.evaluate("input => getComputedStyle(input).backgroundColor") == "rgb(15, 11, 25)"
+        pay("4242", cvc="")
+        result("incomplete_number: Votre numéro de carte est incomplet.")
+        pay("4000000000009995")
+        result("card_declined: Votre carte n’a pas les fonds suffisants.")
+        bank = page.frame_locator("iframe[name=lumira-sandbox-3ds]")
+        pay("4000000000003220")
+        bank.get_by_role("button", name="Faire échouer").click()
+        result("payment_intent_authentication_failure: Nous n’avons pas pu authentifier")
+        pay("4000000000003220")
+        page.get_by_role("button", name="Fermer").click()
+        result("payment_intent_authentication_failure")
+        pay("4000000000003220")
+        bank.get_by_role("button", name="Réussir").click()
+        result("succeeded")
+        assert problems == []
+    assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
+
+
+def test_the_control_page_shows_and_switches(browser, serve):
+    address = serve()
+    client = client_of(address)
+    intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur", "description": "Oracle"})
+    with browser.new_page() as page:
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"{address}/payment_intents/{intent.id}")
+        page.get_by_role("cell", name="Oracle").wait_for()
+        page.wait_for_function("id => detail.textContent.includes(id)", arg=intent.id)
+        with page.expect_response("**/_sandbox/deliveries"):
+            page.select_option("#mode", "off")
+        with page.expect_response("**/_sandbox/faults"):
+            page.get_by_role("button", name="Arm").click()
+        page.get_by_text("armed: 1 × 429").wait_for()
+        page.get_by_role("button", name="event 1").click()
+        page.get_by_role("cell", name="payment_intent.created").click()
+        assert problems == []
