@@ -159,30 +159,33 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
 
 def revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:
     """The revenue table in the reader's words: a total, then one row a bar, newest first."""
-    earned = by_period.groupby("level")["gross"].sum()
-    levels = [level for level in LEVEL_COLOURS if earned.get(level, 0)]
-    rows = [_revenue_row(text("revenue.total"), by_period, levels, currency)]
-    for start in reversed(bars):
-        inside = by_period[by_period["day"] == pd.Timestamp(start)]
-        rows.append(_revenue_row(period(start, width), inside, levels, currency))
-    return pd.DataFrame(rows)
+    figures = ["gross", "refunds", "net", "orders", "free"]
+    by_level = by_period.pivot_table(
+        index="day", columns="level", values="gross", aggfunc="sum", fill_value=0
+    )
+    levels = [level for level in LEVEL_COLOURS if level in by_level and by_level[level].any()]
+    sums = by_period.groupby("day")[figures].sum().join(by_level[levels]).to_dict("index")
+    nothing = dict.fromkeys([*figures, *levels], 0)
+    total = {name: sum(row[name] for row in sums.values()) for name in nothing}
+    named = [(text("revenue.total"), total)] + [
+        (period(start, width), sums.get(pd.Timestamp(start), nothing)) for start in reversed(bars)
+    ]
+    return pd.DataFrame([_revenue_row(name, row, levels, currency) for name, row in named])
 
 
-def _revenue_row(name: str, rows: pd.DataFrame, levels: list[str], currency: str) -> dict[str, str]:
-    def sum_of(column: str, among: pd.DataFrame = rows) -> str:
-        amount = int(among[column].sum())
-        return money(amount, currency) if amount else NOTHING
+def _revenue_row(name: str, row: dict[Any, int], levels: list[str], currency: str) -> dict[str, str]:
+    def amount(figure: str) -> str:
+        return money(int(row[figure]), currency) if row[figure] else NOTHING
 
-    def count_of(column: str) -> str:
-        count = int(rows[column].sum())
-        return number(count) if count else NOTHING
+    def count(figure: str) -> str:
+        return number(int(row[figure])) if row[figure] else NOTHING
 
     return {
         text("revenue.range"): name[:1].upper() + name[1:],
-        **{level_name(level): sum_of("gross", rows[rows["level"] == level]) for level in levels},
-        text("revenue.gross"): sum_of("gross"),
-        text("revenue.refunds"): sum_of("refunds"),
-        text("revenue.net"): sum_of("net"),
-        text("revenue.orders"): count_of("orders"),
-        text("revenue.free"): count_of("free"),
+        **{level_name(level): amount(level) for level in levels},
+        text("revenue.gross"): amount("gross"),
+        text("revenue.refunds"): amount("refunds"),
+        text("revenue.net"): amount("net"),
+        text("revenue.orders"): count("orders"),
+        text("revenue.free"): count("free"),
     }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from babel.dates import format_date, format_datetime
@@ -591,7 +592,11 @@ def text_or(name: str, otherwise: str, **values: object) -> str:
 
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as the reader writes it."""
-    return format_money(amount, currency, session.language())
+    return _money(amount, currency, session.language())
+
+
+# A table writes the same few prices hundreds of times, and Babel takes its time over each.
+_money = lru_cache(maxsize=4096)(format_money)
 
 
 def number(value: int) -> str:
