@@ -161,8 +161,8 @@ class Api:
             if endpoint != request.url.path:
                 raise idempotency_error(
                     "Keys for idempotent requests can only be used for the same endpoint they were first "
-                    f"used for ('{request.url.path}' vs '{endpoint}'). Try using a key other than '{key}' if you "
-                    "meant to execute a different request."
+                    f"used for ('{request.url.path}' vs '{endpoint}'). Try using a key other than '{key}' "
+                    "if you meant to execute a different request."
                 )
             if former_request != fingerprint:
                 raise idempotency_error(

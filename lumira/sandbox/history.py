@@ -131,5 +131,6 @@ def _settle(call: QuietCall, payment: PastPayment) -> None:
 
 
 def _confirm(call: QuietCall, payment: PastPayment, method: str) -> None:
-    return_url = "https://example.com/"
-    payments.confirm(call, payment.id, {"payment_method": method, "return_url": return_url})
+    mandate = {"customer_acceptance": {"type": "offline"}}  # a direct debit needs one; a card doesn't mind
+    params = {"payment_method": method, "return_url": "https://example.com/", "mandate_data": mandate}
+    payments.confirm(call, payment.id, params)

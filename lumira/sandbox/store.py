@@ -107,7 +107,8 @@ class Store:
     def begin(self) -> None:
         """Start a transaction, if none is open."""
         if not self.connection.in_transaction:
-            self.connection.execute("BEGIN")
+            # Another process may write to the file too (see history.py): wait for it now, not half-way.
+            self.connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Keep what was done since `begin`."""
