@@ -114,7 +114,8 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
 
 class TimelineEntry(Document):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
-    an `amount` in minor units of the order's currency, a request of ours its idempotency key as `attempt_id`.
+    an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
+    idempotency key as `attempt_id`.
     """
 
     at: datetime
@@ -125,6 +126,7 @@ class TimelineEntry(Document):
     event_id: Text = None
     attempt_id: Text = None
     amount: int | None = None
+    code: Text = None
     note: Text = None
 
 

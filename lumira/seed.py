@@ -247,6 +247,7 @@ def _settled(chance: random.Random, order: Order, at: datetime, now: datetime) -
                 by="stripe",
                 before=before,
                 after=order.status,
+                code=update.get("failure_code"),
                 note=note,
             )
         )

@@ -315,6 +315,7 @@ def _entry(
         before=before,
         after=observation.status,
         event_id=event_id,
+        code=observation.failure_code if observation.status is OrderStatus.FAILED else None,
         note=observation.failure_message if observation.status is OrderStatus.FAILED else None,
     )
 
