@@ -99,7 +99,7 @@ def expand(
         parts = path.split(".")
         if len(parts) - (parts[0] == "data") > DEEPEST:
             message = f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}"
-            raise invalid_request(message, param="expand", code="invalid_expand")
+            raise invalid_request(message)
         _expand(call, body, parts, path, extras)
     return body
 
@@ -134,4 +134,4 @@ def _expand(
 
 
 def _unexpandable(path: str, hint: str = "") -> Exception:
-    return invalid_request(f"This property cannot be expanded ({path}).{hint}", param="expand")
+    return invalid_request(f"This property cannot be expanded ({path}).{hint}")

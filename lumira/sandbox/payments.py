@@ -28,9 +28,10 @@ NEEDS_RETURN_URL = (
     "Payment Intents."
 )
 STATEMENT_DESCRIPTOR_REFUSED = (
-    "The `statement_descriptor` parameter is not supported for PaymentIntents that accept cards. Please use "
-    "`statement_descriptor_suffix` instead. See "
-    "https://docs.stripe.com/get-started/account/statement-descriptors"
+    "The statement_descriptor parameter is not supported for the payment_method_type `card`. To continue "
+    "supporting payment_method_type `card`, please pass in `statement_descriptor_suffix` or remove the "
+    "`statement_descriptor` parameter altogether. Please see https://support.stripe.com/questions/"
+    "use-of-the-statement-descriptor-parameter-on-paymentintents-for-card-charges for additional details."
 )
 ONLY_WITH_CONFIRM = (
     "error_on_requires_action",

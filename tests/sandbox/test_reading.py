@@ -85,7 +85,8 @@ def test_expanding(client, customer):
     listed = client.v1.payment_intents.list({"customer": customer.id, "expand": ["data.latest_charge"]})
     assert listed.data[0].latest_charge.amount == 4700
     assert "data.customer" in refused(client.v1.payment_intents.list, {"expand": ["customer"]}).user_message
-    assert refused(client.v1.payment_intents.retrieve, intent.id, {"expand": ["amount"]}).param == "expand"
+    unexpandable = refused(client.v1.payment_intents.retrieve, intent.id, {"expand": ["amount"]})
+    assert unexpandable.user_message == "This property cannot be expanded (amount)."
     too_deep = ["latest_charge.payment_intent.latest_charge.payment_intent.latest_charge"]
     assert refused(client.v1.payment_intents.retrieve, intent.id, {"expand": too_deep})
 
