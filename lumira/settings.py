@@ -20,9 +20,8 @@ class Settings(BaseSettings):
     An empty variable counts as unset. Secrets are `SecretStr`, so they never show in a log or a traceback.
     """
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
+    # By alias only: a field's own name would be read from the environment too, and HOME is not ours.
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     mongodb_uri: SecretStr | None = Field(default=None, validation_alias="MONGODB_URI")
     mongodb_db: str | None = Field(default=None, validation_alias="MONGODB_DB")
@@ -94,7 +93,7 @@ def load_settings(**overrides: object) -> Settings:
     Raises SettingsError with one line that names the variable and says what to change.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**{_variable(name): value for name, value in overrides.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = []
         for problem in error.errors(include_url=False, include_context=False, include_input=False):
@@ -102,3 +101,9 @@ def load_settings(**overrides: object) -> Settings:
             text = problem["msg"].removeprefix("Value error, ")
             problems.append(text if where in text or not where else f"{where}: {text}")
         raise SettingsError("; ".join(problems)) from None
+
+
+def _variable(field: str) -> str:
+    """The environment variable that a field is read from, the one that wins where there are two."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)

@@ -42,3 +42,24 @@ def test_a_live_key_is_taken_on_purpose(monkeypatch):
     settings = load_settings()
     assert settings.livemode
     assert "sk_live_123" not in repr(settings)
+
+
+def test_variables_that_are_not_ours_change_nothing(monkeypatch, tmp_path):
+    """HOME and PORT once were read as LUMIRA_HOME and LUMIRA_PORT."""
+    from lumira.settings import Settings
+
+    plain = load_settings()
+    for name in Settings.model_fields:
+        if not name.startswith(("mongodb_", "stripe_")):
+            monkeypatch.setenv(name.upper(), "1")
+    assert load_settings() == plain
+    assert str(load_settings().home) == ".lumira"
+
+
+def test_overrides_win_over_the_environment(monkeypatch):
+    monkeypatch.setenv("LUMIRA_PORT", "8600")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_environment")
+    assert load_settings().port == 8600
+    settings = load_settings(port=0, stripe_webhook_secret="whsec_given")
+    assert settings.port == 0
+    assert settings.stripe_webhook_secret.get_secret_value() == "whsec_given"
