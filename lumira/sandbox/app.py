@@ -115,15 +115,14 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
 
 def _ensure_endpoint(store: Store, now: int, url: str, secret: str | None) -> None:
     """The endpoint given at the start: made once, then found again in the state file by its mark."""
-    store.begin()
-    identifier = store.setting("webhook_endpoint", shapes.new_id("we"))
-    endpoint = store.get(identifier) or {
-        **shapes.webhook_endpoint(now, url, ["*"]),
-        "id": identifier,
-        "description": "The endpoint the sandbox was started with",
-    }
-    endpoint |= {"url": url, "status": "enabled"}
-    if secret:
-        endpoint["secret"] = secret
-    store.save(endpoint)
-    store.commit()
+    with store.transaction():
+        identifier = store.setting("webhook_endpoint", shapes.new_id("we"))
+        endpoint = store.get(identifier) or {
+            **shapes.webhook_endpoint(now, url, ["*"]),
+            "id": identifier,
+            "description": "The endpoint the sandbox was started with",
+        }
+        endpoint |= {"url": url, "status": "enabled"}
+        if secret:
+            endpoint["secret"] = secret
+        store.save(endpoint)

@@ -61,6 +61,10 @@ def sandbox(
         pauses = tuple(float(pause) for pause in back_off.split(",") if pause.strip())
     except ValueError:
         raise _stop(f"can't read --back-off {back_off}. Give seconds such as 1,2,5.") from None
+    if webhook_url and not webhook_url.startswith(("http://", "https://")):
+        raise _stop(
+            f"can't deliver to {webhook_url}. Give --webhook-url an address that begins with http://."
+        )
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -77,7 +81,7 @@ def sandbox(
             webhook_url=webhook_url,
             webhook_secret=webhook_secret,
             faults=faults,
-            country=country,
+            country=country.upper(),
             settlement_delay=settlement_delay,
             back_off=pauses,
         )

@@ -76,13 +76,10 @@ def routes(api: Api) -> list[Route]:
             return page(request, intent, "")
         accepted = parse_qs((await request.body()).decode()).get("accepted") == ["yes"]
         return_url = (intent["next_action"].get("redirect_to_url") or {}).get("return_url")
-        store = api.store
-        store.begin()
-        call = Call(
-            store, api.now(), str(request.base_url).rstrip("/"), settlement_delay=api.settlement_delay
-        )
-        intent = authenticate(call, intent["id"], accepted=accepted)
-        store.commit()
+        base_url = str(request.base_url).rstrip("/")
+        with api.store.transaction():
+            call = Call(api.store, api.now(), base_url, settlement_delay=api.settlement_delay)
+            intent = authenticate(call, intent["id"], accepted=accepted)
         api.after()
         if return_url:
             return RedirectResponse(returning(return_url, intent), 303)

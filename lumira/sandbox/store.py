@@ -7,6 +7,7 @@ lock. Every list is a walk along one index from where the page begins: it costs 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -119,6 +120,17 @@ class Store:
         """Forget what was done since `begin`."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is done inside, or nothing."""
+        self.begin()
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
 
     # Objects
 
