@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import limits
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lumira.errors import SettingsError
 
@@ -39,6 +42,15 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", validation_alias="LUMIRA_HOST")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8501, validation_alias="LUMIRA_PORT")
     api_token: SecretStr | None = Field(default=None, validation_alias="LUMIRA_API_TOKEN")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), validation_alias="LUMIRA_CORS_ORIGINS"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(), validation_alias="LUMIRA_TRUSTED_PROXIES"
+    )
+    rate_limit: str = Field(default="120/minute", validation_alias="LUMIRA_RATE_LIMIT")
+    # Stripe delivers in bursts, and from few addresses.
+    webhook_rate_limit: str = Field(default="3000/minute", validation_alias="LUMIRA_WEBHOOK_RATE_LIMIT")
     allow_live: bool = Field(default=False, validation_alias="LUMIRA_ALLOW_LIVE")
     timezone: str = Field(default="Europe/Paris", validation_alias="LUMIRA_TIMEZONE")
 
@@ -50,6 +62,37 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError("LUMIRA_TIMEZONE must be an IANA name such as Europe/Paris") from error
         return name
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        origins = _comma_separated(value)
+        for origin in origins:
+            address = urlsplit(origin)
+            if address.scheme not in {"http", "https"} or f"{address.scheme}://{address.netloc}" != origin:
+                raise ValueError(
+                    "LUMIRA_CORS_ORIGINS must be origins such as https://example.com, separated by commas"
+                )
+        return origins
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        try:
+            return tuple(ip_network(network, strict=False) for network in _comma_separated(value))
+        except ValueError as error:
+            raise ValueError(
+                "LUMIRA_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, separated by commas"
+            ) from error
+
+    @field_validator("rate_limit", "webhook_rate_limit")
+    @classmethod
+    def _known_rate(cls, rate: str) -> str:
+        try:
+            limits.parse(rate)
+        except ValueError as error:
+            raise ValueError(f"{rate} is no rate: say 120/minute, or 20/second") from error
+        return rate
 
     @field_validator("mongodb_uri")
     @classmethod
@@ -85,6 +128,11 @@ class Settings(BaseSettings):
     def business_timezone(self) -> ZoneInfo:
         """The zone in which the business counts its days."""
         return ZoneInfo(self.timezone)
+
+
+def _comma_separated(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part for item in parts if (part := str(item).strip()))  # type: ignore[attr-defined]
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -93,6 +93,9 @@ def settings(store_uri: str, sandbox_url: str, tmp_path: Path) -> Settings:
         stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
         stripe_api_base=sandbox_url,
         api_token=SecretStr(API_TOKEN),
+        # All tests call from one address.
+        rate_limit="100000/minute",
+        webhook_rate_limit="100000/minute",
         home=tmp_path / "home",
         port=0,
     )

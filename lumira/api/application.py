@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware import Middleware
 
 from lumira import __version__
 from lumira.api import health, products, webhook
+from lumira.api.cross_origin import CrossOrigin
+from lumira.api.openapi import describe
+from lumira.api.rate_limit import RateLimit
+from lumira.api.request_id import RequestId
 from lumira.api.responses import error_response
 from lumira.errors import LumiraError
+
+DESCRIPTION: Final = """Every request but those for the catalog, the webhook and health needs
+`Authorization: Bearer <token>`. Errors have a stable `code`, and a `requestId` to name when you ask."""
 
 
 def application() -> FastAPI:
@@ -22,42 +29,26 @@ def application() -> FastAPI:
         title="Lumira",
         version=__version__,
         summary="PaymentIntents and orders of Oracle Lumira",
+        description=DESCRIPTION,
         redirect_slashes=False,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
+        # The outermost first: a refusal has an id too, and a page of another origin may read it.
+        middleware=[Middleware(RequestId), Middleware(CrossOrigin), Middleware(RateLimit)],
     )
-    api.add_middleware(RequestId)
     api.add_exception_handler(LumiraError, _lumira_error)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(Exception, _unexpected_error)
     api.include_router(products.router)
     api.include_router(webhook.router)
     api.include_router(health.router)
+    describe(api)
     return api
 
 
-class RequestId:
-    """Gives each request an id, the caller's where it is a plain one, and answers with it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Names the request in `request.state.request_id` and in the answer's X-Request-Id."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get("x-request-id", "")
-        plain = 0 < len(given) <= 128 and given.isascii() and given.isprintable()
-        request_id = given if plain else str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
-            await send(message)
-
-        await self._app(scope, receive, send_named)
+def nothing_here() -> Starlette:
+    """An application that answers every path with the contract's 404, for where the API stands alone."""
+    return Starlette(middleware=[Middleware(RequestId)], exception_handlers={HTTPException: _http_error})
 
 
 async def _lumira_error(request: Request, error: Exception) -> JSONResponse:

@@ -6,18 +6,23 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from lumira import desk as desks
+from lumira.api.schemas import AliveBody, ReadyBody
 from lumira.errors import LumiraError
 
-router = APIRouter()
+router = APIRouter(tags=["Health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=AliveBody)
 def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/ready")
+@router.get(
+    "/ready",
+    response_model=ReadyBody,
+    responses={503: {"model": ReadyBody, "description": "A dependency is down: `dependencies` says which."}},
+)
 def ready() -> JSONResponse:
     """Whether store and Stripe answer, each by name; 503 when one does not."""
     desk = desks.current()

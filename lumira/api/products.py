@@ -12,18 +12,28 @@ from fastapi.responses import JSONResponse
 from lumira import desk as desks
 from lumira.access import Actor
 from lumira.api.authentication import Caller
+from lumira.api.openapi import errors, json_request
 from lumira.api.responses import iso
+from lumira.api.schemas import (
+    CatalogBody,
+    CreatedIntentBody,
+    CreateIntentRequest,
+    CustomerEditBody,
+    CustomerEditRequest,
+    OrderAnswer,
+    OrderNotFoundBody,
+)
 from lumira.catalog import CATALOG, Product
 from lumira.errors import InvalidRequestBody, LumiraError, RequestTooLarge, StripeError
 from lumira.orders import Order, OrderStatus
 
-router = APIRouter(prefix="/products")
+router = APIRouter(prefix="/products", tags=["Products"])
 
 # A create request of the contract is at most some 30 KB of metadata; nothing larger is one.
 BODY_LIMIT: Final = 128 * 1024
 
 
-@router.get("")
+@router.get("", response_model=CatalogBody)
 def list_products() -> dict[str, Any]:
     """The catalog; open to everyone."""
     return {"products": [_product(product) for product in CATALOG.values()]}
@@ -52,7 +62,12 @@ async def limited_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-@router.post("/create-payment-intent")
+@router.post(
+    "/create-payment-intent",
+    response_model=CreatedIntentBody,
+    responses=errors(400, 401, 402, 403, 404, 409, 413, 500, 502, 503),
+    openapi_extra=json_request(CreateIntentRequest),
+)
 def create_payment_intent(
     request: Request,
     caller: Caller,
@@ -76,8 +91,15 @@ def create_payment_intent(
     }
 
 
-@router.get("/order/{order_id}")
-@router.get("/orders/{order_id}")
+_READ_ORDER: Final[dict[str, Any]] = {
+    "response_model": OrderAnswer,
+    "responses": errors(401, 403, 500, 503)
+    | {404: {"model": OrderNotFoundBody, "description": "There is no such order."}},
+}
+
+
+@router.get("/order/{order_id}", operation_id="read_order_at_the_old_address", **_READ_ORDER)
+@router.get("/orders/{order_id}", operation_id="read_order", **_READ_ORDER)
 def read_order(order_id: str, caller: Caller) -> JSONResponse:
     """An order by PaymentIntent id or `free_…`, with Stripe's live status while it is not final."""
     try:
@@ -100,6 +122,32 @@ def read_order(order_id: str, caller: Caller) -> JSONResponse:
             },
             "accessGranted": granted,
             **({"sanctuaryUrl": "/sanctuaire"} if granted else {}),
+        }
+    )
+
+
+@router.patch(
+    "/orders/{order_id}/customer",
+    response_model=CustomerEditBody,
+    responses=errors(400, 401, 403, 404, 413, 500, 503),
+    openapi_extra=json_request(CustomerEditRequest),
+)
+def edit_customer(
+    order_id: str, request: Request, caller: Caller, body: Annotated[Any, Depends(json_body)]
+) -> JSONResponse:
+    """Changes the customer's address, name and phone on the order and on its PaymentIntent."""
+    request_id = request.state.request_id
+    order = desks.current().intents.edit_customer(order_id, body, actor=caller, request_id=request_id)
+    return JSONResponse(
+        {
+            "success": True,
+            "requestId": request_id,
+            "order": {
+                "paymentIntentId": order.payment_intent_id,
+                "customerEmail": order.customer_email,
+                "metadata": order.metadata,
+                "updatedAt": iso(order.updated_at),
+            },
         }
     )
 

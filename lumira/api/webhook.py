@@ -9,18 +9,34 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from lumira import desk as desks
+from lumira.api.openapi import errors, json_request
 from lumira.api.products import limited_body
 from lumira.api.responses import error_response
+from lumira.api.schemas import ReceivedBody, StripeEvent
 from lumira.errors import LumiraError
 
-router = APIRouter()
+router = APIRouter(tags=["Webhook"])
 
 # Stripe's events are well below this; an unverified sender can make us read no more.
 BODY_LIMIT: Final = 1024 * 1024
 
 
-@router.post("/products/webhook")
-@router.post("/stripe/webhook")
+_SIGNATURE: Final = {
+    "name": "Stripe-Signature",
+    "in": "header",
+    "required": True,
+    "description": "By the endpoint's signing secret: t=<seconds>,v1=<signature>",
+    "schema": {"type": "string"},
+}
+_DESCRIPTION: Final[dict[str, Any]] = {
+    "response_model": ReceivedBody,
+    "responses": errors(400, 413, 500),
+    "openapi_extra": {**json_request(StripeEvent), "parameters": [_SIGNATURE]},
+}
+
+
+@router.post("/products/webhook", operation_id="receive_event", **_DESCRIPTION)
+@router.post("/stripe/webhook", operation_id="receive_event_at_the_old_address", **_DESCRIPTION)
 async def receive(request: Request) -> JSONResponse:
     """Handles one signed delivery; an error of ours is always a 500, which Stripe delivers again."""
     payload = await limited_body(request, BODY_LIMIT)

@@ -1,0 +1,49 @@
+"""Whose request it is, by address: the peer's, or the one a proxy we trust names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def caller_address(scope: Scope, trusted_proxies: Sequence[Network]) -> Address | None:
+    """The caller's address, or None for a peer without one (a Unix socket).
+
+    Each proxy appends the address it was called from to X-Forwarded-For. So it is read from the right, for as
+    long as the one who wrote it is trusted; whatever stands further left, a caller may have invented.
+    """
+    address = _address(scope["client"][0]) if scope.get("client") else None
+    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+    for entry in reversed(forwarded):
+        if address is None or not any(address in network for network in trusted_proxies):
+            break
+        named = _address(entry.strip())
+        if named is None:
+            break
+        address = named
+    return address
+
+
+def limited_network(address: Address) -> Network:
+    """What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
+    return ip_network((address, 64 if address.version == 6 else 32), strict=False)
+
+
+def _address(text: str) -> Address | None:
+    """The address that `text` is, with or without a port; None for text that is none."""
+    host = text
+    if text.startswith("["):
+        host = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        host = text.partition(":")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

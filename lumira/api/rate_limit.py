@@ -1,0 +1,68 @@
+"""How often one caller's address may ask."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Final
+
+import limits
+from fastapi import Request
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lumira import desk as desks
+from lumira.api.addresses import caller_address, limited_network
+from lumira.api.responses import error_response
+from lumira.errors import RateLimited
+from lumira.settings import Settings
+
+# Whoever watches us must not be told that we are down because it watches closely.
+EXEMPT: Final = frozenset({"/healthz", "/ready"})
+WEBHOOKS: Final = frozenset({"/products/webhook", "/stripe/webhook"})
+
+
+class RateLimit:
+    """Answers 429 to a caller's address that asks more often than LUMIRA_RATE_LIMIT allows.
+
+    The webhook has a rate of its own, LUMIRA_WEBHOOK_RATE_LIMIT. Requests are counted over a moving window,
+    in this process: each of several workers counts its own, so N of them let up to N times the rate pass.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        # Asked on the event loop only: the storage is not made for several threads.
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Counts the request, and passes it on or refuses it."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or path in EXEMPT:
+            await self._app(scope, receive, send)
+            return
+        seconds = self._seconds_to_wait(scope, path, desks.current().settings)
+        if seconds == 0:
+            await self._app(scope, receive, send)
+            return
+        response = error_response(
+            Request(scope),
+            status=RateLimited.status,
+            code=RateLimited.code,
+            error=RateLimited.error,
+            message=f"Too many requests from your address. Try again in {seconds} s.",
+        )
+        response.headers["Retry-After"] = str(seconds)
+        await response(scope, receive, send)
+
+    def _seconds_to_wait(self, scope: Scope, path: str, settings: Settings) -> int:
+        """How long until the caller may ask again; 0 when it may now."""
+        is_webhook = path in WEBHOOKS
+        rate = limits.parse(settings.webhook_rate_limit if is_webhook else settings.rate_limit)
+        address = caller_address(scope, settings.trusted_proxies)
+        caller = str(limited_network(address)) if address else "local"
+        kind = "webhook" if is_webhook else "api"
+        if self._limiter.hit(rate, kind, caller):
+            return 0
+        reset = self._limiter.get_window_stats(rate, kind, caller).reset_time
+        return max(1, math.ceil(reset - time.time()))
