@@ -44,7 +44,12 @@ def test_a_port_in_use():
 
 @pytest.mark.parametrize(
     "options",
-    [("--state", "/proc/none/state.sqlite"), ("--state", str(ROOT / "README.md")), ("--back-off", "soon")],
+    [
+        ("--state", "/proc/none/state.sqlite"),
+        ("--state", str(ROOT / "README.md")),
+        ("--back-off", "soon"),
+        ("--webhook-url", "shop.example/hook"),
+    ],
 )
 def test_options_that_cannot_be_met(options, tmp_path):
     ended = run("--port", "0", *options)

@@ -1,4 +1,4 @@
-"""Stripe's own CLI against the sandbox. `npm install -g @stripe/cli`, or name the program in STRIPE_CLI."""
+"""Stripe's own CLI against the sandbox. `npm install -g @stripe/cli`."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 from tests.sandbox.conftest import KEY, client_of, eventually
 
-PROGRAM = os.environ.get("STRIPE_CLI") or shutil.which("stripe")
+PROGRAM = shutil.which("stripe")
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="Stripe's CLI is not installed (npm install -g @stripe/cli)"
