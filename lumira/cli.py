@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -42,6 +43,7 @@ def run(
 ) -> None:
     """Serve dashboard, API and webhook on one port, with a store and a sandbox where none is configured."""
     settings = load_settings(**({} if port is None else {"port": port}))
+    _require_loopback(settings)
     settings = settings.model_copy(update={"port": _bindable(settings)})
     # The server gives a signal back after it has closed; only an exception lets us stop what we started.
     signal.signal(signal.SIGTERM, _stop)
@@ -59,6 +61,8 @@ def run(
 def _serve(settings: Settings) -> None:
     import app as entry
 
+    # LUMIRA_TRUSTED_PROXIES says whom to believe about a caller's address, not the server's own default.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     # Streamlit reads .streamlit/config.toml beside the program it believes it runs.
     sys.argv = [str(Path(entry.__file__).resolve())]
     entry.app.run(config={"server.address": settings.host, "server.port": settings.port})
@@ -68,13 +72,33 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _bindable(settings: Settings) -> int:
-    """The port to serve on, a free one for 0. Raises SettingsError when it is taken or not ours to take."""
+@app.command()
+def api(
+    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    host: Annotated[str | None, typer.Option(help="The address, instead of LUMIRA_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port, instead of LUMIRA_PORT.")] = None,
+) -> None:
+    """Serve API and webhook alone, by several processes on one store."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = load_settings(**given)
+    settings = settings.model_copy(update={"port": _bindable(settings)})
+    signal.signal(signal.SIGTERM, _stop)
+
+    from lumira.serving import serve_api
+
+    serve_api(settings, workers)
+
+
+def _require_loopback(settings: Settings) -> None:
     if settings.host not in {"127.0.0.1", "::1", "localhost"}:
         raise SettingsError(
             f"LUMIRA_HOST is {settings.host}: the desk has no sign-in yet and serves this machine only. "
             "Use 127.0.0.1."
         )
+
+
+def _bindable(settings: Settings) -> int:
+    """The port to serve on, a free one for 0. Raises SettingsError when it is taken or not ours to take."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -15,17 +17,20 @@ from typing import Any, Final
 
 import anyio.to_thread
 import click
+import uvicorn
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
-from lumira.api.application import application
+from lumira.api.application import application, nothing_here
 from lumira.desk import Desk
-from lumira.embedded import running
-from lumira.errors import LumiraError
+from lumira.embedded import STORE_FILE, attached, running
+from lumira.errors import LumiraError, SettingsError, StoreUnavailable
 from lumira.settings import Settings, load_settings
+from lumira.storage import Store
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
 ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
@@ -39,6 +44,8 @@ MIDDLEWARE: Final = [
 
 RETRY_SECONDS: Final = 2
 TEND_SECONDS: Final = 300
+# How long a worker that was asked to end may finish the requests it has.
+GRACE_SECONDS: Final = 30
 # Who does what Lumira does on its own.
 LUMIRA: Final = Actor("lumira", Role.ADMIN)
 
@@ -55,34 +62,44 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
 
     Raises SettingsError with one line that says what to do.
     """
-    with running(settings) as complete:
-        desk = Desk.open(complete)
-        stopped = threading.Event()
-        tending = threading.Thread(target=_tend, args=(desk, stopped), name="tend", daemon=True)
-        tending.start()
-        desks.use(desk)
-        try:
-            yield desk
-        finally:
-            stopped.set()
-            tending.join()
-            desks.use(None)
-            desk.store.close()
+    with running(settings) as complete, _opened(complete, _tend) as desk:
+        yield desk
+
+
+@contextmanager
+def _opened(settings: Settings, work: Callable[[Desk, threading.Event], None]) -> Iterator[Desk]:
+    """The desk of this process, with `work` going on beside it until the context ends."""
+    desk = Desk.open(settings)
+    stopped = threading.Event()
+    working = threading.Thread(target=work, args=(desk, stopped), name="tend", daemon=True)
+    working.start()
+    desks.use(desk)
+    try:
+        yield desk
+    finally:
+        stopped.set()
+        working.join()
+        desks.use(None)
+        desk.store.close()
 
 
 def _tend(desk: Desk, stopped: threading.Event) -> None:
     """Looks after store and orders until stopped: indexes at once, open orders every five minutes, the ledger
     daily. A store or a Stripe that is down is tried again; it is no reason not to start.
     """
-    while not _done(desk.store.prepare):
-        if stopped.wait(RETRY_SECONDS):
-            return
+    _prepare(desk, stopped)
     pruned = -math.inf
     while not stopped.wait(TEND_SECONDS):
         if desk.gateway.is_configured:
             _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
         if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune):
             pruned = time.monotonic()
+
+
+def _prepare(desk: Desk, stopped: threading.Event) -> None:
+    """Creates the indexes as soon as the store answers."""
+    while not stopped.is_set() and not _done(desk.store.prepare):
+        stopped.wait(RETRY_SECONDS)
 
 
 def _done(work: Callable[[], object]) -> bool:
@@ -127,6 +144,98 @@ def served_port() -> int:
             return int(context.params["port"])
         context = context.parent
     return load_settings().port
+
+
+def serve_api(settings: Settings, workers: int) -> None:
+    """Serves API and webhook alone, without the dashboard, by `workers` processes on one store and one port.
+
+    Returns when a SIGTERM or SIGINT has ended them; requests in flight are finished first. Raises
+    SettingsError without a store.
+    """
+    with _beside_a_store(settings) as complete:
+        os.environ.update(_environment(complete))
+        print(f"API on http://{settings.host}:{settings.port}/api by {workers} processes", flush=True)
+        uvicorn.run(
+            "lumira.serving:api_application",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=workers,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            # LUMIRA_TRUSTED_PROXIES says whom to believe about a caller's address.
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+def api_application() -> Starlette:
+    """The application of one process of `lumira api`; it is set up by the environment alone."""
+    return Starlette(routes=[*routes(), Mount("/", app=nothing_here())], lifespan=_api_lifespan)
+
+
+@asynccontextmanager
+async def _api_lifespan(_app: object) -> AsyncIterator[None]:
+    _end_with_parent()
+    # Open orders and the ledger are looked after once, by `lumira run` or by commands, not by each worker.
+    opened = _opened(load_settings(), _prepare)
+    await anyio.to_thread.run_sync(opened.__enter__)
+    try:
+        yield
+    finally:
+        await anyio.to_thread.run_sync(lambda: opened.__exit__(None, None, None))
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the process that started it is killed: it would keep the port for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="follow", daemon=True).start()
+
+
+@contextmanager
+def _beside_a_store(settings: Settings) -> Iterator[Settings]:
+    """The settings with the store they name, or else with store and sandbox of the Lumira that runs here.
+
+    Raises SettingsError when there is neither.
+    """
+    if settings.mongodb_uri is not None:
+        yield settings
+        return
+    try:
+        running_store = Store((settings.home / STORE_FILE).read_text(encoding="utf-8").strip())
+        running_store.ping()
+        running_store.close()
+    except (OSError, StoreUnavailable):
+        raise SettingsError(
+            f"MONGODB_URI is not set, and no Lumira is running on {settings.home}. Set it, or start "
+            "`lumira run`."
+        ) from None
+    with attached(settings) as complete:
+        yield complete
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The variables that tell a worker what this process has found or was told by its options."""
+    uri, key = settings.mongodb_uri, settings.stripe_secret_key
+    secret, publishable_key = settings.stripe_webhook_secret, settings.stripe_publishable_key
+    found = {
+        "MONGODB_URI": uri.get_secret_value() if uri else None,
+        "STRIPE_SECRET_KEY": key.get_secret_value() if key else None,
+        "STRIPE_PUBLISHABLE_KEY": publishable_key,
+        "STRIPE_PRODUCT_WEBHOOK_SECRET": secret.get_secret_value() if secret else None,
+        "STRIPE_API_BASE": settings.stripe_api_base,
+        "LUMIRA_HOST": settings.host,
+        "LUMIRA_PORT": str(settings.port),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _warm_up() -> None:

@@ -1,0 +1,139 @@
+"""`lumira api`: several processes on one store and one port, without the dashboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from lumira.embedded import free_port
+from lumira.settings import Settings
+from tests.api.conftest import event, sign
+from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """What makes a process serve the database of the test."""
+    return {
+        **os.environ,
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DB": settings.mongodb_db,
+        "STRIPE_SECRET_KEY": STRIPE_KEY,
+        "STRIPE_API_BASE": settings.stripe_api_base,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "LUMIRA_API_TOKEN": API_TOKEN,
+        "LUMIRA_RATE_LIMIT": settings.rate_limit,
+        "LUMIRA_HOME": str(settings.home),
+    }
+
+
+@contextmanager
+def workers(environment: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Two workers on a free port, up and answering; stopped with SIGTERM in the end."""
+    port = free_port()
+    command = [sys.executable, "-m", "lumira", "api", "--workers", "2", "--port", str(port), *options]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/api/ready"), 60)
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=40)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=20).is_success
+    except httpx.TransportError:
+        return False
+
+
+def servers(process: subprocess.Popen) -> list[psutil.Process]:
+    """The worker processes, without the tracker that multiprocessing starts beside them."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(settings, desk, documents):
+    events = [
+        event(
+            "payment_intent.succeeded",
+            {"id": f"pi_{number}", "amount": 4700, "currency": "eur", "status": "succeeded"},
+        )
+        for number in range(10)
+    ]
+
+    def deliver(number: int) -> httpx.Response:
+        body = json.dumps(events[number % 10]).encode()
+        return httpx.post(f"{url}/api/products/webhook", content=body, headers=sign(body), timeout=30)
+
+    with workers(variables(settings)) as (url, process):
+        assert len(servers(process)) == 2
+        with ThreadPoolExecutor(8) as pool:
+            delivered = list(pool.map(deliver, range(40)))
+        # Stripe delivers again what was busy in the other worker's hands.
+        again = [deliver(number) for number in range(10)]
+        nothing = httpx.get(f"{url}/orders", headers={"X-Request-Id": "req-1"})
+        assert (nothing.status_code, nothing.json()["code"]) == (404, "NOT_FOUND")
+        assert nothing.json()["requestId"] == nothing.headers["X-Request-Id"] == "req-1"
+        stopping = threading.Timer(0.05, lambda: process.send_signal(signal.SIGTERM))
+        stopping.start()
+        created = httpx.post(
+            f"{url}/api/products/create-payment-intent",
+            json={"productId": "mystique"},
+            headers={"Authorization": f"Bearer {API_TOKEN}"},
+            timeout=30,
+        )
+        assert created.status_code == 200
+        assert process.wait(timeout=40) == 0
+    assert [answer.json() for answer in again] == [{"received": True, "duplicate": True}] * 10
+    applied = [answer for answer in delivered if answer.json() == {"received": True}]
+    assert len(applied) == 10
+    assert {answer.status_code for answer in delivered} <= {200, 500}
+    orders = list(documents.productorders.find({"source": "stripe"}))
+    assert sorted(order["paymentIntentId"] for order in orders) == sorted(f"pi_{n}" for n in range(10))
+    assert {order["status"] for order in orders} == {"completed"}
+    assert all(len([e for e in order["timeline"] if e.get("to") == "completed"]) <= 1 for order in orders)
+    assert documents.processed_events.count_documents({"state": "processed"}) == 10
+
+
+def test_no_worker_outlives_the_process_that_started_it(settings, desk):
+    with workers(variables(settings)) as (_url, process):
+        children = servers(process)
+        process.kill()
+        process.wait()
+        gone, alive = psutil.wait_procs(children, timeout=15)
+        assert (len(gone), alive) == (2, [])
+
+
+@pytest.mark.parametrize("uri", [None, "nonsense"])
+def test_without_a_store_it_says_so_in_one_line(tmp_path: Path, uri):
+    environment = {**os.environ, "LUMIRA_HOME": str(tmp_path), "LUMIRA_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lumira", "api"],
+        env=environment | ({"MONGODB_URI": uri} if uri else {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "MONGODB_URI" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_dashboard_is_not_even_imported():
+    code = "import sys, lumira.serving as s; s.api_application(); print('streamlit' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
