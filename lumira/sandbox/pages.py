@@ -15,7 +15,7 @@ from lumira.sandbox.api import Api
 from lumira.sandbox.attempts import authenticate
 from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject
-from lumira.sandbox.money import formatted
+from lumira.sandbox.money import SYMBOLS, formatted
 
 STATIC = Path(__file__).parent / "static"
 TEXTS = {
@@ -48,7 +48,7 @@ def routes(api: Api) -> list[Route]:
         wanted = request.query_params.get("locale") or request.headers.get("accept-language", "")
         language = "fr" if wanted.lower().startswith("fr") else "en"
         texts = TEXTS[language]
-        amount = formatted(intent["amount"], intent["currency"]) if intent else ""
+        amount = _amount(intent, language) if intent else ""
         context = {
             "amount": amount,
             "intent": intent,
@@ -97,6 +97,17 @@ def routes(api: Api) -> list[Route]:
         Route("/redirect/authenticate/{intent}", authentication, methods=["GET", "POST"]),
         Route("/receipts/{charge}", receipt),
     ]
+
+
+def _amount(intent: StripeObject, language: str) -> str:
+    """€1,234.50, or in French 1 234,50 €."""
+    currency = intent["currency"]
+    shown = formatted(intent["amount"], currency)
+    if language != "fr":
+        return shown
+    number = "".join(sign for sign in shown if sign in "0123456789.,")
+    symbol = SYMBOLS.get(currency, currency.upper())
+    return f"{number.translate({ord(','): chr(0x202F), ord('.'): ','})}\u00a0{symbol}"
 
 
 def returning(return_url: str, intent: StripeObject) -> str:

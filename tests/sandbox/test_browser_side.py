@@ -94,7 +94,7 @@ def test_3d_secure_by_redirect_accepted(client):
     assert action.return_url == f"{RETURN_URL}?order=1"
     page = httpx.get(action.url, headers={"Accept-Language": "fr"})
     assert "sandbox" in page.text
-    assert "€47.00" in page.text
+    assert "47,00\u00a0€" in page.text
     assert "Réussir" in page.text
     back = httpx.post(action.url, data={"accepted": "yes"})
     assert back.status_code == 303
