@@ -23,6 +23,8 @@ TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
+# The stripeStatus of an order given up because its create request never came to Stripe.
+NEVER_REACHED: Final = "never_reached_stripe"
 
 
 class OrderStatus(StrEnum):
@@ -197,6 +199,8 @@ class Order(Document):
             return self.status in {OrderStatus.PENDING, OrderStatus.FAILED}
         if self.stripe_status == REFUSED:
             return self.status is OrderStatus.FAILED
+        if self.stripe_status == NEVER_REACHED:
+            return self.status is OrderStatus.CANCELLED
         return self.status is status_of({"status": self.stripe_status})
 
     @property

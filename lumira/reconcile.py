@@ -17,7 +17,7 @@ from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.errors import StripeRateLimited, StripeRefused
 from lumira.lifecycle import apply_payment_intent, order_of
-from lumira.orders import Observation, Order, OrderStatus, TimelineEntry, observe
+from lumira.orders import NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -34,7 +34,6 @@ OPEN_SINCE: Final = timedelta(days=3)
 OPEN_LIMIT: Final = 50
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
-NEVER_REACHED: Final = "never_reached_stripe"
 
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
@@ -54,7 +53,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference: what we have and what Stripe has, in words or minor units, and whether it is mended."""
+    """One difference: what we have and what Stripe has, and whether it is mended.
+
+    Money is written as minor units and currency, `4700 eur`; everything else is a status.
+    """
 
     kind: Kind
     payment_intent_id: str | None
@@ -327,7 +329,11 @@ def _differences(
         yield Kind.AMOUNT, f"{order.amount} {order.currency}", money
     charge = payment_intent.get("latest_charge")
     if isinstance(charge, Mapping) and charge["amount_refunded"] != order.amount_refunded:
-        yield Kind.REFUNDS, str(order.amount_refunded), str(charge["amount_refunded"])
+        yield (
+            Kind.REFUNDS,
+            f"{order.amount_refunded} {order.currency}",
+            f"{charge['amount_refunded']} {payment_intent['currency']}",
+        )
 
 
 def _missing_intent(order: Order) -> Difference:

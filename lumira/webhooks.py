@@ -117,16 +117,31 @@ class Webhooks:
         require(actor, Permission.BROWSE)
         return self._events.page(size, cursor, state)
 
+    def find(self, event_id: str, *, actor: Actor) -> RecordedEvent:
+        """One event of the ledger. Raises EventNotFound for an event that was never recorded."""
+        require(actor, Permission.BROWSE)
+        row = self._events.find(event_id)
+        if row is None:
+            raise EventNotFound(f"There is no event {event_id} in the ledger.")
+        return RecordedEvent.model_validate(row)
+
     def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.
 
-        Raises EventNotFound for an event that was never recorded, and whatever makes the handling fail.
+        Raises EventNotFound for an event that was never recorded, and a LumiraError when the handling fails,
+        after the ledger has noted it.
         """
         require(actor, Permission.RETRY_WEBHOOK)
         event = self._events.event(event_id)
         if event is None:
             raise EventNotFound(f"There is no event {event_id} in the ledger.")
-        outcome = self._handle(event)
+        try:
+            outcome = self._handle(event)
+        except LumiraError:
+            raise
+        except Exception as error:
+            # An event nobody foresaw fails alone: the others that are retried with it go on.
+            raise LumiraError(f"The event could not be handled: {type(error).__name__}.") from error
         self._audit.record(
             AuditEntry(
                 at=datetime.now(UTC),

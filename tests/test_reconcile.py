@@ -95,6 +95,12 @@ def test_refunds_and_amounts_follow_stripe(desk, create, run):
     pay(desk, order)
     desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
     desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 67}})
+    report = desk.reconciliation.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN)
+    assert [
+        (difference.ours, difference.stripes)
+        for difference in report.differences
+        if difference.payment_intent_id == order.payment_intent_id and difference.kind is not Kind.STATUS
+    ] == [("67 eur", "6700 eur"), ("0 eur", "700 eur")]
     found = run(order.payment_intent_id, apply=True)
     assert sorted(found) == [(Kind.AMOUNT, True), (Kind.REFUNDS, True), (Kind.STATUS, True)]
     order = desk.orders.find(order.id)

@@ -7,6 +7,7 @@ import time
 import pytest
 from pydantic import SecretStr
 
+from lumira.errors import EventNotFound
 from lumira.orders import OrderStatus
 from tests.api.conftest import event
 from tests.conftest import opened, sandbox_process, serving, wait_until
@@ -254,3 +255,22 @@ def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
         )
         assert order.status is OrderStatus.COMPLETED
         assert order.timeline[-1].by == "stripe"
+
+
+def test_an_event_nobody_foresaw_fails_alone_when_all_are_retried(
+    desk, admin, deliver, payment_intent, order_of
+):
+    broken = event("payment_intent.succeeded", {"id": "pi_unknown", "amount": "many"})
+    held_up = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    assert deliver(broken).status_code == 500
+    desk.events.claim(held_up)
+    desk.events.fail(held_up["id"], "the store was away")
+    assert dict(desk.webhooks.retry_failed(actor=admin)) == {
+        broken["id"]: "The event could not be handled: ValueError.",
+        held_up["id"]: "applied",
+    }
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+    assert desk.webhooks.find(broken["id"], actor=admin).state == "failed"
+    assert desk.webhooks.find(held_up["id"], actor=admin).attempts == 2
+    with pytest.raises(EventNotFound):
+        desk.webhooks.find("evt_nobody", actor=admin)

@@ -30,6 +30,8 @@ def order(**fields):
         ("processing", "requires_capture", True),
         ("failed", "refused", True),
         ("pending", "refused", False),
+        ("cancelled", "never_reached_stripe", True),
+        ("pending", "never_reached_stripe", False),
     ],
 )
 def test_an_order_knows_whether_it_agrees_with_stripe(status, stripe_status, agrees):
