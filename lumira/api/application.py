@@ -81,10 +81,13 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected_error(request: Request, _error: Exception) -> JSONResponse:
-    return error_response(
+    response = error_response(
         request,
         status=500,
         code="INTERNAL_SERVER_ERROR",
         error="Internal server error",
         message="Something went wrong on our side. Try again, and name the requestId if it stays.",
     )
+    # Answered outside of our middlewares, which would have named it.
+    response.headers["X-Request-Id"] = getattr(request.state, "request_id", "")
+    return response

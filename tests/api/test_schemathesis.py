@@ -18,7 +18,7 @@ CHECKS = (
     response_schema_conformance,
 )
 BY_HYPOTHESIS = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     database=None,
     derandomize=True,
