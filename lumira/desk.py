@@ -16,7 +16,7 @@ from lumira.tokens import Tokens
 from lumira.webhooks import Webhooks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Desk:
     """Everything a page or a route asks: opened once in a process and shared by its threads."""
 

@@ -14,12 +14,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from lumira.access import Actor, Permission, require
 from lumira.catalog import level_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lumira.storage import RevenueRows
 
 UNKNOWN_LEVEL: Final = "unknown"
@@ -85,6 +85,9 @@ class Revenue:
 
 def combine(sales: list[dict[str, Any]], refunds: list[dict[str, Any]]) -> pd.DataFrame:
     """The daily frame of `Revenue.daily` from the store's rows of sales and refunds."""
+    # Here, because it takes longer to import than all the rest together, and only pages need it.
+    import pandas as pd
+
     records = [
         {**_keys(row), "gross": row["amount"], "refunds": 0, "orders": row["orders"], "free": row["free"]}
         for row in sales

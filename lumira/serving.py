@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import multiprocessing
 import os
@@ -41,6 +42,8 @@ LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 MIDDLEWARE: Final = [
     Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_HOSTS), www_redirect=False)
 ]
+
+logger: Final = logging.getLogger("lumira")
 
 RETRY_SECONDS: Final = 2
 TEND_SECONDS: Final = 300
@@ -103,9 +106,14 @@ def _prepare(desk: Desk, stopped: threading.Event) -> None:
 
 
 def _done(work: Callable[[], object]) -> bool:
+    """Whether the work could be done; what can't be done now is tried again later."""
     try:
         work()
-    except LumiraError:
+    except LumiraError as error:
+        logger.warning("%s: %s", error.code, error.message)
+        return False
+    except Exception:
+        logger.exception("looking after store and orders failed")
         return False
     return True
 
@@ -243,6 +251,7 @@ def _warm_up() -> None:
 
     A rerun then costs 6 ms instead of 117: the collector walked everything that was ever imported.
     """
+    import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
 
     import lumira.dashboard  # noqa: F401
