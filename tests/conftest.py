@@ -161,3 +161,18 @@ def api_server() -> Iterator[str]:
     """The API on a real port; it speaks for the `desk` of the test that runs."""
     with serving(Starlette(routes=routes())) as url:
         yield url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what the tests of tests/torture have counted."""
+    counted = {
+        report.nodeid: counts
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+        and (counts := dict(report.user_properties).get("counts"))
+    }
+    if counted:
+        terminalreporter.section("torture")
+    for name, counts in sorted(counted.items()):
+        terminalreporter.line(f"{name.removeprefix('tests/torture/')}: {counts}")
