@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -106,6 +107,7 @@ class Intents:
         self._gateway = gateway
         self._audit = audit
         self._return_url = return_url
+        self._recorder = ThreadPoolExecutor(thread_name_prefix="audit")
         self._clock = clock
 
     def create(
@@ -139,9 +141,16 @@ class Intents:
                 raise IdempotencyConflict(
                     "The first request with this idempotency key was given up. Use a new key."
                 )
-            order = first
-        else:
-            self._record(actor, "create_intent", None, order, request_id)
+            return self._answer_again(first)
+        # The audit entry is written while Stripe is asked, and stands before we answer.
+        recorded = self._recorder.submit(self._record, actor, "create_intent", None, order, request_id)
+        try:
+            return _answer(order, "") if order.is_free else self._finish_creation(order)
+        finally:
+            recorded.result()
+
+    def _answer_again(self, order: Order) -> CreatedIntent:
+        """The answer to a repeated request, whose first may have been cut short anywhere."""
         if order.is_free:
             return _answer(order, "")
         if order.payment_intent_id:
