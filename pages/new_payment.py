@@ -117,7 +117,7 @@ def show_result(order_id: str) -> None:
     what, how = st.columns([1, 1.15], gap="medium")
     with what, st.container(border=True):
         order_details.show_state(order)
-        payment_actions.show_problem(order)
+        problems.show_remembered(order.id)
         show_outcome(order)
         if waits and order.payment_intent_id and not order.livemode:
             st.subheader(text("result.pay"), anchor=False)

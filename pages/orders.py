@@ -6,14 +6,14 @@ opens it.
 
 import streamlit as st
 
-from lumira.dashboard import navigation, order_details, problems, tables
+from lumira.dashboard import navigation, notices, order_actions, order_details, pager, tables
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import moment, number, text
 
 PAGE_SIZE = 50
 
-after = st.query_params.get("after")
+after = pager.after()
 opened = st.query_params.get("order")
 
 
@@ -40,20 +40,6 @@ def close() -> None:
     st.session_state["closed"] = st.session_state.get("closed", 0) + 1
 
 
-def turn_to(cursor: str | None) -> None:
-    """Turns the list to the page that begins after `cursor`, the first one for None."""
-    if cursor:
-        st.query_params["after"] = cursor
-    else:
-        st.query_params.pop("after", None)
-
-
-def turn_forward(cursor: str) -> None:
-    """Turns to the next page, and remembers the way back."""
-    st.session_state.setdefault("pages_before", {})[cursor] = after
-    turn_to(cursor)
-
-
 def show_open_order(order_id: str) -> None:
     """The order at the side: its state, what can be done, its facts and its history."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -72,39 +58,10 @@ def show_open_order(order_id: str) -> None:
             icon=":material/search_off:",
         )
         return
-    state = st.container()
-    with st.container(horizontal=True, gap="small"):
-        if not order.is_free and order.payment_intent_id:
-            if st.button(
-                text("order.refresh"),
-                icon=":material/sync:",
-                help=text("order.refresh.help"),
-                key="refresh-order",
-            ):
-                try:
-                    order = desk().intents.refresh(order_id, actor=actor())
-                    st.toast(
-                        text("order.refreshed", status=order_details.stripe_status(order).lower()),
-                        icon=":material/check:",
-                    )
-                except LumiraError as error:
-                    problems.show(error)
-            gateway = desk().gateway
-            st.link_button(
-                text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
-                gateway.payment_intent_url(order.payment_intent_id),
-                icon=":material/open_in_new:",
-            )
-        if not order.status.is_final and not order.livemode:
-            st.page_link(
-                navigation.new_payment(),
-                label=text("order.act"),
-                icon=":material/credit_card:",
-                query_params={"order": order_id},
-            )
-    with state:
-        order_details.show_state(order)
+    order_details.show_state(order)
+    order_actions.show(order)
     order_details.show_facts(order)
+    order_details.show_refunds(order)
     st.subheader(text("order.timeline"), anchor=False)
     order_details.show_timeline(order)
 
@@ -117,12 +74,13 @@ def show_empty() -> None:
         st.subheader(text(where), anchor=False, text_alignment="center", width="content")
         st.markdown(text(f"{where}.next"), text_alignment="center", width="content")
         if after:
-            st.button(text("orders.newest"), icon=":material/first_page:", on_click=turn_to, args=(None,))
+            pager.show_newest()
         else:
             st.page_link(navigation.new_payment(), icon=":material/add_card:")
         st.space("small")
 
 
+notices.show()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     with st.container(width="stretch"):
         st.title(text("orders.title"), anchor=False)
@@ -152,34 +110,7 @@ with listing:
             shown = {"first": moment(page.orders[0].created_at), "last": moment(page.orders[-1].created_at)}
             name = "orders.shown" if len(page.orders) > 1 else "orders.shown.one"
             st.caption(text(name, count=number(len(page.orders)), **shown), width="content")
-            with st.container(horizontal=True, width="content"):
-                st.button(text("orders.reload"), icon=":material/refresh:", type="tertiary", key="reload")
-                if after:
-                    before = st.session_state.get("pages_before", {}).get(after, "")
-                    st.button(
-                        text("orders.newest"),
-                        icon=":material/first_page:",
-                        on_click=turn_to,
-                        args=(None,),
-                        key="newest",
-                    )
-                    if before:
-                        st.button(
-                            text("orders.previous"),
-                            icon=":material/chevron_left:",
-                            on_click=turn_to,
-                            args=(before,),
-                            key="previous",
-                        )
-                st.button(
-                    text("orders.next"),
-                    icon=":material/chevron_right:",
-                    icon_position="right",
-                    on_click=turn_forward,
-                    args=(page.next_cursor,),
-                    disabled=page.next_cursor is None,
-                    key="next",
-                )
+            pager.show(page.next_cursor)
     else:
         show_empty()
 

@@ -37,6 +37,23 @@ def revenue() -> Page:
     )
 
 
+def webhooks() -> Page:
+    """What Stripe delivered, and what came of it."""
+    return st.Page(
+        PAGES / "webhooks.py", title=text("events.title"), icon=":material/webhook:", url_path="webhooks"
+    )
+
+
+def reconciliation() -> Page:
+    """Stripe beside the orders: what differs, and its repair."""
+    return st.Page(
+        PAGES / "reconciliation.py",
+        title=text("reconciliation.title"),
+        icon=":material/rule:",
+        url_path="reconciliation",
+    )
+
+
 def start() -> Page:
     """The address `/`, which leads to the orders so that every page keeps an address of its own."""
     return st.Page(

@@ -20,21 +20,12 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
+from lumira.refunds import Dispute, Refund
 from lumira.validation import OWN_METADATA
 
 _COPIED: Final = ("order.payment_intent", "order.id")
 # What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
 _HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
-# A timeline keeps Stripe's own English sentence: these are the ones of https://docs.stripe.com/declines/codes
-# we have words for in both languages.
-_STRIPE_SENTENCES: Final = {
-    "Your card was declined.": "generic_decline",
-    "Your card has insufficient funds.": "insufficient_funds",
-    "Your card has expired.": "expired_card",
-    "Your card's security code is incorrect.": "incorrect_cvc",
-    "An error occurred while processing your card. Try again in a little bit.": "processing_error",
-    "An error occurred while processing your card.": "processing_error",
-}
 
 
 def stripe_status(order: Order) -> str:
@@ -89,6 +80,22 @@ def show_facts(order: Order, *, ids: bool = True) -> None:
     st.html(markup.facts(rows, codes=codes))
 
 
+def show_refunds(order: Order) -> None:
+    """Every refund and dispute, newest first; nothing at all when there are none."""
+    made: list[tuple[str, Refund | Dispute]] = [("refund_status", refund) for refund in order.refunds] + [
+        ("dispute_status", dispute) for dispute in order.disputes
+    ]
+    if not made:
+        return
+    st.subheader(text("order.money_back"), anchor=False)
+    rows = []
+    for kind, one in sorted(made, key=lambda named: named[1].created_at, reverse=True):
+        told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
+        why = _reason(one.reason)
+        rows.append((moment(one.created_at), f"{told} · {why}" if why else told))
+    st.html(markup.facts(rows))
+
+
 def show_timeline(order: Order) -> None:
     """What happened, newest first, in sentences."""
     steps = [step(order, entry) for entry in reversed(order.timeline)]
@@ -108,9 +115,11 @@ def _facts(order: Order) -> Iterator[tuple[str, str | None]]:
     yield "order.customer", order.name
     yield "order.email", order.customer_email
     yield "order.phone", str(order.metadata.get("customerPhone") or "")
-    if order.amount_refunded:
-        yield "order.refunded", money(order.amount_refunded, order.currency)
-        yield "order.net", money(order.net, order.currency)
+    if order.status is OrderStatus.COMPLETED and not order.is_free:
+        yield "order.taken", money(order.amount, order.currency)
+        if order.amount_refunded:
+            yield "order.refunded", money(order.amount_refunded, order.currency)
+            yield "order.net", money(order.net, order.currency)
     if order.failure_code:
         yield "order.failure", failure_reason(order.failure_code)
     yield "order.created", moment(order.created_at)
@@ -160,15 +169,18 @@ def _amount(order: Order, entry: TimelineEntry) -> int:
 
 
 def _note(order: Order, entry: TimelineEntry) -> str:
-    if not entry.note:
-        return ""
     if entry.after == OrderStatus.FAILED:
+        # Entries of earlier versions have no code of their own; the order keeps that of its last decline.
         latest = all(entry.at >= other.at for other in order.timeline if other.after == OrderStatus.FAILED)
-        code = _STRIPE_SENTENCES.get(entry.note) or (order.failure_code if latest else None)
-        if code:
-            reason = failure_reason(code)
+        code = entry.code or (order.failure_code if latest else None)
+        if code and (reason := text_or(f"failure.{code}", "")):
             return f"{reason[:1].upper()}{reason[1:]}."
-    return text_or(f"timeline.reason.{entry.note}", entry.note)
+    return _reason(entry.note)
+
+
+def _reason(reason: str | None) -> str:
+    """Why a refund or dispute was made: one of Stripe's reasons in words, or a note of staff's own."""
+    return text_or(f"timeline.reason.{reason}", reason) if reason else ""
 
 
 def _colour(entry: TimelineEntry) -> str:

@@ -35,9 +35,9 @@ def pay_with_test_card(order: Order) -> None:
             with st.spinner(text("result.paying")):
                 session.desk().intents.confirm(_id(order), method, actor=session.actor())
         except LumiraError as error:
-            _remember(order, error)
+            problems.remember(order.id, error)
         else:
-            forget_problem(order)
+            problems.forget(order.id)
         st.rerun()
 
 
@@ -55,9 +55,9 @@ def cancel(order: Order) -> None:
             try:
                 session.desk().intents.cancel(_id(order), actor=session.actor(), reason=reason)
             except LumiraError as error:
-                _remember(order, error)
+                problems.remember(order.id, error)
             else:
-                forget_problem(order)
+                problems.forget(order.id)
             st.rerun()
 
 
@@ -69,21 +69,10 @@ def refresh(order: Order) -> None:
         try:
             session.desk().intents.refresh(_id(order), actor=session.actor())
         except LumiraError as error:
-            _remember(order, error)
+            problems.remember(order.id, error)
         else:
-            forget_problem(order)
+            problems.forget(order.id)
         st.rerun()
-
-
-def show_problem(order: Order) -> None:
-    """Shows why the last action on this order failed, until one succeeds."""
-    if problem := st.session_state.get(_problem_key(order)):
-        problems.show(problem)
-
-
-def forget_problem(order: Order) -> None:
-    """Takes back what `show_problem` shows."""
-    st.session_state.pop(_problem_key(order), None)
 
 
 @st.fragment(run_every=2)
@@ -111,11 +100,3 @@ def card_name(method: str) -> str:
 
 def _id(order: Order) -> str:
     return order.payment_intent_id or order.id
-
-
-def _problem_key(order: Order) -> str:
-    return f"problem-{order.id}"
-
-
-def _remember(order: Order, error: LumiraError) -> None:
-    st.session_state[_problem_key(order)] = error

@@ -25,9 +25,27 @@ def show(error: LumiraError, *, again: bool = False) -> None:
         st.button(text("try_again"), icon=":material/refresh:", key="try-again")
 
 
-def beside_field(error: LumiraError) -> None:
-    """Shows an error right under the field that caused it."""
-    st.markdown(f":red[:material/error: {headline(error)}]  \n:small[{what_to_do(error)} · {error.code}]")
+def beside_field(error: LumiraError, advice: str | None = None) -> None:
+    """Shows an error right under the field that caused it, with advice of the form's own where it has any."""
+    st.markdown(
+        f":red[:material/error: {headline(error)}]  \n:small[{advice or what_to_do(error)} · {error.code}]"
+    )
+
+
+def remember(subject: str, error: LumiraError) -> None:
+    """Keeps why the last action on a subject (an order, an event) failed, over the rerun that follows."""
+    st.session_state[f"problem-{subject}"] = error
+
+
+def forget(subject: str) -> None:
+    """Takes back what was remembered: the action has succeeded."""
+    st.session_state.pop(f"problem-{subject}", None)
+
+
+def show_remembered(subject: str) -> None:
+    """Shows why the last action on a subject failed, until one succeeds."""
+    if error := st.session_state.get(f"problem-{subject}"):
+        show(error)
 
 
 def plain(sentence: str) -> str:
@@ -52,7 +70,7 @@ def what_to_do(error: LumiraError) -> str:
 
 
 def field_of(error: LumiraError) -> str | None:
-    """The field of the new-payment form an error belongs to: email, name, phone, metadata or product."""
+    """The field of a form an error belongs to: email, phone, one of the names, metadata or product."""
     match error.code:
         case "INVALID_EMAIL":
             return "email"
@@ -60,7 +78,11 @@ def field_of(error: LumiraError) -> str | None:
             return "metadata"
         case "MISSING_PRODUCT_ID" | "PRODUCT_NOT_FOUND" | "PRODUCT_NOT_AVAILABLE":
             return "product"
+        case "INVALID_FIRST_NAME":
+            return "first_name"
+        case "INVALID_LAST_NAME":
+            return "last_name"
         case InvalidCustomer.code:
-            return "phone" if error.message.startswith("customerPhone") else "name"
+            return "phone" if error.message.startswith(("customerPhone", "phone")) else "name"
         case _:
             return None

@@ -26,7 +26,14 @@ def main() -> None:
     with st.sidebar:
         choose_language()
     page = st.navigation(
-        [navigation.start(), navigation.orders(), navigation.new_payment(), navigation.revenue()]
+        [
+            navigation.start(),
+            navigation.orders(),
+            navigation.new_payment(),
+            navigation.revenue(),
+            navigation.webhooks(),
+            navigation.reconciliation(),
+        ]
     )
     try:
         show_mode()

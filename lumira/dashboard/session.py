@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from lumira import desk as desks
-from lumira.access import Actor, Role
+from lumira.access import PERMISSIONS, Actor, Permission, Role
 from lumira.desk import Desk
 
 LANGUAGE: Final = "language"
@@ -24,6 +24,11 @@ def desk() -> Desk:
 def actor() -> Actor:
     """The person on whose behalf this page acts."""
     return _DESK_ACTOR
+
+
+def may(permission: Permission) -> bool:
+    """Whether that person may do this; a button for what they may not do is not there."""
+    return permission in PERMISSIONS[actor().role]
 
 
 def language() -> str:

@@ -1,4 +1,4 @@
-"""The tables of the pages: a page of orders, and revenue by period."""
+"""The tables of the pages: a page of orders or of events, revenue by period, differences from Stripe."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import session
+from lumira.dashboard import comparison, event_details, session, theme
 from lumira.dashboard.order_details import stripe_status
 from lumira.dashboard.texts import level_name, money, number, period, stripe_status_name, text
 from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS
 from lumira.orders import Order, OrderStatus
+from lumira.reconcile import Report
 from lumira.revenue import Period
+from lumira.webhooks import RecordedEvent
 
 DISAGREES: Final = "⚠ "
 NOTHING: Final = "–"
@@ -33,6 +35,7 @@ _STRIPE_STATUSES: Final = (
     "succeeded",
     "canceled",
     "refused",
+    "never_reached_stripe",
     "none",
     "unknown",
 )
@@ -102,23 +105,14 @@ def selected_row(key: str) -> int | None:
 
 def _order_columns(narrow: bool) -> dict[str, Any]:
     config = st.column_config
-    levels = {level_name(level): colour for level, colour in LEVEL_COLOURS.items()}
-    # A colour of status needs more of itself on the night than on paper.
-    tint = "40" if st.context.theme.type == "light" else "80"
-    statuses = {text(f"status.{status}"): STATUS_COLOURS[status] + tint for status in OrderStatus}
+    levels = {level_name(level): theme.chip(colour, "level") for level, colour in LEVEL_COLOURS.items()}
+    statuses = {
+        text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status") for status in OrderStatus
+    }
     there = {stripe_status_name(status): _QUIET for status in _STRIPE_STATUSES}
     there |= {f"{DISAGREES}{name}": DISAGREES_COLOUR for name in there}
-    if narrow:
-        created = "DD/MM HH:mm" if session.language() == "fr" else "D MMM HH:mm"
-    else:
-        created = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
     return {
-        "created": config.DatetimeColumn(
-            text("orders.created"),
-            format=created,
-            timezone=session.timezone().key,
-            width=100 if narrow else 130,
-        ),
+        "created": _moments(text("orders.created"), narrow),
         "level": _chips(text("orders.level"), levels, width=86),
         "customer": config.TextColumn(text("orders.customer"), width=120 if narrow else 160),
         "amount": config.TextColumn(text("orders.amount"), alignment="right", width=74 if narrow else 90),
@@ -133,9 +127,119 @@ def _order_columns(narrow: bool) -> dict[str, Any]:
     }
 
 
+def _moments(label: str, narrow: bool) -> Any:
+    if narrow:
+        pattern = "DD/MM HH:mm" if session.language() == "fr" else "D MMM HH:mm"
+    else:
+        pattern = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
+    return st.column_config.DatetimeColumn(
+        label, format=pattern, timezone=session.timezone().key, width=100 if narrow else 130
+    )
+
+
 def _chips(label: str, colours: dict[str, str], **options: Any) -> Any:
     return st.column_config.MultiselectColumn(
         label, options=list(colours), color=list(colours.values()), **options
+    )
+
+
+def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
+    """A page of events as the list shows it, one row each, in the reader's words."""
+    return pd.DataFrame(
+        [
+            {
+                "received": event.created_at,
+                "type": event.event_type,
+                "outcome": event_details.outcome(event),
+                "state": [event_details.state_name(event.state)],
+                "attempts": event.attempts,
+                "api_version": event.api_version or NOTHING,
+                "error": (event.error or "") if event.state == "failed" else "",
+            }
+            for event in events
+        ]
+    )
+
+
+def show_events(
+    events: list[RecordedEvent], *, key: str, on_select: Callable[[], None], narrow: bool
+) -> None:
+    """The list of events; `key` and `narrow` as for orders."""
+    config = st.column_config
+    states = {
+        event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
+        for state in ("failed", "received", "processing", "processed")
+    }
+    columns = ["received", "type", "outcome", "state", "attempts", "api_version", "error"]
+    if narrow:
+        columns = ["received", "type", "outcome", "state"]
+    st.dataframe(
+        events_frame(events),
+        key=key,
+        on_select=on_select,
+        selection_mode=["single-row", "single-cell"],
+        hide_index=True,
+        column_order=columns,
+        column_config={
+            "received": _moments(text("event.received"), narrow),
+            "type": config.TextColumn(text("event.type"), width=200 if narrow else 190),
+            "outcome": config.TextColumn(text("event.outcome"), width=170 if narrow else 205),
+            "state": _chips(text("event.state"), states, width=84),
+            "attempts": config.NumberColumn(text("event.attempts"), width=64),
+            "api_version": config.TextColumn(text("event.api_version"), width=138),
+            "error": config.TextColumn(text("event.error"), width=190),
+        },
+        row_height=_ROW_HEIGHT,
+        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(events), _ROWS_SHOWN) + 3,
+        placeholder="",
+        alt=text("events.table"),
+    )
+
+
+def differences_frame(report: Report) -> pd.DataFrame:
+    """What differs, one row each, in the reader's words."""
+    link = session.desk().gateway.payment_intent_url
+    return pd.DataFrame(
+        [
+            {
+                "what": text(f"difference.{difference.kind}"),
+                "order": comparison.order_url(difference),
+                "payment_intent": link(difference.payment_intent_id)
+                if difference.payment_intent_id
+                else None,
+                "ours": comparison.ours(difference) or NOTHING,
+                "stripes": comparison.stripes(difference) or NOTHING,
+                "repaired": [text("difference.repaired" if difference.repaired else "difference.open")],
+            }
+            for difference in report.differences
+        ]
+    )
+
+
+def show_differences(report: Report) -> None:
+    """The differences of a report, each with its order and its PaymentIntent to open."""
+    config = st.column_config
+    states = {
+        text("difference.repaired"): theme.chip(STATUS_COLOURS[OrderStatus.COMPLETED], "status"),
+        text("difference.open"): theme.chip(STATUS_COLOURS[OrderStatus.PENDING], "status"),
+    }
+    st.dataframe(
+        differences_frame(report),
+        hide_index=True,
+        column_config={
+            "what": config.TextColumn(text("difference.what"), width=250),
+            "order": config.LinkColumn(text("difference.order"), display_text=r"order=([^&]+)", width=195),
+            "payment_intent": config.LinkColumn(
+                text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
+            ),
+            "ours": config.TextColumn(text("difference.ours"), width=115),
+            "stripes": config.TextColumn(text("difference.stripes"), width=125),
+            "repaired": _chips(text("difference.state"), states, width=100),
+        },
+        row_height=_ROW_HEIGHT,
+        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(report.differences), _ROWS_SHOWN) + 3,
+        placeholder="",
+        alt=text("difference.table"),
     )
 
 

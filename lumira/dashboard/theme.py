@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import streamlit as st
 
@@ -36,11 +36,30 @@ STATUS_COLOURS: Final[Mapping[str, str]] = {
     OrderStatus.CANCELLED: "#6B6478",
 }
 DISAGREES_COLOUR: Final = "#C2410C"
+_EVENT_COLOURS: Final = {
+    "failed": STATUS_COLOURS[OrderStatus.FAILED],
+    "processed": STATUS_COLOURS[OrderStatus.COMPLETED],
+    "processing": STATUS_COLOURS[OrderStatus.PROCESSING],
+    "received": STATUS_COLOURS[OrderStatus.PROCESSING],
+}
+# How much of a colour a table's chip takes, the rest is the page: Streamlit writes white on what is dark and
+# black on what is light, and only so much of each colour leaves 4.5:1 to either.
+_TINTS: Final = {"dark": {"level": "D9", "status": "80"}, "light": {"level": "4D", "status": "40"}}
 
 
 def level_colour(level: Level | None) -> str:
     """The brand colour of a level."""
     return LEVEL_COLOURS[level or UNKNOWN_LEVEL]
+
+
+def event_colour(state: str) -> str:
+    """The colour of an event's state in the ledger."""
+    return _EVENT_COLOURS.get(state, NEUTRAL)
+
+
+def chip(colour: str, kind: Literal["level", "status"], light: str | None = None) -> str:
+    """The colour as a table's chip takes it in this light, the page's own by default."""
+    return colour + _TINTS["light" if (light or st.context.theme.type) == "light" else "dark"][kind]
 
 
 def apply() -> None:

@@ -9,6 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import lumira.dashboard
+from lumira.access import Actor, Role
+from lumira.dashboard import session
 from lumira.dashboard.navigation import PAGES
 
 ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
@@ -41,6 +43,18 @@ def pay(desk, support):
         return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
 
     return pay
+
+
+@pytest.fixture
+def at_the_desk(monkeypatch) -> Callable[[Role], Actor]:
+    """Puts somebody of a role at the desk, as a sign-in will."""
+
+    def at_the_desk(role: Role) -> Actor:
+        actor = Actor(f"a {role}", role)
+        monkeypatch.setattr(session, "_DESK_ACTOR", actor)
+        return actor
+
+    return at_the_desk
 
 
 def shown(app: AppTest) -> str:

@@ -8,12 +8,12 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import errors
-from lumira.dashboard import attempt, navigation, problems, texts
+from lumira.dashboard import attempt, navigation, problems, texts, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 from tests.conftest import opened
 from tests.dashboard.conftest import ROUTER, shown
 
-PAGES = ("orders", "new_payment", "revenue")
+PAGES = ("orders", "new_payment", "revenue", "webhooks", "reconciliation")
 SOURCES = [*ROUTER.parent.glob("*.py"), *navigation.PAGES.glob("*.py")]
 
 
@@ -98,6 +98,11 @@ def test_every_error_a_page_can_meet_has_words():
         errors.OrderNotFound,
         errors.OrderNotCancellable,
         errors.OrderNotPayable,
+        errors.OrderNotRefundable,
+        errors.InvalidFirstName,
+        errors.InvalidLastName,
+        errors.EventNotFound,
+        errors.EventInProgress,
         errors.IdempotencyConflict,
         errors.Forbidden,
         errors.StripeConfigError,
@@ -135,3 +140,34 @@ def test_a_page_names_no_database_and_no_stripe(page):
         )
     }
     assert all(name == "streamlit" or name.startswith("lumira.dashboard") for name in imported)
+
+
+@pytest.mark.parametrize(("light", "page"), [("dark", "#0F0B19"), ("light", "#FBF7EF")])
+def test_every_chip_of_a_table_can_be_read(light, page):
+    """Streamlit writes black on a chip, as it lies over the page, above a luminance of one half, else white."""
+    assert page in (navigation.PAGES.parent / ".streamlit" / "config.toml").read_text()
+    for kind, colours in (("level", theme.LEVEL_COLOURS), ("status", theme.STATUS_COLOURS)):
+        for name, colour in colours.items():
+            chip = theme.chip(colour, kind, light)
+            share = int(chip[7:], 16) / 255
+            background = _luminance(
+                [
+                    share * over + (1 - share) * under
+                    for over, under in zip(_channels(chip), _channels(page), strict=True)
+                ]
+            )
+            contrast = (background + 0.05) / 0.05 if background > 0.5 else 1.05 / (background + 0.05)
+            assert contrast >= 4.5, f"{name} on {light}: {contrast:.2f}"
+
+
+def _channels(colour):
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def _luminance(channels):
+    """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (channel / 255 for channel in channels)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

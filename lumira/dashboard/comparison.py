@@ -1,0 +1,160 @@
+"""A comparison of Stripe with the orders, kept in the session so that no rerun loses it, and its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import notices, problems, session
+from lumira.dashboard.texts import money, number, stripe_status_name, text, text_or
+from lumira.errors import LumiraError
+from lumira.reconcile import Difference, Kind, Report
+
+_LAST: Final = "comparison"
+_BEGUN: Final = "comparison-begun"
+PROBLEM: Final = "comparison"
+_IN_MONEY: Final = frozenset({Kind.AMOUNT, Kind.REFUNDS})
+# What Stripe itself does not know can't be brought to what Stripe says.
+_BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
+
+
+class Span(StrEnum):
+    """How far back a comparison goes; the value stands in the URL."""
+
+    DAY = "1d"
+    WEEK = "7d"
+    MONTH = "30d"
+    QUARTER = "90d"
+
+    @property
+    def since(self) -> datetime:
+        """The midnight (UTC) it begins at: the same all day, so an interrupted run is recognised."""
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today - timedelta(days=int(self[:-1]))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished run: its report, when it was made (UTC), and whether it repaired."""
+
+    report: Report
+    made_at: datetime
+    applied: bool
+
+    @property
+    def repairable(self) -> list[Difference]:
+        """The differences that are still there and that Stripe can settle."""
+        return [
+            difference for difference in self.report.open_differences if difference.kind not in _BEYOND_REPAIR
+        ]
+
+
+def last() -> Comparison | None:
+    """The last finished run of this session."""
+    known: Comparison | None = st.session_state.get(_LAST)
+    return known
+
+
+def interrupted() -> bool:
+    """Whether a run of this session was begun and never finished."""
+    return _BEGUN in st.session_state
+
+
+def run(since: datetime, *, apply: bool) -> bool:
+    """Compares, and repairs with `apply`, showing how far it is; whether it came to its end.
+
+    A run that is interrupted, by a click elsewhere or by an error, goes on with the day it was at when it is
+    asked for again.
+    """
+    bar = st.progress(0.0, text("reconciliation.running.start"))
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(
+            done / total if total else 1.0,
+            text("reconciliation.running", done=number(done), total=number(total)),
+        )
+
+    st.session_state[_BEGUN] = True
+    try:
+        report = session.desk().reconciliation.run(
+            since, actor=session.actor(), apply=apply, progress=progress
+        )
+    except LumiraError as error:
+        problems.remember(PROBLEM, error)
+        return False
+    problems.forget(PROBLEM)
+    st.session_state.pop(_BEGUN)
+    st.session_state[_LAST] = Comparison(report, datetime.now(UTC), applied=apply)
+    return True
+
+
+def show_apply(known: Comparison) -> None:
+    """The button that repairs, for those who may, behind a dialog that says what will happen."""
+    if not known.repairable or not session.may(Permission.REPAIR):
+        return
+    if st.button(text("apply"), type="primary", icon=":material/build:", key="apply"):
+        # The title is in the reader's language, so the dialog is made when it opens.
+        st.dialog(text("apply.title"), icon=":material/build:")(_confirm)(known)
+
+
+def _confirm(known: Comparison) -> None:
+    st.markdown(text("apply.lead"))
+    st.markdown("\n".join(f"- {sentence}" for sentence in consequences(known)))
+    st.caption(text("apply.note"))
+    if st.button(
+        text("apply.confirm"), type="primary", icon=":material/build:", width="stretch", key="repair"
+    ):
+        if run(known.report.since, apply=True):
+            repaired = len(known.report.differences)
+            if now := last():
+                repaired = len(now.report.differences) - len(now.report.open_differences)
+            name = "apply.done.one" if repaired == 1 else "apply.done"
+            notices.say(text(name, count=number(repaired)))
+        st.rerun()
+
+
+def consequences(known: Comparison) -> list[str]:
+    """What repairing will do, a sentence for each kind of difference."""
+    counts = Counter(str(difference.kind) for difference in known.repairable)
+    return [
+        text(f"apply.{kind}.one" if count == 1 else f"apply.{kind}", count=number(count))
+        for kind, count in sorted(counts.items())
+    ]
+
+
+def ours(difference: Difference) -> str | None:
+    """What the order says, in words."""
+    if difference.ours is None:
+        return None
+    if difference.kind in _IN_MONEY:
+        return _money(difference.ours)
+    return text_or(f"status.{difference.ours}", difference.ours)
+
+
+def stripes(difference: Difference) -> str | None:
+    """What Stripe says, in words."""
+    if difference.stripes is None:
+        return None
+    if difference.kind in _IN_MONEY:
+        return _money(difference.stripes)
+    if difference.kind is Kind.STATUS:
+        return text_or(f"status.{difference.stripes}", difference.stripes)
+    return stripe_status_name(difference.stripes)
+
+
+def order_url(difference: Difference) -> str | None:
+    """The address of the order's page, in the language this page is read in."""
+    if not difference.order_id:
+        return None
+    return f"/orders?order={difference.order_id}&language={session.language()}"
+
+
+def _money(value: str) -> str:
+    amount, _, currency = value.partition(" ")
+    return money(int(amount), currency)

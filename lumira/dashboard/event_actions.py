@@ -1,0 +1,63 @@
+"""What staff can do with failed events: handle one of them again, or all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import event_details, notices, problems, session
+from lumira.dashboard.texts import number, text
+from lumira.errors import LumiraError
+from lumira.webhooks import RecordedEvent
+
+# More failed events than this are retried just the same; only the bar can't say how many are left.
+_COUNTED: Final = 1_000
+
+
+def failed(size: int) -> tuple[list[RecordedEvent], bool]:
+    """The newest failed events, at most `size`, and whether there are more."""
+    found, more = session.desk().webhooks.page(size, state="failed", actor=session.actor())
+    return found, more is not None
+
+
+def retry(event: RecordedEvent) -> None:
+    """The button that handles a failed event again, for those who may."""
+    if event.state != "failed" or not session.may(Permission.RETRY_WEBHOOK):
+        return
+    if st.button(text("event.retry"), type="primary", icon=":material/replay:", key="retry-event"):
+        try:
+            with st.spinner(text("event.retrying")):
+                session.desk().webhooks.retry(event.event_id, actor=session.actor())
+        except LumiraError as error:
+            problems.remember(event.event_id, error)
+        else:
+            problems.forget(event.event_id)
+            now = session.desk().webhooks.find(event.event_id, actor=session.actor())
+            notices.say(text("event.retried", outcome=event_details.outcome(now)))
+        st.rerun()
+
+
+def retry_all() -> None:
+    """The button that handles every failed event again, oldest first, and says how far it is."""
+    if not session.may(Permission.RETRY_WEBHOOK):
+        return
+    place = st.empty()
+    if not place.button(text("events.retry_all"), icon=":material/replay:", key="retry-all"):
+        return
+    known, more = failed(_COUNTED)
+    total = len(known) + more
+    bar = place.progress(0.0, text("events.retrying", done=number(0)))
+    done = 0
+    try:
+        for done, _ in enumerate(session.desk().webhooks.retry_failed(actor=session.actor()), start=1):
+            bar.progress(min(done / max(total, 1), 1.0), text("events.retrying", done=number(done)))
+    except LumiraError as error:
+        problems.remember("retry-all", error)
+    else:
+        problems.forget("retry-all")
+        left, _ = failed(_COUNTED)
+        name = "events.retried.left" if left else "events.retried"
+        notices.say(text(name, done=number(done), left=number(len(left))))
+    st.rerun()

@@ -1,0 +1,219 @@
+"""What staff can do with an order that is open: refund it, cancel it, correct its customer, ask Stripe.
+
+Each is there only where the order's state and the role of whoever is at the desk allow it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final, Literal
+
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import navigation, notices, order_details, payment_actions, problems, session
+from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.texts import money, text
+from lumira.errors import LumiraError, StripeError
+from lumira.money import decimals, major_units
+from lumira.orders import Order, OrderStatus
+
+_REFUND_REASONS: Final = ("requested_by_customer", "duplicate", "fraudulent")
+_KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone": "phone"}
+
+
+def can_refund(order: Order) -> bool:
+    """Whether there is money to give back, and this person may."""
+    paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
+    return paid and order.net > 0 and session.may(Permission.REFUND)
+
+
+def can_cancel(order: Order) -> bool:
+    """Whether the payment still waits, and this person may call it off."""
+    waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
+    return waits and session.may(Permission.CANCEL)
+
+
+def can_pay(order: Order) -> bool:
+    """Whether a test card may still pay this order, and this person may use one."""
+    return not order.status.is_final and not order.livemode and session.may(Permission.CONFIRM_TEST)
+
+
+def can_refresh(order: Order) -> bool:
+    """Whether Stripe can be asked about this order."""
+    return not order.is_free and bool(order.payment_intent_id) and session.may(Permission.REFRESH)
+
+
+def show(order: Order) -> None:
+    """The actions in a row, the likeliest first, and why the last one failed."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if can_pay(order):
+            st.page_link(
+                navigation.new_payment(),
+                label=text("order.act"),
+                icon=":material/credit_card:",
+                query_params={"order": order.payment_intent_id or order.id},
+            )
+        if can_refresh(order):
+            _refresh(order)
+        if can_refund(order) and st.button(text("refund"), icon=":material/undo:", key="refund"):
+            # The title is in the reader's language, so the dialog is made when it opens; its attempt is
+            # drawn then too and kept by its reruns, so a double click refunds once.
+            dialog = st.dialog(text("refund.title"), icon=":material/undo:")
+            dialog(refund_dialog)(order, uuid.uuid4().hex)
+        if session.may(Permission.EDIT_CUSTOMER) and st.button(
+            text("edit"), icon=":material/edit:", key="edit-customer"
+        ):
+            dialog = st.dialog(text("edit.title"), icon=":material/edit:")
+            dialog(edit_dialog)(order, uuid.uuid4().hex)
+        if can_cancel(order):
+            payment_actions.cancel(order)
+        if order.payment_intent_id and not order.is_free:
+            gateway = session.desk().gateway
+            st.link_button(
+                text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
+                gateway.payment_intent_url(order.payment_intent_id),
+                icon=":material/open_in_new:",
+            )
+    problems.show_remembered(order.id)
+
+
+def refund_dialog(order: Order, attempt: str) -> None:
+    """Amount, reason and note; says what will happen, then does it once an attempt."""
+    # After an answer that never came the money may be on its way: only the same request may follow.
+    sent = f"refund-sent-{attempt}"
+    locked = bool(st.session_state.get(sent))
+    left = money(order.net, order.currency)
+    st.caption(text("refund.left", left=left, of=money(order.amount, order.currency)))
+    typed = st.text_input(
+        text("refund.amount"),
+        value=_typed(order.net, order.currency),
+        key=f"refund-amount-{attempt}",
+        disabled=locked,
+        validate="",
+    )
+    wrong = st.container()
+    reason = st.selectbox(
+        text("cancel.reason"),
+        _REFUND_REASONS,
+        format_func=lambda reason: text(f"refund.{reason}"),
+        key=f"refund-reason-{attempt}",
+        disabled=locked,
+    )
+    note = st.text_input(text("refund.note"), help=text("refund.note.help"), key=f"refund-note-{attempt}")
+    amount = minor_units(str(typed), order.currency)
+    if amount is None or not 0 < amount <= order.net:
+        name = "refund.amount.none" if amount is None else "refund.amount.wrong"
+        wrong.markdown(f":red[:material/error: {text(name, left=left)}]")
+        st.button(text("refund"), icon=":material/undo:", disabled=True, width="stretch", key="refund-now")
+        return
+    name = "refund.whole" if amount == order.net else "refund.part"
+    told, rest = money(amount, order.currency), money(order.net - amount, order.currency)
+    st.info(text(name, amount=told, rest=rest), icon=":material/info:")
+    failed = st.container()
+    if st.button(
+        text("refund.now", amount=told),
+        type="primary",
+        icon=":material/undo:",
+        width="stretch",
+        key="refund-now",
+    ):
+        try:
+            with failed, st.spinner(text("refund.refunding")):
+                session.desk().intents.refund(
+                    order.payment_intent_id or order.id,
+                    amount,
+                    actor=session.actor(),
+                    reason=reason,
+                    note=str(note).strip() or None,
+                    # What was refused may be corrected and asked again; that is another request.
+                    idempotency_key=f"{attempt}-{amount}-{reason}",
+                )
+        except LumiraError as error:
+            if isinstance(error, StripeError):
+                st.session_state[sent] = True
+            with failed:
+                problems.show(error)
+        else:
+            problems.forget(order.id)
+            notices.say(text("refund.done", amount=told))
+            st.rerun()
+
+
+def edit_dialog(order: Order, attempt: str) -> None:
+    """The customer's address, name and phone; what is wrong stands beside its field."""
+    st.caption(text("edit.lead"))
+    first_name, last_name = _names(order)
+    known = {
+        "email": order.customer_email or "",
+        "first_name": first_name,
+        "last_name": last_name,
+        "phone": str(order.metadata.get("customerPhone") or ""),
+    }
+    typed, wrong = {}, {}
+    for field, value in known.items():
+        typed[field] = st.text_input(
+            text(f"edit.{field}"),
+            value=value,
+            type=_KINDS.get(field, "default"),
+            validate="",
+            placeholder=text(f"new_payment.{field}.hint") if field in _KINDS else None,
+            help=text("edit.phone.help") if field == "phone" and value else None,
+            key=f"edit-{field}-{attempt}",
+        )
+        wrong[field] = st.container()
+    failed = st.container()
+    if st.button(
+        text("edit.save"), type="primary", icon=":material/check:", width="stretch", key="save-customer"
+    ):
+        body = {
+            "email": typed["email"],
+            "firstName": typed["first_name"],
+            "lastName": typed["last_name"],
+            "phone": typed["phone"],
+        }
+        try:
+            with failed, st.spinner(text("edit.saving")):
+                session.desk().intents.edit_customer(
+                    order.payment_intent_id or order.id, body, actor=session.actor()
+                )
+        except LumiraError as error:
+            culprit = problems.field_of(error)
+            if culprit in wrong:
+                with wrong[culprit]:
+                    problems.beside_field(error, text("edit.email.next") if culprit == "email" else None)
+            else:
+                with failed:
+                    problems.show(error)
+        else:
+            notices.say(text("edit.done"))
+            st.rerun()
+
+
+def _refresh(order: Order) -> None:
+    if st.button(
+        text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh-order"
+    ):
+        try:
+            now = session.desk().intents.refresh(order.payment_intent_id or order.id, actor=session.actor())
+        except LumiraError as error:
+            problems.remember(order.id, error)
+        else:
+            problems.forget(order.id)
+            notices.say(text("order.refreshed", status=order_details.stripe_status(now).lower()))
+        st.rerun()
+
+
+def _typed(amount: int, currency: str) -> str:
+    """The amount as it is typed here: with the reader's decimal sign and no currency."""
+    written = f"{major_units(amount, currency):.{decimals(currency)}f}"
+    return written.replace(".", ",") if session.language() == "fr" else written
+
+
+def _names(order: Order) -> tuple[str, str]:
+    """First and last name: as they were corrected last, else the one name cut at its first space."""
+    first, last = (str(order.metadata.get(name) or "") for name in ("customerFirstName", "customerLastName"))
+    if first or last:
+        return first, last
+    first, _, last = (order.name or "").partition(" ")
+    return first, last

@@ -1,0 +1,97 @@
+"""Reconciliation: Stripe beside the orders. Comparing only reports; repairing asks first.
+
+How far back stands in the URL; the report stays in the session.
+"""
+
+import streamlit as st
+
+from lumira.dashboard import choices, comparison, notices, problems, tables
+from lumira.dashboard.comparison import Comparison, Span
+from lumira.dashboard.texts import moment, number, text
+
+
+def show_report(known: Comparison) -> None:
+    """The counts in words, what differs, and the way to repair it."""
+    report = known.report
+    left, repaired = len(report.open_differences), len(report.differences) - len(report.open_differences)
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
+    ):
+        with st.container(width="stretch", gap="xxsmall"):
+            st.subheader(headline(left, repaired), anchor=False)
+            st.caption(
+                text(
+                    "reconciliation.made",
+                    at=moment(known.made_at),
+                    since=moment(report.since),
+                    payment_intents=number(report.payment_intents),
+                    orders=number(report.orders),
+                )
+            )
+        with st.container(width="content"):
+            comparison.show_apply(known)
+    if report.unrelated:
+        name = "reconciliation.unrelated.one" if report.unrelated == 1 else "reconciliation.unrelated"
+        st.caption(text(name, count=number(report.unrelated)))
+    if report.differences:
+        tables.show_differences(report)
+    else:
+        st.success(
+            text("reconciliation.agrees.note"),
+            title=text("reconciliation.agrees"),
+            icon=":material/check_circle:",
+        )
+    if left > len(known.repairable):
+        st.caption(text("reconciliation.beyond_repair"))
+
+
+def headline(left: int, repaired: int) -> str:
+    """What came out, in a sentence."""
+    sentences = []
+    if repaired:
+        name = "reconciliation.repaired.one" if repaired == 1 else "reconciliation.repaired"
+        sentences.append(text(name, count=number(repaired)))
+    if left:
+        sentences.append(
+            text("reconciliation.left.one" if left == 1 else "reconciliation.left", count=number(left))
+        )
+    return " ".join(sentences) or text("reconciliation.left.none")
+
+
+def show_start() -> None:
+    """What this page is for, before the first comparison."""
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        st.subheader(text("reconciliation.empty"), anchor=False, text_alignment="center", width="content")
+        st.markdown(text("reconciliation.empty.next"), text_alignment="center", width="content")
+        st.space("small")
+
+
+notices.show()
+st.title(text("reconciliation.title"), anchor=False)
+st.caption(text("reconciliation.lead"))
+with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    span = choices.choose(
+        "since",
+        text("reconciliation.since"),
+        Span,
+        Span.MONTH,
+        format_func=lambda span: text(f"reconciliation.since.{span}"),
+    )
+    pressed = st.button(
+        text("reconciliation.compare"), type="primary", icon=":material/compare_arrows:", key="compare"
+    )
+if pressed:
+    comparison.run(span.since, apply=False)
+    st.rerun()
+problems.show_remembered(comparison.PROBLEM)
+if comparison.interrupted():
+    st.info(
+        text("reconciliation.interrupted.next"),
+        title=text("reconciliation.interrupted"),
+        icon=":material/pause_circle:",
+    )
+if known := comparison.last():
+    show_report(known)
+else:
+    show_start()

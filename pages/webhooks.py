@@ -1,0 +1,179 @@
+"""Webhooks: what Stripe delivered and what came of it, failed deliveries first; one of them open at the side.
+
+State, page and the open event stand in the URL.
+"""
+
+import streamlit as st
+
+from lumira.dashboard import (
+    choices,
+    event_actions,
+    event_details,
+    navigation,
+    notices,
+    pager,
+    problems,
+    tables,
+)
+from lumira.dashboard.event_details import State
+from lumira.dashboard.problems import LumiraError
+from lumira.dashboard.session import actor, desk
+from lumira.dashboard.texts import number, text
+
+PAGE_SIZE = 50
+
+
+def open_selected() -> None:
+    """Opens the event of the row that was clicked, closes it when the click took the selection away."""
+    row = tables.selected_row(table_key)
+    if row is None:
+        close()
+    elif row < len(events):
+        st.query_params["event"] = events[row].event_id
+
+
+def close() -> None:
+    """Closes the open event."""
+    st.query_params.pop("event", None)
+    # A list under a new key has no row selected.
+    st.session_state["closed"] = st.session_state.get("closed", 0) + 1
+
+
+def begin_list() -> None:
+    """Another state begins with its first page and nothing open."""
+    pager.turn_to(None)
+    close()
+
+
+def show_open_event(event_id: str) -> None:
+    """The event at the side: what came of it, what can be done, what was delivered."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader(text("event.title"), anchor=False)
+        st.button(
+            text("order.close"), icon=":material/close:", type="tertiary", on_click=close, key="close-event"
+        )
+    try:
+        event = desk().webhooks.find(event_id, actor=actor())
+    except LumiraError as error:
+        if error.code != "EVENT_NOT_FOUND":
+            raise
+        st.info(text("event.not_found.next"), title=text("event.not_found"), icon=":material/search_off:")
+        return
+    order = event_details.order_of(event)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        event_actions.retry(event)
+        if order:
+            st.page_link(
+                navigation.orders(),
+                label=text("event.order"),
+                icon=":material/receipt_long:",
+                query_params={"order": order.payment_intent_id or order.id},
+            )
+    problems.show_remembered(event.event_id)
+    event_details.show(event)
+
+
+def show_failed_count() -> None:
+    """How many events failed, and the button that handles them all again."""
+    if not failed:
+        return
+    count = number(len(failed))
+    if more_failed:
+        title = text("events.failed.more", count=count)
+    else:
+        title = text("events.failed.one" if len(failed) == 1 else "events.failed", count=count)
+    with st.container(
+        border=True,
+        horizontal=True,
+        vertical_alignment="center",
+        horizontal_alignment="distribute",
+        key="failed",
+    ):
+        with st.container(width="stretch", gap="xxsmall"):
+            st.markdown(f":red[:material/error:] **{title}**")
+            st.caption(text("events.failed.next"))
+        with st.container(width="content"):
+            event_actions.retry_all()
+
+
+def show_connection(*, missing: bool) -> None:
+    """How a real Stripe endpoint is connected; `missing` says that no delivery can be taken without it."""
+    if missing:
+        st.warning(text("events.no_secret.next"), title=text("events.no_secret"), icon=":material/link_off:")
+    st.markdown(text("events.connect.listen"))
+    port = desk().settings.port
+    st.code(
+        f"stripe listen --forward-to localhost:{port}/api/products/webhook", language="sh", wrap_lines=True
+    )
+    st.markdown(text("events.connect.secret"))
+    st.code("export STRIPE_WEBHOOK_SECRET='whsec_…'", language="sh", wrap_lines=True)
+
+
+def show_empty() -> None:
+    """What to do when the list has nothing to show."""
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        if pager.after():
+            st.subheader(text("events.page_empty"), anchor=False, text_alignment="center", width="content")
+            pager.show_newest()
+        elif state is State.FAILED:
+            st.subheader(text("events.none_failed"), anchor=False, text_alignment="center", width="content")
+            st.markdown(text("events.none_failed.next"), text_alignment="center", width="content")
+        else:
+            st.subheader(text("events.empty"), anchor=False, text_alignment="center", width="content")
+            where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
+            st.markdown(text(where), text_alignment="center", width="content")
+            st.page_link(navigation.new_payment(), icon=":material/add_card:")
+        st.space("small")
+
+
+notices.show()
+st.title(text("events.title"), anchor=False)
+st.caption(text("events.lead"))
+has_secret = desk().settings.stripe_webhook_secret is not None
+if not has_secret:
+    show_connection(missing=True)
+
+failed, more_failed = event_actions.failed(PAGE_SIZE)
+show_failed_count()
+problems.show_remembered("retry-all")
+state = choices.choose(
+    "state",
+    text("events.state"),
+    State,
+    State.ALL,
+    format_func=lambda state: text(f"events.state.{state}"),
+    on_change=begin_list,
+)
+opened = st.query_params.get("event")
+events, next_cursor = desk().webhooks.page(
+    PAGE_SIZE, pager.after(), state=None if state is State.ALL else str(state), actor=actor()
+)
+if state is State.ALL and not pager.after():
+    # Whatever page they would stand on: what failed comes first.
+    first = {event.event_id for event in failed}
+    events = [*failed, *(event for event in events if event.event_id not in first)]
+newest = events[0].event_id if events else ""
+table_key = f"events-{state}-{pager.after()}-{newest}-{st.session_state.get('closed', 0)}"
+
+beside = None
+listing = st.container()
+if opened:
+    listing, beside = st.columns([1.75, 1])
+
+with listing:
+    if events:
+        tables.show_events(events, key=table_key, on_select=open_selected, narrow=bool(opened))
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            name = "events.shown" if len(events) > 1 else "events.shown.one"
+            st.caption(text(name, count=number(len(events))), width="content")
+            pager.show(next_cursor)
+    else:
+        show_empty()
+    if has_secret:
+        with st.expander(text("events.connect"), icon=":material/link:", expanded=False):
+            show_connection(missing=False)
+
+if beside and opened:
+    with beside, st.container(border=True, key="open-event"):
+        show_open_event(opened)

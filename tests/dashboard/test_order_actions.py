@@ -1,0 +1,159 @@
+"""The actions of an open order: there where its state and the role allow them, and nowhere else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lumira.access import Role
+from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.order_details import sentence, step
+from lumira.orders import Order, TimelineEntry
+from tests.dashboard.conftest import shown
+from tests.dashboard.test_orders_page import make
+
+ACTIONS = {"refund", "edit-customer", "cancel", "refresh-order"}
+AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+
+
+def actions(app):
+    return {button.key for button in app.button} & ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("role", "paid", "waiting"),
+    [
+        (Role.STAFF, {"refresh-order"}, {"refresh-order"}),
+        (Role.SUPPORT, {"refresh-order", "edit-customer"}, {"refresh-order", "edit-customer", "cancel"}),
+        (Role.FINANCE, {"refresh-order", "refund"}, {"refresh-order"}),
+        (
+            Role.ADMIN,
+            {"refresh-order", "edit-customer", "refund"},
+            {"refresh-order", "edit-customer", "cancel"},
+        ),
+    ],
+)
+def test_a_role_sees_only_what_it_may_do(open_page, desk, at_the_desk, role, paid, waiting):
+    make(desk, 1)
+    make(desk, 2, status="pending", stripe_status="requires_payment_method")
+    at_the_desk(role)
+    assert actions(open_page("orders", order="pi_number1")) == paid
+    app = open_page("orders", order="pi_number2")
+    assert actions(app) == waiting
+    may_pay = role in {Role.SUPPORT, Role.ADMIN}
+    assert ("Faire payer" in [link.value for link in app.page_link]) is may_pay
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount_refunded": 4700},
+        {"amount": 0, "payment_intent_id": "free_1", "stripe_status": None},
+        {"status": "cancelled", "stripe_status": "canceled"},
+    ],
+)
+def test_what_is_settled_is_neither_refunded_nor_cancelled(open_page, desk, fields):
+    order = make(desk, 1, **fields)
+    assert not actions(open_page("orders", order=order.id)) & {"refund", "cancel"}
+
+
+def test_a_waiting_order_is_cancelled_from_the_list(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    app = open_page("orders", order=created.order_id)
+    next(box for box in app.selectbox if box.key.startswith("cancel-reason-")).set_value("abandoned")
+    app.button(key="cancel").click().run()
+    assert "a annulé le paiement" in shown(app)
+    assert desk.gateway.retrieve_payment_intent(created.order_id)["cancellation_reason"] == "abandoned"
+
+
+def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
+    paid = pay("profond")
+    desk.intents.refund(paid.payment_intent_id, 2000, actor=admin, reason="duplicate", note="Geste")
+    page = shown(open_page("orders", order=paid.payment_intent_id))
+    for told in ("<dt>Encaissé</dt><dd>67,00", "<dt>Remboursé</dt><dd>20,00", "<dt>Net</dt><dd>47,00"):
+        assert told in page
+    assert "Remboursements et litiges" in page
+    assert "20,00\u00a0€ · remboursé · C’était un doublon." in page
+    assert "demande à rembourser 20,00\u00a0€." in page
+    assert "Geste" in page
+
+
+def order_with(entry):
+    return Order(
+        id="f" * 24,
+        product_id="profond",
+        amount=6700,
+        status="completed",
+        created_at=AT,
+        updated_at=AT,
+        timeline=[entry],
+        failure_code="expired_card",
+    )
+
+
+KINDS = [
+    "order.created",
+    "order.found_at_stripe",
+    "charge.refunded",
+    "customer.edited",
+    "customer.not_copied_to_stripe",
+    "amount.corrected",
+    *(f"refund.{status}" for status in ("requested", "pending", "requires_action", "succeeded", "failed")),
+    "refund.canceled",
+    *(f"dispute.{status}" for status in ("needs_response", "under_review", "won", "lost", "prevented")),
+    *(f"dispute.warning_{status}" for status in ("needs_response", "under_review", "closed")),
+    *(
+        f"payment_intent.{status}"
+        for status in (
+            *("requires_payment_method", "requires_confirmation", "requires_action", "processing"),
+            *("requires_capture", "succeeded", "canceled", "never_reached_stripe"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("by", ["stripe", "lumira"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_entry_is_a_sentence(desk, kind, by):
+    if (kind, by) == ("payment_intent.never_reached_stripe", "stripe"):
+        pytest.skip("Stripe can't tell of what never reached it")
+    entry = TimelineEntry(at=AT, kind=kind, by=by, amount=2000)
+    told = sentence(order_with(entry), entry)
+    assert kind.split(".", 1)[1] not in told
+    assert told.endswith(".")
+    if kind.startswith(("refund.", "dispute.", "amount.")):
+        assert "20,00\u00a0€" in told
+
+
+def test_a_decline_says_its_own_reason_whatever_came_later(desk):
+    declined = TimelineEntry(
+        at=AT - timedelta(hours=1),
+        kind="payment_intent.requires_payment_method",
+        by="stripe",
+        after="failed",
+        code="insufficient_funds",
+        note="Your card has insufficient funds.",
+    )
+    assert step(order_with(declined), declined).note == "Solde insuffisant."
+    unknown = declined.model_copy(update={"code": "new_at_stripe", "note": "Stripe's sentence."})
+    assert step(order_with(unknown), unknown).note == "Stripe's sentence."
+    former = declined.model_copy(update={"code": None})
+    assert step(order_with(former), former).note == "Carte expirée."
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [
+        ("47,00", "eur", 4700),
+        (" 20.5 € ", "eur", 2050),
+        ("1\u202f234,56", "eur", 123456),
+        ("500", "jpy", 500),
+        ("1,234", "eur", None),
+        ("0.5", "jpy", None),
+        ("-3", "eur", None),
+        ("", "eur", None),
+        ("vingt", "eur", None),
+        ("1.2.3", "eur", None),
+    ],
+)
+def test_an_amount_is_read_as_it_is_typed(typed, currency, amount):
+    assert minor_units(typed, currency) == amount

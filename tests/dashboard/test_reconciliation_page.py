@@ -1,0 +1,136 @@
+"""Reconciliation on its page: compared without a change, reported in words, repaired by those who may."""
+
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+from bson import ObjectId
+
+from lumira.access import Role
+from lumira.dashboard import comparison
+from lumira.dashboard.comparison import Comparison, Span
+from lumira.dashboard.texts import _TEXTS
+from lumira.reconcile import Difference, Kind, Report
+from tests.conftest import opened, sandbox_process
+from tests.dashboard.conftest import shown
+
+
+@pytest.fixture(scope="module")
+def own_sandbox():
+    """A sandbox of this module's own: a walk sees every PaymentIntent there is."""
+    with sandbox_process() as url:
+        yield url
+
+
+@pytest.fixture
+def desk(settings, own_sandbox):
+    """A desk beside a Stripe that no other module's tests use."""
+    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})) as desk:
+        yield desk
+
+
+@pytest.fixture
+def unheard(desk, support):
+    """An order that was paid at Stripe without our hearing of it, its amount spoilt."""
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    desk.gateway.confirm_payment_intent(
+        created.order_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+    )
+    order = desk.orders.find_by_payment_intent(created.order_id)
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 67}})
+    return order
+
+
+def compare(app):
+    return app.button(key="compare").click().run()
+
+
+def rows_of(app, order):
+    frame = app.dataframe[0].value
+    return frame[frame["payment_intent"].str.endswith(order.payment_intent_id)]
+
+
+def test_before_the_first_comparison_it_says_what_to_do(open_page):
+    page = shown(open_page("reconciliation"))
+    assert "Rien n’est encore comparé" in page
+    assert "Comparer ne change rien." in page
+
+
+def test_differences_are_told_in_words_and_nothing_is_changed(open_page, desk, unheard):
+    app = compare(open_page("reconciliation", since="1d"))
+    told = {row["what"]: (row["ours"], row["stripes"]) for _, row in rows_of(app, unheard).iterrows()}
+    assert told == {
+        "L’état diffère": ("En attente", "Terminée"),
+        "Le montant diffère": ("0,67\u00a0€", "67,00\u00a0€"),
+    }
+    assert set(rows_of(app, unheard)["order"]) == {f"/orders?order={unheard.id}&language=fr"}
+    assert "différences restent." in shown(app)
+    assert "Fait le" in shown(app)
+    assert app.button(key="apply")
+    order = desk.orders.find(unheard.id)
+    assert (order.status, order.amount) == ("pending", 67)
+
+
+def test_the_report_stays_after_a_rerun_and_in_the_other_language(open_page, unheard):
+    app = compare(open_page("reconciliation", since="1d"))
+    app.get_by_key("language").set_value("en").run()
+    assert "The amount differs" in set(rows_of(app, unheard)["what"])
+    assert set(rows_of(app, unheard)["ours"]) == {"Pending", "€0.67"}
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [(Role.STAFF, False), (Role.SUPPORT, False), (Role.FINANCE, False), (Role.ADMIN, True)]
+)
+def test_everyone_may_compare_and_only_admins_see_repair(open_page, unheard, at_the_desk, role, may):
+    at_the_desk(role)
+    app = compare(open_page("reconciliation", since="1d"))
+    assert len(rows_of(app, unheard)) == 2
+    assert ("apply" in {button.key for button in app.button}) is may
+
+
+def test_what_was_repaired_is_gone_at_the_next_comparison(open_page, desk, unheard, admin):
+    desk.reconciliation.run(Span.DAY.since, actor=admin, apply=True)
+    app = compare(open_page("reconciliation", since="1d"))
+    assert not len(app.dataframe) or not len(rows_of(app, unheard))
+    assert desk.orders.find(unheard.id).amount == 6700
+
+
+def test_an_interrupted_comparison_says_so_and_goes_on(settings, open_page, own_sandbox):
+    away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
+    with opened(away):
+        app = compare(open_page("reconciliation", since="1d"))
+    assert "STRIPE_SERVICE_ERROR" in app.warning[0].value
+    assert app.info[0].title == "La comparaison n’est pas finie."
+    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})):
+        compare(app)
+    assert not app.warning
+    assert not app.info
+
+
+def test_where_all_agrees_it_says_so(settings, open_page):
+    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})):
+        app = compare(open_page("reconciliation", since="1d", locale="en-GB"))
+    assert app.success[0].title == "Everything agrees."
+    assert app.subheader[0].value == "No difference."
+
+
+def test_the_confirmation_says_what_will_happen(desk):
+    def differ(kind):
+        return Difference(kind, "pi_1", "1", None, None)
+
+    now = datetime.now(UTC)
+    kinds = (Kind.STATUS, Kind.STATUS, Kind.REFUNDS, Kind.MISSING_INTENT)
+    differences = [differ(kind) for kind in kinds]
+    known = Comparison(Report(now, now, differences=differences), now, applied=False)
+    assert comparison.consequences(known) == [
+        "1 commande reçoit les remboursements faits chez Stripe",
+        "2 commandes prennent l’état que dit Stripe",
+    ]
+    assert len(known.repairable) == 3
+
+
+def test_every_kind_of_difference_has_words():
+    for kind in Kind:
+        assert f"difference.{kind}" in _TEXTS
+        if kind is not Kind.MISSING_INTENT:
+            assert {f"apply.{kind}", f"apply.{kind}.one"} <= set(_TEXTS)

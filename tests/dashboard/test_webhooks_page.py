@@ -1,0 +1,160 @@
+"""The ledger on its page: failed events first, handled again from there, no secret shown."""
+
+import secrets
+
+import pytest
+
+from lumira.access import Role
+from lumira.dashboard.event_details import State, outcome, payment_intent_of, without_secrets
+from lumira.webhooks import RecordedEvent
+from tests.conftest import opened
+from tests.dashboard.conftest import shown
+
+
+@pytest.fixture
+def waiting(desk, support):
+    """A PaymentIntent that was paid at Stripe, of which we never heard."""
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    desk.gateway.confirm_payment_intent(
+        created.order_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+    )
+    return desk.gateway.retrieve_payment_intent(created.order_id)
+
+
+@pytest.fixture
+def record(desk):
+    """Records an event in the ledger, failed or with an outcome."""
+
+    def record(subject, type_="payment_intent.succeeded", failed=None, outcome="applied"):
+        event = {"id": f"evt_{secrets.token_hex(8)}", "type": type_, "data": {"object": subject}}
+        desk.events.claim(event | {"api_version": desk.gateway.api_version, "livemode": False})
+        if failed:
+            desk.events.fail(event["id"], failed)
+        else:
+            desk.events.settle(event["id"], outcome)
+        return event["id"]
+
+    return record
+
+
+def test_an_empty_ledger_says_where_webhooks_come_from(open_page):
+    page = shown(app := open_page("webhooks"))
+    assert "Encore aucun webhook" in page
+    assert "stripe listen --forward-to localhost:0/api/products/webhook" in page
+    assert not app.warning
+
+
+def test_a_missing_secret_is_said_with_what_to_do(settings, open_page):
+    with opened(settings.model_copy(update={"stripe_webhook_secret": None})):
+        app = open_page("webhooks", locale="en-GB")
+    assert app.warning[0].title == "No webhook can be received: the secret is missing."
+    assert any("STRIPE_WEBHOOK_SECRET" in code.value for code in app.code)
+
+
+def test_failed_events_stand_first_and_are_counted(open_page, record):
+    record({"id": "pi_1"}, failed="time-out")
+    for number in range(3):
+        record({"id": f"pi_{number}"}, "payment_intent.created", outcome="ignored")
+    record({"id": "pi_9"}, outcome="other API version")
+    app = open_page("webhooks")
+    frame = app.dataframe[0].value
+    assert [list(state) for state in frame["state"]] == [["Échoué"], *([["Traité"]] * 4)]
+    assert list(frame["outcome"])[:2] == ["À relancer", "Autre version d’API\u00a0: non appliqué"]
+    assert list(frame["error"])[:2] == ["time-out", ""]
+    assert "1 webhook a échoué" in shown(app)
+    app.get_by_key("state").set_value(State.FAILED).run()
+    assert app.query_params["state"] == "failed"
+    assert len(app.dataframe[0].value) == 1
+    assert len(open_page("webhooks", state="processed").dataframe[0].value) == 4
+
+
+def test_pages_are_turned_by_cursor(open_page, record):
+    for number in range(52):
+        record({"id": f"pi_{number}"}, "payment_intent.created", outcome="ignored")
+    app = open_page("webhooks")
+    assert len(app.dataframe[0].value) == 50
+    app.button(key="next").click().run()
+    assert len(app.dataframe[0].value) == 2
+    assert app.button(key="next").disabled
+
+
+def test_an_open_event_shows_its_error_its_payload_and_no_secret(open_page, record, waiting):
+    assert waiting["client_secret"]
+    event_id = record(waiting, failed="The **store** was away")
+    app = open_page("webhooks", event=event_id)
+    assert app.error[0].value == r"The \*\*store\*\* was away"
+    assert waiting["id"] in app.json[0].value
+    assert "client_secret" not in app.json[0].value
+    assert event_id in shown(app)
+    assert [link.value for link in app.page_link] == ["Voir la commande"]
+
+
+def test_an_event_without_an_order_has_no_link(open_page, record):
+    event_id = record({"id": "pi_nobody"}, failed="time-out")
+    assert not open_page("webhooks", event=event_id).page_link
+
+
+def test_a_failed_event_is_handled_again(open_page, desk, record, waiting, admin):
+    event_id = record(waiting, failed="time-out")
+    app = open_page("webhooks", event=event_id)
+    app.button(key="retry-event").click().run()
+    assert app.toast[0].value == "Relancé\u00a0: La commande a changé."
+    assert desk.webhooks.find(event_id, actor=admin).state == "processed"
+    assert desk.orders.find_by_payment_intent(waiting["id"]).status == "completed"
+    assert not [button for button in app.button if button.key in {"retry-event", "retry-all"}]
+
+
+def test_what_fails_again_says_why(open_page, record):
+    event_id = record({"id": "pi_unknown", "amount": "many"}, failed="time-out")
+    app = open_page("webhooks", event=event_id)
+    app.button(key="retry-event").click().run()
+    assert "INTERNAL_SERVER_ERROR" in shown(app)
+    assert "ValueError" in shown(app)
+    assert app.button(key="retry-event")
+
+
+def test_all_failed_events_are_handled_again(open_page, desk, record, waiting):
+    record(waiting, failed="time-out")
+    record({"id": "pi_unknown", "amount": "many"}, failed="time-out")
+    app = open_page("webhooks")
+    app.button(key="retry-all").click().run()
+    assert app.toast[0].value == "Relancés\u00a0: 2. Encore en échec\u00a0: 1."
+    assert desk.orders.find_by_payment_intent(waiting["id"]).status == "completed"
+    assert "1 webhook a échoué" in shown(app)
+
+
+@pytest.mark.parametrize(("role", "may"), [(Role.STAFF, False), (Role.SUPPORT, False), (Role.ADMIN, True)])
+def test_only_who_may_retry_has_the_buttons(open_page, record, at_the_desk, role, may):
+    event_id = record({"id": "pi_1"}, failed="time-out")
+    at_the_desk(role)
+    keys = {button.key for button in open_page("webhooks", event=event_id).button}
+    assert keys >= {"retry-event", "retry-all"} if may else not keys & {"retry-event", "retry-all"}
+
+
+def test_an_unknown_event_is_said_calmly(open_page):
+    assert open_page("webhooks", event="evt_nobody").info[0].title == "Cet événement n’est pas connu."
+
+
+def test_secrets_are_left_out_at_any_depth():
+    kept = {"object": {"id": "pi_1", "charges": [{"id": "ch_1"}]}}
+    full = {"object": {"id": "pi_1", "client_secret": "x", "charges": [{"id": "ch_1", "client_secret": "y"}]}}
+    assert without_secrets(full) == kept
+
+
+@pytest.mark.parametrize(
+    ("type_", "subject", "found"),
+    [
+        ("payment_intent.succeeded", {"id": "pi_1"}, "pi_1"),
+        ("charge.refunded", {"id": "ch_1", "payment_intent": "pi_1"}, "pi_1"),
+        ("charge.refunded", {"id": "ch_1", "payment_intent": {"id": "pi_1"}}, "pi_1"),
+        ("charge.refunded", {"id": "ch_1", "payment_intent": None}, None),
+        ("customer.created", "nonsense", None),
+    ],
+)
+def test_the_payment_intent_of_an_event(type_, subject, found):
+    event = RecordedEvent(event_id="evt_1", event_type=type_, data={"object": subject})
+    assert payment_intent_of(event) == found
+
+
+def test_an_event_of_the_former_program_has_words(desk):
+    assert outcome(RecordedEvent(event_id="evt_1")) == "Traité par l’ancien programme"
