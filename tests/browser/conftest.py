@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -57,11 +59,16 @@ class Served:
         with urlopen(request, timeout=10) as answer:
             assert json.load(answer)["status"] == "succeeded"
 
-    def processed(self, event_type: str, payment_intent_id: str) -> bool:
-        """Whether the webhook of this event was received and settled."""
+    @contextmanager
+    def ledger(self) -> Iterator[Any]:
+        """The desk's own ledger of events, through a driver of the test's own."""
         uri = (self.home / "store.uri").read_text().strip()
         with MongoClient(uri) as client:
-            events = client.get_default_database("lumira").processed_events
+            yield client.get_default_database("lumira").processed_events
+
+    def processed(self, event_type: str, payment_intent_id: str) -> bool:
+        """Whether the webhook of this event was received and settled."""
+        with self.ledger() as events:
             return any(
                 payment_intent_id in str(event)
                 for event in events.find({"eventType": event_type, "state": "processed"})

@@ -144,7 +144,7 @@ def test_a_page_names_no_database_and_no_stripe(page):
 
 @pytest.mark.parametrize(("light", "page"), [("dark", "#0F0B19"), ("light", "#FBF7EF")])
 def test_every_chip_of_a_table_can_be_read(light, page):
-    """Streamlit writes black on a chip, as it lies over the page, above a luminance of one half, else white."""
+    """Streamlit writes black on a chip, as it lies over the page, above a luminance of .5, else white."""
     assert page in (navigation.PAGES.parent / ".streamlit" / "config.toml").read_text()
     for kind, colours in (("level", theme.LEVEL_COLOURS), ("status", theme.STATUS_COLOURS)):
         for name, colour in colours.items():

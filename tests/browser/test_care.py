@@ -1,0 +1,103 @@
+"""What staff do after the payment, in a browser: refund, correct the customer, retry a webhook, repair."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import settle
+from tests.browser.test_payment import create, pay
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def paid(open_page, served):
+    """The id of a payment of 67 euros that was just made, its webhook included."""
+    page = open_page("/new-payment")
+    payment_intent = create(page, 2, "care@example.com")
+    pay(page)
+    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    wait_until(lambda: served.processed("payment_intent.succeeded", payment_intent))
+    return payment_intent
+
+
+def net_of(page):
+    """The net of the range on the Revenue page, in cents."""
+    metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text("Net", exact=True))
+    return int(re.sub(r"\D", "", metric.get_by_test_id("stMetricValue").inner_text()))
+
+
+def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
+    before = net_of(open_page("/revenue?range=7d"))
+    page = open_page(f"/orders?order={paid}")
+    opened = page.locator(".st-key-open-order")
+    opened.get_by_role("button", name="Rembourser").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Montant")).to_have_value("67,00")
+    expect(dialog.get_by_text("Stripe rend 67,00\u00a0€, tout ce qui reste")).to_be_visible()
+    dialog.get_by_label("Montant").fill("80")
+    dialog.get_by_label("Montant").blur()
+    expect(dialog.get_by_text("Il reste 67,00\u00a0€ à rembourser, pas plus.")).to_be_visible()
+    dialog.get_by_label("Montant").fill("20,50")
+    dialog.get_by_label("Montant").blur()
+    expect(dialog.get_by_text("46,50\u00a0€ nous restent")).to_be_visible()
+    dialog.get_by_role("button", name="Rembourser 20,50").click(click_count=2, delay=20)
+    expect(dialog).to_be_hidden()
+    expect(opened.get_by_text("20,50\u00a0€ · remboursé · À la demande du client.")).to_have_count(1)
+    # The webhook may be faster than the answer to the request.
+    expect(opened.get_by_text(re.compile("(Le bureau|Stripe) a remboursé 20,50\u00a0€."))).to_have_count(1)
+    assert net_of(open_page("/revenue?range=7d")) == before - 2050
+
+
+def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, paid):
+    page = open_page(f"/orders?order={paid}")
+    opened = page.locator(".st-key-open-order")
+    opened.get_by_role("button", name="Corriger le client").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Prénom").fill("Anaïs")
+    dialog.get_by_label("Nom", exact=True).fill("L")
+    dialog.get_by_role("button", name="Enregistrer").click()
+    expect(dialog.get_by_text("INVALID_LAST_NAME")).to_be_visible()
+    expect(dialog.get_by_label("Prénom")).to_have_value("Anaïs")
+    dialog.get_by_label("Nom", exact=True).fill("Laurent")
+    dialog.get_by_role("button", name="Enregistrer").click()
+    expect(dialog).to_be_hidden()
+    expect(opened.get_by_text("Anaïs Laurent")).to_be_visible()
+    expect(opened.get_by_text("Le bureau a corrigé le client.")).to_be_visible()
+
+
+def test_a_failed_webhook_is_retried_from_its_page(open_page, served, paid):
+    with served.ledger() as events:
+        row = next(
+            event
+            for event in events.find({"eventType": "payment_intent.succeeded"})
+            if paid in str(event["data"])
+        )
+        events.update_one({"_id": row["_id"]}, {"$set": {"state": "failed", "error": "The store was away."}})
+        page = open_page(f"/webhooks?event={row['eventId']}")
+        opened = page.locator(".st-key-open-event")
+        expect(opened.get_by_text("The store was away.")).to_be_visible()
+        expect(opened.get_by_text("Échoué", exact=True)).to_be_visible()
+        opened.get_by_role("button", name="Relancer").click()
+        expect(opened.get_by_text("Traité", exact=True).first).to_be_visible()
+        expect(opened.get_by_role("button", name="Relancer")).to_have_count(0)
+        settle(page)
+        assert events.find_one({"_id": row["_id"]})["state"] == "processed"
+
+
+def test_what_differs_from_stripe_is_repaired_after_a_confirmation(open_page, served, paid):
+    with served.ledger() as events:
+        orders = events.database.productorders
+        orders.update_one({"paymentIntentId": paid}, {"$set": {"amount": 67}})
+        page = open_page("/reconciliation?since=1d")
+        page.get_by_role("button", name="Comparer").click()
+        page.get_by_role("button", name="Réparer…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("1 montant est corrigé d’après Stripe")).to_be_visible()
+        assert orders.find_one({"paymentIntentId": paid})["amount"] == 67
+        dialog.get_by_role("button", name="Réparer", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("heading", name="1 différence réparée.")).to_be_visible()
+        assert orders.find_one({"paymentIntentId": paid})["amount"] == 6700
