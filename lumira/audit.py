@@ -14,7 +14,8 @@ from lumira.orders import Order
 class AuditEntry:
     """One thing a person or token did. `before` and `after` hold the facts that it changed.
 
-    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …).
+    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …). An `attempt_id` is the
+    idempotency key of what was done: however often it is repeated, the log tells of it once.
     """
 
     at: datetime
@@ -26,6 +27,7 @@ class AuditEntry:
     after: dict[str, Any] = field(default_factory=dict)
     request_id: str = ""
     note: str | None = None
+    attempt_id: str | None = None
 
 
 # What an entry compares. Names and addresses are the customer's own and stay out.
@@ -41,6 +43,7 @@ def audit_entry(
     after: Order | None,
     request_id: str = "",
     note: str | None = None,
+    attempt_id: str | None = None,
 ) -> AuditEntry:
     """The entry for an action on one order; an order that did not exist before has no `before`."""
     old, new = _facts(before), _facts(after)
@@ -56,6 +59,7 @@ def audit_entry(
         after={name: value for name, value in new.items() if name in changed},
         request_id=request_id,
         note=note,
+        attempt_id=attempt_id,
     )
 
 

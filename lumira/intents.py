@@ -141,9 +141,13 @@ class Intents:
                 raise IdempotencyConflict(
                     "The first request with this idempotency key was given up. Use a new key."
                 )
+            # A crash may have come between the order and its audit entry.
+            self._record(actor, "create_intent", None, first, request_id, attempt_id=first.attempt_id)
             return self._answer_again(first)
         # The audit entry is written while Stripe is asked, and stands before we answer.
-        recorded = self._recorder.submit(self._record, actor, "create_intent", None, order, request_id)
+        recorded = self._recorder.submit(
+            self._record, actor, "create_intent", None, order, request_id, attempt_id=order.attempt_id
+        )
         try:
             return _answer(order, "") if order.is_free else self._finish_creation(order)
         finally:
@@ -289,19 +293,17 @@ class Intents:
         if order.is_free or order.status.is_final or not order.payment_intent_id:
             raise OrderNotPayable(f"The order is {order.status}: there is nothing left to pay.")
         asked_at = self._clock()
+        key = idempotency_key or uuid.uuid4().hex
         try:
             payment_intent = self._gateway.confirm_payment_intent(
-                order.payment_intent_id,
-                payment_method,
-                idempotency_key or uuid.uuid4().hex,
-                self._return_url,
+                order.payment_intent_id, payment_method, key, self._return_url
             )
         except PaymentFailed:
             declined = self.refresh(order_id, actor=actor)
-            self._record(actor, "confirm_test", order, declined, request_id, payment_method)
+            self._record(actor, "confirm_test", order, declined, request_id, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor)
-        self._record(actor, "confirm_test", order, paid, request_id, payment_method)
+        self._record(actor, "confirm_test", order, paid, request_id, payment_method, key)
         return paid
 
     def cancel(
@@ -396,7 +398,7 @@ class Intents:
         except StripeRefused as error:
             raise OrderNotRefundable(error.message, refundable=order.net) from error
         self._orders.add_refunds(order, [refund_from(refund)], by=actor.name, note=note)
-        return self._recorded(actor, "refund", order, request_id, note or reason)
+        return self._recorded(actor, "refund", order, request_id, note or reason, key)
 
     def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.
@@ -423,10 +425,16 @@ class Intents:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
 
     def _recorded(
-        self, actor: Actor, action: str, before: Order, request_id: str, note: str | None = None
+        self,
+        actor: Actor,
+        action: str,
+        before: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
     ) -> Order:
         after = self._orders.find(before.id) or before
-        self._record(actor, action, before, after, request_id, note)
+        self._record(actor, action, before, after, request_id, note, attempt_id)
         return after
 
     def _record(
@@ -437,6 +445,7 @@ class Intents:
         after: Order,
         request_id: str,
         note: str | None = None,
+        attempt_id: str | None = None,
     ) -> None:
         self._audit.record(
             audit_entry(
@@ -447,6 +456,7 @@ class Intents:
                 after=after,
                 request_id=request_id,
                 note=note,
+                attempt_id=attempt_id,
             )
         )
 

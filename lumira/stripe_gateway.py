@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import stripe
 
 from lumira.errors import (
+    IdempotencyConflict,
     InvalidEvent,
     InvalidSignature,
     LumiraError,
@@ -50,7 +51,7 @@ class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
     Without a key every call raises StripeConfigError. Otherwise: StripeTimeout, StripeServiceError,
-    PaymentFailed; none of their messages holds a secret.
+    PaymentFailed, IdempotencyConflict; none of their messages holds a secret.
     """
 
     def __init__(self, key: str | None, *, api_base: str | None = None) -> None:
@@ -239,6 +240,11 @@ def _translated(error: stripe.StripeError) -> LumiraError:
         case stripe.AuthenticationError() | stripe.PermissionError():
             return StripeConfigError(
                 "Stripe refuses the key. Check STRIPE_SECRET_KEY against the API keys in Stripe's dashboard.",
+                **request_id,
+            )
+        case stripe.IdempotencyError() if error.http_status == 400:
+            return IdempotencyConflict(
+                "This idempotency key was used for another request. Use a new key for a new one.",
                 **request_id,
             )
         case stripe.RateLimitError():

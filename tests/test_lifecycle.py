@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lumira.access import Actor, Role
 from lumira.errors import (
     Forbidden,
+    IdempotencyConflict,
     InvalidCustomer,
     InvalidEmail,
     InvalidFirstName,
@@ -225,3 +226,26 @@ def test_everything_a_person_does_is_audited(desk, support):
     assert entries[3].note == "goodwill"
     assert desk.audit.of_order(cancelled.id)[-1].note == "duplicate"
     assert "example.com" not in str(entries)
+
+
+def test_a_repeat_with_the_same_key_is_audited_once(desk, support):
+    created = desk.intents.create(
+        {"productId": "mystique"}, actor=support, source="tests", idempotency_key=secrets.token_hex(8)
+    )
+    key = secrets.token_hex(8)
+    desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    for _ in range(2):
+        order = desk.intents.refund(created.order_id, 700, actor=FINANCE, idempotency_key=key)
+    actions = [entry.action for entry in desk.audit.of_order(order.id)]
+    assert actions == ["create_intent", "confirm_test", "refund"]
+
+
+def test_one_key_for_two_requests_to_stripe_is_a_conflict(desk, support):
+    key = secrets.token_hex(8)
+    first, second = (
+        desk.intents.create({"productId": "mystique"}, actor=support, source="tests").order_id
+        for _ in range(2)
+    )
+    desk.intents.confirm(first, "pm_card_visa", actor=support, idempotency_key=key)
+    with pytest.raises(IdempotencyConflict):
+        desk.intents.confirm(second, "pm_card_visa", actor=support, idempotency_key=key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from lumira.audit import AuditEntry
 from lumira.storage.failures import Document, store_errors
@@ -18,9 +20,12 @@ class AuditLog:
         self._collection = database[AUDIT]
 
     def record(self, entry: AuditEntry) -> None:
-        """Stores the entry."""
-        with store_errors():
-            self._collection.insert_one(asdict(entry))
+        """Stores the entry, of one attempt only the first."""
+        document = asdict(entry)
+        if entry.attempt_id:
+            document["_id"] = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
+        with store_errors(), contextlib.suppress(DuplicateKeyError):
+            self._collection.insert_one(document)
 
     def of_order(self, order_id: str) -> list[AuditEntry]:
         """Everything people did to this order, oldest first."""
