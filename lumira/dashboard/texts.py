@@ -589,7 +589,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "event_state.failed": ("Échoué", "Failed"),
     "outcome.applied": ("La commande a changé", "The order changed"),
     "outcome.unchanged": ("Rien à changer", "Nothing to change"),
-    "outcome.ignored": ("Ne nous concerne pas", "None of our business"),
+    "outcome.ignored": ("Sans effet ici", "No effect here"),
     "outcome.other_livemode": ("Autre mode : non appliqué", "Other mode: not applied"),
     "outcome.other_API_version": ("Autre version d’API : non appliqué", "Other API version: not applied"),
     "outcome.former": ("Traité par l’ancien programme", "Handled by the former program"),
