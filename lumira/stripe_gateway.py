@@ -50,11 +50,14 @@ TEST_PAYMENT_METHODS: Final = {
 class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
-    Without a key every call raises StripeConfigError. Otherwise: StripeTimeout, StripeServiceError,
-    PaymentFailed, IdempotencyConflict; none of their messages holds a secret.
+    Stripe is given `timeout` seconds for each of at most three tries. Without a key every call raises
+    StripeConfigError. Otherwise: StripeTimeout, StripeServiceError, PaymentFailed, IdempotencyConflict; none
+    of their messages holds a secret.
     """
 
-    def __init__(self, key: str | None, *, api_base: str | None = None) -> None:
+    def __init__(
+        self, key: str | None, *, api_base: str | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
         self._api_base = api_base
         # The version the SDK is written for; objects of another version may read differently.
         self.api_version: str = stripe.api_version
@@ -64,7 +67,7 @@ class StripeGateway:
                 key,
                 base_addresses={"api": api_base} if api_base else {},
                 max_network_retries=2,
-                http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+                http_client=stripe.RequestsClient(timeout=timeout),
             )
             if key
             else None

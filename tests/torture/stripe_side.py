@@ -67,9 +67,9 @@ class StripeSide:
                 return found
             query["starting_after"] = found[-1]["id"]
 
-    def switch(self, path: str, **body: Any) -> None:
+    def switch(self, switch: str, **how: Any) -> None:
         """One of the sandbox's own switches."""
-        self._http.post(f"/_sandbox/{path}", json=body).raise_for_status()
+        self._http.post(f"/_sandbox/{switch}", json=how).raise_for_status()
 
     def end_faults(self) -> None:
         self._http.delete("/_sandbox/faults").raise_for_status()
