@@ -17,6 +17,7 @@ from lumira.api.openapi import describe
 from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.responses import error_response
+from lumira.api.unexpected import Unexpected
 from lumira.errors import LumiraError
 
 DESCRIPTION: Final = """Every request but those for the catalog, the webhook and health needs
@@ -34,11 +35,15 @@ def application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         # The outermost first: a refusal has an id too, and a page of another origin may read it.
-        middleware=[Middleware(RequestId), Middleware(CrossOrigin), Middleware(RateLimit)],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(CrossOrigin),
+            Middleware(RateLimit),
+            Middleware(Unexpected),
+        ],
     )
     api.add_exception_handler(LumiraError, _lumira_error)
     api.add_exception_handler(HTTPException, _http_error)
-    api.add_exception_handler(Exception, _unexpected_error)
     api.include_router(products.router)
     api.include_router(webhook.router)
     api.include_router(health.router)
@@ -77,17 +82,4 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         message=f"There is no {request.method} {request.url.path}.",
     )
     response.headers.update(error.headers or {})
-    return response
-
-
-async def _unexpected_error(request: Request, _error: Exception) -> JSONResponse:
-    response = error_response(
-        request,
-        status=500,
-        code="INTERNAL_SERVER_ERROR",
-        error="Internal server error",
-        message="Something went wrong on our side. Try again, and name the requestId if it stays.",
-    )
-    # Answered outside of our middlewares, which would have named it.
-    response.headers["X-Request-Id"] = getattr(request.state, "request_id", "")
     return response

@@ -190,7 +190,9 @@ def test_a_failed_handling_is_a_500_and_the_next_delivery_is_processed(
 ):
     broken = event("payment_intent.succeeded", payment_intent | {"status": "succeeded", "amount": "many"})
     broken["data"]["object"]["id"] = "pi_unknown"
-    assert deliver(broken).status_code == 500
+    failed = deliver(broken)
+    assert (failed.status_code, failed.json()["code"]) == (500, "INTERNAL_SERVER_ERROR")
+    assert failed.json()["requestId"] == failed.headers["X-Request-Id"]
     row = documents.processed_events.find_one()
     assert (row["state"], row["error"]) == ("failed", "ValueError")
     mended = broken | {"data": {"object": payment_intent | {"status": "succeeded"}}}
