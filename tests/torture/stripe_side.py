@@ -71,6 +71,10 @@ class StripeSide:
         """One of the sandbox's own switches."""
         self._http.post(f"/_sandbox/{switch}", json=how).raise_for_status()
 
+    def advance(self, seconds: float) -> None:
+        """Sets Stripe's clock ahead of ours, or behind."""
+        self.switch("clock", advance=seconds)
+
     def end_faults(self) -> None:
         self._http.delete("/_sandbox/faults").raise_for_status()
 
