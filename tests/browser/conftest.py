@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,30 +14,11 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pymongo import MongoClient
 
 from lumira.embedded import free_port
 from tests.conftest import wait_until
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium these tests are skipped, but never in CI."""
-    if CHROMIUM or os.environ.get("CI") == "true":
-        return
-    skip = pytest.mark.skip(reason="no Chromium on this machine (Debian: apt-get install chromium)")
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(skip)
 
 
 @dataclass(frozen=True)
@@ -103,19 +83,10 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the session."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def open_page(browser: Browser, served: Served) -> Iterator[Callable[[str], Page]]:
+def open_page(chromium: Browser, served: Served) -> Iterator[Callable[[str], Page]]:
     """Opens an address of the desk in a French browser of the test's own."""
-    context = browser.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+    context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(15_000)
 
     def open_page(path: str) -> Page:

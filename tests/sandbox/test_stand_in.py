@@ -1,7 +1,6 @@
 """The stand-in for Stripe.js and the control page, in a real browser."""
 
 import json
-import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,12 +8,7 @@ import pytest
 
 from tests.sandbox.conftest import client_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CHECKOUT = """<!doctype html><body>
 <form id="form"><div id="payment"></div><button id="pay">Pay</button></form>
@@ -31,18 +25,6 @@ form.onsubmit = async (event) => {{
   result.textContent = error ? `${{error.code}}: ${{error.message}}` : paymentIntent.status;
 }};
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -71,13 +53,13 @@ def checkout():
         server.shutdown()
 
 
-def test_a_french_checkout_declined_refused_and_paid(browser, checkout, serve):
+def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
     address = serve()
     client = client_of(address)
     intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
     variables = {"colorPrimary": "#D4AF37", "colorBackground": "#0F0B19", "borderRadius": "12px"}
     options = {"clientSecret": intent.client_secret, "locale": "fr", "appearance": {"variables": variables}}
-    with browser.new_page() as page:
+    with chromium.new_page() as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(checkout(CHECKOUT.format(address=address, options=json.dumps(options))))
@@ -114,11 +96,11 @@ def test_a_french_checkout_declined_refused_and_paid(browser, checkout, serve):
     assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 
 
-def test_the_control_page_shows_and_switches(browser, serve):
+def test_the_control_page_shows_and_switches(chromium, serve):
     address = serve()
     client = client_of(address)
     intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur", "description": "Oracle"})
-    with browser.new_page() as page:
+    with chromium.new_page() as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(f"{address}/payment_intents/{intent.id}")
