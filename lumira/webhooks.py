@@ -211,7 +211,13 @@ class Webhooks:
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        if event["type"] not in _FINAL_TYPES:
+        if event["type"] in _FINAL_TYPES:
+            final = observe(payment_intent, at)
+            if final.status.is_final and self._orders.move_unread(
+                payment_intent["id"], final, by="stripe", event_id=event["id"]
+            ):
+                return True
+        else:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
             try:

@@ -101,6 +101,26 @@ def test_a_move_follows_the_table_and_never_goes_back_in_time(desk, before, to, 
         assert (stored.timeline[0].before, stored.timeline[0].after) == (before, to)
 
 
+@pytest.mark.parametrize("to", [OrderStatus.COMPLETED, OrderStatus.CANCELLED])
+@pytest.mark.parametrize("before", list(OrderStatus))
+def test_a_move_without_reading_is_the_same_move(desk, before, to):
+    read, unread = (
+        make_order(
+            status=before, payment_intent_id=f"pi_{name}", failure_code="$declined", stripe_synced_at=NOW
+        )
+        for name in ("read", "unread")
+    )
+    desk.orders.insert_many([read, unread])
+    seen = Observation(to, "$status", NOW, failure_message="$")
+    moved = desk.orders.move_unread("pi_unread", seen, by="$by", event_id="evt_1")
+    assert moved == desk.orders.move(read, seen, by="$by", event_id="evt_1") == (to in TRANSITIONS[before])
+    own = {"id", "payment_intent_id", "updated_at", *([] if moved else ["stripe_status"])}
+    assert desk.orders.find(unread.id).model_dump(exclude=own) == desk.orders.find(read.id).model_dump(
+        exclude=own
+    )
+    assert not desk.orders.move_unread("pi_nobody", seen, by="stripe")
+
+
 def test_of_two_moves_that_race_one_wins_and_the_timeline_tells_it(desk):
     order = make_order()
     desk.orders.insert(order)

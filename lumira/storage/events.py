@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import EVENTS
-from lumira.storage.orders import BY_ID
 from lumira.storage.paging import newest_page
 from lumira.webhooks import RecordedEvent
 
@@ -65,10 +65,9 @@ class Events:
             if row["state"] == "processing" and row["leaseUntil"] > now:
                 return "busy"
             # The attempts counted above are the version: of two workers that saw the same row, one wins.
+            same = {"$and": [is_value("state", row["state"]), is_value("attempts", row["attempts"])]}
             taken = self._collection.update_one(
-                {"_id": row["_id"], "state": row["state"], "attempts": row["attempts"]},
-                {"$set": lease, "$inc": {"attempts": 1}},
-                hint=BY_ID,
+                {"_id": row["_id"]}, only_if(same, {"$set": lease, "$inc": {"attempts": 1}})
             )
         return "ours" if taken.modified_count else "busy"
 

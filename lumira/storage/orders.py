@@ -21,14 +21,13 @@ from lumira.orders import (
     TimelineEntry,
 )
 from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
+from lumira.storage.conditions import Expression, is_missing, is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.paging import MILLISECOND, newest_page
 
 # A timeline is for the page of one order; a list leaves it in the store.
 WITHOUT_TIMELINE: Final = {"timeline": 0}
-# The update of one document by its _id plus a condition: without the hint the embedded store scans.
-BY_ID: Final = "_id_"
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 DUPLICATE_KEY: Final = 11000
 
@@ -117,17 +116,14 @@ class Orders:
         """Ties the order to the PaymentIntent Stripe made for it, once; False when it already has one."""
         with store_errors():
             try:
+                tied = {
+                    "paymentIntentId": payment_intent_id,
+                    "stripeStatus": stripe_status,
+                    "livemode": livemode,
+                    "updatedAt": at,
+                }
                 result = self._collection.update_one(
-                    {"_id": ObjectId(order_id), "paymentIntentId": {"$exists": False}},
-                    {
-                        "$set": {
-                            "paymentIntentId": payment_intent_id,
-                            "stripeStatus": stripe_status,
-                            "livemode": livemode,
-                            "updatedAt": at,
-                        }
-                    },
-                    hint=BY_ID,
+                    {"_id": ObjectId(order_id)}, only_if(is_missing("paymentIntentId"), {"$set": tied})
                 )
             except DuplicateKeyError:
                 return False
@@ -150,6 +146,26 @@ class Orders:
         if order.status is observation.status:
             self._apply(order, observation, _again(order, observation, by, event_id))
         return False
+
+    def move_unread(
+        self, payment_intent_id: str, observation: Observation, *, by: str, event_id: str | None = None
+    ) -> bool:
+        """`move` of the order of this PaymentIntent without reading it first, for what Stripe never undoes.
+
+        False when nothing was moved: there is no such order, or the table allows no move from where it is.
+        """
+        before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
+        update = _move(None, observation, by, event_id)
+        push = update["$push"]["timeline"]
+        push["$each"] = [
+            Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
+            for entry in push["$each"]
+        ]
+        with store_errors():
+            moved = self._collection.update_one(
+                {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$in": ["$status", before]}, update)
+            )
+        return moved.modified_count == 1
 
     def add_refunds(
         self,
@@ -211,11 +227,9 @@ class Orders:
         update["$inc"] = {"revision": 1}
         if entries:
             update |= append_to_timeline(*entries)
-        revision = {"$in": [0, None]} if order.revision == 0 else order.revision
+        same = {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
         with store_errors():
-            changed = self._collection.update_one(
-                {"_id": ObjectId(order.id), "revision": revision}, update, hint=BY_ID
-            )
+            changed = self._collection.update_one({"_id": ObjectId(order.id)}, only_if(same, update))
         return changed.modified_count == 1
 
     def edit_customer(
@@ -231,19 +245,18 @@ class Orders:
         by_id = {"_id": ObjectId(order.id)}
         with store_errors():
             # A field of null can't be written through a path.
-            self._collection.update_one({**by_id, "metadata": None}, {"$set": {"metadata": {}}}, hint=BY_ID)
+            nothing = is_value("metadata", None)
+            self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
             self._collection.update_one(by_id, {"$set": fields, **append_to_timeline(entry)})
 
     def correct_amount(self, order: Order, amount: int, currency: str, entry: TimelineEntry) -> bool:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
         with store_errors():
+            same = {"$and": [is_value("amount", order.amount), is_value("currency", order.currency)]}
+            corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
             result = self._collection.update_one(
-                {"_id": ObjectId(order.id), "amount": order.amount, "currency": order.currency},
-                {
-                    "$set": {"amount": amount, "currency": currency, "updatedAt": entry.at},
-                    **append_to_timeline(entry),
-                },
-                hint=BY_ID,
+                {"_id": ObjectId(order.id)},
+                only_if(same, {"$set": corrected, **append_to_timeline(entry)}),
             )
         return result.modified_count == 1
 
@@ -253,11 +266,15 @@ class Orders:
             self._collection.update_one({"_id": ObjectId(order.id)}, append_to_timeline(entry))
 
     def _apply(self, order: Order, observation: Observation, update: Document) -> bool:
-        conditions: Document = {"_id": ObjectId(order.id), "status": str(order.status)}
+        conditions: list[Document] = [is_value("status", str(order.status))]
         if not observation.status.is_final:
-            conditions["$or"] = [{"stripeSyncedAt": None}, {"stripeSyncedAt": {"$lt": observation.at}}]
+            never, before = is_value("stripeSyncedAt", None), {"$lt": ["$stripeSyncedAt", observation.at]}
+            conditions.append({"$or": [never, before]})
         with store_errors():
-            return self._collection.update_one(conditions, update, hint=BY_ID).modified_count == 1
+            applied = self._collection.update_one(
+                {"_id": ObjectId(order.id)}, only_if({"$and": conditions}, update)
+            )
+        return applied.modified_count == 1
 
     def _find_one(self, query: Mapping[str, Any]) -> Order | None:
         with store_errors():
@@ -280,7 +297,7 @@ def _facts(observation: Observation) -> Document:
     return facts
 
 
-def _move(before: OrderStatus, observation: Observation, by: str, event_id: str | None) -> Document:
+def _move(before: OrderStatus | None, observation: Observation, by: str, event_id: str | None) -> Document:
     to = observation.status
     fields = _facts(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
     update: Document = {"$set": fields}

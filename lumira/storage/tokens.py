@@ -10,7 +10,6 @@ from pymongo.errors import DuplicateKeyError
 
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import TOKENS
-from lumira.storage.orders import BY_ID
 from lumira.tokens import Token
 
 
@@ -49,7 +48,7 @@ class ApiTokens:
         with store_errors():
             document = self._collection.find_one({"name": {"$eq": name}}, {"revokedAt": 1})
             if document is not None and document.get("revokedAt") is None:
-                self._collection.update_one({"_id": document["_id"]}, {"$set": {"revokedAt": at}}, hint=BY_ID)
+                self._collection.update_one({"_id": document["_id"]}, {"$set": {"revokedAt": at}})
         return document is not None
 
     def note_use(self, name: str, at: datetime) -> None:

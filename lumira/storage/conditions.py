@@ -1,0 +1,48 @@
+"""Updates that happen only where a condition holds, found by a unique key alone.
+
+The embedded store finds a document by one unique key at once, but reads the whole collection when the filter
+has a second condition, with a hint or without. So the condition stands in the update, which leaves the
+document as it is where it does not hold; one document is still changed by one atomic write.
+https://www.mongodb.com/docs/manual/tutorial/update-documents-with-aggregation-pipeline/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lumira.storage.failures import Document
+
+
+def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Document]:
+    """`update`, of $set, $unset, $inc and a bounded $push, as a pipeline that obeys the condition.
+
+    `condition` is an expression (`{"$eq": ["$status", "pending"]}`). Where it does not hold nothing is
+    modified, which is how the caller knows. What is pushed may be an Expression.
+    """
+    fields: Document = {name: {"$literal": value} for name, value in update.get("$set", {}).items()}
+    fields |= dict.fromkeys(update.get("$unset", {}), "$$REMOVE")
+    for name, amount in update.get("$inc", {}).items():
+        fields[name] = {"$add": [{"$ifNull": [f"${name}", 0]}, amount]}
+    for name, push in update.get("$push", {}).items():
+        grown = {"$concatArrays": [{"$ifNull": [f"${name}", []]}, [_pushed(one) for one in push["$each"]]]}
+        fields[name] = {"$slice": [grown, push["$slice"]]}
+    return [{"$set": {name: {"$cond": [condition, value, f"${name}"]} for name, value in fields.items()}}]
+
+
+def is_missing(field: str) -> Document:
+    """The condition that the document has no such field."""
+    return {"$eq": [{"$type": f"${field}"}, "missing"]}
+
+
+def is_value(field: str, value: object) -> Document:
+    """The condition that the field has this value; None for no value too."""
+    return {"$eq": [{"$ifNull": [f"${field}", None]}, {"$literal": value}]}
+
+
+class Expression(dict[str, Any]):
+    """A pushed document that is worked out by the store."""
+
+
+def _pushed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return document if isinstance(document, Expression) else {"$literal": document}
