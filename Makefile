@@ -29,7 +29,7 @@ bench: install ## Print what speed is claimed, as ratios measured in one run.
 	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 torture: install ## The proofs of tests/torture at length, about 15 minutes.
-	TORTURE_ROUNDS=$(or $(TORTURE_ROUNDS),20) $(BIN)/python -m pytest -n 2 --dist worksteal tests/torture
+	TORTURE_ROUNDS=$(or $(TORTURE_ROUNDS),8) $(BIN)/python -m pytest -n 2 --dist worksteal tests/torture
 
 lint: install ## Style, types, and the direction of imports.
 	$(BIN)/ruff check

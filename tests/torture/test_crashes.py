@@ -95,7 +95,7 @@ def test_killed_while_creating(survivors, desk):
         return {"body": BODY, "source": "torture", "idempotency_key": uuid4().hex}
 
     answers = []
-    for asked_again in (0, 1, 2) * ROUNDS:
+    for asked_again in (0, 2) * ROUNDS:
         for given in survivors.each_step("create", arguments):
             repeats = {desk.intents.create(**given, actor=ACTOR).order_id for _ in range(asked_again)}
             assert len(repeats) == min(asked_again, 1)
@@ -115,7 +115,7 @@ def test_killed_while_refunding(survivors, desk):
         return {"order_id": paid, "amount": 700, "idempotency_key": uuid4().hex}
 
     repeated = set()
-    for asked_again in (0, 1, 2) * ROUNDS:
+    for asked_again in (0, 2) * ROUNDS:
         for given in survivors.each_step("refund", arguments):
             for _ in range(asked_again):
                 assert desk.intents.refund(**given, actor=ACTOR).amount_refunded == 700
