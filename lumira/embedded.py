@@ -113,7 +113,7 @@ class Child:
         created = psutil_process(self._process.pid)
         if created is not None:
             with contextlib.suppress(psutil.Error):
-                self._record.write_text(json.dumps([created.pid, created.create_time()]), encoding="utf-8")
+                _write(self._record, json.dumps([created.pid, created.create_time()]))
 
     def _keep_running(self) -> None:
         while self._process is not None:
@@ -235,10 +235,21 @@ def running(settings: Settings) -> Iterator[Settings]:
         yield settings
 
 
+def _write(file: Path, text: str) -> None:
+    """Puts `text` into `file`, readable by this user alone; a reader sees the old text or the new one,
+    never a part, and so does the next start after a crash in the middle.
+    """
+    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    written.replace(file)
+
+
 @contextmanager
 def _recorded(file: Path, text: str) -> Iterator[None]:
     """Keeps `text` in `file` for other commands to find, while the context lasts."""
-    file.write_text(text, encoding="utf-8")
+    _write(file, text)
     try:
         yield
     finally:
@@ -344,8 +355,7 @@ def _sandbox_keys(home: Path, settings: Settings) -> tuple[dict[str, str], dict[
             "publishable_key": f"pk_test_lumira{secrets.token_hex(24)}",
             "webhook_secret": f"whsec_{secrets.token_hex(24)}",
         }
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(keys), encoding="utf-8")
+        _write(file, json.dumps(keys))
     webhook_secret = settings.stripe_webhook_secret or SecretStr(keys["webhook_secret"])
     environment = {
         "LUMIRA_SANDBOX_KEY": keys["secret_key"],

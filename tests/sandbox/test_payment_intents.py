@@ -308,4 +308,6 @@ def test_the_asynchronous_client(address):
                 created[1].id, {"payment_method": "pm_card_visa_chargeDeclined", "return_url": RETURN_URL}
             )
 
-    asyncio.run(flow())
+    # In a thread of its own: Playwright's synchronous API leaves an event loop running in the main one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(flow())).result()
