@@ -12,8 +12,9 @@ from typing import Final
 import streamlit as st
 
 from lumira.dashboard import markup, navigation, problems, session, theme
-from lumira.dashboard.texts import LANGUAGES, text
+from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
+from lumira.texts import LANGUAGES
 
 logger: Final = logging.getLogger("lumira.dashboard")
 

@@ -8,8 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import errors
-from lumira.dashboard import attempt, navigation, problems, texts, theme
+from lumira.dashboard import attempt, navigation, problems, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
+from lumira.texts import texts
 from tests.conftest import opened
 from tests.dashboard.conftest import ROUTER, shown
 
@@ -55,20 +56,22 @@ def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
 
 
 def test_every_text_is_in_both_languages_with_the_same_places():
-    for name, (french, english) in texts._TEXTS.items():
-        assert french, name
-        assert english, name
-        assert set(re.findall(r"{(\w+)}", french)) == set(re.findall(r"{(\w+)}", english)), name
+    french, english = texts("fr"), texts("en")
+    assert list(french) == list(english), set(french) ^ set(english)
+    for name in french:
+        assert french[name], name
+        assert english[name], name
+        assert set(re.findall(r"{(\w+)}", french[name])) == set(re.findall(r"{(\w+)}", english[name])), name
 
 
 def test_no_line_of_french_breaks_before_its_punctuation():
-    for name, (french, _) in texts._SPACED.items():
+    for name, french in texts("fr").items():
         assert not re.search(r" [;:!?»]|« ", french), name
         assert "'" not in french, f"{name}: the typographic apostrophe is ’"
 
 
 def test_every_text_that_is_asked_for_exists():
-    known = set(texts._TEXTS)
+    known = set(texts("fr"))
     for source in SOURCES:
         for call in ast.walk(ast.parse(source.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "text":
@@ -86,7 +89,7 @@ def _names(argument):
 
 def test_every_test_card_and_failure_has_words():
     for reason in TEST_PAYMENT_METHODS.values():
-        assert f"failure.{reason}" in texts._TEXTS or reason in {"Visa", "Mastercard"}
+        assert f"failure.{reason}" in texts("fr") or reason in {"Visa", "Mastercard"}
 
 
 def test_every_error_a_page_can_meet_has_words():
@@ -112,8 +115,8 @@ def test_every_error_a_page_can_meet_has_words():
         errors.LumiraError,
     )
     for error in met:
-        assert f"error.{error.code}" in texts._TEXTS
-        assert f"error.{error.code}.next" in texts._TEXTS
+        assert f"error.{error.code}" in texts("fr")
+        assert f"error.{error.code}.next" in texts("fr")
 
 
 def test_metadata_rows_become_metadata():

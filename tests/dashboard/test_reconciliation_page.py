@@ -9,8 +9,8 @@ from bson import ObjectId
 from lumira.access import Role
 from lumira.dashboard import comparison
 from lumira.dashboard.comparison import Comparison, Span
-from lumira.dashboard.texts import _TEXTS
 from lumira.reconcile import Difference, Kind, Report
+from lumira.texts import is_known
 from tests.conftest import opened, sandbox_process
 from tests.dashboard.conftest import shown
 
@@ -131,6 +131,7 @@ def test_the_confirmation_says_what_will_happen(desk):
 
 def test_every_kind_of_difference_has_words():
     for kind in Kind:
-        assert f"difference.{kind}" in _TEXTS
+        assert is_known(f"difference.{kind}")
         if kind is not Kind.MISSING_INTENT:
-            assert {f"apply.{kind}", f"apply.{kind}.one"} <= set(_TEXTS)
+            assert is_known(f"apply.{kind}")
+            assert is_known(f"apply.{kind}.one")

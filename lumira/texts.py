@@ -1,0 +1,45 @@
+"""Every text a person reads, in French and English, by name: `translate("fr", "orders.title")`.
+
+The texts stand in locales/<language>/LC_MESSAGES/lumira.po, which gettext's tools and translators' editors
+read. French is typed plainly there: no-break spaces are put in here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from babel.messages.pofile import read_po
+
+LANGUAGES: Final = {"fr": "Français", "en": "English"}
+_FOLDER: Final = Path(__file__).parent / "locales"
+
+
+@cache
+def texts(language: str) -> Mapping[str, str]:
+    """All texts of `fr` or `en` by name."""
+    with (_FOLDER / language / "LC_MESSAGES" / "lumira.po").open("rb") as file:
+        catalog = read_po(file, locale=language, abort_invalid=True)
+    found = {str(message.id): str(message.string) for message in catalog if message.id}
+    if language == "fr":
+        return {name: _with_no_break_spaces(french) for name, french in found.items()}
+    return found
+
+
+def translate(language: str, name: str, **values: object) -> str:
+    """The text of this name, `values` put in its places. Raises KeyError for a name that is not there."""
+    return texts(language)[name].format(**values)
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a text of this name, where the name comes from outside and may be new to us."""
+    return name in texts("fr")
+
+
+def _with_no_break_spaces(french: str) -> str:
+    """French puts a space before ; : ! ? and inside « », at which no line may break."""
+    narrow = re.sub(r" (?=[;!?])", "\u202f", french)
+    return re.sub(r" (?=[:»])|(?<=«) ", "\u00a0", narrow)
