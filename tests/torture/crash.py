@@ -9,7 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
 from lumira.access import Actor, Role
@@ -86,12 +90,26 @@ def _run(settings: Settings, step: str, arguments: dict[str, Any], at: int, afte
             getattr(intents, step)(**arguments, actor=ACTOR)
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A started process runs its parent's __main__ again, which after AppTest is the dashboard: for each of
+    the hundred processes more than a second.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def crashed(
     settings: Settings, step: str, arguments: dict[str, Any], at: int, *, after: bool = False
 ) -> bool:
     """Does the step until the call number `at`: True when it was killed there, False when it got through."""
     process = _processes.Process(target=_run, args=(settings, step, arguments, at, after))
-    process.start()
+    with _without_main():
+        process.start()
     process.join()
     code = process.exitcode
     process.close()
