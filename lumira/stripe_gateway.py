@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import requests
 import stripe
+from requests.adapters import HTTPAdapter
 
 from lumira.errors import (
     IdempotencyConflict,
@@ -32,6 +34,8 @@ PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 
 TIMEOUT_SECONDS: Final = 10
+# As many threads as ask Stripe at once keep a connection open.
+CONNECTIONS: Final = 32
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
 SIGNATURE_TOLERANCE_SECONDS: Final = 300
 
@@ -45,6 +49,20 @@ TEST_PAYMENT_METHODS: Final = {
     "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
     "pm_card_chargeDeclinedProcessingError": "processing_error",
 }
+
+
+def _session(api_base: str) -> requests.Session:
+    """Connections to one Stripe, shared by all threads, through the proxy the environment names.
+
+    The environment is read once: requests would read it, and look for a .netrc whose password it prefers to
+    our key, before each call.
+    """
+    session = requests.Session()
+    session.proxies = requests.utils.get_environ_proxies(api_base)
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+    return session
 
 
 class StripeGateway:
@@ -67,7 +85,9 @@ class StripeGateway:
                 key,
                 base_addresses={"api": api_base} if api_base else {},
                 max_network_retries=2,
-                http_client=stripe.RequestsClient(timeout=timeout),
+                http_client=stripe.RequestsClient(
+                    timeout=timeout, session=_session(api_base or stripe.DEFAULT_API_BASE)
+                ),
             )
             if key
             else None
