@@ -7,6 +7,7 @@ import logging
 import math
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -56,7 +57,10 @@ LUMIRA: Final = Actor("lumira", Role.ADMIN)
 def routes() -> list[BaseRoute]:
     """The API; everything else is Streamlit's, which answers any unknown path with its page."""
     api = application()
-    return [Mount("/api", app=api), Route("/api", endpoint=api)]
+    mount = Mount("/api", app=api)
+    # Starlette's pattern ends at a line break, and what it lets by would be answered with Streamlit's page.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [mount, Route("/api", endpoint=api)]
 
 
 @contextmanager

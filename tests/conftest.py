@@ -165,6 +165,11 @@ def api_server() -> Iterator[str]:
         yield url
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many workers as cores: a test waits for servers for as long as it computes."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Shows what the tests of tests/torture have counted."""
     counted = {

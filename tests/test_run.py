@@ -44,9 +44,9 @@ def running(
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: listens(port) or process.poll() is not None, 40)
+        wait_until(lambda: listens(port) or process.poll() is not None, 120)
         assert process.poll() is None, process.stderr.read()
-        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=30).status_code == 200, 30)
+        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=60).status_code == 200, 60)
         yield url, process
     finally:
         if process.poll() is None:
@@ -75,7 +75,7 @@ def create(url: str) -> str:
         f"{url}/api/products/create-payment-intent",
         json={"productId": "mystique"},
         headers=HEADERS,
-        timeout=30,
+        timeout=60,
     )
     response.raise_for_status()
     return response.json()["orderId"]
@@ -166,7 +166,7 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
             child = child_of(process, name)
             child.kill()
             child.wait(5)
-        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=20).status_code == 200, 30)
+        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=60).status_code == 200, 60)
         order_id = create(url)
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
