@@ -84,7 +84,7 @@ def create(url: str) -> str:
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
     with running(tmp_path / "home") as (url, process):
         order_id = create(url)
-        assert httpx.get(url).status_code == 200
+        assert httpx.get(url, timeout=60).status_code == 200
         assert httpx.get(f"{url}/api/nothing").json()["code"] == "NOT_FOUND"
         assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 400
         children = psutil.Process(process.pid).children(recursive=True)

@@ -151,7 +151,14 @@ def test_an_unknown_order_has_the_contracts_body(client):
 
 def test_any_other_path_is_json(client):
     beyond_a_line_break = ("/api/%0A", "/api/a%0Ab")
-    for path in ("/api", "/api/", "/api/nothing", "/api/products/", "/api/products/a/b/c", *beyond_a_line_break):
+    for path in (
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/products/",
+        "/api/products/a/b/c",
+        *beyond_a_line_break,
+    ):
         response = client.get(path)
         assert response.status_code == 404, path
         assert response.json()["code"] == "NOT_FOUND"
