@@ -33,14 +33,20 @@ def fill(path: Path, count: int) -> str:
     store = Store(path)
     store.begin()
     now = int(time.time())
-    customers = [shapes.customer(now) for _ in range(100)]
+    customers = [shapes.new("customer", now) for _ in range(100)]
     for customer in customers:
         store.save(customer)
     for number in range(count):
-        intent = shapes.payment_intent(now - (count - number) * 60, 4700 + number % 5000, "eur", ["card"])
-        intent["customer"] = customers[number % 100]["id"]
-        intent["status"] = STATUSES[number % len(STATUSES)]
-        intent["metadata"] = {"orderId": f"order-{number}", "level": str(number % 4)}
+        intent = shapes.new(
+            "payment_intent",
+            now - (count - number) * 60,
+            amount=4700 + number % 5000,
+            currency="eur",
+            customer=customers[number % 100]["id"],
+            metadata={"orderId": f"order-{number}", "level": str(number % 4)},
+            payment_method_types=["card"],
+            status=STATUSES[number % len(STATUSES)],
+        )
         store.save(intent)
     store.commit()
     store.close()

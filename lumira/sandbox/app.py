@@ -14,13 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from lumira.sandbox import control, pages, shapes
 from lumira.sandbox.api import Api, Keys
-from lumira.sandbox.call import Call
 from lumira.sandbox.deliveries import BACK_OFF, Deliveries
 from lumira.sandbox.faults import Faults
 from lumira.sandbox.resources import TASKS
 from lumira.sandbox.store import Store
 
 logger = logging.getLogger(__name__)
+DAY = 86400
+DESCRIPTION = "The endpoint the sandbox was started with"
 
 
 def create_app(
@@ -40,16 +41,15 @@ def create_app(
     `key` and `publishable_key`: the only keys accepted; without them any test key. `state`: the SQLite file,
     else memory. `webhook_url` and `webhook_secret`: an endpoint that is always there, for all events.
     `faults`: serve the control endpoints under /_sandbox. `settlement_delay`: seconds until what settles
-    later does. `back_off`: seconds between a delivery's attempts. Raises sqlite3.Error when the state file
-    can't be used.
+    later does. `back_off`: seconds between a delivery's attempts. `app.state.webhook_secret` is the secret of
+    that endpoint. Raises sqlite3.Error when the state file can't be used.
     """
     store = Store(state)
     switches = Faults() if faults else None
     api = Api(store, Keys(key, publishable_key), settlement_delay, country, switches)
     if not faults:  # nothing could switch them on again
         store.set_setting("delivery_mode", "normal")
-    if webhook_url:
-        _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
+    secret = _ensure_endpoint(store, int(api.now()), webhook_url, webhook_secret)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -77,7 +77,9 @@ def create_app(
         *pages.routes(api),
         Route("/v1/{path:path}", api.answer, methods=methods),
     ]
-    return Sandbox(routes=routes, lifespan=lifespan)
+    app = Sandbox(routes=routes, lifespan=lifespan)
+    app.state.webhook_secret = secret
+    return app
 
 
 class Sandbox(Starlette):
@@ -90,39 +92,45 @@ class Sandbox(Starlette):
 
 
 async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> None:
-    """Do what falls due, each in a transaction of its own."""
-    store = api.store
+    """Do what falls due, each in a transaction of its own and at the time it fell due; forget once a day."""
+    store, tidy = api.store, 0.0
     while True:
         due.clear()
+        if api.now() >= tidy:
+            store.forget(api.now())
+            tidy = api.now() + DAY
         store.begin()
         while task := store.take_task(api.now()):
-            kind, identifier = task
-            call = Call(store, api.now(), settlement_delay=api.settlement_delay, country=api.country)
+            then, kind, identifier = task
             try:
-                TASKS[kind](call, identifier)
+                TASKS[kind](api.call(then), identifier)
             except Exception:  # one task that can't be done must not keep the others waiting
                 logger.exception("%s of %s failed", kind, identifier)
                 store.rollback()
                 store.take_task(api.now())
-            deliveries.wake.set()
             store.commit()
+            deliveries.wake.set()
+            await asyncio.sleep(0)  # much may be due at once, after a long rest
             store.begin()
         store.commit()
-        following = store.next_task()
+        following = min(tidy, store.next_task() or tidy)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(due.wait(), None if following is None else max(0.0, following - api.now()))
+            await asyncio.wait_for(due.wait(), max(0.0, following - api.now()))
 
 
-def _ensure_endpoint(store: Store, now: int, url: str, secret: str | None) -> None:
-    """The endpoint given at the start: made once, then found again in the state file by its mark."""
+def _ensure_endpoint(store: Store, now: int, url: str | None, secret: str | None) -> str | None:
+    """The endpoint given at the start: made once, found again in the state file, gone when no longer given.
+
+    Answers its secret.
+    """
     with store.transaction():
         identifier = store.setting("webhook_endpoint", shapes.new_id("we"))
-        endpoint = store.get(identifier) or {
-            **shapes.webhook_endpoint(now, url, ["*"]),
-            "id": identifier,
-            "description": "The endpoint the sandbox was started with",
-        }
-        endpoint |= {"url": url, "status": "enabled"}
-        if secret:
-            endpoint["secret"] = secret
+        if url is None:
+            store.delete(identifier)
+            return None
+        known = {"description": DESCRIPTION, "enabled_events": ["*"], "secret": shapes.new_id("whsec", 32)}
+        endpoint = store.get(identifier) or shapes.new("webhook_endpoint", now, **known)
+        endpoint |= {"id": identifier, "url": url, "status": "enabled"}
+        endpoint["secret"] = secret or endpoint["secret"]
         store.save(endpoint)
+        return str(endpoint["secret"])

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
-from lumira.sandbox.cards import BANK_ACCOUNTS_BY_FINGERPRINT, BY_FINGERPRINT, DECLINES, Card, Decline
+from lumira.sandbox.cards import BY_FINGERPRINT, DEBITS, DECLINES, Card
 from lumira.sandbox.disputes import open_dispute
-from lumira.sandbox.errors import StripeError, StripeObject, invalid_request
+from lumira.sandbox.errors import StripeError, StripeObject, refusal, words
 from lumira.sandbox.ledger import record
 from lumira.sandbox.money import processing_fee
 from lumira.sandbox.parameters import Parameters
+from lumira.sandbox.payment_methods import belongs_to
 
-AUTHENTICATION_FAILURE = (
-    "We are unable to authenticate your payment method. Please choose a different payment method and try "
-    "again."
-)
-MANDATE_MISSING = (
-    "This PaymentIntent requires a mandate, but no existing mandate was found. Collect mandate acceptance "
-    "from the customer and try again, providing acceptance data in the mandate_data parameter."
-)
+IN_ERRORS = words("advice_code code decline_code message param")
+RISK_SCORES = {"normal": 20, "elevated": 65, "highest": 90}
 
 
 def attempt(call: Call, intent: StripeObject, params: Parameters) -> StripeObject:
@@ -28,20 +21,19 @@ def attempt(call: Call, intent: StripeObject, params: Parameters) -> StripeObjec
 
     Raises StripeError 402 when the card is declined; the failed charge and its events stay.
     """
-    return_url = params.get("return_url")
     method = call.find("payment_method", intent["payment_method"])
     intent |= {"last_payment_error": None, "next_action": None}
     if method["type"] == "sepa_debit":
         # Stripe.js collects the mandate by itself; a server has to say that the customer gave one.
         if not params.get("mandate_data") and not call.publishable:
-            raise invalid_request(MANDATE_MISSING, code="payment_intent_mandate_invalid")
+            raise refusal("mandate_missing")
         return _debit(call, intent, method)
-    card = BY_FINGERPRINT[method["card"]["fingerprint"]]
-    if _needs_authentication(card, intent, params):
+    if _needs_authentication(BY_FINGERPRINT[method["card"]["fingerprint"]], intent, params):
         if params.get("off_session") or params.get("error_on_requires_action"):
-            raise _declined(call, intent, method, card, DECLINES["authentication_required"])
-        return _ask_authentication(call, intent, None if params.get("use_stripe_sdk") else return_url)
-    return _authorize(call, intent, method, card)
+            raise _declined(call, intent, method, "authentication_required")
+        return_url = None if params.get("use_stripe_sdk") else params.get("return_url")
+        return _ask_authentication(call, intent, return_url)
+    return _authorize(call, intent, method)
 
 
 def authenticate(call: Call, identifier: str, *, accepted: bool) -> StripeObject:
@@ -50,22 +42,21 @@ def authenticate(call: Call, identifier: str, *, accepted: bool) -> StripeObject
     if intent["status"] != "requires_action":
         return intent
     method = call.find("payment_method", intent["payment_method"])
-    intent["next_action"] = None
-    if accepted:
-        card = BY_FINGERPRINT[method["card"]["fingerprint"]]
-        try:
-            return _authorize(call, intent, method, card, shapes.three_d_secure("authenticated"))
-        except StripeError:
-            return call.find("payment_intent", identifier)
-    error = {
-        "code": "payment_intent_authentication_failure",
-        "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
-        "message": AUTHENTICATION_FAILURE,
-        "payment_method": method,
-        "type": "invalid_request_error",
-    }
-    _fail(call, intent, error)
-    return intent
+    if not accepted:
+        code = "payment_intent_authentication_failure"
+        message = (
+            "We are unable to authenticate your payment method. Please choose a different payment method "
+            "and try again."
+        )
+        return _fail(call, intent, method, code=code, message=message, type="invalid_request_error")
+    identifier = shapes.new_id("tds", 20)
+    try:
+        authentication = shapes.shape(
+            "charge.three_d_secure", result="authenticated", transaction_id=identifier
+        )
+        return _authorize(call, intent, method, authentication)
+    except StripeError:
+        return call.find("payment_intent", intent["id"])
 
 
 def _needs_authentication(card: Card, intent: StripeObject, params: Parameters) -> bool:
@@ -84,45 +75,31 @@ def _needs_authentication(card: Card, intent: StripeObject, params: Parameters) 
 def _ask_authentication(call: Call, intent: StripeObject, return_url: str | None) -> StripeObject:
     """requires_action: a redirect when the caller gave a return_url, else for Stripe.js to handle."""
     url = f"{call.base_url}/redirect/authenticate/{intent['id']}?client_secret={intent['client_secret']}"
-    if return_url:
-        action: StripeObject = {
-            "redirect_to_url": {"return_url": return_url, "url": url},
-            "type": "redirect_to_url",
-        }
-    else:
-        action = {
-            "type": "use_stripe_sdk",
-            "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": url},
-        }
-    intent |= {"status": "requires_action", "next_action": action}
+    kind = "redirect_to_url" if return_url else "use_stripe_sdk"
+    for_stripe_js = {"type": "three_d_secure_redirect", "stripe_js": url}
+    details = {"return_url": return_url, "url": url} if return_url else for_stripe_js
+    intent |= {"status": "requires_action", "next_action": {"type": kind, kind: details}}
     call.save(intent)
     call.emit("payment_intent.requires_action", intent)
     return intent
 
 
 def _authorize(
-    call: Call,
-    intent: StripeObject,
-    method: StripeObject,
-    card: Card,
-    authentication: StripeObject | None = None,
+    call: Call, intent: StripeObject, method: StripeObject, authentication: StripeObject | None = None
 ) -> StripeObject:
     """Ask the card's bank; the answer is a charge. Raises StripeError 402 when it declines."""
+    card = BY_FINGERPRINT[method["card"]["fingerprint"]]
     if card.decline:
-        raise _declined(call, intent, method, card, DECLINES[card.decline], authentication)
-    charge = _charge(call, intent, method)
+        raise _declined(call, intent, method, card.decline, authentication)
+    charge = _charge(call, intent, method, authentication)
     charge |= {
-        "outcome": shapes.outcome(card, None, None, blocked=False),
         "paid": True,
-        "payment_method_details": shapes.card_details(method["card"], card, intent["amount"], authentication),
         "receipt_url": f"{call.base_url}/receipts/{charge['id']}",
         "status": "succeeded",
     }
     intent |= {"latest_charge": charge["id"], "next_action": None}
     if intent["setup_future_usage"] and intent["customer"] and not method["customer"]:
-        method["customer"] = intent["customer"]
-        call.save(method)
-        call.emit("payment_method.attached", method)
+        belongs_to(call, method, intent["customer"])
     if intent["capture_method"] == "manual":
         charge["payment_method_details"]["card"]["capture_before"] = call.now + 7 * 86400
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
@@ -132,13 +109,11 @@ def _authorize(
         return intent
     charge |= {"amount_captured": intent["amount"], "captured": True}
     if intent["capture_method"] == "automatic":
-        settle_charge(call, charge)
+        book(call, charge)
     else:  # automatic_async: the balance transaction comes a moment later, with charge.updated
         call.save(charge)
         call.later("settle_charge", charge["id"])
-    succeed(call, intent, intent["amount"])
-    call.emit("charge.succeeded", charge)
-    call.emit("payment_intent.succeeded", intent)
+    succeed(call, intent, charge, "charge.succeeded")
     if card.dispute:
         open_dispute(call, charge, card.dispute)
     return intent
@@ -147,11 +122,6 @@ def _authorize(
 def _debit(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
     """A SEPA direct debit: processing, until the bank answers."""
     charge = _charge(call, intent, method)
-    charge |= {
-        "outcome": shapes.outcome(Card(""), None, None, blocked=False),
-        "payment_method_details": shapes.sepa_debit_details(method["sepa_debit"]),
-        "status": "pending",
-    }
     intent |= {"latest_charge": charge["id"], "status": "processing"}
     call.save(charge, intent)
     call.emit("charge.pending", charge)
@@ -167,39 +137,30 @@ def settle_debit(call: Call, identifier: str) -> None:
         return
     charge = call.find("charge", intent["latest_charge"])
     method = call.find("payment_method", intent["payment_method"])
-    account = BANK_ACCOUNTS_BY_FINGERPRINT.get(method["sepa_debit"]["fingerprint"])
-    if account and account.outcome == "failed":
-        message = "The debit failed: the bank account has insufficient funds."
-        charge |= {"status": "failed", "failure_code": "insufficient_funds", "failure_message": message}
+    if DEBITS.get(method["sepa_debit"]["fingerprint"]) == "failed":
+        code, message = "insufficient_funds", "The debit failed: the bank account has insufficient funds."
+        charge |= {"status": "failed", "failure_code": code, "failure_message": message}
         call.save(charge)
         call.emit("charge.failed", charge)
-        error = {
-            "code": "insufficient_funds",
-            "charge": charge["id"],
-            "message": message,
-            "type": "card_error",
-        }
-        _fail(call, intent, {**error, "payment_method": method})
+        _fail(call, intent, method, charge=charge["id"], code=code, message=message, type="card_error")
         return
     charge |= {"amount_captured": charge["amount"], "captured": True, "paid": True, "status": "succeeded"}
-    settle_charge(call, charge)
-    succeed(call, intent, intent["amount"])
-    call.emit("charge.succeeded", charge)
-    call.emit("payment_intent.succeeded", intent)
+    book(call, charge)
+    succeed(call, intent, charge, "charge.succeeded")
 
 
-def settle_charge(call: Call, charge: StripeObject) -> None:
-    """Book a captured charge: its amount less Stripe's fee."""
+def book(call: Call, charge: StripeObject) -> None:
+    """Keep a captured charge with its balance transaction: its amount less Stripe's fee."""
     amount = charge["amount_captured"]
-    card = BY_FINGERPRINT.get((charge["payment_method_details"].get("card") or {}).get("fingerprint", ""))
+    details = charge["payment_method_details"].get("card")
     transaction = record(
         call,
         charge["id"],
-        "charge" if card else "payment",
+        "charge" if details else "payment",
         amount,
         charge["currency"],
         fee=processing_fee(amount),
-        available_at_once=bool(card and card.available_at_once),
+        available_at_once=bool(details and BY_FINGERPRINT[details["fingerprint"]].available_at_once),
         description=charge["description"],
         reporting_category="charge",
     )
@@ -207,65 +168,100 @@ def settle_charge(call: Call, charge: StripeObject) -> None:
     call.save(charge)
 
 
-def settle_charge_later(call: Call, identifier: str) -> None:
+def settle_charge(call: Call, identifier: str) -> None:
     """The asynchronous capture is done: the charge gets its balance transaction."""
     charge = call.find("charge", identifier)
-    if charge["balance_transaction"]:
-        return
-    settle_charge(call, charge)
-    call.emit("charge.updated", charge, {"balance_transaction": None})
+    if not charge["balance_transaction"]:
+        book(call, charge)
+        call.emit("charge.updated", charge, {"balance_transaction": None})
 
 
-def _charge(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
-    suffix = intent["statement_descriptor_suffix"]
-    return shapes.charge(call.now, intent, method, f"SANDBOX* {suffix}"[:22] if suffix else "SANDBOX")
-
-
-def succeed(call: Call, intent: StripeObject, amount: int) -> None:
-    """The money is taken."""
-    intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0, "next_action": None}
-    call.save(intent)
-
-
-def _fail(call: Call, intent: StripeObject, error: StripeObject) -> None:
-    """Back to requires_payment_method: the customer may try again with another one."""
-    intent |= {"last_payment_error": error, "payment_method": None, "status": "requires_payment_method"}
+def succeed(call: Call, intent: StripeObject, charge: StripeObject, event: str) -> None:
+    """The money is taken: `event` tells it of the charge, then payment_intent.succeeded."""
+    received = charge["amount_captured"]
+    intent |= {"status": "succeeded", "amount_received": received, "amount_capturable": 0}
     intent["next_action"] = None
     call.save(intent)
+    call.emit(event, charge)
+    call.emit("payment_intent.succeeded", intent)
+
+
+def _charge(
+    call: Call, intent: StripeObject, method: StripeObject, authentication: StripeObject | None = None
+) -> StripeObject:
+    suffix = intent["statement_descriptor_suffix"]
+    copied = words(
+        "amount currency customer description receipt_email shipping statement_descriptor_suffix "
+        "transfer_group"
+    )
+    if card := method.get("card"):
+        details = shapes.card_of_charge(card, intent["amount"], authentication)
+        risk_level = BY_FINGERPRINT[card["fingerprint"]].risk_level
+    else:
+        details, risk_level = shapes.sepa_debit_of_charge(method["sepa_debit"]), "normal"
+    outcome = shapes.shape("charge.outcome", risk_level=risk_level, risk_score=RISK_SCORES[risk_level])
+    return shapes.new(
+        "charge",
+        call.now,
+        **{name: intent[name] for name in copied},
+        billing_details=method["billing_details"],
+        calculated_statement_descriptor=f"SANDBOX* {suffix}"[:22] if suffix else "SANDBOX",
+        metadata=dict(intent["metadata"]),
+        outcome=outcome,
+        payment_intent=intent["id"],
+        payment_method=method["id"],
+        payment_method_details=details,
+    )
+
+
+def _fail(call: Call, intent: StripeObject, method: StripeObject, **error: str) -> StripeObject:
+    """Back to requires_payment_method: the customer may try again with another one."""
+    url = f"https://stripe.com/docs/error-codes/{error['code'].replace('_', '-')}"
+    intent |= {
+        "last_payment_error": {**error, "doc_url": url, "payment_method": method},
+        "next_action": None,
+        "payment_method": None,
+        "status": "requires_payment_method",
+    }
+    call.save(intent)
     call.emit("payment_intent.payment_failed", intent)
+    return intent
 
 
 def _declined(
     call: Call,
     intent: StripeObject,
     method: StripeObject,
-    card: Card,
-    decline: Decline,
+    decline_code: str,
     authentication: StripeObject | None = None,
 ) -> StripeError:
-    """Book a decline: a failed charge, the intent open again. Returns the 402 that the caller raises."""
-    charge = _charge(call, intent, method)
-    charge |= {
-        "failure_code": decline.code,
-        "failure_message": decline.message,
-        "outcome": shapes.outcome(card, decline.decline_code, decline.advice_code, blocked=decline.blocked),
-        "payment_method_details": shapes.card_details(method["card"], card, intent["amount"], authentication),
-        "status": "failed",
-    }
+    """Book a decline: a failed charge, the intent open again. Returns the 402 that the caller raises.
+
+    https://docs.stripe.com/declines
+    """
+    decline = DECLINES[decline_code]
+    charge = _charge(call, intent, method, authentication)
+    charge |= {"failure_code": decline.code, "failure_message": decline.message, "status": "failed"}
+    charge["outcome"] |= {"advice_code": decline.advice_code} | (
+        {
+            "network_status": "not_sent_to_network",
+            "reason": "highest_risk_level",
+            "seller_message": "Stripe blocked this payment as too risky.",
+            "type": "blocked",
+        }
+        if decline.blocked
+        else {
+            "network_decline_code": "01",
+            "network_status": "declined_by_network",
+            "reason": decline_code,
+            "seller_message": "The bank did not return any further details with this decline.",
+            "type": "issuer_declined",
+        }
+    )
     intent["latest_charge"] = charge["id"]
-    error: dict[str, Any] = {
-        "advice_code": decline.advice_code,
-        "charge": charge["id"],
-        "code": decline.code,
-        "decline_code": decline.decline_code,
-        "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
-        "message": decline.message,
-        "param": decline.param,
-        "payment_method": method,
-        "type": "card_error",
-    }
-    error = {name: value for name, value in error.items() if value is not None}
+    shown = {name: value for name in IN_ERRORS if (value := getattr(decline, name))}
     call.save(charge)
     call.emit("charge.failed", charge)
-    _fail(call, intent, error)
-    return StripeError(402, {**error, "payment_intent": intent}, keeps_changes=True)
+    _fail(call, intent, method, **shown, charge=charge["id"], type="card_error")
+    error = {**intent["last_payment_error"], "payment_intent": intent}
+    return StripeError(402, error, keeps_changes=True)

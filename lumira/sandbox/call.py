@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumira.sandbox import shapes
-from lumira.sandbox.errors import StripeObject, missing_resource
+from lumira.sandbox.errors import StripeObject, refusal
 from lumira.sandbox.store import Store
 
 API_VERSION = "2026-10-28.endive"
@@ -54,7 +54,8 @@ class Call:
         body = self.store.get(identifier)
         if body is None or body["object"] != kind:
             noun, default = NOUNS.get(kind, (kind, "id"))
-            raise missing_resource(noun, identifier, param=param or default, status=400 if param else 404)
+            status = 400 if param else 404
+            raise refusal("missing", status=status, param=param or default, noun=noun, id=identifier)
         return body
 
     def save(self, *bodies: StripeObject) -> None:
@@ -62,21 +63,37 @@ class Call:
         for body in bodies:
             self.store.save(body)
 
+    def change(self, body: StripeObject, changes: StripeObject, *events: str) -> StripeObject:
+        """Apply changes to an object; if any is one, keep it and emit the events with the former values."""
+        previous: dict[str, Any] = {
+            name: body.get(name) for name, value in changes.items() if body.get(name) != value
+        }
+        if previous:
+            body.update(changes)
+            self.save(body)
+            for event in events:
+                self.emit(event, body, previous)
+        return body
+
     def emit(self, kind: str, body: StripeObject, previous: StripeObject | None = None) -> None:
         """Record an event and a delivery of it to each webhook endpoint that wants it.
 
         `previous` are the former values of what changed, for `*.updated` events.
         """
         endpoints = self.endpoints_for(kind)
-        request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
-        shown = shapes.without_secret(body)
-        event = shapes.event(self.now, kind, shown, previous, API_VERSION, request, len(endpoints))
-        self.store.save(event)
-        if endpoints:
-            mode = self.store.setting("delivery_mode", "normal")
-            seconds = float(self.store.setting("delivery_seconds", "1"))
-            for endpoint in endpoints:
-                self.store.owe(event["id"], endpoint, self.clock, mode, seconds)
+        data = {"object": shapes.shown(body)}
+        event = shapes.new(
+            "event",
+            self.now,
+            api_version=API_VERSION,
+            data=data if previous is None else {**data, "previous_attributes": previous},
+            pending_webhooks=len(endpoints),
+            request={"id": self.request_id, "idempotency_key": self.idempotency_key},
+            type=kind,
+        )
+        self.save(event)
+        for endpoint in endpoints:
+            self.store.owe(event["id"], endpoint, self.clock)
 
     def endpoints_for(self, kind: str) -> list[str]:
         """The ids of the webhook endpoints that want this type of event."""
@@ -86,15 +103,6 @@ class Call:
             if endpoint["status"] == "enabled" and {kind, "*"} & set(endpoint["enabled_events"])
         ]
 
-    def later(self, kind: str, identifier: str) -> None:
-        """Let a task of `resources.TASKS` happen to an object once the settlement delay has passed."""
-        self.store.add_task(self.clock + self.settlement_delay, kind, identifier)
-
-
-def changed(body: StripeObject, changes: StripeObject) -> StripeObject:
-    """Apply changes to an object in place; returns the former values of what really changed."""
-    previous: dict[str, Any] = {
-        name: body.get(name) for name, value in changes.items() if body.get(name) != value
-    }
-    body.update(changes)
-    return previous
+    def later(self, kind: str, identifier: str, *, at: float | None = None) -> None:
+        """Let a task of `resources.TASKS` happen at a time (UTC seconds), else after the settlement delay."""
+        self.store.add_task(self.clock + self.settlement_delay if at is None else at, kind, identifier)

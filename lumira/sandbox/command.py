@@ -16,15 +16,18 @@ from lumira.sandbox.deliveries import BACK_OFF
 
 
 class Server(uvicorn.Server):
-    """Says where it listens once it does, and nothing else."""
+    """Says where it listens once it does, and the secret of its endpoint if nobody gave one."""
 
     address = ""
+    secret: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the one line that callers wait for."""
+        """Start, then print the line that callers wait for."""
         await super().startup(sockets)
         if self.started:
             print(f"Lumira sandbox on {self.address}", flush=True)
+            if self.secret:
+                print(f"Deliveries are signed with {self.secret}", flush=True)
 
 
 def sandbox(
@@ -94,6 +97,7 @@ def sandbox(
     )
     server = Server(config)
     shown = f"[{host}]" if ":" in host else host
+    server.secret = None if webhook_secret else application.state.webhook_secret
     server.address = f"http://{shown}:{listener.getsockname()[1]}"
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to

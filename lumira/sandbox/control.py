@@ -15,21 +15,24 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lumira.sandbox.api import Api
-from lumira.sandbox.call import Call
 from lumira.sandbox.faults import Faults
 from lumira.sandbox.resources import RESOURCES
-from lumira.sandbox.shapes import without_secret
-from lumira.sandbox.store import DELIVERY_MODES, Store
+from lumira.sandbox.shapes import shown
+from lumira.sandbox.store import DELIVERY_MODES
 
 STATIC = Path(__file__).parent / "static"
 Endpoint = Callable[[Request], Awaitable[Response]]
-KINDS = [resource.kind for resource in RESOURCES if resource.kind != "payout"]
+KINDS = [resource.kind for resource in RESOURCES]
 SHOWN = 50
 
 
 def routes(api: Api, faults: Faults | None) -> list[Route]:
     """The routes; `faults` is None unless the switches are asked for."""
     store = api.store
+
+    def delivery() -> dict[str, Any]:
+        seconds = float(store.setting("delivery_seconds", "1"))
+        return {"mode": store.setting("delivery_mode", "normal"), "seconds": seconds}
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -40,52 +43,50 @@ def routes(api: Api, faults: Faults | None) -> list[Route]:
     async def overview(request: Request) -> Response:
         kind = request.query_params.get("kind", "payment_intent")
         objects = store.page(kind, limit=SHOWN)[0] if kind in KINDS else []
-        return JSONResponse(
-            {
-                "kinds": {name: store.count(name) for name in KINDS},
-                "kind": kind,
-                "objects": [without_secret(body) for body in objects],
-                "switches": None if faults is None else _switches(store, faults, api),
-            }
-        )
+        switches = faults and {
+            "delivery": delivery(),
+            "delivery_modes": DELIVERY_MODES,
+            "faults": [fault.as_json() for fault in faults.active],
+            "clock": {"now": int(api.now()), "offset": api.clock_offset},
+        }
+        counts = {name: store.count(name) for name in KINDS}
+        bodies = [shown(body) for body in objects]
+        return JSONResponse({"kinds": counts, "kind": kind, "objects": bodies, "switches": switches})
 
     async def one_object(request: Request) -> Response:
         body = store.get(request.path_params["id"])
-        return JSONResponse(without_secret(body)) if body else JSONResponse({"error": "no such object"}, 404)
+        return JSONResponse(shown(body)) if body else JSONResponse({"error": "no such object"}, 404)
 
     async def deliveries(request: Request) -> Response:
-        if faults is not None and request.method == "POST":
+        if request.method == "POST":
             wanted = await _body(request)
             mode, seconds = wanted.get("mode", "normal"), wanted.get("seconds", 1)
             if mode not in DELIVERY_MODES or not isinstance(seconds, int | float) or not 0 < seconds <= 86400:
-                raise ValueError(
-                    f"mode must be one of {', '.join(DELIVERY_MODES)}; seconds a positive number"
-                )
+                modes = ", ".join(DELIVERY_MODES)
+                raise ValueError(f"mode must be one of {modes}; seconds a positive number")
             store.set_setting("delivery_mode", mode)
             store.set_setting("delivery_seconds", str(seconds))
-        event = request.query_params.get("event")
-        answer = {"mode": delivery_mode(store), "deliveries": store.delivery_log(SHOWN, event)}
-        return JSONResponse(answer)
+        log = store.delivery_log(SHOWN, request.query_params.get("event"))
+        return JSONResponse({"mode": delivery(), "deliveries": log})
 
     async def redeliver(request: Request) -> Response:
         event = store.get(request.path_params["event"])
         if event is None or event["object"] != "event":
             return JSONResponse({"error": "no such event"}, 404)
         await _body(request)
-        call = Call(store, api.now())
-        endpoints = call.endpoints_for(event["type"])
+        endpoints = api.call().endpoints_for(event["type"])
         for endpoint in endpoints:
-            store.owe(event["id"], endpoint, api.now())
+            store.owe(event["id"], endpoint, api.now(), "normal")
         api.after()
         return JSONResponse({"event": event["id"], "endpoints": endpoints})
 
     async def fault(request: Request) -> Response:
-        assert faults is not None  # noqa: S101 - the route exists only with faults
+        active = faults.active if faults else []
         if request.method == "DELETE":
-            faults.active.clear()
-        elif request.method == "POST":
+            active.clear()
+        elif faults and request.method == "POST":
             faults.add(await _body(request))
-        return JSONResponse({"faults": [one.as_json() for one in faults.active]})
+        return JSONResponse({"faults": [one.as_json() for one in active]})
 
     async def clock(request: Request) -> Response:
         if request.method == "POST":
@@ -96,43 +97,20 @@ def routes(api: Api, faults: Faults | None) -> list[Route]:
             api.after()
         return JSONResponse({"now": int(api.now()), "offset": api.clock_offset})
 
-    always = [
+    switches = [
+        Route("/_sandbox/deliveries", _careful(deliveries), methods=["GET", "POST"]),
+        Route("/_sandbox/faults", _careful(fault), methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/clock", _careful(clock), methods=["GET", "POST"]),
+        Route("/_sandbox/events/{event}/deliver", _careful(redeliver), methods=["POST"]),
+    ]
+    return [
         Route("/", page),
         Route("/payment_intents/{id}", page),
         Route("/_sandbox/objects/{id}", one_object),
         Route("/_sandbox/health", health),
         Route("/_sandbox/overview", overview),
-        Route(
-            "/_sandbox/deliveries",
-            _careful(deliveries),
-            methods=["GET", "POST"] if faults is not None else ["GET"],
-        ),
+        *([Route("/_sandbox/deliveries", deliveries)] if faults is None else switches),
     ]
-    if faults is None:
-        return always
-    return [
-        *always,
-        Route("/_sandbox/faults", _careful(fault), methods=["GET", "POST", "DELETE"]),
-        Route("/_sandbox/clock", _careful(clock), methods=["GET", "POST"]),
-        Route("/_sandbox/events/{event}/deliver", _careful(redeliver), methods=["POST"]),
-    ]
-
-
-def delivery_mode(store: Store) -> dict[str, Any]:
-    """How events are delivered at present."""
-    return {
-        "mode": store.setting("delivery_mode", "normal"),
-        "seconds": float(store.setting("delivery_seconds", "1")),
-    }
-
-
-def _switches(store: Store, faults: Faults, api: Api) -> dict[str, Any]:
-    return {
-        "delivery": delivery_mode(store),
-        "delivery_modes": DELIVERY_MODES,
-        "faults": [fault.as_json() for fault in faults.active],
-        "clock": {"now": int(api.now()), "offset": api.clock_offset},
-    }
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import httpx
 
@@ -33,7 +33,9 @@ def signature(payload: bytes, secret: str, timestamp: int) -> str:
 class Deliveries:
     """Sends what the deliveries table owes: to each endpoint in the order of its events."""
 
-    def __init__(self, store: Store, now: Any, back_off: tuple[float, ...] = BACK_OFF) -> None:
+    def __init__(
+        self, store: Store, now: Callable[[], float], back_off: tuple[float, ...] = BACK_OFF
+    ) -> None:
         self.store = store
         self.now = now
         self.back_off = back_off
@@ -62,17 +64,14 @@ class Deliveries:
         self.wake.set()
 
     def _endpoints_due(self) -> list[str]:
-        rows = self.store.connection.execute(
-            "SELECT DISTINCT endpoint FROM deliveries WHERE state = 'pending' AND due <= ?", (self.now(),)
-        )
-        return [row[0] for row in rows]
+        query = "SELECT DISTINCT endpoint FROM deliveries WHERE state = 'pending' AND due <= ?"
+        return [row[0] for row in self.store.connection.execute(query, (self.now(),))]
 
     def _next_due(self) -> float:
-        busy = list(self.busy)
-        marks = ", ".join("?" * len(busy))
+        marks = ", ".join("?" * len(self.busy))
         query = f"SELECT min(due) FROM deliveries WHERE state = 'pending' AND endpoint NOT IN ({marks})"  # noqa: S608
-        row = self.store.connection.execute(query, busy).fetchone()
-        return 3600.0 if row[0] is None else max(0.0, float(row[0]) - self.now())
+        [due] = self.store.connection.execute(query, list(self.busy)).fetchone()
+        return 3600.0 if due is None else max(0.0, float(due) - self.now())
 
     async def _deliver_to(self, client: httpx.AsyncClient, endpoint: str) -> None:
         """All that is due to one endpoint, in order."""
@@ -103,23 +102,19 @@ class Deliveries:
         except Exception as problem:  # whatever an address provokes is a failed attempt
             error = f"{type(problem).__name__}: {problem}"
         milliseconds = (time.perf_counter() - started) * 1000
-        delivered = status is not None and 200 <= status < 300
         self.store.connection.execute(
             "INSERT INTO attempts (delivery, at, status, error, milliseconds) VALUES (?, ?, ?, ?, ?)",
             (sequence, self.now(), status, error, milliseconds),
         )
-        if delivered:
+        if status is not None and 200 <= status < 300:
             self._settle(sequence, "delivered", tried + 1, self.now())
             if event := self.store.get(event_id):
-                event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
-                self.store.save(event)
+                self.store.save({**event, "pending_webhooks": max(0, event["pending_webhooks"] - 1)})
         elif tried >= len(self.back_off):
             self._settle(sequence, "failed", tried + 1, self.now())
         else:
             self._settle(sequence, "pending", tried + 1, self.now() + self.back_off[tried])
 
     def _settle(self, sequence: int, state: str, attempts: int, due: float) -> None:
-        self.store.connection.execute(
-            "UPDATE deliveries SET state = ?, attempts = ?, due = ? WHERE sequence = ?",
-            (state, attempts, due, sequence),
-        )
+        query = "UPDATE deliveries SET state = ?, attempts = ?, due = ? WHERE sequence = ?"
+        self.store.connection.execute(query, (state, attempts, due, sequence))

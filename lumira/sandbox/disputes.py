@@ -1,41 +1,52 @@
 """Disputes, opened by the dispute test cards and settled by the test evidence.
-https://docs.stripe.com/disputes.
 
 Evidence `uncategorized_text` decides: winning_evidence, losing_evidence, escalate_inquiry_evidence.
-https://docs.stripe.com/testing#disputes
+https://docs.stripe.com/disputes and https://docs.stripe.com/testing#disputes
 """
 
 from __future__ import annotations
 
 from lumira.sandbox import shapes
-from lumira.sandbox.call import Call, changed
-from lumira.sandbox.errors import StripeObject, invalid_request
+from lumira.sandbox.call import Call
+from lumira.sandbox.errors import StripeObject, refusal
 from lumira.sandbox.ledger import record
-from lumira.sandbox.parameters import Parameters, merged_metadata
+from lumira.sandbox.parameters import Parameters, changes_of
 
 DAYS_TO_RESPOND = 7
 FEE = 2000  # €20 a dispute, as Stripe charges in Europe; given back with a dispute won
 OPEN = ("needs_response", "warning_needs_response")
+REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
 
 
 def open_dispute(call: Call, charge: StripeObject, reason: str) -> None:
     """The cardholder goes to their bank; the bank takes the money back, except for a mere inquiry."""
     inquiry = reason == "inquiry"
-    dispute = shapes.dispute(
+    reason = "fraudulent" if inquiry else reason
+    card = {
+        "brand": charge["payment_method_details"]["card"]["brand"],
+        "case_type": "inquiry" if inquiry else "chargeback",
+        "network_reason_code": REASON_CODES[reason],
+    }
+    dispute = shapes.new(
+        "dispute",
         call.now,
-        charge,
-        "fraudulent" if inquiry else reason,
-        "warning_needs_response" if inquiry else "needs_response",
-        call.now + DAYS_TO_RESPOND * 86400,
+        amount=charge["amount_captured"],
+        charge=charge["id"],
+        currency=charge["currency"],
+        is_charge_refundable=inquiry,
+        payment_intent=charge["payment_intent"],
+        payment_method_details={"card": card, "type": "card"},
+        reason=reason,
+        status="warning_needs_response" if inquiry else "needs_response",
     )
-    charge["disputed"] = True
+    dispute["evidence_details"]["due_by"] = call.now + DAYS_TO_RESPOND * 86400
     if not inquiry:
         _move_funds(call, dispute, -1)
-    call.save(dispute, charge)
+    call.save(dispute)
     call.emit("charge.dispute.created", dispute)
     if not inquiry:
         call.emit("charge.dispute.funds_withdrawn", dispute)
-    call.emit("charge.updated", charge, {"disputed": False})
+    call.change(charge, {"disputed": True}, "charge.updated")
 
 
 def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
@@ -43,61 +54,49 @@ def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     dispute = call.find("dispute", identifier)
     evidence = params.get("evidence")
     if evidence is not None and dispute["status"] not in OPEN:
-        raise invalid_request(f"This dispute can't take evidence: it has a status of {dispute['status']}.")
-    changes: StripeObject = {}
-    if "metadata" in params:
-        changes["metadata"] = merged_metadata(dispute["metadata"], params["metadata"])
-    submits = params.get("submit", True) and (evidence is not None or "submit" in params)
-    details = dict(dispute["evidence_details"])
+        raise refusal("dispute_takes_no_evidence", dispute=dispute)
+    changes = changes_of(dispute, params, ())
+    details = changes["evidence_details"] = dict(dispute["evidence_details"])
     if evidence is not None:
         changes["evidence"] = {**dispute["evidence"], **evidence}
         details["has_evidence"] = True
-    if submits:
+    if params.get("submit", True) and (evidence is not None or "submit" in params):
         details["submission_count"] += 1
         changes["status"] = dispute["status"].replace("needs_response", "under_review")
         call.later("decide_dispute", dispute["id"])
-    if details != dispute["evidence_details"]:
-        changes["evidence_details"] = details
-    if previous := changed(dispute, changes):
-        call.save(dispute)
-        call.emit("charge.dispute.updated", dispute, previous)
-    return dispute
+    return call.change(dispute, changes, "charge.dispute.updated")
 
 
 def close(call: Call, identifier: str, _: Parameters) -> StripeObject:
     """Accept the dispute as lost: POST /v1/disputes/:id/close."""
     dispute = call.find("dispute", identifier)
     if dispute["status"] not in OPEN:
-        raise invalid_request(f"This dispute is already closed: it has a status of {dispute['status']}.")
-    _close(call, dispute, "lost" if dispute["status"] == "needs_response" else "warning_closed")
-    return dispute
+        raise refusal("dispute_closed", dispute=dispute)
+    return _close(call, dispute, "lost" if dispute["status"] == "needs_response" else "warning_closed")
 
 
 def decide(call: Call, identifier: str) -> None:
     """The bank's answer to the test evidence; other evidence stays under review."""
     dispute = call.find("dispute", identifier)
-    text = dispute["evidence"]["uncategorized_text"]
-    if dispute["status"] == "warning_under_review" and text == "escalate_inquiry_evidence":
-        dispute |= {"status": "needs_response", "is_charge_refundable": False}
-        dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
-        _move_funds(call, dispute, -1)
-        call.save(dispute)
-        call.emit("charge.dispute.updated", dispute, {"status": "warning_under_review"})
-        call.emit("charge.dispute.funds_withdrawn", dispute)
-    elif dispute["status"] == "warning_under_review" and text in ("winning_evidence", "losing_evidence"):
-        _close(call, dispute, "warning_closed")
-    elif dispute["status"] == "under_review" and text == "winning_evidence":
-        _move_funds(call, dispute, 1)
-        _close(call, dispute, "won")
-        call.emit("charge.dispute.funds_reinstated", dispute)
-    elif dispute["status"] == "under_review" and text == "losing_evidence":
-        _close(call, dispute, "lost")
+    match dispute["status"], dispute["evidence"]["uncategorized_text"]:
+        case "warning_under_review", "escalate_inquiry_evidence":
+            dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
+            _move_funds(call, dispute, -1)
+            changes = {"status": "needs_response", "is_charge_refundable": False}
+            call.change(dispute, changes, "charge.dispute.updated")
+            call.emit("charge.dispute.funds_withdrawn", dispute)
+        case "warning_under_review", "winning_evidence" | "losing_evidence":
+            _close(call, dispute, "warning_closed")
+        case "under_review", "winning_evidence":
+            _move_funds(call, dispute, 1)
+            _close(call, dispute, "won")
+            call.emit("charge.dispute.funds_reinstated", dispute)
+        case "under_review", "losing_evidence":
+            _close(call, dispute, "lost")
 
 
-def _close(call: Call, dispute: StripeObject, status: str) -> None:
-    previous = changed(dispute, {"status": status})
-    call.save(dispute)
-    call.emit("charge.dispute.closed", dispute, previous)
+def _close(call: Call, dispute: StripeObject, status: str) -> StripeObject:
+    return call.change(dispute, {"status": status}, "charge.dispute.closed")
 
 
 def _move_funds(call: Call, dispute: StripeObject, sign: int) -> None:

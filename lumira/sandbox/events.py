@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeObject, invalid_request
-from lumira.sandbox.lists import Conditions, list_objects
+from lumira.sandbox.errors import StripeObject
+from lumira.sandbox.lists import Conditions, exclusive, list_objects
 from lumira.sandbox.parameters import Parameters
 
 
 def list_all(call: Call, params: Parameters) -> StripeObject:
     """Events by `type` (charge.* is a group), `types` and `delivery_success`: GET /v1/events."""
+    exclusive(params, "type", "types")
     conditions: Conditions = []
-    if "type" in params and "types" in params:
-        message = "You may only specify one of these parameters: type, types."
-        raise invalid_request(message, param="type", code="parameters_exclusive")
     if "type" in params:
         conditions.append(("type GLOB ?", [params["type"]]))
     if types := params.get("types"):

@@ -7,20 +7,25 @@ recorded or delivered for them.
 from __future__ import annotations
 
 import contextlib
+import heapq
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from lumira.sandbox import payments, refunds
+from lumira.sandbox import payment_methods, payments, refunds
 from lumira.sandbox.call import Call
 from lumira.sandbox.cards import CARDS
 from lumira.sandbox.errors import StripeError, StripeObject
-from lumira.sandbox.payment_methods import make_payment_method
 from lumira.sandbox.resources import TASKS
 from lumira.sandbox.store import Store
 
-TEST_IBAN = "FR1420041010050500013M02606"
+DEBIT = {
+    "type": "sepa_debit",
+    "sepa_debit": {"iban": "FR1420041010050500013M02606"},
+    "billing_details": {"name": "Camille Laurent", "email": "camille@example.com"},
+}
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,41 @@ class PastPayment:
     refunds: tuple[PastRefund, ...] = ()
 
 
+class History:
+    """The past of a store: calls that tell nobody, and what follows from them in the order it fell due."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.tasks: list[tuple[float, str, str]] = []
+
+    def at(self, clock: float) -> QuietCall:
+        """A call at a time (UTC seconds)."""
+        return QuietCall(self.store, clock, tasks=self.tasks)
+
+    def catch_up(self, now: float) -> None:
+        """Do what fell due before now, and leave the rest to the sandbox."""
+        while self.tasks:
+            due, kind, identifier = heapq.heappop(self.tasks)
+            if due > now:
+                self.store.add_task(due, kind, identifier)
+            else:
+                TASKS[kind](self.at(due), identifier)
+
+
+@dataclass
 class QuietCall(Call):
-    """A call that tells nobody, and whose consequences have long come."""
+    """A call that tells nobody."""
+
+    tasks: list[tuple[float, str, str]] = field(default_factory=list)
 
     def emit(self, kind: str, body: StripeObject, previous: StripeObject | None = None) -> None:
         """Record nothing."""
 
-    def later(self, kind: str, identifier: str) -> None:
-        """Let it happen at once, but for a debit that the bank has not answered yet."""
+    def later(self, kind: str, identifier: str, *, at: float | None = None) -> None:
+        """Keep the task for `History.catch_up`; a debit is one that the bank has not answered yet."""
         if kind != "settle_debit":
-            TASKS[kind](self, identifier)
+            due = self.clock + self.settlement_delay if at is None else at
+            heapq.heappush(self.tasks, (due, kind, identifier))
 
 
 def write_history(state: Path, past: Iterable[PastPayment]) -> dict[str, list[str]]:
@@ -70,25 +100,23 @@ def write_history(state: Path, past: Iterable[PastPayment]) -> dict[str, list[st
     A PaymentIntent that is there already stays as it is. Raises sqlite3.Error when the file can't be used.
     """
     store = Store(state)
+    history = History(store)
     try:
-        written = {}
-        for payment in past:
-            store.begin()
-            written[payment.id] = _write(store, payment)
-            store.commit()
+        with store.transaction():
+            written = {payment.id: _write(history, payment) for payment in past}
+            history.catch_up(time.time())
         return written
     finally:
         store.close()
 
 
-def _write(store: Store, payment: PastPayment) -> list[str]:
-    existing = store.get(payment.id)
-    if existing is not None:
-        made = [*store.each("refund", payment_intent=payment.id)]
-        return [refund["id"] for refund in reversed(made)]
-    call = QuietCall(store, payment.created.timestamp())
+def _write(history: History, payment: PastPayment) -> list[str]:
+    store = history.store
+    if store.get(payment.id):
+        refunded = [*store.each("refund", payment_intent=payment.id)]
+        return [refund["id"] for refund in reversed(refunded)]
     intent = payments.create(
-        call,
+        history.at(payment.created.timestamp()),
         {
             "amount": payment.amount,
             "currency": payment.currency,
@@ -98,12 +126,11 @@ def _write(store: Store, payment: PastPayment) -> list[str]:
     )
     store.delete(intent["id"])
     intent["client_secret"] = intent["client_secret"].replace(intent["id"], payment.id)
-    intent["id"] = payment.id
-    store.save(intent)
-    _settle(QuietCall(store, payment.settled.timestamp()), payment)
+    store.save({**intent, "id": payment.id})
+    _settle(history.at(payment.settled.timestamp()), payment)
     return [
         refunds.create(
-            QuietCall(store, refund.at.timestamp()),
+            history.at(refund.at.timestamp()),
             {
                 "payment_intent": payment.id,
                 "amount": refund.amount,
@@ -121,9 +148,7 @@ def _settle(call: QuietCall, payment: PastPayment) -> None:
         case "succeeded":
             _confirm(call, payment, "pm_card_visa")
         case "processing":
-            customer = {"name": "Camille Laurent", "email": "camille@example.com"}
-            debit = {"type": "sepa_debit", "sepa_debit": {"iban": TEST_IBAN}, "billing_details": customer}
-            _confirm(call, payment, make_payment_method(call, debit)["id"])
+            _confirm(call, payment, payment_methods.create(call, DEBIT)["id"])
         case "requires_payment_method" if payment.decline_code:
             declined = (name for name, card in CARDS.items() if card.decline == payment.decline_code)
             with contextlib.suppress(StripeError):

@@ -1,4 +1,7 @@
-"""The account and its balance: every movement is a balance transaction, and the balance is their sum."""
+"""The account, its balance and its payouts: every movement is a balance transaction, the balance their sum.
+
+https://docs.stripe.com/payouts and https://docs.stripe.com/reports/balance-transaction-types
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,12 @@ from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject
 from lumira.sandbox.parameters import Parameters
 
-AVAILABLE_AFTER = 7 * 86400  # https://docs.stripe.com/payouts#payout-schedule
+DAY = 86400
+AVAILABLE_AFTER = 7 * DAY  # https://docs.stripe.com/payouts#payout-schedule
+ARRIVES_AFTER = DAY
 CURRENCY_OF = {
-    "CH": "chf",
-    "DK": "dkk",
-    "GB": "gbp",
-    "JP": "jpy",
-    "NO": "nok",
-    "PL": "pln",
-    "SE": "sek",
-    "US": "usd",
-}
+    "CH": "chf", "DK": "dkk", "GB": "gbp", "JP": "jpy", "NO": "nok", "PL": "pln", "SE": "sek", "US": "usd",
+}  # fmt: skip
 
 
 def record(
@@ -27,41 +25,89 @@ def record(
     amount: int,
     currency: str,
     *,
+    reporting_category: str,
     fee: int = 0,
     fee_description: str = "Stripe processing fees",
     available_at_once: bool = False,
     description: str | None = None,
-    reporting_category: str,
 ) -> StripeObject:
     """Book a movement of `amount` minor units (negative: out), less `fee`."""
-    transaction = shapes.balance_transaction(
+    detail = {
+        "amount": fee,
+        "application": None,
+        "currency": currency,
+        "description": fee_description,
+        "type": "stripe_fee",
+    }
+    transaction = shapes.new(
+        "balance_transaction",
         call.now,
-        source,
-        kind,
-        amount,
-        currency,
-        fee=fee,
-        fee_description=fee_description,
-        available_on=call.now if available_at_once else call.now + AVAILABLE_AFTER,
+        amount=amount,
+        available_on=call.now + (0 if available_at_once else AVAILABLE_AFTER),
+        currency=currency,
         description=description,
+        fee=fee,
+        fee_details=[detail] if fee else [],
+        net=amount - fee,
         reporting_category=reporting_category,
+        source=source,
+        status="available" if available_at_once else "pending",
+        type=kind,
     )
     call.save(transaction)
-    if transaction["status"] == "pending":
-        call.store.add_task(transaction["available_on"], "make_available", transaction["id"])
+    call.later("make_available", transaction["id"], at=transaction["available_on"])
     return transaction
 
 
 def make_available(call: Call, identifier: str) -> None:
-    """The money of a balance transaction has arrived."""
+    """The money of a balance transaction has arrived; it is paid out at the end of the day (UTC)."""
     transaction = call.find("balance_transaction", identifier)
-    transaction["status"] = "available"
-    call.save(transaction)
+    call.change(transaction, {"status": "available"})
+    call.later("pay_out", transaction["currency"], at=(call.now // DAY + 1) * DAY)
+
+
+def pay_out(call: Call, currency: str) -> None:
+    """The daily payout of all that is available; what has become too little or less than nothing waits."""
+    conditions = [("currency = ?", [currency]), ("status = 'available'", []), ("payout IS NULL", [])]
+    ready = call.store.page("balance_transaction", conditions, limit=1_000_000)[0]
+    amount = sum(transaction["net"] for transaction in ready)
+    if amount <= 0:
+        return
+    account = call.store.setting("bank_account", shapes.new_id("ba"))
+    arrival, known = call.now + ARRIVES_AFTER, {"amount": amount, "currency": currency}
+    payout = shapes.new("payout", call.now, arrival_date=arrival, destination=account, **known)
+    out = shapes.new(
+        "balance_transaction",
+        call.now,
+        amount=-amount,
+        available_on=arrival,
+        currency=currency,
+        description=payout["description"],
+        net=-amount,
+        reporting_category="payout",
+        source=payout["id"],
+        status="available",
+        type="payout",
+    )
+    payout["balance_transaction"] = out["id"]
+    call.save(*({**transaction, "payout": payout["id"]} for transaction in (*ready, out)), payout)
+    call.emit("payout.created", payout)
+    call.later("payout_arrives", payout["id"], at=arrival)
+
+
+def payout_arrives(call: Call, identifier: str) -> None:
+    """The bank has the money."""
+    payout = call.find("payout", identifier)
+    payout |= {"reconciliation_status": "completed", "status": "paid"}
+    payout["trace_id"] = {"status": "unsupported", "value": None}
+    call.save(payout)
+    call.emit("payout.paid", payout)
+    call.emit("payout.reconciliation_completed", payout)
 
 
 def retrieve_balance(call: Call, _: Parameters) -> StripeObject:
     """What is available and what is pending, currency by currency: GET /v1/balance."""
-    sums = call.store.balance() or [(CURRENCY_OF.get(call.country, "eur"), 0, 0)]
+    sums = call.store.balance() or [(_currency(call), 0, 0)]
     available, pending = (
         [{"amount": row[column], "currency": row[0], "source_types": {"card": row[column]}} for row in sums]
         for column in (1, 2)
@@ -79,4 +125,9 @@ def retrieve_account(call: Call, _: Parameters) -> StripeObject:
     """The one account of the sandbox: GET /v1/account."""
     identifier = call.store.setting("account", shapes.new_id("acct", 16))
     created = int(call.store.setting("account_created", str(call.now)))
-    return shapes.account(identifier, created, call.country, CURRENCY_OF.get(call.country, "eur"))
+    known = {"country": call.country, "created": created, "default_currency": _currency(call)}
+    return {"id": identifier, "object": "account", **shapes.shape("account", **known)}
+
+
+def _currency(call: Call) -> str:
+    return CURRENCY_OF.get(call.country, "eur")

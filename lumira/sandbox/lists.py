@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeObject, invalid_request, words
+from lumira.sandbox.errors import StripeError, StripeObject, refusal, words
 from lumira.sandbox.parameters import Parameters
-from lumira.sandbox.shapes import without_secret
+from lumira.sandbox.shapes import shown
 
 Conditions = list[tuple[str, list[Any]]]
+Extras = dict[str, Callable[[Call, StripeObject], StripeObject]]
 
 # Object → its references that `expand` may replace by the object itself.
 REFERENCES = {
@@ -51,45 +52,40 @@ def list_objects(
     conditions = list(extra or [])
     for name in filters:
         if name in params:
-            value = params[name]
-            if name == "customer" and value:
-                call.find("customer", value, param="customer")
-            conditions.append((f"{name} = ?", [value]))
+            if name == "customer" and params[name]:
+                call.find("customer", params[name], param="customer")
+            conditions.append((f"{name} = ?", [params[name]]))
     created = params.get("created")
     if isinstance(created, dict):
         conditions += [(f"created {COMPARISONS[name]} ?", [value]) for name, value in created.items()]
     elif created is not None:
         conditions.append(("created = ?", [created]))
-    if "starting_after" in params and "ending_before" in params:
-        message = "You may only specify one of these parameters: ending_before, starting_after."
-        raise invalid_request(message, param="ending_before", code="parameters_exclusive")
-    cursor = {name: _cursor(call, kind, params, name) for name in ("starting_after", "ending_before")}
-    bodies, more = call.store.page(
-        kind, conditions, limit=limit, after=cursor["starting_after"], before=cursor["ending_before"]
-    )
-    return {"object": "list", "data": [without_secret(body) for body in bodies], "has_more": more, "url": url}
+    exclusive(params, "ending_before", "starting_after")
+    for name in ("starting_after", "ending_before"):
+        if name in params:
+            call.find(kind, params[name], param=name)
+    after, before = (call.store.position(params.get(name)) for name in ("starting_after", "ending_before"))
+    bodies, more = call.store.page(kind, conditions, limit=limit, after=after, before=before)
+    return {"object": "list", "data": [shown(body) for body in bodies], "has_more": more, "url": url}
+
+
+def exclusive(params: Parameters, first: str, second: str) -> None:
+    """Raise StripeError (400) parameters_exclusive when both are given."""
+    if first in params and second in params:
+        raise refusal("parameters_exclusive", param=first, names=f"{first}, {second}")
 
 
 def page_size(params: Parameters) -> int:
     """`limit`, 10 without. Raises StripeError (400) outside 1…100."""
     limit: int = params.get("limit", 10)
-    if not 1 <= limit <= 100:
-        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 100"
-        message = f"This value must be {bound}."
-        raise invalid_request(message, param="limit", code="parameter_invalid_integer", validation=True)
+    if limit < 1:
+        raise refusal("below_minimum", param="limit", least=1)
+    if limit > 100:
+        raise refusal("above_maximum", param="limit", most=100)
     return limit
 
 
-def _cursor(call: Call, kind: str, params: Parameters, name: str) -> tuple[int, int] | None:
-    if name not in params:
-        return None
-    call.find(kind, params[name], param=name)
-    return call.store.position(params[name])
-
-
-def expand(
-    call: Call, body: StripeObject, paths: list[str], extras: dict[str, Callable[..., Any]]
-) -> StripeObject:
+def expand(call: Call, body: StripeObject, paths: list[str], extras: Extras) -> StripeObject:
     """The object with the references at these paths replaced by what they refer to.
 
     `extras` are fields that only exist when expanded ("charge.refunds"). Raises StripeError (400) for a path
@@ -98,22 +94,19 @@ def expand(
     for path in paths:
         parts = path.split(".")
         if len(parts) - (parts[0] == "data") > DEEPEST:
-            message = f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}"
-            raise invalid_request(message)
+            raise refusal("expanded_too_deep", most=DEEPEST, path=path)
         _expand(call, body, parts, path, extras)
     return body
 
 
-def _expand(
-    call: Call, body: Any, parts: list[str], path: str, extras: dict[str, Callable[..., Any]]
-) -> None:
+def _expand(call: Call, body: Any, parts: list[str], path: str, extras: Extras) -> None:
     if body is None or not parts:
         return
     if not isinstance(body, dict) or "object" not in body:
         raise _unexpandable(path)
-    name, rest = parts[0], parts[1:]
-    if body["object"] in ("list", "search_result"):
-        if name == "total_count" and body["object"] == "search_result":
+    kind, name, rest = body["object"], parts[0], parts[1:]
+    if kind in ("list", "search_result"):
+        if name == "total_count" and kind == "search_result":
             return
         if name != "data" or not rest:
             hint = "" if name == "data" else f" You may want to try expanding 'data.{path}' instead."
@@ -121,17 +114,14 @@ def _expand(
         for item in body["data"]:
             _expand(call, item, rest, path, extras)
         return
-    kind = body["object"]
-    extra = extras.get(f"{kind}.{name}")
-    if extra is not None:
+    if extra := extras.get(f"{kind}.{name}"):
         body.setdefault(name, extra(call, body))
     elif name not in REFERENCES.get(kind, ()):
         raise _unexpandable(path)
-    elif isinstance(body.get(name), str):
-        found = call.store.get(body[name])
-        body[name] = without_secret(found) if found else body[name]
+    elif isinstance(body.get(name), str) and (found := call.store.get(body[name])):
+        body[name] = shown(found)
     _expand(call, body.get(name), rest, path, extras)
 
 
-def _unexpandable(path: str, hint: str = "") -> Exception:
-    return invalid_request(f"This property cannot be expanded ({path}).{hint}")
+def _unexpandable(path: str, hint: str = "") -> StripeError:
+    return refusal("unexpandable", path=path, hint=hint)

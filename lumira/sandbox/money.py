@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lumira.sandbox.errors import invalid_request, words
+from lumira.sandbox.errors import refusal, words
 
 # https://docs.stripe.com/currencies#zero-decimal and #three-decimal
 ZERO_DECIMAL = words("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf")
@@ -38,25 +38,22 @@ def check_currency(currency: str) -> str:
     """The currency in lower case. Raises StripeError (400) for one that Stripe does not present."""
     if currency.lower() not in CURRENCIES:
         supported = ", ".join(sorted(CURRENCIES))
-        message = f"Invalid currency: {currency}. Stripe currently supports these currencies: {supported}"
-        raise invalid_request(message, param="currency")
+        raise refusal("invalid_currency", param="currency", currency=currency, supported=supported)
     return currency.lower()
 
 
-def check_amount(amount: int, currency: str, *, param: str = "amount") -> int:
+def check_amount(amount: int, currency: str) -> int:
     """The amount, if Stripe would charge it. Raises StripeError (400): amount_too_small, amount_too_large."""
-    if amount < 1:
-        code = "parameter_invalid_integer"
-        raise invalid_request("This value must be greater than or equal to 1.", param=param, code=code)
     minimum = MINIMUMS.get(currency, 1)
+    if amount < 1:
+        raise refusal("below_minimum", param="amount", least=1)
     if amount < minimum:
-        message = f"Amount must be at least {formatted(minimum, currency)} {currency}"
-        raise invalid_request(message, param=param, code="amount_too_small")
+        least = formatted(minimum, currency)
+        raise refusal("amount_too_small", param="amount", least=least, currency=currency)
     if amount > MAXIMUM:
-        message = f"Amount must be no more than {formatted(MAXIMUM, currency)}"
-        raise invalid_request(message, param=param, code="amount_too_large")
+        raise refusal("amount_too_large", param="amount", most=formatted(MAXIMUM, currency))
     if currency in THREE_DECIMAL and amount % 10:
-        raise invalid_request(f"Invalid amount: the last digit of {currency} must be 0", param=param)
+        raise refusal("three_decimals", param="amount", currency=currency)
     return amount
 
 

@@ -13,7 +13,6 @@ from starlette.templating import Jinja2Templates
 
 from lumira.sandbox.api import Api
 from lumira.sandbox.attempts import authenticate
-from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject
 from lumira.sandbox.money import SYMBOLS, formatted
 
@@ -47,16 +46,9 @@ def routes(api: Api) -> list[Route]:
     def page(request: Request, intent: StripeObject | None, message: str, status: int = 200) -> Response:
         wanted = request.query_params.get("locale") or request.headers.get("accept-language", "")
         language = "fr" if wanted.lower().startswith("fr") else "en"
-        texts = TEXTS[language]
+        known = {"intent": intent, "language": language, "message": message, "texts": TEXTS[language]}
         amount = _amount(intent, language) if intent else ""
-        context = {
-            "amount": amount,
-            "intent": intent,
-            "language": language,
-            "message": message,
-            "texts": texts,
-        }
-        return templates.TemplateResponse(request, "authenticate.html", context, status)
+        return templates.TemplateResponse(request, "authenticate.html", {**known, "amount": amount}, status)
 
     async def stripe_js(_: Request) -> Response:
         headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
@@ -66,9 +58,8 @@ def routes(api: Api) -> list[Route]:
         """The bank's page; POST is the cardholder's answer, `accepted` yes or no."""
         intent = api.store.get(request.path_params["intent"])
         secret = request.query_params.get("client_secret", "")
-        if intent is None or not hmac.compare_digest(
-            str(intent.get("client_secret")).encode(), secret.encode()
-        ):
+        known = str(intent.get("client_secret")) if intent else ""
+        if intent is None or not hmac.compare_digest(known.encode(), secret.encode()):
             return page(request, None, "unknown", 404)
         if intent["status"] != "requires_action":
             return page(request, intent, "again")
@@ -76,9 +67,8 @@ def routes(api: Api) -> list[Route]:
             return page(request, intent, "")
         accepted = parse_qs((await request.body()).decode()).get("accepted") == ["yes"]
         return_url = (intent["next_action"].get("redirect_to_url") or {}).get("return_url")
-        base_url = str(request.base_url).rstrip("/")
         with api.store.transaction():
-            call = Call(api.store, api.now(), base_url, settlement_delay=api.settlement_delay)
+            call = api.call(base_url=str(request.base_url).rstrip("/"))
             intent = authenticate(call, intent["id"], accepted=accepted)
         api.after()
         if return_url:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lumira.sandbox.errors import StripeError, invalid_request, words
+from lumira.sandbox.errors import StripeError, StripeObject, refusal, words
 
 Parameters = dict[str, Any]
 
@@ -27,6 +27,8 @@ for parameters in TABLE.values():
 # https://docs.stripe.com/metadata#data
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 LONGEST_STRING = 5000
+# What Stripe's messages call a type, where it isn't the table's word.
+WORDS = {"enum": "string", "number": "decimal"}
 # What Stripe takes and the sandbox does not serve: Connect, cash balances, saved tokens, test clocks.
 UNSERVED = words(
     "amount_to_confirm application_fee application_fee_amount cash_balance confirmation_token connect "
@@ -42,23 +44,17 @@ FORMER_PARAMETERS = {
 
 
 def decode(text: str) -> Parameters:
-    """`a[b][]=1&a[b][]=2` → {"a": {"b": ["1", "2"]}}: brackets nest, `[]` and `[0]` make lists."""
+    """`a[b][]=1&a[b][]=2` → {"a": {"b": {"0": "1", "1": "2"}}}: brackets nest, `[]` and `[0]` make lists."""
     tree: Parameters = {}
     for key, value in parse_qsl(text, keep_blank_values=True):
         name, _, rest = key.partition("[")
         path = [name, *(part.rstrip("]") for part in rest.split("["))] if rest else [name]
         node = tree
-        for part, following in zip(path, [*path[1:], None], strict=True):
-            step = part if part else str(len(node))
-            if following is None:
-                node[step] = value
-            else:
-                child = node.setdefault(step, {})
-                if not isinstance(child, dict):
-                    raise invalid_request(
-                        "Invalid request: conflicting parameters", param=name, validation=True
-                    )
-                node = child
+        for part in path[:-1]:
+            node = node.setdefault(part or str(len(node)), {})
+            if not isinstance(node, dict):
+                raise refusal("conflicting_parameters", param=name)
+        node[path[-1] or str(len(node))] = value
     return tree
 
 
@@ -74,8 +70,7 @@ def check(operation: str, raw: Parameters, *, former_version: bool = False) -> P
     params = _object(shapes, raw, "")
     for name in params:
         if name in UNSERVED:
-            message = f"The sandbox does not serve the parameter {name}."
-            raise invalid_request(message, param=name, validation=True)
+            raise refusal("not_served", param=name)
     return params
 
 
@@ -84,13 +79,10 @@ def _object(shapes: dict[str, Any], raw: Parameters, prefix: str) -> Parameters:
     unknown = [_named(prefix, name) for name in raw if name not in known]
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
-        message = f"Received unknown parameter{plural}: {', '.join(unknown)}"
-        raise invalid_request(message, param=unknown[0], code="parameter_unknown", validation=True)
+        raise refusal("parameter_unknown", param=unknown[0], plural=plural, names=", ".join(unknown))
     for name in shapes:
         if name.endswith("!") and name[:-1] not in raw:
-            param = _named(prefix, name[:-1])
-            message = f"Missing required param: {param}."
-            raise invalid_request(message, param=param, code="parameter_missing", validation=True)
+            raise refusal("parameter_missing", param=_named(prefix, name[:-1]))
     return {name: _value(known[name], value, _named(prefix, name)) for name, value in raw.items()}
 
 
@@ -104,17 +96,12 @@ def _value(shape: Any, raw: Any, param: str) -> Any:
         return _alternative(shape["any"], raw, param)
     if param == "metadata" or param.endswith("[metadata]"):
         return _metadata(raw, param)
-    if isinstance(shape, dict):
-        [(kind, inner)] = shape.items()
-    else:
-        kind, inner = shape, None
+    [(kind, inner)] = shape.items() if isinstance(shape, dict) else [(shape, {})]
     if kind in ("object", "map", "array"):
+        if kind == "array" and raw == "":
+            return []
         if not isinstance(raw, dict):
-            if kind == "array" and raw == "":
-                return []
-            raise invalid_request(
-                f"Invalid {'array' if kind == 'array' else 'object'}", param=param, validation=True
-            )
+            raise refusal("invalid_structure", param=param, kind="array" if kind == "array" else "object")
         if kind == "object":
             return _object(inner, raw, param)
         if kind == "map":
@@ -123,9 +110,9 @@ def _value(shape: Any, raw: Any, param: str) -> Any:
     if kind == "any":
         return raw
     if not isinstance(raw, str):
-        raise invalid_request(f"Invalid {_words(kind)}: {raw}", param=param, validation=True)
+        raise refusal("invalid_value", param=param, kind=WORDS.get(kind, kind), raw=raw)
     if raw == "":
-        raise _cannot_unset(param)
+        raise refusal("parameter_empty", param=param)
     return _scalar(kind, inner, raw, param)
 
 
@@ -133,29 +120,26 @@ def _scalar(kind: str, values: Any, raw: str, param: str) -> Any:
     match kind:
         case "integer":
             if not re.fullmatch(r"-?[0-9]{1,18}", raw):
-                code = "parameter_invalid_integer"
-                raise invalid_request(f"Invalid integer: {raw}", param=param, code=code, validation=True)
+                raise refusal("invalid_integer", param=param, raw=raw)
             return int(raw)
         case "number":
             try:
                 return float(raw)
             except ValueError:
-                raise invalid_request(f"Invalid decimal: {raw}", param=param, validation=True) from None
+                raise refusal("invalid_value", param=param, kind="decimal", raw=raw) from None
         case "boolean":
             if raw not in ("true", "false", "1", "0"):
-                raise invalid_request(f"Invalid boolean: {raw}", param=param, validation=True)
+                raise refusal("invalid_value", param=param, kind="boolean", raw=raw)
             return raw in ("true", "1")
         case "enum":
             if raw not in values:
-                choices = ", ".join(values[:-1]) + (", or " if len(values) > 2 else " or ") + values[-1]
-                if len(values) == 1:
-                    choices = values[0]
-                message = f"Invalid {param}: must be one of {choices}"
-                raise invalid_request(message, param=param, validation=True)
+                *most, last = values
+                choices = ", ".join(most) + (", or " if len(most) > 1 else " or " if most else "") + last
+                raise refusal("invalid_choice", param=param, choices=choices)
         case _:
             if len(raw) > LONGEST_STRING:
-                message = f"Invalid string: {raw[:8]}…{raw[-4:]}; must be at most {LONGEST_STRING} characters"
-                raise invalid_request(message, param=param, validation=True)
+                shown = f"{raw[:8]}…{raw[-4:]}"
+                raise refusal("string_too_long", param=param, shown=shown, most=LONGEST_STRING)
     return raw
 
 
@@ -166,39 +150,29 @@ def _alternative(shapes: list[Any], raw: Any, param: str) -> Any:
             return None
         if any(isinstance(shape, dict) and "array" in shape for shape in shapes):
             return []
-        raise _cannot_unset(param)
-    complaint: StripeError | None = None
+        raise refusal("parameter_empty", param=param)
+    complaint: StripeError = refusal("invalid_structure", param=param, kind="object")
     for shape in shapes:
-        if shape == "empty":
-            continue
-        if isinstance(raw, dict) != (
-            shape in ("map", "any") or (isinstance(shape, dict) and "enum" not in shape)
-        ):
+        nests = shape in ("map", "any") or (isinstance(shape, dict) and "enum" not in shape)
+        if shape == "empty" or isinstance(raw, dict) != nests:
             continue
         try:
             return _value(shape, raw, param)
         except StripeError as error:
             complaint = error
-    raise complaint or invalid_request(f"Invalid {_words('object')}", param=param, validation=True)
+    raise complaint
 
 
 def _metadata(raw: Any, param: str) -> dict[str, str]:
     """Metadata within Stripe's limits; empty values stay, since they unset their key."""
     if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
-        raise invalid_request("Invalid object", param=param, validation=True)
+        raise refusal("invalid_structure", param=param, kind="object")
     for key, value in raw.items():
-        if len(key) > METADATA_KEY_LENGTH:
-            message = (
-                f"Metadata keys can have up to {METADATA_KEY_LENGTH} characters, but you passed in a key "
-                f"that is {len(key)} characters. Invalid key: {key}"
-            )
-            raise invalid_request(message, param=param, validation=True)
-        if len(value) > METADATA_VALUE_LENGTH:
-            message = (
-                f"Metadata values can have up to {METADATA_VALUE_LENGTH} characters, but you passed in a "
-                f"value that is {len(value)} characters. Invalid value: {value}"
-            )
-            raise invalid_request(message, param=f"{param}[{key}]", validation=True)
+        if (length := len(key)) > (most := METADATA_KEY_LENGTH):
+            raise refusal("metadata_key_too_long", param=param, most=most, length=length, key=key)
+        if (length := len(value)) > (most := METADATA_VALUE_LENGTH):
+            where = f"{param}[{key}]"
+            raise refusal("metadata_value_too_long", param=where, most=most, length=length, value=value)
     return raw
 
 
@@ -208,19 +182,13 @@ def merged_metadata(old: dict[str, str], new: dict[str, str] | None) -> dict[str
         return {}
     merged = {key: value for key, value in {**old, **new}.items() if value != ""}
     if len(merged) > METADATA_KEYS:
-        message = f"You can only have up to {METADATA_KEYS} metadata keys, but you would have {len(merged)}."
-        raise invalid_request(message, param="metadata")
+        raise refusal("too_much_metadata", param="metadata", most=METADATA_KEYS, count=len(merged))
     return merged
 
 
-def _cannot_unset(param: str) -> StripeError:
-    message = (
-        f"You passed an empty string for '{param}'. We assume empty values are an attempt to unset a "
-        f"parameter; however '{param}' cannot be unset. You should remove '{param}' from your request or "
-        "supply a non-empty value."
-    )
-    return invalid_request(message, param=param, code="parameter_invalid_empty", validation=True)
-
-
-def _words(kind: str) -> str:
-    return {"enum": "string", "number": "decimal"}.get(kind, kind)
+def changes_of(body: StripeObject, params: Parameters, copied: tuple[str, ...]) -> StripeObject:
+    """What the parameters change in an object: those copied as they are, and the metadata merged."""
+    changes = {name: params[name] for name in copied if name in params}
+    if "metadata" in params:
+        changes["metadata"] = merged_metadata(body["metadata"], params["metadata"])
+    return changes

@@ -11,38 +11,16 @@ from __future__ import annotations
 
 import re
 
-from lumira.sandbox import refunds, shapes
-from lumira.sandbox.attempts import attempt, settle_charge, succeed
+from lumira.sandbox import payment_methods, refunds, shapes
+from lumira.sandbox.attempts import attempt, book, succeed
 from lumira.sandbox.call import Call
 from lumira.sandbox.customers import check_email
-from lumira.sandbox.errors import StripeObject, invalid_request, unexpected_state, words
+from lumira.sandbox.errors import StripeObject, refusal, words
 from lumira.sandbox.money import check_amount, check_currency, formatted
-from lumira.sandbox.parameters import Parameters, merged_metadata
-from lumira.sandbox.payment_methods import make_payment_method, test_payment_method
+from lumira.sandbox.parameters import Parameters, changes_of
 
-NEEDS_RETURN_URL = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of "
-    "these payment methods might redirect your customer off of your page, you must provide a `return_url`. "
-    "If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to "
-    "`true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and "
-    "Payment Intents."
-)
-STATEMENT_DESCRIPTOR_REFUSED = (
-    "The statement_descriptor parameter is not supported for the payment_method_type `card`. To continue "
-    "supporting payment_method_type `card`, please pass in `statement_descriptor_suffix` or remove the "
-    "`statement_descriptor` parameter altogether. Please see https://support.stripe.com/questions/"
-    "use-of-the-statement-descriptor-parameter-on-paymentintents-for-card-charges for additional details."
-)
-ONLY_WITH_CONFIRM = (
-    "error_on_requires_action",
-    "mandate_data",
-    "off_session",
-    "return_url",
-    "use_stripe_sdk",
-)
-UPDATABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-CANCELABLE = (*UPDATABLE, "requires_capture", "processing")
-CONFIRMABLE = UPDATABLE
+ONLY_WITH_CONFIRM = words("error_on_requires_action mandate_data off_session return_url use_stripe_sdk")
+OPEN = words("requires_payment_method requires_confirmation requires_action")
 # What may change in any state; the rest only while nothing has been paid.
 ALWAYS_UPDATABLE = words("description metadata payment_details receipt_email shipping transfer_group")
 COPIED = words(
@@ -50,6 +28,16 @@ COPIED = words(
     "excluded_payment_method_types receipt_email setup_future_usage shipping statement_descriptor_suffix "
     "transfer_group"
 )
+# https://docs.stripe.com/payments/payment-methods/integration-options
+OPTIONS = {
+    "card": {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": "automatic",
+    },
+    "sepa_debit": {},
+}
 
 
 # The operations
@@ -59,19 +47,16 @@ def create(call: Call, params: Parameters) -> StripeObject:
     """Make a PaymentIntent, and with `confirm` try to pay it: POST /v1/payment_intents."""
     currency = check_currency(params["currency"])
     amount = check_amount(params["amount"], currency)
-    if not params.get("confirm"):
-        for name in ONLY_WITH_CONFIRM:
-            if name in params:
-                message = f"`{name}` cannot be passed when creating a PaymentIntent unless `confirm` is true."
-                raise invalid_request(message, param=name)
-    intent = shapes.payment_intent(call.now, amount, currency, [])
-    automatic = params.get("automatic_payment_methods")
-    if automatic is None and "payment_method_types" not in params:
-        automatic = {"enabled": True}
+    for name in ONLY_WITH_CONFIRM:
+        if name in params and not params.get("confirm"):
+            raise refusal("only_with_confirm", param=name)
+    intent = shapes.new("payment_intent", call.now, amount=amount, currency=currency)
+    intent["client_secret"] = f"{intent['id']}_{shapes.new_id('secret', 25)}"
+    default = None if "payment_method_types" in params else {"enabled": True}
+    automatic = params.get("automatic_payment_methods", default)
     if automatic and automatic["enabled"]:
         if "payment_method_types" in params:
-            message = "You may only specify one of: automatic_payment_methods, payment_method_types."
-            raise invalid_request(message, param="payment_method_types", code="parameters_exclusive")
+            raise refusal("types_and_automatic", param="payment_method_types")
         intent["automatic_payment_methods"] = {"allow_redirects": "always", **automatic}
     _apply(call, intent, params)
     call.save(intent)
@@ -85,20 +70,13 @@ def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Change what has not been paid yet: POST /v1/payment_intents/:id."""
     intent = call.find("payment_intent", identifier)
     frozen = [name for name in params if name not in ALWAYS_UPDATABLE]
-    if frozen and intent["status"] not in UPDATABLE:
+    if frozen and intent["status"] not in OPEN:
         what = "amount" if "amount" in frozen else frozen[0]
-        raise unexpected_state(
-            f"This PaymentIntent's {what} could not be updated because it has a status of "
-            f"{intent['status']}. You may only update the {what} of a PaymentIntent with one of the "
-            f"following statuses: {', '.join(UPDATABLE)}.",
-            intent,
-        )
+        raise refusal("not_updatable", payment_intent=intent, what=what)
     if "currency" in params:
         intent["currency"] = check_currency(params["currency"])
     if "amount" in params or "currency" in params:
-        intent["amount"] = check_amount(
-            params["amount"] if "amount" in params else intent["amount"], intent["currency"]
-        )
+        intent["amount"] = check_amount({**intent, **params}["amount"], intent["currency"])
     _apply(call, intent, params)
     call.save(intent)
     return intent
@@ -110,38 +88,23 @@ def confirm(call: Call, identifier: str, params: Parameters) -> StripeObject:
     Raises StripeError 402 when the card is declined; the failed charge and its events stay.
     """
     intent = call.find("payment_intent", identifier)
-    if intent["status"] not in CONFIRMABLE:
-        if intent["status"] == "succeeded":
-            message = (
-                "You cannot confirm this PaymentIntent because it has already succeeded after being "
-                "previously confirmed."
-            )
-        else:
-            message = (
-                f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only "
-                "a PaymentIntent with one of the following statuses may be confirmed: "
-                f"{', '.join(CONFIRMABLE)}."
-            )
-        raise unexpected_state(message, intent)
+    if intent["status"] not in OPEN:
+        name = "already_succeeded" if intent["status"] == "succeeded" else "not_confirmable"
+        raise refusal(name, payment_intent=intent)
     _apply(call, intent, params)
     return _confirm(call, intent, params)
 
 
 def _confirm(call: Call, intent: StripeObject, params: Parameters) -> StripeObject:
     if not intent["payment_method"]:
-        raise unexpected_state(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
-            "update the PaymentIntent with a payment method and then confirm it again, or confirm it again "
-            "directly with a payment method or ConfirmationToken.",
-            intent,
-        )
+        raise refusal("payment_method_missing", payment_intent=intent)
     return_url = params.get("return_url")
     if return_url and not re.match(r"[A-Za-z][\w+.-]*://", return_url):
-        raise invalid_request("Not a valid URL", param="return_url", code="url_invalid")
+        raise refusal("invalid_url", param="return_url")
     automatic = intent["automatic_payment_methods"]
     redirects = automatic and automatic["enabled"] and automatic["allow_redirects"] == "always"
     if redirects and not return_url and not params.get("use_stripe_sdk") and not params.get("off_session"):
-        raise invalid_request(NEEDS_RETURN_URL)
+        raise refusal("return_url_missing")
     return attempt(call, intent, params)
 
 
@@ -149,51 +112,30 @@ def capture(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Take what was authorized, or part of it: POST /v1/payment_intents/:id/capture."""
     intent = call.find("payment_intent", identifier)
     if intent["status"] != "requires_capture":
-        raise unexpected_state(
-            f"This PaymentIntent could not be captured because it has a status of {intent['status']}. Only a "
-            "PaymentIntent with one of the following statuses may be captured: requires_capture.",
-            intent,
-        )
+        raise refusal("not_capturable", payment_intent=intent)
     amount = params["amount_to_capture"] if "amount_to_capture" in params else intent["amount_capturable"]
     if amount < 1:
-        code = "parameter_invalid_integer"
-        message = "This value must be greater than or equal to 1."
-        raise invalid_request(message, param="amount_to_capture", code=code)
+        raise refusal("below_minimum", param="amount_to_capture", least=1)
     if amount > intent["amount_capturable"]:
-        raise invalid_request(
-            "The amount to capture is greater than the amount authorized: at most "
-            f"{formatted(intent['amount_capturable'], intent['currency'])} can be captured.",
-            param="amount_to_capture",
-            code="amount_too_large",
-        )
-    if "metadata" in params:
-        intent["metadata"] = merged_metadata(intent["metadata"], params["metadata"])
+        most = formatted(intent["amount_capturable"], intent["currency"])
+        raise refusal("capture_above_authorized", param="amount_to_capture", most=most)
+    intent |= changes_of(intent, params, ())
     charge = call.find("charge", intent["latest_charge"])
     charge |= {"amount_captured": amount, "captured": True}
-    settle_charge(call, charge)
-    succeed(call, intent, amount)
-    call.emit("charge.captured", charge)
-    call.emit("payment_intent.succeeded", intent)
+    book(call, charge)
+    succeed(call, intent, charge, "charge.captured")
     return intent
 
 
 def cancel(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Give up; what was authorized is given back: POST /v1/payment_intents/:id/cancel."""
     intent = call.find("payment_intent", identifier)
-    if intent["status"] not in CANCELABLE:
-        raise unexpected_state(
-            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a "
-            f"PaymentIntent with one of the following statuses may be canceled: {', '.join(CANCELABLE)}.",
-            intent,
-        )
     if intent["status"] == "processing":
-        message = (
-            "You cannot cancel this PaymentIntent because its payment is already being processed by the bank."
-        )
-        raise unexpected_state(message, intent)
+        raise refusal("still_processing", payment_intent=intent)
+    if intent["status"] not in (*OPEN, "requires_capture"):
+        raise refusal("not_cancelable", payment_intent=intent)
     if intent["status"] == "requires_capture":
-        charge = call.find("charge", intent["latest_charge"])
-        refunds.release(call, charge)
+        refunds.release(call, call.find("charge", intent["latest_charge"]))
     intent |= {
         "amount_capturable": 0,
         "canceled_at": call.now,
@@ -214,109 +156,73 @@ def _apply(call: Call, intent: StripeObject, params: Parameters) -> None:
     if params.get("customer"):
         call.find("customer", params["customer"], param="customer")
     check_email(params.get("receipt_email"), "receipt_email")
-    for name in COPIED:
-        if name in params:
-            intent[name] = params[name]
-    if "metadata" in params:
-        intent["metadata"] = merged_metadata(intent["metadata"], params["metadata"])
-    for name in ("payment_details", "hooks", "amount_details"):
-        if params.get(name):
-            intent[name] = params[name]
-    intent["payment_method_types"] = _payment_method_types(intent, params.get("payment_method_types"))
-    intent["payment_method_options"] = _payment_method_options(
-        intent, params.get("payment_method_options") or {}
-    )
-    if "card" in intent["payment_method_types"]:
+    intent |= changes_of(intent, params, COPIED)
+    intent |= {
+        name: params[name] for name in ("payment_details", "hooks", "amount_details") if params.get(name)
+    }
+    kinds = intent["payment_method_types"] = _kinds(intent, params.get("payment_method_types"))
+    current, given = intent["payment_method_options"], params.get("payment_method_options") or {}
+    intent["payment_method_options"] = {
+        kind: {**OPTIONS[kind], **(current.get(kind) or {}), **(given.get(kind) or {})} for kind in kinds
+    }
+    if "card" in kinds:
         if params.get("statement_descriptor"):
-            raise invalid_request(STATEMENT_DESCRIPTOR_REFUSED, param="statement_descriptor")
+            raise refusal("statement_descriptor_refused", param="statement_descriptor")
         _check_suffix(params.get("statement_descriptor_suffix"))
     elif "statement_descriptor" in params:
         intent["statement_descriptor"] = params["statement_descriptor"]
-    method = None
     if "payment_method_data" in params:
-        method = make_payment_method(call, params["payment_method_data"])
+        method = payment_methods.create(call, params["payment_method_data"])
     elif "payment_method" in params:
-        method = find_payment_method(call, params["payment_method"], intent)
-    if method:
-        if method["type"] not in intent["payment_method_types"]:
-            raise invalid_request(
-                f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent. "
-                "Please attach a PaymentMethod of one of the following types: "
-                f"{', '.join(intent['payment_method_types'])}.",
-                param="payment_method",
-            )
-        intent["payment_method"] = method["id"]
-        if intent["status"] in ("requires_payment_method", "requires_action"):
-            intent |= {"status": "requires_confirmation", "next_action": None}
+        method = _payment_method(call, params["payment_method"], intent)
+    else:
+        return
+    if method["type"] not in kinds:
+        allowed = ", ".join(kinds)
+        raise refusal(
+            "payment_method_not_allowed", param="payment_method", kind=method["type"], allowed=allowed
+        )
+    intent["payment_method"] = method["id"]
+    if intent["status"] in ("requires_payment_method", "requires_action"):
+        intent |= {"status": "requires_confirmation", "next_action": None}
 
 
-def find_payment_method(call: Call, identifier: str, intent: StripeObject) -> StripeObject:
+def _payment_method(call: Call, identifier: str, intent: StripeObject) -> StripeObject:
     """A PaymentMethod by id, or a new one for a test id; the intent's customer's, or nobody's."""
-    if method := test_payment_method(call, identifier):
+    if method := payment_methods.test_payment_method(call, identifier):
         return method
     method = call.find("payment_method", identifier, param="payment_method")
-    if method["customer"] and method["customer"] != intent["customer"]:
-        raise invalid_request(
-            f"The provided PaymentMethod ({identifier}) belongs to the Customer {method['customer']}. Please "
-            "include the Customer in the `customer` parameter on the PaymentIntent.",
-            param="payment_method",
-        )
+    owner = method["customer"]
+    if owner and owner != intent["customer"]:
+        name = "payment_method_of_another_customer"
+        raise refusal(name, param="payment_method", id=identifier, customer=owner)
     return method
 
 
-def _payment_method_types(intent: StripeObject, requested: list[str] | None) -> list[str]:
+def _kinds(intent: StripeObject, requested: list[str] | None) -> list[str]:
     """What this intent may be paid with: what the sandbox knows for the currency, narrowed as asked."""
     known = ["card", "sepa_debit"] if intent["currency"] == "eur" else ["card"]
+    for kind in requested or ():
+        if kind not in known:
+            raise refusal("payment_method_type_unknown", param="payment_method_types", kind=kind)
     if requested:
-        unknown = [kind for kind in requested if kind not in known]
-        if unknown:
-            raise invalid_request(
-                f'The payment method type "{unknown[0]}" is invalid. Please ensure the provided type is '
-                "activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and "
-                "your account is enabled for any preview features that you are trying to use.",
-                param="payment_method_types",
-                code="payment_intent_invalid_parameter",
-            )
         return requested
     if not intent["automatic_payment_methods"] and intent["payment_method_types"]:
         return list(intent["payment_method_types"])
     allowed = intent["allowed_payment_method_types"] or known
-    excluded = intent["excluded_payment_method_types"] or []
+    excluded = intent["excluded_payment_method_types"] or ()
     left = [kind for kind in known if kind in allowed and kind not in excluded]
     if not left:
-        raise invalid_request(
-            "No valid payment method types for this Payment Intent. Please ensure that you have activated "
-            "payment methods compatible with your chosen currency."
-        )
+        raise refusal("no_payment_method_type")
     return left
-
-
-def _payment_method_options(intent: StripeObject, given: Parameters) -> StripeObject:
-    """The options of each type the intent may be paid with, the given ones over Stripe's defaults."""
-    card = {
-        "installments": None,
-        "mandate_options": None,
-        "network": None,
-        "request_three_d_secure": "automatic",
-    }
-    defaults: StripeObject = {"card": card, "sepa_debit": {}}
-    current = intent["payment_method_options"]
-    return {
-        kind: {**defaults[kind], **(current.get(kind) or {}), **(given.get(kind) or {})}
-        for kind in intent["payment_method_types"]
-    }
 
 
 def _check_suffix(suffix: str | None) -> None:
     """https://docs.stripe.com/get-started/account/statement-descriptors#requirements."""
-    if not suffix:
-        return
-    if len(suffix) > 22:
-        message = "The statement descriptor suffix must be at most 22 characters."
-    elif re.search(r"[<>\\'\"*]", suffix):
-        message = "The statement descriptor suffix may not contain <, >, \\, ', \" or *."
-    elif not re.search(r"[A-Za-z]", suffix):
-        message = "The statement descriptor suffix must contain at least one letter."
-    else:
-        return
-    raise invalid_request(message, param="statement_descriptor_suffix")
+    for name, wrong in (
+        ("suffix_too_long", r".{23,}"),
+        ("suffix_characters", r".*[<>\\'\"*]"),
+        ("suffix_without_letter", r"[^A-Za-z]+$"),
+    ):
+        if suffix and re.match(wrong, suffix):
+            raise refusal(name, param="statement_descriptor_suffix")

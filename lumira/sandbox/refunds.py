@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from lumira.sandbox import shapes
-from lumira.sandbox.call import Call, changed
+from lumira.sandbox.call import Call
 from lumira.sandbox.cards import BY_FINGERPRINT
-from lumira.sandbox.errors import StripeObject, invalid_request
+from lumira.sandbox.errors import StripeObject, refusal, words
 from lumira.sandbox.ledger import record
 from lumira.sandbox.lists import list_objects
 from lumira.sandbox.money import formatted
-from lumira.sandbox.parameters import Parameters, merged_metadata
+from lumira.sandbox.parameters import Parameters, changes_of, merged_metadata
+
+# Stripe tells of one change under two names, the older of them for refunds with a charge.
+UPDATED = ("refund.updated", "charge.refund.updated")
 
 
 def create(call: Call, params: Parameters) -> StripeObject:
@@ -17,45 +20,37 @@ def create(call: Call, params: Parameters) -> StripeObject:
     charge = _charge_of(call, params)
     left = charge["amount_captured"] - charge["amount_refunded"]
     if charge["refunded"] or left == 0:
-        message = f"Charge {charge['id']} has already been refunded."
-        raise invalid_request(message, code="charge_already_refunded")
-    if charge["disputed"] and not _dispute_allows_refund(call, charge):
-        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
-        raise invalid_request(message, code="charge_disputed")
+        raise refusal("already_refunded", id=charge["id"])
+    disputes = call.store.each("dispute", charge=charge["id"]) if charge["disputed"] else ()
+    if not all(dispute["is_charge_refundable"] for dispute in disputes):
+        raise refusal("charged_back", id=charge["id"])
     amount = params.get("amount", left)
     if amount < 1:
-        message = "This value must be greater than or equal to 1."
-        raise invalid_request(message, param="amount", code="parameter_invalid_integer")
+        raise refusal("below_minimum", param="amount", least=1)
     if amount > left:
-        # Stripe gives this one a param and no code.
-        kind = "unrefunded amount on charge" if charge["amount_refunded"] else "charge amount"
-        currency = charge["currency"]
-        asked, most = formatted(amount, currency), formatted(left, currency)
-        message = f"Refund amount ({asked}) is greater than {kind} ({most})"
-        raise invalid_request(message, param="amount")
-    card = _card_details(charge)
-    outcome = BY_FINGERPRINT[card["fingerprint"]].refund if card else "pending"
-    refund = shapes.refund(call.now, charge, amount, "pending" if outcome == "pending" else "succeeded")
+        name = "refund_above_rest" if charge["amount_refunded"] else "refund_above_charge"
+        asked, most = (formatted(money, charge["currency"]) for money in (amount, left))
+        raise refusal(name, param="amount", asked=asked, most=most)
+    card = charge["payment_method_details"].get("card")
+    pending = _outcome(card) == "pending"
+    refund = _new(call, charge, amount, "pending" if pending else "succeeded")
     refund |= {
         "metadata": merged_metadata({}, params.get("metadata", {})),
         "reason": params.get("reason"),
-        "destination_details": _destination(card, reference=None),
+        **({"pending_reason": "processing"} if pending else {}),
     }
+    about = f" ({charge['description']})" if charge["description"] else ""
     transaction = record(
         call,
         refund["id"],
         "refund" if card else "payment_refund",
         -amount,
         charge["currency"],
-        description=f"REFUND FOR CHARGE ({charge['description']})"
-        if charge["description"]
-        else "REFUND FOR CHARGE",
+        description=f"REFUND FOR CHARGE{about}",
         reporting_category="refund",
     )
     refund["balance_transaction"] = transaction["id"]
-    call.save(refund)
-    _count(call, charge, amount)
-    call.emit("refund.created", refund)
+    _count(call, charge, refund)
     call.later("settle_refund", refund["id"])
     return refund
 
@@ -63,55 +58,42 @@ def create(call: Call, params: Parameters) -> StripeObject:
 def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     """Change the metadata, all that can be changed: POST /v1/refunds/:id."""
     refund = call.find("refund", identifier)
-    if "metadata" in params:
-        metadata = merged_metadata(refund["metadata"], params["metadata"])
-        if previous := changed(refund, {"metadata": metadata}):
-            call.save(refund)
-            _emit_update(call, refund, previous)
-    return refund
+    return call.change(refund, changes_of(refund, params, ()), *UPDATED)
 
 
 def cancel(call: Call, identifier: str, _: Parameters) -> StripeObject:
-    """POST /v1/refunds/:id/cancel: only while the customer has to act, which refunds to cards never ask."""
-    refund = call.find("refund", identifier)
-    raise invalid_request(
-        f"You cannot cancel the refund {identifier} because it has a status of {refund['status']}. Only a "
-        "refund with one of the following statuses may be canceled: requires_action."
-    )
+    """Refuse: POST /v1/refunds/:id/cancel.
+
+    Stripe cancels a refund only while the customer has to act (requires_action), which neither cards nor
+    SEPA Direct Debit ever ask. https://docs.stripe.com/api/refunds/cancel
+    """
+    raise refusal("refund_not_cancelable", refund=call.find("refund", identifier))
 
 
 def refunds_of(call: Call, charge: StripeObject) -> StripeObject:
     """A charge's refunds as the list that expanding `refunds` shows."""
-    return list_objects(
-        call, "refund", f"/v1/charges/{charge['id']}/refunds", {"charge": charge["id"]}, ("charge",)
-    )
+    url, charged = f"/v1/charges/{charge['id']}/refunds", {"charge": charge["id"]}
+    return list_objects(call, "refund", url, charged, ("charge",))
 
 
 def release(call: Call, charge: StripeObject) -> None:
     """Give back an authorization that was never captured: a refund that no balance notices."""
-    refund = shapes.refund(call.now, charge, charge["amount"], "succeeded")
-    refund["destination_details"] = _destination(_card_details(charge), reference=None)
+    refund = _new(call, charge, charge["amount"], "succeeded")
     refund["destination_details"]["card"]["type"] = "reversal"
-    call.save(refund)
-    _count(call, charge, charge["amount"])
-    call.emit("refund.created", refund)
+    _count(call, charge, refund)
 
 
 def settle(call: Call, identifier: str) -> None:
     """What the bank makes of a refund: it goes through, and has a reference; or it comes back."""
     refund = call.find("refund", identifier)
     charge = call.find("charge", refund["charge"])
-    card = _card_details(charge)
-    if card and BY_FINGERPRINT[card["fingerprint"]].refund == "failed":
+    card = charge["payment_method_details"].get("card")
+    refund.pop("pending_reason", None)
+    if _outcome(card) == "failed":
         _fail(call, refund, charge)
         return
-    changes = {
-        "status": "succeeded",
-        "destination_details": _destination(card, reference=shapes.new_id("", 16)[1:]),
-    }
-    previous = changed(refund, changes)
-    call.save(refund)
-    _emit_update(call, refund, previous)
+    details = _destination(card, reference=shapes.random_text(16))
+    call.change(refund, {"status": "succeeded", "destination_details": details}, *UPDATED)
 
 
 def _fail(call: Call, refund: StripeObject, charge: StripeObject) -> None:
@@ -130,14 +112,9 @@ def _fail(call: Call, refund: StripeObject, charge: StripeObject) -> None:
         "failure_reason": "expired_or_canceled_card",
         "failure_balance_transaction": transaction["id"],
     }
-    previous = changed(refund, changes)
-    former = changed(
-        charge, {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False}
-    )
-    call.save(refund, charge)
-    call.emit("refund.failed", refund)
-    _emit_update(call, refund, previous)
-    call.emit("charge.updated", charge, former)
+    call.change(refund, changes, "refund.failed", *UPDATED)
+    left = charge["amount_refunded"] - refund["amount"]
+    call.change(charge, {"amount_refunded": left, "refunded": False}, "charge.updated")
 
 
 def _charge_of(call: Call, params: Parameters) -> StripeObject:
@@ -145,43 +122,48 @@ def _charge_of(call: Call, params: Parameters) -> StripeObject:
         intent = call.find("payment_intent", params["payment_intent"], param="payment_intent")
         charge = call.store.get(intent["latest_charge"] or "")
         if intent["status"] != "succeeded" or charge is None:
-            message = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
-            raise invalid_request(message, param="payment_intent")
+            raise refusal("nothing_to_refund", param="payment_intent", id=intent["id"])
         if params.get("charge") not in (None, charge["id"]):
-            message = f"Charge {params['charge']} does not belong to PaymentIntent {intent['id']}."
-            raise invalid_request(message, param="charge")
+            raise refusal(
+                "charge_of_another_intent", param="charge", charge=params["charge"], id=intent["id"]
+            )
         return charge
     if "charge" not in params:
-        message = "One of the following params should be provided for this request: payment_intent or charge."
-        raise invalid_request(message, code="parameter_missing")
+        raise refusal("refund_of_nothing")
     charge = call.find("charge", params["charge"], param="charge")
     if not charge["paid"]:
-        raise invalid_request(f"The charge {charge['id']} failed and so can't be refunded.", param="charge")
+        raise refusal("charge_failed", param="charge", id=charge["id"])
     if not charge["captured"] and not charge["refunded"]:
-        message = f"Charge {charge['id']} has not been captured: cancel its PaymentIntent instead."
-        raise invalid_request(message, param="charge")
+        raise refusal("charge_not_captured", param="charge", id=charge["id"])
     return charge
 
 
-def _count(call: Call, charge: StripeObject, amount: int) -> None:
-    """Add a refund to its charge, and say so."""
-    refunded = charge["amount_refunded"] + amount
+def _new(call: Call, charge: StripeObject, amount: int, status: str) -> StripeObject:
+    return shapes.new(
+        "refund",
+        call.now,
+        **{name: charge[name] for name in words("currency customer payment_intent payment_method")},
+        amount=amount,
+        charge=charge["id"],
+        destination_details=_destination(charge["payment_method_details"].get("card")),
+        status=status,
+    )
+
+
+def _count(call: Call, charge: StripeObject, refund: StripeObject) -> None:
+    """Add a new refund to its charge, and say so."""
+    refunded = charge["amount_refunded"] + refund["amount"]
     whole = charge["amount_captured"] or charge["amount"]
-    previous = changed(charge, {"amount_refunded": refunded, "refunded": refunded == whole})
-    call.save(charge)
-    call.emit("charge.refunded", charge, previous)
+    call.save(refund)
+    call.change(charge, {"amount_refunded": refunded, "refunded": refunded == whole}, "charge.refunded")
+    call.emit("refund.created", refund)
 
 
-def _dispute_allows_refund(call: Call, charge: StripeObject) -> bool:
-    return all(dispute["is_charge_refundable"] for dispute in call.store.each("dispute", charge=charge["id"]))
+def _outcome(card: StripeObject | None) -> str:
+    return BY_FINGERPRINT[card["fingerprint"]].refund if card else "pending"
 
 
-def _card_details(charge: StripeObject) -> StripeObject | None:
-    details: StripeObject | None = charge["payment_method_details"].get("card")
-    return details
-
-
-def _destination(card: StripeObject | None, *, reference: str | None) -> StripeObject:
+def _destination(card: StripeObject | None, *, reference: str | None = None) -> StripeObject:
     """https://docs.stripe.com/api/refunds/object#refund_object-destination_details."""
     if not card:
         return {"type": "sepa_debit"}
@@ -189,9 +171,3 @@ def _destination(card: StripeObject | None, *, reference: str | None) -> StripeO
     known = {} if reference is None else {"reference": reference}
     kind = {"reference_type": "acquirer_reference_number", "type": "refund"}
     return {"card": {**known, **status, **kind}, "type": "card"}
-
-
-def _emit_update(call: Call, refund: StripeObject, previous: StripeObject) -> None:
-    """Stripe tells of one change under two names, the older of them for refunds with a charge."""
-    call.emit("refund.updated", refund, previous)
-    call.emit("charge.refund.updated", refund, previous)

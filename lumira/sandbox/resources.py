@@ -6,8 +6,8 @@ https://docs.stripe.com/api
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 from lumira.sandbox import (
     attempts,
@@ -22,22 +22,21 @@ from lumira.sandbox import (
     webhook_endpoints,
 )
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeObject, unknown_url
-from lumira.sandbox.lists import list_objects
+from lumira.sandbox.errors import StripeObject, refusal
+from lumira.sandbox.lists import Extras, list_objects
 from lumira.sandbox.parameters import Parameters
 from lumira.sandbox.search import search
-from lumira.sandbox.shapes import without_secret
+from lumira.sandbox.shapes import shown
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """One kind of object: where it lives, what can be done to it, and what its list filters by."""
 
     kind: str
     path: str
     operations: str
     """create, retrieve, update, list, search, delete, and verbs on one object such as confirm."""
-    filters: tuple[str, ...] = ()
+    filters: str = ""
     functions: ModuleType | None = None
     """Where the functions of the operations are; reading needs none."""
 
@@ -47,33 +46,29 @@ RESOURCES = (
         "payment_intent",
         "payment_intents",
         "create retrieve update list search confirm capture cancel",
-        ("customer",),
+        "customer",
         payments,
     ),
-    Resource("charge", "charges", "retrieve update list search", ("customer", "payment_intent"), charges),
-    Resource(
-        "refund", "refunds", "create retrieve update list cancel", ("charge", "payment_intent"), refunds
-    ),
-    Resource("customer", "customers", "create retrieve update list search", ("email",), customers),
+    Resource("charge", "charges", "retrieve update list search", "customer payment_intent", charges),
+    Resource("refund", "refunds", "create retrieve update list cancel", "charge payment_intent", refunds),
+    Resource("customer", "customers", "create retrieve update list search", "email", customers),
     Resource(
         "payment_method",
         "payment_methods",
         "create retrieve list attach detach",
-        ("customer", "type"),
+        "customer type",
         payment_methods,
     ),
-    Resource("dispute", "disputes", "retrieve update list close", ("charge", "payment_intent"), disputes),
+    Resource("dispute", "disputes", "retrieve update list close", "charge payment_intent", disputes),
+    Resource("balance_transaction", "balance_transactions", "retrieve list", "source type currency payout"),
+    Resource("payout", "payouts", "retrieve list", "status destination"),
+    Resource("event", "events", "retrieve list", "", events),
     Resource(
-        "balance_transaction",
-        "balance_transactions",
-        "retrieve list",
-        ("source", "type", "currency", "payout"),
-        ledger,
-    ),
-    Resource("payout", "payouts", "retrieve list", ("status", "destination")),
-    Resource("event", "events", "retrieve list", (), events),
-    Resource(
-        "webhook_endpoint", "webhook_endpoints", "create retrieve update list delete", (), webhook_endpoints
+        "webhook_endpoint",
+        "webhook_endpoints",
+        "create retrieve update list delete",
+        "",
+        webhook_endpoints,
     ),
 )
 
@@ -88,8 +83,7 @@ URLS = {
 }
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """What a URL leads to: the name of its parameters' table, and the function."""
 
     name: str
@@ -99,16 +93,16 @@ class Route:
 
 def _function(resource: Resource, operation: str) -> Callable[..., StripeObject]:
     """The resource's own function, or the reading that is the same for every kind."""
+    kind, path = resource.kind, resource.path
     if own := getattr(resource.functions, "list_all" if operation == "list" else operation, None):
         function: Callable[..., StripeObject] = own
         return function
-    if operation == "list":
-        return lambda call, params: list_objects(
-            call, resource.kind, f"/v1/{resource.path}", params, resource.filters
-        )
     if operation == "search":
-        return search(resource.kind, resource.path)
-    return lambda call, identifier, _: without_secret(call.find(resource.kind, identifier))
+        return search(kind, path)
+    if operation == "list":
+        filters = tuple(resource.filters.split())
+        return lambda call, params: list_objects(call, kind, f"/v1/{path}", params, filters)
+    return lambda call, identifier, _: shown(call.find(kind, identifier))
 
 
 def _routes() -> dict[tuple[str, str], Route]:
@@ -119,8 +113,7 @@ def _routes() -> dict[tuple[str, str], Route]:
     for resource in RESOURCES:
         for operation in resource.operations.split():
             method, url = URLS.get(operation, ("POST", f"/v1/{{path}}/*/{operation}"))
-            url = url.format(path=resource.path)
-            function = _function(resource, operation)
+            url, function = url.format(path=resource.path), _function(resource, operation)
             routes[method, url] = Route(f"{resource.kind}.{operation}", function, takes_id="*" in url)
     return routes
 
@@ -128,14 +121,16 @@ def _routes() -> dict[tuple[str, str], Route]:
 ROUTES = _routes()
 
 # Fields that only expanding shows.
-EXTRAS: dict[str, Callable[[Call, StripeObject], StripeObject]] = {"charge.refunds": refunds.refunds_of}
+EXTRAS: Extras = {"charge.refunds": refunds.refunds_of}
 
 TASKS: dict[str, Callable[[Call, str], None]] = {
-    "settle_charge": attempts.settle_charge_later,
+    "settle_charge": attempts.settle_charge,
     "settle_debit": attempts.settle_debit,
     "settle_refund": refunds.settle,
     "decide_dispute": disputes.decide,
     "make_available": ledger.make_available,
+    "pay_out": ledger.pay_out,
+    "payout_arrives": ledger.payout_arrives,
 }
 """What happens later, by itself: the name that `Call.later` takes → what is done then."""
 
@@ -148,7 +143,7 @@ def find_route(method: str, path: str) -> tuple[Route, str | None]:
     pattern = "/".join([*parts[:3], "*", *parts[4:]])
     if len(parts) >= 4 and parts[3] and (route := ROUTES.get((method, pattern))):
         return route, parts[3]
-    raise unknown_url(method, path)
+    raise refusal("unknown_url", method=method, path=path)
 
 
 def perform(call: Call, route: Route, identifier: str | None, params: Parameters) -> StripeObject:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from lumira.sandbox.call import Call
-from lumira.sandbox.errors import StripeError, StripeObject, invalid_request
+from lumira.sandbox.errors import StripeError, StripeObject, refusal
 from lumira.sandbox.lists import page_size
 from lumira.sandbox.parameters import Parameters
 
@@ -51,6 +51,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
 }
 HAS_METADATA = "EXISTS (SELECT 1 FROM metadata WHERE key = ? AND value = ? AND metadata.id = objects.id)"
 AMONG_METADATA = "id IN (SELECT id FROM metadata WHERE key = ? AND value = ?)"
+CONTAINS_METADATA = "(id IN (SELECT id FROM metadata WHERE key = ? AND instr(lower(value), lower(?)) > 0))"
+ESCAPED = re.compile(r"\\(.)")
 MOST_CLAUSES = 10
 SHORTEST_SUBSTRING = 3
 CLAUSE = re.compile(
@@ -73,18 +75,17 @@ def search(kind: str, path: str) -> Callable[[Call, Parameters], StripeObject]:
         limit = page_size(params)
         after = _position(params["page"]) if "page" in params else None
         bodies, more = call.store.page(kind, conditions, limit=limit, after=after, few=bool(rare))
-        answer: StripeObject = {
+        position = call.store.position(bodies[-1]["id"]) if more else None
+        following = base64.urlsafe_b64encode("{}.{}".format(*position).encode()) if position else None
+        total = "total_count" in (params.get("expand") or [])
+        return {
             "object": "search_result",
             "data": bodies,
             "has_more": more,
-            "next_page": None,
+            "next_page": following.decode() if following else None,
             "url": f"/v1/{path}/search",
+            **({"total_count": call.store.count(kind, conditions)} if total else {}),
         }
-        if more and (position := call.store.position(bodies[-1]["id"])):
-            answer["next_page"] = base64.urlsafe_b64encode(f"{position[0]}.{position[1]}".encode()).decode()
-        if "total_count" in (params.get("expand") or []):
-            answer["total_count"] = call.store.count(kind, conditions)
-        return answer
 
     return operation
 
@@ -101,13 +102,13 @@ def parse(query: str, kind: str, path: str) -> tuple[Condition, list[tuple[str, 
     while query[position:].strip():
         match = CLAUSE.match(query, position)
         if not match or (match["joint"] and not clauses):
-            raise _invalid(f"We were unable to parse your search query at: {query[position:].strip()}")
+            raise refusal("unparsable_query", param="query", rest=query[position:].strip())
         if clauses:
             joints.add((match["joint"] or "AND").upper())
-        clause = _clause(match, kind, path)
-        clauses.append(clause)
-        if not match["negated"] and clause[0] == HAS_METADATA:
-            needed.append((clause[1][0], clause[1][1]))
+        text, values = _clause(match, kind, path)
+        clauses.append((f"NOT {text}" if match["negated"] else text, values))
+        if not match["negated"] and text == HAS_METADATA:
+            needed.append((values[0], values[1]))
         position = match.end()
     if not clauses:
         raise _invalid("The query is empty.")
@@ -116,52 +117,43 @@ def parse(query: str, kind: str, path: str) -> tuple[Condition, list[tuple[str, 
     if len(clauses) > MOST_CLAUSES:
         raise _invalid(f"A query can have at most {MOST_CLAUSES} clauses.")
     joint = joints.pop() if joints else "AND"
-    text = "(" + f" {joint} ".join(text for text, _ in clauses) + ")"
-    return (text, [value for _, many in clauses for value in many]), needed if joint == "AND" else []
+    joined = "(" + f" {joint} ".join(text for text, _ in clauses) + ")"
+    return (joined, [value for _, many in clauses for value in many]), needed if joint == "AND" else []
 
 
 def _clause(match: re.Match[str], kind: str, path: str) -> Condition:
     field, key, operator = match["field"], match["key"], match["operator"]
     quoted = match["double"] if match["double"] is not None else match["single"]
-    value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else match["bare"]
+    value = match["bare"] if quoted is None else ESCAPED.sub(r"\1", quoted)
     is_null = quoted is None and value.lower() == "null"
+    if operator == "~" and len(value) < SHORTEST_SUBSTRING:
+        raise _invalid(f"A substring needs at least {SHORTEST_SUBSTRING} characters.")
     if field == "metadata" and key is not None:
-        text, values = _metadata(re.sub(r"\\(.)", r"\1", key), operator, value, is_null=is_null)
-    elif field in FIELDS[kind] and key is None:
-        text, values = _field(field, FIELDS[kind][field], operator, value, is_null=is_null)
-    else:
-        raise _invalid(
-            f"Field `{field}` is an unsupported search field for resource `{path}`. See "
-            f"https://stripe.com/docs/search#query-fields-for-{path.replace('_', '-')} for a list of "
-            "supported fields."
-        )
-    return (f"NOT {text}" if match["negated"] else text), values
+        return _metadata(ESCAPED.sub(r"\1", key), operator, None if is_null else value)
+    if field in FIELDS[kind] and key is None:
+        return _field(field, FIELDS[kind][field], operator, None if is_null else value)
+    raise refusal("unsearchable", param="query", field=field, path=path, page=path.replace("_", "-"))
 
 
-def _metadata(key: str, operator: str, value: str, *, is_null: bool) -> Condition:
+def _metadata(key: str, operator: str, value: str | None) -> Condition:
     if operator not in ":~":
         raise _invalid("Metadata can only be compared with : or ~.")
-    if is_null:
+    if value is None:
         return "(id NOT IN (SELECT id FROM metadata WHERE key = ?))", [key]
     if operator == "~":
-        _check_substring(value)
-        return "(id IN (SELECT id FROM metadata WHERE key = ? AND instr(lower(value), lower(?)) > 0))", [
-            key,
-            value,
-        ]
+        return CONTAINS_METADATA, [key, value]
     return HAS_METADATA, [key, value]
 
 
-def _field(field: str, type_: Kind, operator: str, value: str, *, is_null: bool) -> Condition:
+def _field(field: str, type_: Kind, operator: str, value: str | None) -> Condition:
     column = field if field in ("created", "customer", "email") else f"json_extract(body, '$.{field}')"
-    if is_null:
+    if value is None:
         return f"({column} IS NULL)", []
     if type_ == "number":
         if operator == "~" or not re.fullmatch(r"-?\d+", value):
             raise _invalid(f"`{field}` is a number: compare it with :, >, <, >= or <= and an integer.")
         return f"(coalesce({column} {'=' if operator == ':' else operator} ?, 0))", [int(value)]
     if operator == "~" and type_ == "text":
-        _check_substring(value)
         return f"(coalesce(instr(lower({column}), lower(?)) > 0, 0))", [value]
     if operator != ":":
         raise _invalid(f"The operator {operator} is not supported for the field `{field}`.")
@@ -171,18 +163,13 @@ def _field(field: str, type_: Kind, operator: str, value: str, *, is_null: bool)
     return f"(coalesce({comparison.format(column)}, 0))", [value]
 
 
-def _check_substring(value: str) -> None:
-    if len(value) < SHORTEST_SUBSTRING:
-        raise _invalid(f"A substring needs at least {SHORTEST_SUBSTRING} characters.")
-
-
 def _position(page: str) -> tuple[int, int]:
     try:
         created, sequence = base64.urlsafe_b64decode(page).decode().split(".")
         return int(created), int(sequence)
     except ValueError:
-        raise invalid_request(f"Invalid page: {page}", param="page") from None
+        raise refusal("invalid_page", param="page", page=page) from None
 
 
-def _invalid(message: str) -> StripeError:
-    return invalid_request(message, param="query")
+def _invalid(problem: str) -> StripeError:
+    return refusal("query", param="query", problem=problem)

@@ -14,21 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lumira.sandbox.errors import StripeObject
+from lumira.sandbox.errors import StripeObject, words
 
 # Fields that lists filter by; each has a column and an index ending in the order of lists.
-FILTERS = (
-    "customer",
-    "payment_intent",
-    "charge",
-    "source",
-    "type",
-    "email",
-    "currency",
-    "status",
-    "destination",
-    "payout",
-)
+FILTERS = words("customer payment_intent charge source type email currency status destination payout")
 
 SCHEMA_VERSION = 3
 SCHEMA = f"""
@@ -49,6 +38,8 @@ CREATE INDEX IF NOT EXISTS newest ON objects (object, created, sequence);
         for name in FILTERS
     )
 }
+CREATE INDEX IF NOT EXISTS not_paid_out ON objects (currency, status)
+    WHERE object = 'balance_transaction' AND payout IS NULL;
 CREATE TABLE IF NOT EXISTS metadata (
     key TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (key, value, id)
 ) WITHOUT ROWID;
@@ -75,13 +66,11 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE INDEX IF NOT EXISTS attempts_of ON attempts (delivery);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-
-
 # How events are delivered: at once, each twice, `seconds` late, newest first every `seconds`, or not at all.
 DELIVERY_MODES = ("normal", "twice", "late", "reversed", "off")
-
-
 RARE = 1000
+KEYS_KEPT = 86400  # Stripe forgets idempotency keys after a day,
+EVENTS_KEPT = 30 * 86400  # and events after 30: https://docs.stripe.com/api/events
 
 
 class Store:
@@ -141,7 +130,7 @@ class Store:
 
     def save(self, body: StripeObject) -> None:
         """Insert or replace an object; a replaced one keeps its place in lists."""
-        columns = [_text(body.get(name)) for name in FILTERS]
+        columns = [value if isinstance(value := body.get(name), str) else None for name in FILTERS]
         assignments = ", ".join(f"{name} = excluded.{name}" for name in ("object", *FILTERS, "body"))
         marks = ", ".join("?" * (4 + len(FILTERS)))
         self.connection.execute(
@@ -161,12 +150,11 @@ class Store:
         self.connection.execute("DELETE FROM objects WHERE id = ?", (identifier,))
         self.connection.execute("DELETE FROM metadata WHERE id = ?", (identifier,))
 
-    def position(self, identifier: str) -> tuple[int, int] | None:
+    def position(self, identifier: str | None) -> tuple[int, int] | None:
         """Where an object stands in the order of lists: (created, sequence)."""
-        row = self.connection.execute(
-            "SELECT created, sequence FROM objects WHERE id = ?", (identifier,)
-        ).fetchone()
-        return (row[0], row[1]) if row else None
+        query = "SELECT created, sequence FROM objects WHERE id = ?"
+        row: tuple[int, int] | None = self.connection.execute(query, (identifier,)).fetchone()
+        return row
 
     def page(
         self,
@@ -218,21 +206,22 @@ class Store:
         return int(row[0])
 
     def balance(self) -> list[tuple[str, int, int]]:
-        """(currency, available, pending) summed over the balance transactions, in minor units."""
-        net, free = "json_extract(body, '$.net')", "json_extract(body, '$.status') = 'available'"
-        rows = self.connection.execute(
+        """(currency, available, pending) summed over what has not been paid out, in minor units."""
+        net, free = "json_extract(body, '$.net')", "status = 'available'"
+        return self.connection.execute(
             f"SELECT currency, sum(iif({free}, {net}, 0)), sum(iif({free}, 0, {net})) "  # noqa: S608
-            "FROM objects WHERE object = 'balance_transaction' GROUP BY currency"
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
+            "FROM objects INDEXED BY not_paid_out "
+            "WHERE object = 'balance_transaction' AND payout IS NULL GROUP BY currency"
+        ).fetchall()
 
     # Idempotency keys
 
-    def recall(self, key: str, since: float) -> tuple[str, str, int, bytes, str] | None:
-        """What a key was used for since a time: (request, endpoint, status, body, request id)."""
+    def recall(self, key: str, now: float) -> tuple[str, str, int, bytes, str] | None:
+        """What a key was used for in the last day: (request, endpoint, status, body, request id)."""
         names = "request, endpoint, status, body, request_id"
         query = f"SELECT {names} FROM idempotency WHERE key = ? AND created > ?"  # noqa: S608
-        row: tuple[str, str, int, bytes, str] | None = self.connection.execute(query, (key, since)).fetchone()
+        row: tuple[str, str, int, bytes, str] | None
+        row = self.connection.execute(query, (key, now - KEYS_KEPT)).fetchone()
         return row
 
     def remember(
@@ -242,20 +231,35 @@ class Store:
         values = (key, request, endpoint, status, body, request_id, int(now))
         self.connection.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
+    def forget(self, now: float) -> None:
+        """Drop what Stripe would no longer know: old idempotency keys, old events and their deliveries."""
+        old = "SELECT sequence FROM deliveries WHERE event NOT IN (SELECT id FROM objects)"
+        with self.transaction():
+            self.connection.execute("DELETE FROM idempotency WHERE created <= ?", (now - KEYS_KEPT,))
+            gone = self.connection.execute(
+                "DELETE FROM objects WHERE object = 'event' AND created < ?", (now - EVENTS_KEPT,)
+            )
+            if gone.rowcount:
+                self.connection.execute(f"DELETE FROM attempts WHERE delivery IN ({old})")  # noqa: S608
+                self.connection.execute(f"DELETE FROM deliveries WHERE sequence IN ({old})")  # noqa: S608
+
     # What is due later
 
     def add_task(self, due: float, kind: str, identifier: str) -> None:
-        """Remember to do `kind` to an object at `due` (UTC seconds)."""
-        self.connection.execute("INSERT INTO tasks (due, kind, id) VALUES (?, ?, ?)", (due, kind, identifier))
+        """Remember to do `kind` to an object at `due` (UTC seconds), once."""
+        task = (due, kind, identifier)
+        known = "SELECT 1 FROM tasks WHERE due = ? AND kind = ? AND id = ?"
+        if not self.connection.execute(known, task).fetchone():
+            self.connection.execute("INSERT INTO tasks (due, kind, id) VALUES (?, ?, ?)", task)
 
-    def take_task(self, now: float) -> tuple[str, str] | None:
-        """The next task due, which is thereby taken: (kind, id)."""
-        row = self.connection.execute(
+    def take_task(self, now: float) -> tuple[float, str, str] | None:
+        """The next task due, which is thereby taken: (due, kind, id)."""
+        row: tuple[float, str, str] | None = self.connection.execute(
             "DELETE FROM tasks WHERE sequence = (SELECT sequence FROM tasks WHERE due <= ? ORDER BY due, "
-            "sequence LIMIT 1) RETURNING kind, id",
+            "sequence LIMIT 1) RETURNING due, kind, id",
             (now,),
         ).fetchone()
-        return (row[0], row[1]) if row else None
+        return row
 
     def next_task(self) -> float | None:
         """When the next task is due."""
@@ -264,12 +268,12 @@ class Store:
 
     # Deliveries of events
 
-    def owe(self, event: str, endpoint: str, now: float, mode: str = "normal", seconds: float = 1.0) -> None:
-        """Owe an event to a webhook endpoint, in the way that one of DELIVERY_MODES says."""
-        state, due, rank = "pending", now, 0.0
-        if mode == "off":
-            state = "withheld"
-        elif mode == "late":
+    def owe(self, event: str, endpoint: str, now: float, mode: str | None = None) -> None:
+        """Owe an event to a webhook endpoint, in this one of DELIVERY_MODES, else in the one that is set."""
+        mode = mode or self.setting("delivery_mode", "normal")
+        seconds = float(self.setting("delivery_seconds", "1"))
+        due, rank = now, 0.0
+        if mode == "late":
             due = now + seconds
         elif mode == "reversed":
             last = self.connection.execute("SELECT coalesce(max(sequence), 0) FROM deliveries").fetchone()[0]
@@ -277,28 +281,24 @@ class Store:
         for _ in range(2 if mode == "twice" else 1):
             self.connection.execute(
                 "INSERT INTO deliveries (event, endpoint, state, due, rank) VALUES (?, ?, ?, ?, ?)",
-                (event, endpoint, state, due, rank),
+                (event, endpoint, "withheld" if mode == "off" else "pending", due, rank),
             )
 
     def delivery_log(self, limit: int, event: str | None = None) -> list[StripeObject]:
         """Deliveries with their attempts, newest first; of one event, or of all."""
-        rows = self.connection.execute(
-            "SELECT d.sequence, d.event, e.type, d.endpoint, d.state, d.due, d.attempts FROM deliveries d "
-            "JOIN objects e ON e.id = d.event WHERE ?1 IS NULL OR d.event = ?1 "
+        deliveries = self._dicts(
+            "SELECT d.sequence AS id, d.event, e.type, d.endpoint, d.state, d.due, d.attempts "
+            "FROM deliveries d JOIN objects e ON e.id = d.event WHERE ?1 IS NULL OR d.event = ?1 "
             "ORDER BY d.sequence DESC LIMIT ?2",
             (event, limit),
-        ).fetchall()
-        names = ("id", "event", "type", "endpoint", "state", "due", "attempts")
-        log = [dict(zip(names, row, strict=True)) for row in rows]
-        for delivery in log:
-            attempts = self.connection.execute(
-                "SELECT at, status, error, milliseconds FROM attempts WHERE delivery = ? ORDER BY sequence",
-                (delivery["id"],),
-            )
-            delivery["log"] = [
-                dict(zip(("at", "status", "error", "milliseconds"), row, strict=True)) for row in attempts
-            ]
-        return log
+        )
+        attempts = "SELECT at, status, error, milliseconds FROM attempts WHERE delivery = ? ORDER BY sequence"
+        return [{**one, "log": self._dicts(attempts, (one["id"],))} for one in deliveries]
+
+    def _dicts(self, query: str, values: Sequence[Any]) -> list[StripeObject]:
+        cursor = self.connection.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
     # Settings
 
@@ -311,8 +311,3 @@ class Store:
     def set_setting(self, name: str, value: str) -> None:
         """Remember a value."""
         self.connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
-
-
-def _text(value: Any) -> str | None:
-    """A filter column's value: ids as they are, an expanded or missing reference not at all."""
-    return value if isinstance(value, str) else None

@@ -11,6 +11,8 @@ import httpx
 import pytest
 import stripe
 
+from lumira.sandbox import create_app
+from lumira.sandbox.store import Store
 from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
 
 QUICK = ",".join(["0.3"] * 500)
@@ -95,6 +97,22 @@ def test_state_survives_a_crash_and_the_given_endpoint_is_not_doubled(tmp_path, 
         stripe.WebhookSignature.verify_header(
             delivery.body, delivery.headers["Stripe-Signature"], "whsec_given"
         )
+
+
+def test_the_given_endpoint_is_gone_when_it_is_no_longer_given(tmp_path):
+    state, url = tmp_path / "state.sqlite", "http://127.0.0.1:9/away"
+    made_up = create_app(state=state, webhook_url=url).state.webhook_secret
+    assert made_up.startswith("whsec_")
+    assert create_app(state=state, webhook_url=url).state.webhook_secret == made_up
+    assert create_app(state=state).state.webhook_secret is None
+    store = Store(state)
+    assert [*store.each("webhook_endpoint")] == []
+    store.close()
+
+
+def test_a_made_up_secret_is_said():
+    with sandbox_process("--webhook-url", "http://127.0.0.1:9/away") as (_, process):
+        assert process.stdout.readline().startswith("Deliveries are signed with whsec_")
 
 
 def test_a_state_file_of_another_version_is_refused(tmp_path):

@@ -3,16 +3,21 @@
 import time
 import uuid
 
+import httpx
 import pytest
 import stripe
 
-from tests.sandbox.conftest import client_of, paid
+from tests.sandbox.conftest import client_of, eventually, paid
 
 
 def refused(call, *args):
     with pytest.raises(stripe.InvalidRequestError) as caught:
         call(*args)
     return caught.value
+
+
+def advance(address, *, days):
+    assert httpx.post(f"{address}/_sandbox/clock", json={"advance": days * 86400 + 1}).status_code == 200
 
 
 @pytest.fixture
@@ -178,17 +183,57 @@ def test_the_account_its_balance_and_its_payouts(serve):
     assert client.v1.payouts.list().data == []
 
 
-def test_money_becomes_available_after_a_week(serve):
-    import httpx
-
+def test_money_becomes_available_after_a_week_and_is_paid_out_that_night(serve):
     address = serve()
     client = client_of(address)
     paid(client, capture_method="automatic")
     assert client.v1.balance.retrieve().pending[0].amount == 4604
-    httpx.post(f"{address}/_sandbox/clock", json={"advance": 8 * 86400})
-    time.sleep(0.1)
-    assert client.v1.balance.retrieve().available[0].amount == 4604
-    assert client.v1.balance_transactions.list({"type": "charge"}).data[0].status == "available"
+    status = lambda: client.v1.balance_transactions.list({"type": "charge"}).data[0].status  # noqa: E731
+    advance(address, days=7)
+    assert eventually(status, lambda status: status == "available")
+    advance(address, days=2)
+    [payout] = eventually(
+        lambda: client.v1.payouts.list({"status": "paid", "expand": ["data.balance_transaction"]}).data, bool
+    )
+    assert (payout.amount, payout.currency, payout.automatic) == (4604, "eur", True)
+    assert payout.arrival_date == payout.created + 86400
+    assert payout.created % 86400 == 0
+    assert (payout.balance_transaction.net, payout.balance_transaction.type) == (-4604, "payout")
+    parts = client.v1.balance_transactions.list({"payout": payout.id}).data
+    assert sorted((part.type, part.net) for part in parts) == [("charge", 4604), ("payout", -4604)]
+    assert client.v1.balance.retrieve().available[0].amount == 0
+    told = [event.type for event in client.v1.events.list({"type": "payout.*"}).data]
+    assert told == ["payout.reconciliation_completed", "payout.paid", "payout.created"]
+
+
+def test_a_refund_above_the_balance_waits_for_the_next_payment_to_be_paid_out(serve):
+    address = serve()
+    client = client_of(address)
+    intent = paid(client, "pm_card_bypassPending", capture_method="automatic")
+    client.v1.refunds.create({"payment_intent": intent.id})
+    advance(address, days=9)
+    # The fee is kept: 46.04 came in at once and was paid out, 47.00 went out a week later.
+    [payout] = eventually(lambda: client.v1.payouts.list({"status": "paid"}).data, bool)
+    assert payout.amount == 4604
+    eventually(lambda: client.v1.balance.retrieve().available[0].amount, lambda amount: amount == -4700)
+    paid(client, "pm_card_bypassPending", capture_method="automatic", amount=10000)
+    advance(address, days=2)
+    latest = eventually(lambda: client.v1.payouts.list().data, lambda payouts: len(payouts) == 2)[0]
+    assert latest.amount == 10000 - 175 - 4700
+
+
+def test_events_are_kept_for_30_days(tmp_path, serve):
+    state = tmp_path / "state.sqlite"
+    address = serve(state=state, webhook_url="http://127.0.0.1:9/", back_off=())
+    client = client_of(address)
+    intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
+    [event] = client.v1.events.list().data
+    advance(address, days=29)
+    assert client.v1.events.retrieve(event.id).id == event.id
+    advance(address, days=2)
+    eventually(lambda: client.v1.events.list().data, lambda events: events == [])
+    assert httpx.get(f"{address}/_sandbox/deliveries").json()["deliveries"] == []
+    assert client.v1.payment_intents.retrieve(intent.id).id == intent.id
 
 
 def test_charges_are_annotated(client):
