@@ -20,6 +20,17 @@ def orders() -> Page:
     )
 
 
+def order() -> Page:
+    """One order, whose `id` stands in the URL; reached from lists, so it has no place in the menu."""
+    return st.Page(
+        PAGES / "order.py",
+        title=text("result.order"),
+        icon=":material/receipt:",
+        url_path="order",
+        visibility="hidden",
+    )
+
+
 def new_payment() -> Page:
     """The page that creates payments and shows one just created."""
     return st.Page(

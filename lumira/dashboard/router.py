@@ -30,6 +30,7 @@ def main() -> None:
         [
             navigation.start(),
             navigation.orders(),
+            navigation.order(),
             navigation.new_payment(),
             navigation.revenue(),
             navigation.webhooks(),
