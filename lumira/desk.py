@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from lumira.errors import SettingsError
+from lumira.health import Health
 from lumira.intents import Intents
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
@@ -31,6 +32,7 @@ class Desk:
     revenue: Revenue
     tokens: Tokens
     reconciliation: Reconciliation
+    health: Health
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
@@ -64,6 +66,7 @@ class Desk:
             revenue=Revenue(
                 RevenueRows(store.database), settings.business_timezone, livemode=gateway.livemode
             ),
+            health=Health(store, gateway),
             tokens=Tokens(
                 ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
             ),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.documents import Document, Text
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
@@ -23,6 +22,7 @@ from lumira.errors import (
     StripeError,
     WebhookNotConfigured,
 )
+from lumira.events import EVERY_EVENT, EventFilter, RecordedEvent
 from lumira.lifecycle import order_of
 from lumira.orders import Order, observe
 from lumira.refunds import dispute_from, refund_from, refunds_of_charge
@@ -56,24 +56,6 @@ class Receipt:
     """The answer to a delivery; `duplicate` when the event had been handled before."""
 
     duplicate: bool
-
-
-class RecordedEvent(Document):
-    """One event of the ledger: its `state` (received, processing, processed or failed), what came of it, and
-    what was delivered. A row of the program we replaced has neither state nor attempts.
-    """
-
-    event_id: str
-    event_type: str = "?"
-    state: str = "processed"
-    outcome: Text = None
-    error: Text = None
-    attempts: int = 1
-    api_version: Text = None
-    livemode: bool | None = None
-    created_at: datetime | None = None
-    processed_at: datetime | None = None
-    data: dict[str, Any] | None = None
 
 
 class Webhooks:
@@ -111,11 +93,16 @@ class Webhooks:
         return Receipt(duplicate=self._handle(event) is None)
 
     def page(
-        self, size: int, cursor: str | None = None, *, state: str | None = None, actor: Actor
+        self,
+        size: int,
+        cursor: str | None = None,
+        *,
+        selected: EventFilter = EVERY_EVENT,
+        actor: Actor,
     ) -> tuple[list[RecordedEvent], str | None]:
-        """At most `size` events of one state, or of all, newest first, and the next page's cursor."""
+        """At most `size` events, newest first and without their payload, and the next page's cursor."""
         require(actor, Permission.BROWSE)
-        return self._events.page(size, cursor, state)
+        return self._events.page(size, cursor, selected)
 
     def find(self, event_id: str, *, actor: Actor) -> RecordedEvent:
         """One event of the ledger. Raises EventNotFound for an event that was never recorded."""

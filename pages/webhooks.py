@@ -1,21 +1,21 @@
 """Webhooks: what Stripe delivered and what came of it, failed deliveries first; one of them open at the side.
 
-State, page and the open event stand in the URL.
+State, age, type, page and the open event stand in the URL.
 """
 
 import streamlit as st
 
 from lumira.dashboard import (
-    choices,
     event_actions,
     event_details,
+    event_filter,
     navigation,
     notices,
     pager,
     problems,
     tables,
 )
-from lumira.dashboard.event_details import State
+from lumira.dashboard.event_filter import ACTED_ON, EVERY_EVENT, ONLY_FAILED
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import number, text
@@ -100,11 +100,15 @@ def show_connection(*, missing: bool) -> None:
     """How a real Stripe endpoint is connected; `missing` says that no delivery can be taken without it."""
     if missing:
         st.warning(text("events.no_secret.next"), title=text("events.no_secret"), icon=":material/link_off:")
+    path = "/api/products/webhook"
     st.markdown(text("events.connect.listen"))
-    port = desk().settings.port
-    st.code(
-        f"stripe listen --forward-to localhost:{port}/api/products/webhook", language="sh", wrap_lines=True
-    )
+    # Without --latest the events come in the account's own API version.
+    listen = f"stripe listen --latest --forward-to localhost:{desk().settings.port}{path}"
+    st.code(listen, language="sh", wrap_lines=True)
+    st.markdown(text("events.connect.address", version=desk().gateway.api_version))
+    st.code(f"https://…{path}", language=None, wrap_lines=True)
+    st.markdown(text("events.connect.types"))
+    st.code("\n".join(ACTED_ON), language=None)
     st.markdown(text("events.connect.secret"))
     st.code("export STRIPE_WEBHOOK_SECRET='whsec_…'", language="sh", wrap_lines=True)
 
@@ -116,9 +120,12 @@ def show_empty() -> None:
         if pager.after():
             st.subheader(text("events.page_empty"), anchor=False, text_alignment="center", width="content")
             pager.show_newest()
-        elif state is State.FAILED:
+        elif selected == ONLY_FAILED:
             st.subheader(text("events.none_failed"), anchor=False, text_alignment="center", width="content")
             st.markdown(text("events.none_failed.next"), text_alignment="center", width="content")
+        elif selected != EVERY_EVENT:
+            st.subheader(text("events.nothing_fits"), anchor=False, text_alignment="center", width="content")
+            st.markdown(text("events.nothing_fits.next"), text_alignment="center", width="content")
         else:
             st.subheader(text("events.empty"), anchor=False, text_alignment="center", width="content")
             where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
@@ -137,24 +144,17 @@ if not has_secret:
 failed, more_failed = event_actions.failed(PAGE_SIZE)
 show_failed_count()
 problems.show_remembered("retry-all")
-state = choices.choose(
-    "state",
-    text("events.state"),
-    State,
-    State.ALL,
-    format_func=lambda state: text(f"events.state.{state}"),
-    on_change=begin_list,
-)
+selected = event_filter.choose(begin_list)
 opened = st.query_params.get("event")
-events, next_cursor = desk().webhooks.page(
-    PAGE_SIZE, pager.after(), state=None if state is State.ALL else str(state), actor=actor()
-)
-if state is State.ALL and not pager.after():
+events, next_cursor = desk().webhooks.page(PAGE_SIZE, pager.after(), selected=selected, actor=actor())
+if selected.state is None and not pager.after():
     # Whatever page they would stand on: what failed comes first.
-    first = {event.event_id for event in failed}
-    events = [*failed, *(event for event in events if event.event_id not in first)]
+    first = [event for event in failed if selected.admits(event)]
+    known = {event.event_id for event in first}
+    events = [*first, *(event for event in events if event.event_id not in known)]
 newest = events[0].event_id if events else ""
-table_key = f"events-{state}-{pager.after()}-{newest}-{st.session_state.get('closed', 0)}"
+filtered = "-".join(st.query_params.get(name, "") for name in ("state", "age", "type", "after"))
+table_key = f"events-{filtered}-{newest}-{st.session_state.get('closed', 0)}"
 
 beside = None
 listing = st.container()

@@ -59,7 +59,15 @@ def write(name: str, choice: Choice, default: Choice) -> None:
         st.query_params[name] = str(choice)
 
 
-def choose_text(name: str, label: str, options: Sequence[str], *, width: int) -> str:
+def choose_text(
+    name: str,
+    label: str,
+    options: Sequence[str],
+    *,
+    format_func: Callable[[str], str] = str.upper,
+    on_change: Callable[[], None] | None = None,
+    width: int,
+) -> str:
     """One of several texts, from a list that opens; the URL's `name` unless it is the first."""
 
     def changed() -> None:
@@ -67,8 +75,10 @@ def choose_text(name: str, label: str, options: Sequence[str], *, width: int) ->
             st.query_params.pop(name, None)
         else:
             st.query_params[name] = st.session_state[name]
+        if on_change:
+            on_change()
 
     wanted = st.query_params.get(name)
     st.session_state[name] = wanted if wanted in options else options[0]
-    st.selectbox(label, options, format_func=str.upper, key=name, on_change=changed, width=width)
+    st.selectbox(label, options, format_func=format_func, key=name, on_change=changed, width=width)
     return str(st.session_state[name])

@@ -10,7 +10,7 @@ from lumira.access import Permission
 from lumira.dashboard import event_details, notices, problems, session
 from lumira.dashboard.texts import number, text
 from lumira.errors import LumiraError
-from lumira.webhooks import RecordedEvent
+from lumira.events import EventFilter, EventState, RecordedEvent
 
 # More failed events than this are retried just the same; only the bar can't say how many are left.
 _COUNTED: Final = 1_000
@@ -18,7 +18,9 @@ _COUNTED: Final = 1_000
 
 def failed(size: int) -> tuple[list[RecordedEvent], bool]:
     """The newest failed events, at most `size`, and whether there are more."""
-    found, more = session.desk().webhooks.page(size, state="failed", actor=session.actor())
+    found, more = session.desk().webhooks.page(
+        size, selected=EventFilter(EventState.FAILED), actor=session.actor()
+    )
     return found, more is not None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 import streamlit as st
@@ -12,19 +11,12 @@ from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import moment, number, text, text_or
 from lumira.dashboard.theme import event_colour
 from lumira.errors import OrderNotFound
+from lumira.events import RecordedEvent
 from lumira.orders import Order
-from lumira.webhooks import OTHER_API_VERSION, RecordedEvent
+from lumira.webhooks import OTHER_API_VERSION
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
 _SECRETS: Final = frozenset({"client_secret"})
-
-
-class State(StrEnum):
-    """Which events are listed; the value stands in the URL."""
-
-    ALL = "all"
-    FAILED = "failed"
-    PROCESSED = "processed"
 
 
 def outcome(event: RecordedEvent) -> str:
@@ -34,6 +26,11 @@ def outcome(event: RecordedEvent) -> str:
     if event.outcome is None:
         return text("outcome.former")
     return text_or(f"outcome.{event.outcome.replace(' ', '_')}", event.outcome)
+
+
+def type_name(event_type: str) -> str:
+    """What an event tells, in words; Stripe's own name for a type that does nothing here."""
+    return text_or(f"event_type.{event_type}", event_type)
 
 
 def state_name(state: str) -> str:

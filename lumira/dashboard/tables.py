@@ -13,10 +13,10 @@ from lumira.dashboard import comparison, event_details, session, theme
 from lumira.dashboard.order_details import stripe_status
 from lumira.dashboard.texts import level_name, money, number, period, stripe_status_name, text
 from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS
+from lumira.events import EventState, RecordedEvent
 from lumira.orders import Order, OrderStatus
 from lumira.reconcile import Report
 from lumira.revenue import Period
-from lumira.webhooks import RecordedEvent
 
 DISAGREES: Final = "⚠ "
 NOTHING: Final = "–"
@@ -149,7 +149,7 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
         [
             {
                 "received": event.created_at,
-                "type": event.event_type,
+                "type": event_details.type_name(event.event_type),
                 "outcome": event_details.outcome(event),
                 "state": [event_details.state_name(event.state)],
                 "attempts": event.attempts,
@@ -168,7 +168,7 @@ def show_events(
     config = st.column_config
     states = {
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
-        for state in ("failed", "received", "processing", "processed")
+        for state in EventState
     }
     columns = ["received", "type", "outcome", "state", "attempts", "api_version", "error"]
     if narrow:
@@ -182,7 +182,7 @@ def show_events(
         column_order=columns,
         column_config={
             "received": _moments(text("event.received"), narrow),
-            "type": config.TextColumn(text("event.type"), width=180 if narrow else 190),
+            "type": config.TextColumn(text("event.type"), width=180 if narrow else 210),
             "outcome": config.TextColumn(text("event.outcome"), width=205),
             "state": _chips(text("event.state"), states, width=92),
             "attempts": config.NumberColumn(text("event.attempts"), width=64),

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from lumira.events import EVERY_EVENT, EventFilter, EventState, RecordedEvent
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import EVENTS
-from lumira.storage.paging import newest_page
-from lumira.webhooks import RecordedEvent
+from lumira.storage.paging import cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
@@ -21,6 +21,10 @@ LEASE: Final = timedelta(seconds=60)
 
 # What came of asking for an event: ours to handle, handled before, or in another worker's hands.
 Claim = Literal["ours", "processed", "busy"]
+
+
+# Rows that one page may read while it looks for what fits.
+READ_AT_MOST: Final = 2_000
 
 
 class Events:
@@ -113,12 +117,27 @@ class Events:
         return {name: value for name, value in event.items() if value is not None}
 
     def page(
-        self, size: int, cursor: str | None = None, state: str | None = None
+        self, size: int, cursor: str | None = None, selected: EventFilter = EVERY_EVENT
     ) -> tuple[list[RecordedEvent], str | None]:
-        """At most `size` events, of one state or of all, newest first, and the next page's cursor."""
-        query = {} if state is None else {"state": state}
-        found, next_cursor = newest_page(self._collection, query, size, cursor)
-        return [RecordedEvent.model_validate(row) for row in found], next_cursor
+        """At most `size` events of the filter, newest first and without their payload, and the next cursor.
+
+        Reads along the index of the state that few events have, or of the type, and leaves out what does not
+        fit. A page that would read more than READ_AT_MOST rows ends early; its cursor goes on from there.
+        """
+        query = _indexed(selected)
+        found: list[Document] = []
+        read = 0
+        while len(found) <= size and read < READ_AT_MOST:
+            rows, cursor = newest_page(
+                self._collection, query, 2 * size, cursor, since=selected.since, without={"data": 0}
+            )
+            read += len(rows)
+            found += [row for row in rows if selected.admits(RecordedEvent.model_validate(row))]
+            if cursor is None:
+                break
+        shown = found[:size]
+        next_cursor = cursor_after(shown[-1]) if len(found) > size else cursor
+        return [RecordedEvent.model_validate(row) for row in shown], next_cursor
 
     def failed(self) -> list[str]:
         """The ids of the failed events, oldest first."""
@@ -136,3 +155,9 @@ class Events:
     def _update(self, event_id: str, update: Document) -> None:
         with store_errors():
             self._collection.update_one({"eventId": {"$eq": event_id}}, update)
+
+
+def _indexed(selected: EventFilter) -> Document:
+    if selected.state in {EventState.FAILED, EventState.PROCESSING}:
+        return {"state": str(selected.state)}
+    return {"eventType": {"$eq": selected.type}} if selected.type else {}

@@ -15,6 +15,10 @@ EVENTS: Final = "processed_events"
 AUDIT: Final = "audit_entries"
 TOKENS: Final = "api_tokens"
 RECONCILIATIONS: Final = "reconciliations"
+AMOUNTS: Final = "order_amounts"
+VIEWS: Final = "saved_views"
+REVENUE_DAILY: Final = "revenue_daily"
+REVENUE_STATE: Final = "revenue_state"
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     ORDERS: [
@@ -29,8 +33,30 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel(
             [("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="status_newest"
         ),
+        # What an order is found by: words, its level, its source, refunded, disputed; newest first.
+        IndexModel(
+            [("listing.keys", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="keys_newest"
+        ),
+        # Orders that another program wrote and that are found by nothing yet.
+        IndexModel([("listing.version", ASCENDING)], name="listing_version"),
+        # What Stripe said and what we say: where they differ, and orders by what Stripe said, newest first.
+        IndexModel(
+            [
+                ("stripeStatus", ASCENDING),
+                ("status", ASCENDING),
+                ("createdAt", DESCENDING),
+                ("_id", DESCENDING),
+            ],
+            name="stripe_status_newest",
+        ),
+        # Orders by amount, those of one amount newest first.
+        IndexModel(
+            [("amount", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="amount_newest"
+        ),
         # Revenue by the day the money came in.
         IndexModel([("completedAt", ASCENDING)], name="completedAt"),
+        # What changed since revenue was last worked out.
+        IndexModel([("updatedAt", ASCENDING)], name="updatedAt"),
         # Refunds by the day they were made; only refunded orders stand in it.
         IndexModel([("lastRefundAt", ASCENDING)], name="lastRefundAt", sparse=True),
         # A customer's orders, newest first.
@@ -39,15 +65,26 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     EVENTS: [
         # One row for one event: the second delivery finds the first.
         IndexModel([("eventId", ASCENDING)], name="eventId_unique", unique=True),
-        # The delivery log, newest first, of one state and of all.
+        # The delivery log, newest first: all, of one state, of one type.
         IndexModel([("createdAt", DESCENDING), ("_id", DESCENDING)], name="createdAt_newest"),
         IndexModel(
             [("state", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="state_newest"
+        ),
+        IndexModel(
+            [("eventType", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="type_newest"
         ),
     ],
     AUDIT: [
         # What was done to one order, in time.
         IndexModel([("order_id", ASCENDING), ("at", ASCENDING)], name="order_history"),
+    ],
+    REVENUE_DAILY: [
+        # Days to be worked out anew; only those stand in it. The days themselves are read by their _id.
+        IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True),
+    ],
+    VIEWS: [
+        # The views for everyone, and those of one person.
+        IndexModel([("owner", ASCENDING)], name="owner"),
     ],
     TOKENS: [
         # The token of a request, on each request.

@@ -27,15 +27,18 @@ def newest_page(
     size: int,
     cursor: str | None = None,
     *,
+    since: datetime | None = None,
     without: Mapping[str, int] | None = None,
 ) -> tuple[list[Document], str | None]:
     """At most `size` documents of `query` by createdAt and _id, newest first, and the next page's cursor.
 
-    `query` holds equalities of fields that stand before createdAt in an index; `without` are fields left out.
+    `query` holds equalities of fields that stand before createdAt in an index, `since` is the earliest
+    createdAt (UTC), `without` are fields left out.
     Documents of the same instant are kept apart by their _id, so none is skipped or shown twice. A cursor
     that is none shows the first page. Raises StoreUnavailable.
     """
     found: list[Document] = []
+    beginning = max(since, BEGINNING) if since else BEGINNING
     bound = datetime.now(UTC) + timedelta(days=1)
 
     def read(more: Mapping[str, Any]) -> None:
@@ -45,20 +48,22 @@ def newest_page(
 
     if cursor and (after := _parse(cursor)):
         bound, last_id = after
-        read({"createdAt": bound, "_id": {"$lt": last_id}})
+        if bound >= beginning:
+            read({"createdAt": bound, "_id": {"$lt": last_id}})
     for window in WINDOWS:
-        if len(found) > size:
+        if len(found) > size or bound <= beginning:
             break
-        floor = max(bound - window, BEGINNING)
+        floor = max(bound - window, beginning)
         read({"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}})
         bound = floor
-    if len(found) <= size:
-        read({"createdAt": {"$gt": BEGINNING, "$lt": bound}})
+    if len(found) <= size and bound > beginning:
+        read({"createdAt": {"$gt": beginning - MILLISECOND, "$lt": bound}})
     page = found[:size]
-    return page, _cursor(page[-1]) if len(found) > size else None
+    return page, cursor_after(page[-1]) if len(found) > size else None
 
 
-def _cursor(document: Document) -> str:
+def cursor_after(document: Document) -> str:
+    """The cursor of the page that begins behind this document."""
     return f"{int(document['createdAt'].timestamp() * 1000)}-{document['_id']}"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from lumira.access import Actor, Role
 from lumira.errors import EventNotFound, Forbidden
+from lumira.events import EventFilter, EventState
 from lumira.orders import OrderStatus
 from tests.api.conftest import event
 from tests.conftest import opened
@@ -171,10 +172,10 @@ def test_the_ledger_is_read_page_by_page_with_the_failed_ones_apart(desk, docume
         for number in range(20)
     ]
     documents.processed_events.insert_many(rows)
-    for state, numbers in ((None, range(20)), ("failed", range(0, 20, 3))):
+    for state, numbers in ((None, range(20)), (EventState.FAILED, range(0, 20, 3))):
         found, cursor = [], None
         while True:
-            page, cursor = desk.webhooks.page(4, cursor, state=state, actor=support)
+            page, cursor = desk.webhooks.page(4, cursor, selected=EventFilter(state), actor=support)
             found += [event.event_id for event in page]
             if cursor is None:
                 break

@@ -5,8 +5,9 @@ import secrets
 import pytest
 
 from lumira.access import Role
-from lumira.dashboard.event_details import State, outcome, payment_intent_of, without_secrets
-from lumira.webhooks import RecordedEvent
+from lumira.dashboard.event_details import outcome, payment_intent_of, without_secrets
+from lumira.dashboard.event_filter import State
+from lumira.events import RecordedEvent
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
 
@@ -40,7 +41,7 @@ def record(desk):
 def test_an_empty_ledger_says_where_webhooks_come_from(open_page):
     page = shown(app := open_page("webhooks"))
     assert "Encore aucun webhook" in page
-    assert "stripe listen --forward-to localhost:0/api/products/webhook" in page
+    assert "stripe listen --latest --forward-to localhost:0/api/products/webhook" in page
     assert not app.warning
 
 
@@ -66,6 +67,13 @@ def test_failed_events_stand_first_and_are_counted(open_page, record):
     assert app.query_params["state"] == "failed"
     assert len(app.dataframe[0].value) == 1
     assert len(open_page("webhooks", state="processed").dataframe[0].value) == 4
+    refunds = open_page("webhooks", type="refund.created", age="7d")
+    assert "Aucun événement ne correspond" in shown(refunds)
+    payments = open_page("webhooks", type="payment_intent.succeeded")
+    assert list(payments.dataframe[0].value["type"]) == ["Paiement réussi"] * 2
+    payments.get_by_key("type").set_value("").run()
+    assert "type" not in payments.query_params
+    assert len(payments.dataframe[0].value) == 5
 
 
 def test_pages_are_turned_by_cursor(open_page, record):

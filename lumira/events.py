@@ -1,0 +1,69 @@
+"""An event of the webhook ledger, and which of them a list shows. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from lumira.documents import Document, Text
+
+# The types that are acted on; every other is recorded and does nothing.
+ACTED_ON: Final = (
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+
+
+class EventState(StrEnum):
+    """How far the handling of an event has come, as the ledger keeps it."""
+
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    FAILED = "failed"
+
+
+class RecordedEvent(Document):
+    """One event of the ledger: its `state`, what came of it, and what was delivered. A row of the program we
+    replaced has neither state nor attempts: it recorded what it had processed.
+    """
+
+    event_id: str
+    event_type: str = "?"
+    state: str = EventState.PROCESSED
+    outcome: Text = None
+    error: Text = None
+    attempts: int = 1
+    api_version: Text = None
+    livemode: bool | None = None
+    created_at: datetime | None = None
+    processed_at: datetime | None = None
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events are listed: of one state, of one type, received since an instant (UTC); None for all."""
+
+    state: EventState | None = None
+    type: str | None = None
+    since: datetime | None = None
+
+    def admits(self, event: RecordedEvent) -> bool:
+        """Whether state and type are those asked for."""
+        return self.state in (None, event.state) and self.type in (None, event.event_type)
+
+
+EVERY_EVENT: Final = EventFilter()

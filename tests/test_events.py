@@ -1,0 +1,75 @@
+"""The ledger's lists beside a plain count."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lumira.access import Actor, Role
+from lumira.events import EventFilter, EventState, RecordedEvent
+
+STAFF = Actor("noé", Role.STAFF)
+TYPES = ("payment_intent.succeeded", "refund.created", "customer.created")
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+ages = st.sampled_from(
+    [timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=90)]
+)
+rows = st.lists(
+    st.fixed_dictionaries(
+        {"eventType": st.sampled_from(TYPES), "createdAt": ages.map(lambda age: NOW - age)},
+        # The program we replaced wrote no state.
+        optional={"state": st.sampled_from(list(map(str, EventState)))},
+    ),
+    max_size=25,
+)
+filters = st.builds(
+    EventFilter,
+    state=st.none() | st.sampled_from(EventState),
+    type=st.none() | st.sampled_from(TYPES),
+    since=st.none() | ages.map(lambda age: NOW - age),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows, selected=filters, size=st.integers(1, 7))
+def test_every_page_holds_exactly_what_the_filter_selects(desk, documents, rows, selected, size):
+    ledger = documents.processed_events
+    ledger.delete_many({})
+    if rows:
+        ledger.insert_many([{"eventId": f"evt_{number}", **row} for number, row in enumerate(rows)])
+    found, cursor = [], None
+    while True:
+        page, cursor = desk.webhooks.page(size, cursor, selected=selected, actor=STAFF)
+        assert len(page) <= size
+        found += [event.event_id for event in page]
+        if cursor is None:
+            break
+    expected = [
+        row
+        for row in ledger.find()
+        if selected.admits(RecordedEvent.model_validate(row))
+        and (selected.since is None or row["createdAt"] >= selected.since)
+    ]
+    expected.sort(key=lambda row: (row["createdAt"], row["_id"]), reverse=True)
+    assert found == [row["eventId"] for row in expected]
+
+
+def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkeypatch):
+    monkeypatch.setattr("lumira.storage.events.READ_AT_MOST", 4)
+    documents.processed_events.insert_many(
+        [
+            {"eventId": f"evt_{number}", "eventType": "x", "createdAt": NOW - timedelta(minutes=number)}
+            | ({"state": "failed"} if number < 9 else {})
+            for number in range(12)
+        ]
+    )
+    processed = EventFilter(EventState.PROCESSED)
+    first, cursor = desk.webhooks.page(2, selected=processed, actor=STAFF)
+    assert first == []
+    assert cursor
+    found = []
+    while cursor:
+        page, cursor = desk.webhooks.page(2, cursor, selected=processed, actor=STAFF)
+        found += [event.event_id for event in page]
+    assert found == ["evt_9", "evt_10", "evt_11"]
