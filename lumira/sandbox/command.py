@@ -68,42 +68,42 @@ def sandbox(
         raise _stop(
             f"can't deliver to {webhook_url}. Give --webhook-url an address that begins with http://."
         )
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as problem:
-        raise _stop(
-            f"can't listen on {host}:{port} ({problem.strerror}). Choose another --port; 0 takes any."
-        ) from None
-    try:
-        application = create_app(
-            key=key,
-            publishable_key=publishable_key,
-            state=state,
-            webhook_url=webhook_url,
-            webhook_secret=webhook_secret,
-            faults=faults,
-            country=country.upper(),
-            settlement_delay=settlement_delay,
-            back_off=pauses,
-        )
-    except (sqlite3.Error, OSError) as problem:
-        raise _stop(
-            f"can't keep its state in {state} ({problem}). Give --state another file, in a writable folder."
-        ) from None
-    config = uvicorn.Config(
-        application, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75
-    )
-    server = Server(config)
-    shown = f"[{host}]" if ":" in host else host
-    server.secret = None if webhook_secret else application.state.webhook_secret
-    server.address = f"http://{shown}:{listener.getsockname()[1]}"
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is left to
-        # do.
-        signal.signal(stop, signal.SIG_IGN)
-    server.run(sockets=[listener])
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as problem:
+            reason = problem.strerror
+            raise _stop(
+                f"can't listen on {host}:{port} ({reason}). Choose another --port; 0 takes any."
+            ) from None
+        try:
+            application = create_app(
+                key=key,
+                publishable_key=publishable_key,
+                state=state,
+                webhook_url=webhook_url,
+                webhook_secret=webhook_secret,
+                faults=faults,
+                country=country.upper(),
+                settlement_delay=settlement_delay,
+                back_off=pauses,
+            )
+        except (sqlite3.Error, OSError) as problem:
+            raise _stop(
+                f"can't keep its state in {state} ({problem}). Give --state another file, in a writable "
+                "folder."
+            ) from None
+        options = {"timeout_graceful_shutdown": 1, "timeout_keep_alive": 75}
+        server = Server(uvicorn.Config(application, log_level="warning", access_log=False, **options))
+        server.secret = None if webhook_secret else application.state.webhook_secret
+        shown = f"[{host}]" if ":" in host else host
+        server.address = f"http://{shown}:{listener.getsockname()[1]}"
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is
+            # left to do.
+            signal.signal(stop, signal.SIG_IGN)
+        server.run(sockets=[listener])
 
 
 def _stop(reason: str) -> typer.Exit:

@@ -10,17 +10,22 @@ import time
 import httpx
 import pytest
 import stripe
+import typer
+from typer.testing import CliRunner
 
 from lumira.sandbox import create_app
+from lumira.sandbox.command import sandbox
 from lumira.sandbox.store import Store
 from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
 
 QUICK = ",".join(["0.3"] * 500)
 
 
-def run(*options, **more):
-    command = [sys.executable, "-m", "lumira.sandbox", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False, **more)
+def run(*options):
+    """The command in this process, which is quicker: for what ends before it serves."""
+    application = typer.Typer()
+    application.command()(sandbox)
+    return CliRunner().invoke(application, options)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -38,10 +43,10 @@ def test_a_port_in_use():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("--port", str(port))
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.exit_code, ended.stdout) == (1, "")
     assert f"can't listen on 127.0.0.1:{port}" in ended.stderr
     assert "--port" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert isinstance(ended.exception, SystemExit)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +60,8 @@ def test_a_port_in_use():
 )
 def test_options_that_cannot_be_met(options, tmp_path):
     ended = run("--port", "0", *options)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "Traceback" not in ended.stderr
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert isinstance(ended.exception, SystemExit)
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
@@ -122,7 +127,7 @@ def test_a_state_file_of_another_version_is_refused(tmp_path):
     connection.commit()
     connection.close()
     ended = run("--port", "0", "--state", str(state))
-    assert ended.returncode == 1
+    assert ended.exit_code == 1
     assert "another version" in ended.stderr
 
 

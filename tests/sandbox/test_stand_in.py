@@ -36,6 +36,7 @@ def checkout():
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Security-Policy", "style-src 'none'")
             self.end_headers()
             self.wfile.write(pages[-1].encode())
 
@@ -62,6 +63,7 @@ def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
     with chromium.new_page() as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: "Content Security" in said.text and problems.append(said.text))
         page.goto(checkout(CHECKOUT.format(address=address, options=json.dumps(options))))
 
         def pay(number, **typed):
@@ -92,6 +94,8 @@ def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
         pay("4000000000003220")
         bank.get_by_role("button", name="Réussir").click()
         result("succeeded")
+        page.reload()
+        page.get_by_text("Ce paiement est déjà terminé.").wait_for()
         assert problems == []
     assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 

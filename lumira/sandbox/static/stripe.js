@@ -8,19 +8,19 @@
 
   const TEXTS = {
     en: {
-      mark: "Lumira sandbox · test cards only, no money moves",
+      mark: "Lumira sandbox: test cards only, nothing is charged",
       card: "Card", sepa: "SEPA Direct Debit",
       number: "Card number", expiry: "Expiration date", expiryHint: "MM / YY", cvc: "Security code", cvcHint: "CVC",
       iban: "IBAN", examples: "Test cards", close: "Close",
       incomplete_number: "Your card number is incomplete.", invalid_number: "Your card number is invalid.",
       incomplete_expiry: "Your card's expiration date is incomplete.", past_expiry: "Your card's expiration date is in the past.",
       incomplete_cvc: "Your card's security code is incomplete.", incomplete_iban: "Your IBAN is incomplete.",
-      api_connection_error: "The sandbox can't be reached.",
+      api_connection_error: "The sandbox can't be reached.", over: "This payment is already over.",
       ok: "succeeds", secure: "asks for 3-D Secure", declined: "is declined", funds: "has insufficient funds",
       dispute: "is disputed later", refund: "its refund fails later",
     },
     fr: {
-      mark: "Bac à sable Lumira · cartes de test uniquement, aucun argent ne circule",
+      mark: "Bac à sable Lumira : cartes de test, aucun débit",
       card: "Carte", sepa: "Prélèvement SEPA",
       number: "Numéro de carte", expiry: "Date d’expiration", expiryHint: "MM / AA", cvc: "Code de sécurité", cvcHint: "CVC",
       iban: "IBAN", examples: "Cartes de test", close: "Fermer",
@@ -28,7 +28,7 @@
       incomplete_expiry: "La date d’expiration de votre carte est incomplète.",
       past_expiry: "La date d’expiration de votre carte est passée.",
       incomplete_cvc: "Le code de sécurité de votre carte est incomplet.", incomplete_iban: "Votre IBAN est incomplet.",
-      api_connection_error: "Le bac à sable est injoignable.",
+      api_connection_error: "Le bac à sable est injoignable.", over: "Ce paiement est déjà terminé.",
       ok: "réussit", secure: "demande 3-D Secure", declined: "est refusée", funds: "fonds insuffisants",
       dispute: "est contestée ensuite", refund: "son remboursement échoue ensuite",
       // What the API says in English, by code.
@@ -81,40 +81,66 @@
     return message ? { ...error, message } : error;
   }
 
+  // Adopted style sheets and no style in the markup: a page's Content-Security-Policy needs no 'unsafe-inline' for them.
+  function adopt(root, css) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [sheet];
+  }
+
   const style = (v) => `
     :host { all: initial; display: block; }
     * { box-sizing: border-box; font-family: ${v.fontFamily}; }
-    .form { background: ${v.colorBackground}; color: ${v.colorText}; font-size: ${v.fontSizeBase}; display: grid; gap: ${v.spacing}; }
-    .mark { background: #fff3c4; color: #594a00; font-size: .8em; padding: 6px 10px; border-radius: ${v.borderRadius}; }
-    .tabs { display: flex; gap: 8px; }
-    .tab { flex: 1; padding: 10px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius}; background: transparent;
-           color: inherit; font-size: inherit; cursor: pointer; }
-    .tab[aria-selected=true] { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 1px ${v.colorPrimary}; font-weight: 600; }
-    .row { display: grid; grid-template-columns: 1fr 1fr; gap: ${v.spacing}; }
-    label { display: grid; gap: 4px; font-size: .9em; color: ${v.colorText}; }
-    .field { position: relative; }
-    input { width: 100%; padding: 12px; font-size: 16px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius};
-            background: ${v.colorBackground}; color: ${v.colorText}; outline: none; }
+    .form { color: ${v.colorText}; font-size: ${v.fontSizeBase}; line-height: 1.4; display: grid; gap: ${v.spacing}; }
+    .mark { display: flex; gap: .6em; align-items: center; font-size: .8em; padding: .55em .8em; border-radius: ${v.borderRadius};
+            color: ${v.colorMark}; border: 1px dashed currentColor; background: color-mix(in srgb, currentColor 9%, transparent); }
+    .mark::before { content: "TEST"; font-weight: 700; font-size: .8em; letter-spacing: .08em; padding: .1em .5em; border-radius: 4px;
+            color: ${v.colorMarkText}; background: ${v.colorMark}; }
+    .tabs { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; }
+    .tab { padding: 12px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius}; background: ${v.colorBackground};
+           color: ${v.colorTextSecondary}; font-size: .9em; font-weight: 500; cursor: pointer; }
+    .tab[aria-selected=true] { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 1px ${v.colorPrimary}; color: ${v.colorText}; font-weight: 600; }
+    .row { display: grid; grid-template-columns: 1fr 1fr; gap: ${v.spacing}; align-items: start; }
+    label { display: grid; gap: 6px; font-size: .9em; color: ${v.colorTextSecondary}; }
+    .field { position: relative; display: block; }
+    input { width: 100%; padding: 13px 14px; font-size: 16px; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius};
+            background: ${v.colorBackground}; color: ${v.colorText}; outline: none; transition: border-color .15s, box-shadow .15s; }
     input::placeholder { color: ${v.colorTextPlaceholder}; opacity: 1; }
-    input:focus { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 3px color-mix(in srgb, ${v.colorPrimary} 30%, transparent); }
+    input:focus { border-color: ${v.colorPrimary}; box-shadow: 0 0 0 3px color-mix(in srgb, ${v.colorPrimary} 28%, transparent); }
     input[aria-invalid=true] { border-color: ${v.colorDanger}; color: ${v.colorDanger}; }
-    .brand { position: absolute; right: 12px; top: 50%; transform: translateY(-50%); font-size: 12px; opacity: .75; pointer-events: none; }
+    .brand { position: absolute; right: 10px; top: 50%; transform: translateY(-50%); font-size: 11px; font-weight: 600; padding: 2px 7px;
+             border-radius: 4px; border: 1px solid ${v.colorBorder}; background: ${v.colorBackground}; color: ${v.colorTextSecondary};
+             pointer-events: none; }
+    .brand:empty { display: none; }
     .error { color: ${v.colorDanger}; font-size: .9em; } .error:empty { display: none; }
-    details { font-size: .85em; } summary { cursor: pointer; }
-    ul { list-style: none; margin: 8px 0 0; padding: 0; display: grid; gap: 4px; }
-    li button { all: unset; cursor: pointer; } li button:hover, li button:focus-visible { text-decoration: underline; }
-    code { font-family: ui-monospace, monospace; }
+    details { font-size: .85em; color: ${v.colorTextSecondary}; } summary { cursor: pointer; width: max-content; }
+    ul { list-style: none; margin: 10px 0 0; padding: 0; display: grid; border: 1px solid ${v.colorBorder}; border-radius: ${v.borderRadius};
+         overflow: hidden; }
+    li + li { border-top: 1px solid ${v.colorBorder}; }
+    li button { all: unset; box-sizing: border-box; width: 100%; padding: 9px 12px; cursor: pointer; display: flex; flex-wrap: wrap;
+                gap: 2px 12px; justify-content: space-between; }
+    li button:hover, li button:focus-visible { background: color-mix(in srgb, ${v.colorPrimary} 14%, transparent); color: ${v.colorText}; }
+    .tab:focus-visible, summary:focus-visible { outline: 2px solid ${v.colorPrimary}; outline-offset: 2px; border-radius: 4px; }
+    code { font-family: ui-monospace, SFMono-Regular, monospace; color: ${v.colorText}; }
     [hidden] { display: none !important; }`;
 
-  const DARK = { colorBackground: "#1b1430", colorText: "#f4f1ff", colorBorder: "#4b4266", colorTextPlaceholder: "#a79fc4" };
+  const LIGHT = { colorBackground: "#ffffff", colorText: "#1a1f36", colorTextSecondary: "#4f566b", colorTextPlaceholder: "#6b7386",
+    colorBorder: "#d5dbe1", colorDanger: "#c0123c", colorMark: "#7a5600", colorMarkText: "#ffffff" };
+  const NIGHT = { colorBackground: "#1b1430", colorText: "#f4f1ff", colorTextSecondary: "#c9c2e0", colorTextPlaceholder: "#a79fc4",
+    colorBorder: "#4b4266", colorDanger: "#ff8fa3", colorMark: "#f2c94c", colorMarkText: "#241a00" };
 
-  function variablesOf(appearance = {}) {
-    const given = appearance.variables || {};
+  // Stripe.js derives what was not given from what was: a dark background alone makes a dark element.
+  function isDark(color) {
+    const [, red, green, blue] = /^#(..)(..)(..)/.exec((color || "").replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3")) || [];
+    return red !== undefined && 0.3 * parseInt(red, 16) + 0.59 * parseInt(green, 16) + 0.11 * parseInt(blue, 16) < 110;
+  }
+
+  function variablesOf({ theme, variables = {} } = {}) {
+    const night = variables.colorBackground ? isDark(variables.colorBackground) : theme === "night";
     return {
-      colorPrimary: "#635bff", colorBackground: "#ffffff", colorText: "#1a1f36", colorDanger: "#c0123c", colorBorder: "#d5dbe1",
-      colorTextPlaceholder: "#6b7386", borderRadius: "6px", fontFamily: "system-ui, sans-serif", fontSizeBase: "16px",
-      spacing: "12px", ...(appearance.theme === "night" ? DARK : {}),
-      ...given, ...(given.spacingUnit ? { spacing: `calc(${given.spacingUnit} * 3)` } : {}),
+      colorPrimary: "#635bff", borderRadius: "6px", fontFamily: "system-ui, sans-serif", fontSizeBase: "16px", spacing: "14px",
+      ...(night ? NIGHT : LIGHT), ...variables,
+      ...(variables.spacingUnit ? { spacing: `calc(${variables.spacingUnit} * 3)` } : {}),
     };
   }
 
@@ -165,15 +191,15 @@
 
     render() {
       const { texts } = this;
+      adopt(this.root, style(variablesOf(this.elements.appearance)));
       this.root.innerHTML = `
-        <style>${style(variablesOf(this.elements.appearance))}</style>
         <div class="form">
           <div class="mark" role="note">${texts.mark}</div>
           <div class="tabs" role="tablist" hidden>
             <button type="button" class="tab" role="tab" data-kind="card" aria-selected="true">${texts.card}</button>
             <button type="button" class="tab" role="tab" data-kind="sepa_debit" aria-selected="false">${texts.sepa}</button>
           </div>
-          <div class="form" data-form="card" style="background: transparent">
+          <div class="form" data-form="card">
             <label>${texts.number}<span class="field"><input name="number" inputmode="numeric" autocomplete="cc-number"
               placeholder="1234 1234 1234 1234" maxlength="23"><span class="brand"></span></span></label>
             <div class="row">
@@ -183,7 +209,7 @@
             <details><summary>${texts.examples}</summary><ul>${EXAMPLES.map(([number, what]) =>
               `<li><button type="button" data-fill="${number}"><code>${number.replace(/(.{4})(?=.)/g, "$1 ")}</code> ${texts[what]}</button></li>`).join("")}</ul></details>
           </div>
-          <div class="form" data-form="sepa_debit" style="background: transparent" hidden>
+          <div class="form" data-form="sepa_debit" hidden>
             <label>${texts.iban}<input name="iban" autocomplete="off" placeholder="FR14 2004 1010 0505 0001 3M02 606"></label>
           </div>
           <div class="error" role="alert"></div>
@@ -198,13 +224,25 @@
     async offerMethods() {
       const { body, error } = await this.elements.retrieve();
       if (!this.root) return;
-      if (error) { this.emit("loaderror", { error }); this.show(translated(error, this.elements.language).message); return; }
+      const over = !error && ["succeeded", "canceled"].includes(body.status);
+      if (error || over) {
+        const problem = error || { type: "invalid_request_error", code: "payment_intent_unexpected_state", message: this.texts.over };
+        this.emit("loaderror", { error: problem });
+        this.show(translated(problem, this.elements.language).message);
+        return;
+      }
       this.root.querySelector(".tabs").hidden = !body.payment_method_types.includes("sepa_debit");
       this.emit("ready");
     }
 
     input(name) { return this.root.querySelector(`input[name=${name}]`); }
-    show(message) { this.root.querySelector(".error").textContent = message || ""; }
+
+    // Beside the field it is about, as Stripe.js shows it, or below them all.
+    show(message, input) {
+      const error = this.root.querySelector(".error");
+      (input ? input.closest("label") : this.root.querySelector(".form")).append(error);
+      error.textContent = message || "";
+    }
 
     typed(input) {
       if (input.name === "number") {
@@ -260,7 +298,7 @@
       const [name, code] = problem;
       this.input(name).setAttribute("aria-invalid", "true");
       this.input(name).focus();
-      this.show(this.texts[code]);
+      this.show(this.texts[code], this.input(name));
       return { type: "validation_error", code, message: this.texts[code] };
     }
 
@@ -304,15 +342,25 @@
     retrieve() { return request(this.key, "GET", `/v1/payment_intents/${intentOf(this.clientSecret)}`, { client_secret: this.clientSecret }); }
   }
 
+  const CHALLENGE = `
+    dialog { border: 0; border-radius: 12px; padding: 0; width: min(440px, 94vw); height: min(390px, 92vh); overflow: hidden; background: #f6f8fa;
+             box-shadow: 0 24px 60px rgb(0 0 0 / .45); }
+    dialog::backdrop { background: rgb(10 7 18 / .6); }
+    button { position: absolute; right: 10px; top: 8px; width: 32px; height: 32px; border: 0; border-radius: 50%; background: none; color: #4f566b;
+             font-size: 22px; line-height: 1; cursor: pointer; }
+    button:hover, button:focus-visible { background: #e3e8ee; outline: none; }
+    iframe { border: 0; width: 100%; height: 100%; display: block; }`;
+
   // The bank's page in a frame over the page; resolves when the payer has answered, or closed it.
   function challenge(url, language) {
     return new Promise((resolve) => {
-      const dialog = document.createElement("dialog");
-      dialog.setAttribute("aria-label", "3-D Secure");
-      dialog.style.cssText = "border:0;border-radius:12px;padding:0;width:min(440px,94vw);height:min(460px,90vh);overflow:hidden";
-      dialog.innerHTML = `<button type="button" aria-label="${TEXTS[language].close}" style="position:absolute;right:8px;top:8px;border:0;background:none;font-size:20px;cursor:pointer">×</button>
-        <iframe name="lumira-sandbox-3ds" title="3-D Secure" style="border:0;width:100%;height:100%"></iframe>`;
-      const done = () => { window.removeEventListener("message", heard); dialog.close(); dialog.remove(); resolve(); };
+      const host = document.createElement("div");
+      const root = host.attachShadow({ mode: "open" });
+      adopt(root, CHALLENGE);
+      root.innerHTML = `<dialog aria-label="3-D Secure"><button type="button" aria-label="${TEXTS[language].close}">×</button>
+        <iframe name="lumira-sandbox-3ds" title="3-D Secure"></iframe></dialog>`;
+      const dialog = root.querySelector("dialog");
+      const done = () => { window.removeEventListener("message", heard); host.remove(); resolve(); };
       const heard = (event) => {
         if (event.origin === API && event.data?.lumiraSandbox === "authenticated") done();
       };
@@ -325,7 +373,7 @@
       dialog.querySelector("button").addEventListener("click", refuse);
       dialog.addEventListener("cancel", (event) => { event.preventDefault(); refuse(); });
       dialog.querySelector("iframe").src = `${url}&locale=${language}`;
-      document.body.append(dialog);
+      document.body.append(host);
       dialog.showModal();
     });
   }
