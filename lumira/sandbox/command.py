@@ -94,8 +94,14 @@ def sandbox(
                 f"can't keep its state in {state} ({problem}). Give --state another file, in a writable "
                 "folder."
             ) from None
-        options = {"timeout_graceful_shutdown": 1, "timeout_keep_alive": 75}
-        server = Server(uvicorn.Config(application, log_level="warning", access_log=False, **options))
+        config = uvicorn.Config(
+            application,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+        )
+        server = Server(config)
         server.secret = None if webhook_secret else application.state.webhook_secret
         shown = f"[{host}]" if ":" in host else host
         server.address = f"http://{shown}:{listener.getsockname()[1]}"
