@@ -25,6 +25,7 @@ class Permission(StrEnum):
     REPAIR = auto()
     VIEW_REVENUE = auto()
     MANAGE_TOKENS = auto()
+    SHARE_VIEW = auto()
 
 
 class Role(StrEnum):
@@ -46,8 +47,9 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         Permission.CONFIRM_TEST,
         Permission.CANCEL,
         Permission.EDIT_CUSTOMER,
+        Permission.SHARE_VIEW,
     },
-    Role.FINANCE: _STAFF | {Permission.VIEW_REVENUE, Permission.REFUND},
+    Role.FINANCE: _STAFF | {Permission.VIEW_REVENUE, Permission.REFUND, Permission.SHARE_VIEW},
     Role.ADMIN: frozenset(Permission),
 }
 

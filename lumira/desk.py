@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from lumira.errors import SettingsError
 from lumira.health import Health
 from lumira.intents import Intents
+from lumira.order_list import OrderList
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.settings import Settings, load_settings
-from lumira.storage import ApiTokens, AuditLog, Events, Orders, Reconciliations, RevenueRows, Store
+from lumira.storage import (
+    ApiTokens,
+    AuditLog,
+    Events,
+    OrderRows,
+    Orders,
+    Reconciliations,
+    RevenueRows,
+    SavedViews,
+    Store,
+)
 from lumira.stripe_gateway import StripeGateway, verified_event
 from lumira.tokens import Tokens
+from lumira.views import Views
 from lumira.webhooks import Webhooks
 
 
@@ -28,6 +40,8 @@ class Desk:
     events: Events
     audit: AuditLog
     intents: Intents
+    order_list: OrderList
+    views: Views
     webhooks: Webhooks
     revenue: Revenue
     tokens: Tokens
@@ -46,6 +60,7 @@ class Desk:
         orders, events, audit = Orders(store.database), Events(store.database), AuditLog(store.database)
         key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
         gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
+        intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         return cls(
             settings=settings,
             gateway=gateway,
@@ -53,7 +68,9 @@ class Desk:
             orders=orders,
             events=events,
             audit=audit,
-            intents=Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/"),
+            intents=intents,
+            order_list=OrderList(OrderRows(store.database, settings.business_timezone), intents),
+            views=Views(SavedViews(store.database), audit),
             webhooks=Webhooks(
                 events,
                 orders,

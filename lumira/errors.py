@@ -12,6 +12,8 @@
     │   ├── InvalidMetadata              INVALID_METADATA
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
     │   ├── InvalidTokenName             INVALID_TOKEN_NAME
+    │   ├── InvalidFilter                INVALID_FILTER
+    │   ├── InvalidViewName              INVALID_VIEW_NAME
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
     │   └── InvalidEvent                 INVALID_EVENT (webhook)
     ├── Unauthorized                401  UNAUTHORIZED
@@ -141,6 +143,20 @@ class InvalidTokenName(InvalidRequest):
 
     code = "INVALID_TOKEN_NAME"
     error = "Invalid token name"
+
+
+class InvalidFilter(InvalidRequest):
+    """A filter of the orders that means nothing; `extra` holds its name as `filter`."""
+
+    code = "INVALID_FILTER"
+    error = "Invalid filter"
+
+
+class InvalidViewName(InvalidRequest):
+    """The name given to a saved view can't be one."""
+
+    code = "INVALID_VIEW_NAME"
+    error = "Invalid view name"
 
 
 class InvalidSignature(InvalidRequest):

@@ -114,6 +114,20 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     )
 
 
+def agree(status: OrderStatus, stripe_status: str | None) -> bool:
+    """Whether our status is what Stripe's means; True while Stripe said nothing."""
+    if stripe_status is None:
+        return True
+    if stripe_status == "requires_payment_method":
+        # Before the first attempt and after a decline Stripe says the same.
+        return status in {OrderStatus.PENDING, OrderStatus.FAILED}
+    if stripe_status == REFUSED:
+        return status is OrderStatus.FAILED
+    if stripe_status == NEVER_REACHED:
+        return status is OrderStatus.CANCELLED
+    return status is status_of({"status": stripe_status})
+
+
 class TimelineEntry(Document):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
@@ -136,6 +150,7 @@ class Order(Document):
     """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
 
     `revision` counts the changes to refunds and disputes: a change is written only onto the one it read.
+    `payment_link_at` is when staff replaced the order's payment link by a new one.
     """
 
     id: Annotated[str, BeforeValidator(str)] = Field(alias="_id")
@@ -166,6 +181,7 @@ class Order(Document):
     attempt_id: Text = None
     source: Text = None
     created_by: Text = None
+    payment_link_at: datetime | None = None
     timeline: list[TimelineEntry] = Field(default_factory=list)
 
     @property
@@ -192,16 +208,7 @@ class Order(Document):
     @property
     def agrees_with_stripe(self) -> bool:
         """Whether our status is what Stripe's means, as last heard; True while Stripe said nothing."""
-        if self.stripe_status is None:
-            return True
-        if self.stripe_status == "requires_payment_method":
-            # Before the first attempt and after a decline Stripe says the same.
-            return self.status in {OrderStatus.PENDING, OrderStatus.FAILED}
-        if self.stripe_status == REFUSED:
-            return self.status is OrderStatus.FAILED
-        if self.stripe_status == NEVER_REACHED:
-            return self.status is OrderStatus.CANCELLED
-        return self.status is status_of({"status": self.stripe_status})
+        return agree(self.status, self.stripe_status)
 
     @property
     def net(self) -> int:

@@ -9,9 +9,21 @@ from __future__ import annotations
 from lumira.storage.audit import AuditLog
 from lumira.storage.database import Store
 from lumira.storage.events import Events
+from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
 from lumira.storage.tokens import ApiTokens
+from lumira.storage.views import SavedViews
 
-__all__ = ["ApiTokens", "AuditLog", "Events", "Orders", "Reconciliations", "RevenueRows", "Store"]
+__all__ = [
+    "ApiTokens",
+    "AuditLog",
+    "Events",
+    "OrderRows",
+    "Orders",
+    "Reconciliations",
+    "RevenueRows",
+    "SavedViews",
+    "Store",
+]

@@ -24,10 +24,13 @@ from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merg
 from lumira.storage.conditions import Expression, is_missing, is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
+from lumira.storage.order_rows import KnownAmounts, listing_document
 from lumira.storage.paging import MILLISECOND, newest_page
 
 # A timeline is for the page of one order; a list leaves it in the store.
 WITHOUT_TIMELINE: Final = {"timeline": 0}
+# A write that changes what an order is found by takes the listing away; whoever lists orders writes it anew.
+UNLISTED: Final = {"listing": ""}
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 DUPLICATE_KEY: Final = 11000
 
@@ -37,6 +40,7 @@ class Orders:
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[ORDERS]
+        self._amounts = KnownAmounts(database)
 
     @staticmethod
     def new_id() -> str:
@@ -45,6 +49,7 @@ class Orders:
 
     def insert(self, order: Order) -> bool:
         """Stores a new order; False when its attemptId or paymentIntentId is already taken."""
+        self._amounts.add({order.amount})
         with store_errors():
             try:
                 self._collection.insert_one(to_document(order))
@@ -55,6 +60,7 @@ class Orders:
     def insert_many(self, orders: Iterable[Order]) -> int:
         """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""
         documents = [to_document(order) for order in orders]
+        self._amounts.add({document["amount"] for document in documents})
         with store_errors():
             try:
                 return len(self._collection.insert_many(documents, ordered=False).inserted_ids)
@@ -123,7 +129,8 @@ class Orders:
                     "updatedAt": at,
                 }
                 result = self._collection.update_one(
-                    {"_id": ObjectId(order_id)}, only_if(is_missing("paymentIntentId"), {"$set": tied})
+                    {"_id": ObjectId(order_id)},
+                    only_if(is_missing("paymentIntentId"), {"$set": tied, "$unset": UNLISTED}),
                 )
             except DuplicateKeyError:
                 return False
@@ -224,6 +231,7 @@ class Orders:
 
     def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
         update["$set"]["updatedAt"] = datetime.now(UTC)
+        update["$unset"] = update.get("$unset", {}) | UNLISTED
         update["$inc"] = {"revision": 1}
         if entries:
             update |= append_to_timeline(*entries)
@@ -247,10 +255,12 @@ class Orders:
             # A field of null can't be written through a path.
             nothing = is_value("metadata", None)
             self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
-            self._collection.update_one(by_id, {"$set": fields, **append_to_timeline(entry)})
+            edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
+            self._collection.update_one(by_id, edited)
 
     def correct_amount(self, order: Order, amount: int, currency: str, entry: TimelineEntry) -> bool:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
+        self._amounts.add({amount})
         with store_errors():
             same = {"$and": [is_value("amount", order.amount), is_value("currency", order.currency)]}
             corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
@@ -259,6 +269,12 @@ class Orders:
                 only_if(same, {"$set": corrected, **append_to_timeline(entry)}),
             )
         return result.modified_count == 1
+
+    def renew_payment_link(self, order: Order, entry: TimelineEntry) -> None:
+        """Notes that the order's payment link is a new one from the entry's instant on."""
+        renewed = {"$set": {"paymentLinkAt": entry.at}, **append_to_timeline(entry)}
+        with store_errors():
+            self._collection.update_one({"_id": ObjectId(order.id)}, renewed)
 
     def append(self, order: Order, entry: TimelineEntry) -> None:
         """Adds one entry to the order's timeline."""
@@ -355,9 +371,13 @@ def append_to_timeline(*entries: TimelineEntry) -> Document:
 
 
 def to_document(order: Order) -> Document:
-    """The stored form of an order. A field without a value is absent, as the sparse indexes need."""
+    """The stored form of an order. A field without a value is absent, as the sparse indexes need.
+
+    An order that still waits for its PaymentIntent is listed when it has one.
+    """
     document = order.model_dump(by_alias=True, exclude_none=True)
-    return document | {"_id": ObjectId(order.id), "status": str(order.status)}
+    document |= {"_id": ObjectId(order.id), "status": str(order.status)}
+    return document | {"listing": listing_document(order)} if order.payment_intent_id else document
 
 
 def from_document(document: Mapping[str, Any]) -> Order:

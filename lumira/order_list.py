@@ -1,0 +1,88 @@
+"""The list of orders: pages of what a filter selects, how many there are, and many refreshed at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Final
+
+from lumira.access import Actor, Permission, require
+from lumira.errors import LumiraError, StripeRateLimited
+from lumira.order_filter import OrderFilter
+from lumira.orders import Order, Page
+
+if TYPE_CHECKING:
+    from lumira.intents import Intents
+    from lumira.storage import OrderRows
+
+# Counting stops here: beyond, the list says "more than".
+COUNTED: Final = 1_000
+# What a reader of the list waits for at most, when other programs have written orders; the rest is listed
+# in the background.
+_LISTED_AT_ONCE: Final = 200
+# Stripe allows 25 requests a second in test mode and each takes about 0.3 seconds: this leaves room for
+# customers. https://docs.stripe.com/rate-limits
+_AT_ONCE: Final = 4
+_PAUSES: Final = (0.5, 1.0, 2.0)
+
+
+class OrderList:
+    """Lists orders for people. `rows` and `intents` are handed in.
+
+    Every method raises Forbidden when the actor's role does not allow it, and StoreUnavailable.
+    """
+
+    def __init__(self, rows: OrderRows, intents: Intents) -> None:
+        self._rows = rows
+        self._intents = intents
+
+    def page(self, wanted: OrderFilter, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
+        """At most `size` of the orders selected; `cursor` is the `next_cursor` of the page before."""
+        require(actor, Permission.BROWSE)
+        self._rows.list_orders(_LISTED_AT_ONCE)
+        return self._rows.page(wanted, size, cursor)
+
+    def every(self, wanted: OrderFilter, *, actor: Actor) -> Iterator[Order]:
+        """All orders selected, in order, however many: they are read as they are asked for."""
+        require(actor, Permission.BROWSE)
+        self.list_all()
+        return self._rows.every(wanted)
+
+    def count(self, wanted: OrderFilter, *, actor: Actor) -> int:
+        """How many orders are selected; one more than COUNTED means more than that."""
+        require(actor, Permission.BROWSE)
+        return self._rows.count(wanted, COUNTED + 1)
+
+    def list_all(self) -> None:
+        """Makes every order that other programs wrote or changed one that filters find."""
+        while not self._rows.list_orders():
+            pass
+
+    def refresh(self, order_ids: Sequence[str], *, actor: Actor) -> Iterator[tuple[str, Order | LumiraError]]:
+        """Asks Stripe how these orders stand now, several at once.
+
+        Yields each id with the order as it is afterwards, or with the error that left it as it was, as the
+        answers come. Where Stripe asks to slow down, an order is tried again after a pause.
+        """
+        require(actor, Permission.REFRESH)
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
+        try:
+            asked = {pool.submit(self._refreshed, order_id, actor): order_id for order_id in order_ids}
+            for answer in as_completed(asked):
+                yield asked[answer], answer.result()
+        finally:
+            # A reader who leaves the page stops what has not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _refreshed(self, order_id: str, actor: Actor) -> Order | LumiraError:
+        for pause in (*_PAUSES, None):
+            try:
+                return self._intents.refresh(order_id, actor=actor)
+            except StripeRateLimited as error:
+                if pause is None:
+                    return error
+                time.sleep(pause)
+            except LumiraError as error:
+                return error
+        raise AssertionError("the last pause is None")

@@ -1,0 +1,77 @@
+"""Saved views: named filters of the orders, for everyone or for the person who saved them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
+from lumira.errors import InvalidViewName
+from lumira.order_filter import filter_query, fold, parse_filter
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, SavedViews
+
+NAME_LENGTH: Final = 60
+
+
+@dataclass(frozen=True)
+class View:
+    """A named filter: `query` as `filter_query` writes it; `owner` is the name of its person, "" for all."""
+
+    name: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+
+    @property
+    def id(self) -> str:
+        """One view of a name for one owner, without regard to case and accents."""
+        return f"{self.owner}:{fold(self.name)}"
+
+
+class Views:
+    """Saves and lists views. Every method raises StoreUnavailable, and Forbidden where the role says no."""
+
+    def __init__(self, saved: SavedViews, audit: AuditLog) -> None:
+        self._saved = saved
+        self._audit = audit
+
+    def all(self, *, actor: Actor) -> list[View]:
+        """The views for everyone, then the actor's own, each by name."""
+        require(actor, Permission.BROWSE)
+        return sorted(self._saved.of(["", actor.name]), key=lambda view: (view.owner != "", fold(view.name)))
+
+    def save(self, name: str, query: Mapping[str, str], *, shared: bool, actor: Actor) -> View:
+        """Saves the filter under this name, in place of one of the same name.
+
+        Raises InvalidViewName for a name that is empty or longer than 60 characters, and InvalidFilter.
+        """
+        require(actor, Permission.SHARE_VIEW if shared else Permission.BROWSE)
+        name = " ".join(name.split())
+        if not name or len(name) > NAME_LENGTH:
+            raise InvalidViewName(f"Give the view a name of 1 to {NAME_LENGTH} characters.")
+        view = View(name, filter_query(parse_filter(query)), "" if shared else actor.name)
+        self._saved.save(view)
+        self._record(actor, "save_view", view)
+        return view
+
+    def delete(self, view: View, *, actor: Actor) -> None:
+        """Deletes a view; one of somebody else's is left alone."""
+        require(actor, Permission.BROWSE if view.owner == actor.name else Permission.SHARE_VIEW)
+        if view.owner in {"", actor.name} and self._saved.delete(view):
+            self._record(actor, "delete_view", view)
+
+    def _record(self, actor: Actor, action: str, view: View) -> None:
+        self._audit.record(
+            AuditEntry(
+                at=datetime.now(UTC),
+                actor=actor.name,
+                role=str(actor.role),
+                action=action,
+                after={"query": dict(view.query), "owner": view.owner},
+                note=view.name,
+            )
+        )

@@ -1,0 +1,163 @@
+"""Files for spreadsheets: what stands in them, that nothing in them runs, and what of it is in memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tracemalloc
+import zipfile
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lumira.access import Actor, Role
+from lumira.errors import Forbidden
+from lumira.export import Column, FileFormat, csv_chunks, order_columns, write
+from lumira.order_filter import OrderFilter, parse_filter
+from lumira.orders import Order
+from tests.test_storage import make_order
+
+PARIS = ZoneInfo("Europe/Paris")
+DANGEROUS = ["=1+1", "+33612", "-2", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://x";"y")', "＝1"]
+TEXTS = [Column("title", lambda row: row)]
+
+
+def read_csv(content: bytes, delimiter: str) -> list[list[str]]:
+    text = content.decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def written(kind: FileFormat, columns, rows, language="fr") -> bytes:
+    file = io.BytesIO()
+    write(file, kind, columns, rows, language=language, zone=PARIS)
+    return file.getvalue()
+
+
+def read_xlsx(content: bytes) -> list[list[tuple[str, str]]]:
+    """Each cell of the first sheet as (type, value)."""
+    space = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheet = ET.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    rows = []
+    for row in sheet.iterfind(".//x:row", space):
+        cells = []
+        for cell in row.iterfind("x:c", space):
+            assert cell.find("x:f", space) is None
+            value = "".join(cell.itertext())
+            cells.append(
+                (cell.get("t", "n"), re.sub("_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), value))
+            )
+        rows.append(cells)
+    return rows
+
+
+@pytest.mark.parametrize("text", DANGEROUS)
+def test_no_text_runs_as_a_formula(text):
+    [_, [cell]] = read_csv(written(FileFormat.CSV, TEXTS, [text]), ";")
+    assert cell == f"'{text}"
+    [_, [(kind, value)]] = read_xlsx(written(FileFormat.XLSX, TEXTS, [text]))
+    assert kind == "inlineStr"
+    assert value == text
+
+
+@pytest.mark.parametrize("text", ["Zoé 🌙", 'a;b,"c"', "two\nlines", "l’été", "\ud83d"])
+def test_any_text_survives(text):
+    readable = text.encode(errors="replace").decode()
+    for kind, read in (
+        (FileFormat.CSV, lambda c: read_csv(c, ";")[1][0]),
+        (FileFormat.XLSX, lambda c: read_xlsx(c)[1][0][1]),
+    ):
+        assert read(written(kind, TEXTS, [text])) == readable
+
+
+def test_numbers_are_numbers_and_instants_are_the_readers():
+    values = [
+        Column("a", lambda _: Decimal("47.00")),
+        Column("b", lambda _: Decimal("500")),
+        Column("c", lambda _: 3),
+        Column("d", lambda _: datetime(2026, 7, 1, 22, 30, tzinfo=UTC)),
+        Column("e", lambda _: date(2026, 7, 2)),
+        Column("f", lambda _: None),
+    ]
+    french = read_csv(written(FileFormat.CSV, values, [1]), ";")[1]
+    assert french == ["47,00", "500", "3", "2026-07-02 00:30:00", "2026-07-02", ""]
+    english = read_csv(written(FileFormat.CSV, values, [1], "en"), ",")[1]
+    assert english[:2] == ["47.00", "500"]
+    cells = read_xlsx(written(FileFormat.XLSX, values, [1]))[1]
+    assert [kind for kind, _ in cells] == ["n"] * 5
+    assert [float(value) for _, value in cells][:3] == [47, 500, 3]
+
+
+def test_a_file_without_rows_has_its_head():
+    assert read_csv(written(FileFormat.CSV, TEXTS, []), ";") == [["title"]]
+    assert read_xlsx(written(FileFormat.XLSX, TEXTS, [])) == [[("inlineStr", "title")]]
+
+
+def test_rows_are_not_kept_in_memory():
+    rows = (f"row {number} " + "x" * 1000 for number in range(20_000))
+    tracemalloc.start()
+    for _ in csv_chunks(TEXTS, rows, language="fr", zone=PARIS):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "failed"}, {"q": "zoe", "sort": "amount"}])
+def test_an_export_is_what_the_filter_selects(desk, admin, query):
+    desk.orders.insert_many(
+        [
+            make_order(
+                customer_name=["Zoé", "=Léa"][number % 2],
+                status=["failed", "pending"][number % 3 == 0],
+                amount=number,
+                payment_intent_id=f"pi_{number}",
+            )
+            for number in range(30)
+        ]
+    )
+    wanted = parse_filter(query)
+    page = desk.order_list.page(wanted, 100, actor=admin).orders
+    columns = order_columns("fr", PARIS)
+    rows = read_csv(written(FileFormat.CSV, columns, desk.order_list.every(wanted, actor=admin)), ";")
+    assert [row[-1] for row in rows[1:]] == [order.id for order in page]
+    assert len({len(row) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_an_order_of_the_former_program_can_be_exported(desk, documents, admin, language):
+    at = datetime(2025, 3, 1, 10, tzinfo=UTC)
+    documents.productorders.insert_one(
+        {
+            "productId": "gift",
+            "amount": 500,
+            "currency": "jpy",
+            "status": "completed",
+            "createdAt": at,
+            "updatedAt": at,
+        }
+    )
+    [order] = desk.order_list.every(OrderFilter(), actor=admin)
+    told = [column.cell(order) for column in order_columns(language, PARIS)]
+    assert Decimal("500") in told
+    assert isinstance(order, Order)
+
+
+def test_listing_and_refreshing_need_their_permissions(desk, monkeypatch):
+    from lumira import access
+
+    monkeypatch.setitem(access.PERMISSIONS, Role.STAFF, frozenset())
+    nobody = Actor("max", Role.STAFF)
+    for asked in (
+        lambda: desk.order_list.page(OrderFilter(), 10, actor=nobody),
+        lambda: desk.order_list.every(OrderFilter(), actor=nobody),
+        lambda: desk.order_list.count(OrderFilter(), actor=nobody),
+        lambda: list(desk.order_list.refresh(["x"], actor=nobody)),
+        lambda: desk.views.all(actor=nobody),
+    ):
+        with pytest.raises(Forbidden):
+            asked()

@@ -1,0 +1,418 @@
+"""Every list a filter asks of the store, held against plain Python over the same orders."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lumira.order_filter import (
+    LEVELS,
+    SOURCES,
+    STRIPE_STATUSES,
+    DateField,
+    OrderFilter,
+    Sort,
+    filter_query,
+    parse_filter,
+)
+from lumira.orders import Order, OrderStatus
+from lumira.refunds import Dispute, Refund
+from lumira.storage import OrderRows
+from lumira.storage.order_rows import KnownAmounts
+from lumira.storage.orders import Orders, to_document
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime.now(UTC).replace(microsecond=0)
+TODAY = NOW.astimezone(PARIS).date()
+thorough = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+# The oracle: what a filter means, said once more in another way.
+
+
+def plain(text: str | None) -> str:
+    folded = unicodedata.normalize("NFKD", (text or "").lower())
+    return "".join(c for c in folded if not unicodedata.combining(c))
+
+
+def pieces(text: str) -> list[str]:
+    return "".join(c if c.isalnum() else " " for c in text).split()
+
+
+def day_of(instant: datetime):
+    return instant.astimezone(PARIS).date()
+
+
+def is_found(order: Order, search: str) -> bool:
+    email = plain(order.customer_email)
+    ids = [plain(order.id), plain(order.payment_intent_id)]
+    words = [*pieces(plain(order.name)), *pieces(email.split("@")[0]), email, *ids]
+    wanted = []
+    for typed in plain(search).split():
+        whole = "@" in typed.strip("@") or typed.startswith(("pi_", "free_"))
+        wanted += [typed] if whole else pieces(typed)
+    return all(any(word.startswith(one) for word in words) for one in wanted)
+
+
+def in_period(order: Order, wanted: OrderFilter) -> bool:
+    def inside(instant: datetime) -> bool:
+        return (not wanted.first or wanted.first <= day_of(instant)) and (
+            not wanted.last or day_of(instant) <= wanted.last
+        )
+
+    if wanted.dated is DateField.CREATED:
+        return inside(order.created_at)
+    if wanted.dated is DateField.COMPLETED:
+        return order.completed_at is not None and inside(order.completed_at)
+    counting = [refund for refund in order.refunds if refund.status not in {"failed", "canceled"}]
+    return any(inside(refund.created_at) for refund in counting)
+
+
+def said_by_stripe(order: Order) -> str:
+    if (order.payment_intent_id or "").startswith("free_"):
+        return "none"
+    return order.stripe_status or "unknown"
+
+
+def selects(wanted: OrderFilter, order: Order) -> bool:
+    return (
+        in_period(order, wanted)
+        and (not wanted.levels or str(order.level or "unknown") in wanted.levels)
+        and (not wanted.statuses or order.status in wanted.statuses)
+        and (not wanted.stripe_statuses or said_by_stripe(order) in wanted.stripe_statuses)
+        and (not wanted.differs or not order.agrees_with_stripe)
+        and (wanted.minimum is None or order.amount >= wanted.minimum)
+        and (wanted.maximum is None or order.amount <= wanted.maximum)
+        and (wanted.refunded is None or (order.amount_refunded > 0) is wanted.refunded)
+        and (wanted.disputed is None or bool(order.disputes) is wanted.disputed)
+        and (not wanted.sources or (order.source or "former") in wanted.sources)
+        and is_found(order, wanted.search)
+    )
+
+
+def sorting(order: Order, wanted: OrderFilter):
+    if wanted.sort in {Sort.HIGHEST, Sort.LOWEST}:
+        return (order.amount, order.created_at, order.id)
+    dates = {
+        DateField.CREATED: order.created_at,
+        DateField.COMPLETED: order.completed_at,
+        DateField.REFUNDED: order.last_refund_at,
+    }
+    return (dates[wanted.dated], order.id)
+
+
+def expected(wanted: OrderFilter, orders: list[Order]) -> list[str]:
+    down = wanted.sort in {Sort.NEWEST, Sort.HIGHEST}
+    chosen = sorted(
+        (order for order in orders if selects(wanted, order)),
+        key=lambda order: sorting(order, wanted),
+        reverse=down,
+    )
+    return [order.id for order in chosen]
+
+
+def walk(rows: OrderRows, wanted: OrderFilter, size: int) -> list[str]:
+    found, cursor = [], None
+    while True:
+        page = rows.page(wanted, size, cursor)
+        found += [order.id for order in page.orders]
+        if page.next_cursor is None:
+            return found
+        assert len(page.orders) == size
+        cursor = page.next_cursor
+
+
+# Orders that meet each other, the edges of every window and of days.
+
+MIDNIGHT = datetime.combine(TODAY, datetime.min.time(), PARIS).astimezone(UTC)
+instants = st.one_of(
+    st.sampled_from(
+        [
+            NOW,
+            NOW - timedelta(hours=1),
+            NOW + timedelta(days=3),
+            MIDNIGHT,
+            MIDNIGHT - timedelta(milliseconds=1),
+            MIDNIGHT - timedelta(days=1),
+            MIDNIGHT - timedelta(days=400),
+        ]
+    ),
+    st.integers(0, 800 * 86_400).map(lambda back: NOW - timedelta(seconds=back)),
+)
+names = st.sampled_from(
+    [
+        None,
+        "Camille Laurent",
+        "Éloïse Lefèvre",
+        "Jean-Paul d’Aubigné",
+        "Zoé $where",
+        "Lœuvre Anne",
+        "a.b (c)",
+        "😀 Léa",
+    ]
+)
+addresses = st.sampled_from(
+    [
+        None,
+        "camille.laurent.7@example.com",
+        "eloise@example.org",
+        "zoe+tag@example.net",
+        "deadbeef01@example.com",
+    ]
+)
+searches = st.sampled_from(
+    [
+        *(
+            "",
+            "cam",
+            "CAMILLE",
+            "laurent camille",
+            "lau eloise",
+            "eloïse",
+            "d'aub",
+            "jean-paul",
+            "l",
+            "$where",
+        ),
+        *(".*", "camille.laurent.7@", "camille.laurent.7@example.com", "zoe+tag@example.net", "zoe tag"),
+        *("pi_000000000000a", "pi_", "free_", "PI_0000", "deadbeef", "deadbeef01", "loeuv", "7", "nobody"),
+    ]
+)
+prices = st.sampled_from([0, 4700, 4700, 6700, 9900, 500_000])
+
+
+@st.composite
+def orders(draw) -> Order:
+    created = draw(instants)
+    status = draw(st.sampled_from(list(OrderStatus)))
+    amount = draw(prices)
+    refunds = [
+        Refund(id=f"re_{n}", amount=100, status=state, created_at=at)
+        for n, (state, at) in enumerate(
+            draw(st.lists(st.tuples(st.sampled_from(["succeeded", "failed"]), instants), max_size=2))
+        )
+    ]
+    counting = [refund for refund in refunds if refund.status == "succeeded"]
+    number = draw(st.integers(0, 2**40))
+    return Order(
+        id=draw(st.sampled_from([f"6b03a25a{number:016x}", f"deadbeef{number:016x}", f"{number:024x}"])),
+        product_id=draw(st.sampled_from(["initie", "mystique", "Alchimique", "3", "intégrale", "gift"])),
+        customer_email=draw(addresses),
+        customer_name=draw(names),
+        amount=amount,
+        currency="eur",
+        status=status,
+        payment_intent_id=draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None])),
+        created_at=created,
+        updated_at=created,
+        completed_at=draw(instants) if status is OrderStatus.COMPLETED else None,
+        stripe_status=draw(
+            st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
+        ),
+        source=draw(st.sampled_from([None, "desk", "api", "stripe"])),
+        amount_refunded=sum(refund.amount for refund in counting),
+        refunds=refunds,
+        last_refund_at=max((refund.created_at for refund in counting), default=None),
+        disputes=[Dispute(id="dp_1", amount=amount, status="lost", created_at=created)]
+        if draw(st.integers(0, 5)) == 0
+        else [],
+    )
+
+
+def some(options) -> st.SearchStrategy:
+    return st.one_of(st.just(frozenset()), st.frozensets(st.sampled_from(list(options)), max_size=2))
+
+
+days = st.one_of(
+    st.none(), st.sampled_from([0, 1, 2, 30, 400, 799]).map(lambda back: TODAY - timedelta(days=back))
+)
+maybe = st.sampled_from([None, None, None, True, False])
+
+
+@st.composite
+def filters(draw) -> OrderFilter:
+    first, last = sorted([draw(days) or TODAY - timedelta(days=900), draw(days) or TODAY + timedelta(days=9)])
+    bounded = draw(st.booleans())
+    minimum, maximum = draw(st.sampled_from([(None, None), (4700, 4700), (4701, None), (None, 0), (0, 9900)]))
+    return OrderFilter(
+        dated=draw(st.sampled_from(list(DateField))),
+        first=first if bounded else None,
+        last=last if bounded else None,
+        levels=draw(some(LEVELS)),
+        statuses=draw(some(OrderStatus)),
+        stripe_statuses=draw(some(STRIPE_STATUSES)),
+        differs=draw(st.sampled_from([False, False, False, True])),
+        minimum=minimum,
+        maximum=maximum,
+        refunded=draw(maybe),
+        disputed=draw(maybe),
+        sources=draw(some(SOURCES)),
+        search=draw(searches) if draw(st.booleans()) else "",
+        sort=draw(st.sampled_from(list(Sort))),
+    )
+
+
+def stored(desk, made: list[Order], listed: list[bool]) -> list[Order]:
+    """Puts orders into the store, those of `listed` as we write them, the others as other programs do."""
+    collection = desk.store.database.productorders
+    collection.delete_many({})
+    unique = list(
+        {order.payment_intent_id or order.id: order for order in {o.id: o for o in made}.values()}.values()
+    )
+    documents = [to_document(order) for order in unique]
+    KnownAmounts(desk.store.database).add({order.amount for order in unique})
+    for document, ours in zip(documents, listed, strict=False):
+        if not ours:
+            document.pop("listing", None)
+    if documents:
+        collection.insert_many(documents)
+    return unique
+
+
+@thorough
+@given(
+    st.lists(orders(), max_size=25),
+    st.lists(st.booleans(), min_size=25, max_size=25),
+    st.lists(filters(), min_size=1, max_size=6),
+    st.integers(1, 5),
+)
+def test_a_filter_selects_what_it_says(desk, made, listed, wanted, size):
+    rows = OrderRows(desk.store.database, PARIS)
+    known = stored(desk, made, listed)
+    assert rows.list_orders()
+    for one in [*wanted, OrderFilter(sort=wanted[0].sort)]:
+        should = expected(one, known)
+        assert walk(rows, one, size) == should
+        assert rows.count(one, 10) == min(len(should), 10)
+        assert [order.id for order in rows.every(one)] == should
+
+
+@thorough
+@given(filters())
+def test_a_filter_is_the_same_after_its_way_through_a_link(wanted):
+    assert parse_filter(filter_query(wanted)) == wanted
+
+
+def test_a_cursor_that_is_none_shows_the_first_page(desk):
+    order = Order(
+        id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW
+    )
+    desk.orders.insert(order)
+    rows = OrderRows(desk.store.database, PARIS)
+    for cursor in ("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{'0' * 24}", "🌙"):
+        for sort in Sort:
+            page = rows.page(OrderFilter(sort=sort), 10, cursor)
+            assert [found.id for found in page.orders] == [order.id]
+
+
+def test_orders_of_the_same_instant_are_kept_apart(desk):
+    made = [
+        Order(id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW)
+        for _ in range(25)
+    ]
+    desk.orders.insert_many(made)
+    rows = OrderRows(desk.store.database, PARIS)
+    for sort in Sort:
+        ids = sorted((order.id for order in made), reverse=sort in {Sort.NEWEST, Sort.HIGHEST})
+        assert walk(rows, OrderFilter(sort=sort), 10) == ids
+
+
+def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, support):
+    created = desk.intents.create(
+        {"productId": "mystique", "customerName": "Anaïs Petit", "customerEmail": "a@b.fr"},
+        actor=support,
+        source="desk",
+    )
+    rows = OrderRows(desk.store.database, PARIS)
+
+    def found(search: str) -> int:
+        rows.list_orders()
+        return rows.count(OrderFilter(search=search), 10)
+
+    assert found("anais") == found(created.order_id) == 1
+    desk.intents.edit_customer(
+        created.order_id, {"email": "zoe@b.fr", "firstName": "Zoé", "lastName": "Petit"}, actor=support
+    )
+    assert (found("anais"), found("zoe"), found("petit")) == (0, 1, 1)
+    # Another program edits the customer: the next look sees it by updatedAt.
+    documents.productorders.update_one(
+        {}, {"$set": {"customerName": "Inès Roux", "updatedAt": datetime.now(UTC)}}
+    )
+    fresh = OrderRows(desk.store.database, PARIS)
+    fresh.list_orders()
+    assert fresh.count(OrderFilter(search="ines roux"), 10) == 1
+    assert fresh.count(OrderFilter(search="petit"), 10) == 0
+
+
+def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="desk")
+    desk.intents.confirm(created.order_id, "pm_card_visa", actor=admin)
+    desk.intents.refund(created.order_id, 1000, actor=admin)
+    order = desk.intents.find(created.order_id, actor=admin)
+    desk.orders.add_dispute(
+        order, Dispute(id="dp_1", amount=4700, status="needs_response", created_at=NOW), by="stripe"
+    )
+    rows = OrderRows(desk.store.database, PARIS)
+    rows.list_orders()
+    assert rows.count(OrderFilter(refunded=True), 10) == 1
+    assert rows.count(OrderFilter(disputed=True), 10) == 1
+    assert rows.count(OrderFilter(refunded=False), 10) == 0
+
+
+def test_every_plan_is_served_by_an_index(desk):
+    """The first stage of every plan is an equality and a range that some index begins with."""
+    made = [
+        Order(
+            id=str(ObjectId()),
+            product_id="mystique",
+            customer_name="Camille Laurent",
+            amount=4700,
+            status="failed",
+            payment_intent_id=f"pi_{number:024x}",
+            stripe_status="requires_payment_method",
+            created_at=NOW - timedelta(minutes=number),
+            updated_at=NOW,
+        )
+        for number in range(300)
+    ]
+    desk.orders.insert_many(made)
+    database = desk.store.database
+    rows = OrderRows(database, PARIS)
+    asked = []
+
+    class Watched:
+        def aggregate(self, pipeline):
+            asked.append(pipeline)
+            return database.productorders.aggregate(pipeline)
+
+        def find_one(self, *query):
+            return database.productorders.find_one(*query)
+
+    rows._collection = Watched()
+    for wanted in (
+        OrderFilter(),
+        OrderFilter(search="camille"),
+        OrderFilter(search=made[0].id),
+        OrderFilter(disputed=True),
+        OrderFilter(differs=True),
+        OrderFilter(statuses=frozenset({OrderStatus.FAILED})),
+        OrderFilter(stripe_statuses=frozenset({"requires_payment_method"})),
+        OrderFilter(levels=frozenset({"mystique"})),
+        OrderFilter(sources=frozenset({"former"})),
+        OrderFilter(minimum=4700, maximum=4700),
+        OrderFilter(sort=Sort.HIGHEST),
+        OrderFilter(dated=DateField.COMPLETED),
+        OrderFilter(dated=DateField.REFUNDED),
+    ):
+        rows.page(wanted, 50)
+    indexes = [[name for name, _ in index["key"].items()] for index in database.productorders.list_indexes()]
+    for pipeline in asked:
+        fields = list(pipeline[0]["$match"])
+        assert any(set(index[: len(fields)]) == set(fields) for index in indexes), fields
