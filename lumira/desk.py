@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import dataclass
 
+from lumira.checkout import Checkout
 from lumira.errors import SettingsError
 from lumira.health import Health
 from lumira.intents import Intents
 from lumira.order_list import OrderList
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
+from lumira.secret_key import secret_key
 from lumira.settings import Settings, load_settings
 from lumira.storage import (
     ApiTokens,
@@ -40,6 +43,7 @@ class Desk:
     events: Events
     audit: AuditLog
     intents: Intents
+    checkout: Checkout
     order_list: OrderList
     views: Views
     webhooks: Webhooks
@@ -69,6 +73,13 @@ class Desk:
             events=events,
             audit=audit,
             intents=intents,
+            checkout=Checkout(
+                orders,
+                gateway,
+                audit,
+                key=functools.cache(lambda: secret_key(settings)),
+                publishable_key=settings.stripe_publishable_key,
+            ),
             order_list=OrderList(OrderRows(store.database, settings.business_timezone), intents),
             views=Views(SavedViews(store.database), audit),
             webhooks=Webhooks(

@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from lumira import desk as desks
 from lumira.access import Actor, Role
 from lumira.api.application import application, nothing_here
+from lumira.api.checkout import checkout_application
 from lumira.desk import Desk
 from lumira.embedded import STORE_FILE, attached, running
 from lumira.errors import LumiraError, SettingsError, StoreUnavailable
@@ -55,12 +56,13 @@ LUMIRA: Final = Actor("lumira", Role.ADMIN)
 
 
 def routes() -> list[BaseRoute]:
-    """The API; everything else is Streamlit's, which answers any unknown path with its page."""
-    api = application()
-    mount = Mount("/api", app=api)
-    # Starlette's pattern ends at a line break, and what it lets by would be answered with Streamlit's page.
-    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-    return [mount, Route("/api", endpoint=api)]
+    """API and the customer's page; all other paths are Streamlit's, which answers even unknown ones."""
+    api, checkout = application(), checkout_application()
+    mounts = [Mount("/api", app=api), Mount("/checkout", app=checkout)]
+    for mount in mounts:
+        # Starlette's pattern ends at a line break, and what it lets by would get Streamlit's page.
+        mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [*mounts, Route("/api", endpoint=api), Route("/checkout", endpoint=checkout)]
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", validation_alias="LUMIRA_HOST")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8501, validation_alias="LUMIRA_PORT")
     api_token: SecretStr | None = Field(default=None, validation_alias="LUMIRA_API_TOKEN")
+    secret_key: SecretStr | None = Field(default=None, validation_alias="LUMIRA_SECRET_KEY")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), validation_alias="LUMIRA_CORS_ORIGINS"
     )

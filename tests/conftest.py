@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
@@ -52,6 +53,24 @@ def sandbox_url() -> Iterator[str]:
     """The address of a sandbox without a webhook endpoint, for the test session."""
     with sandbox_process() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def faulty_sandbox_url() -> Iterator[str]:
+    """The address of a sandbox that fails on demand, for the test session."""
+    with sandbox_process("--faults") as url:
+        yield url
+
+
+@pytest.fixture
+def fault(faulty_sandbox_url: str) -> Iterator[Callable[..., None]]:
+    """Makes the next requests to that sandbox fail, as lumira/sandbox/faults.py says, until the test ends."""
+
+    def fault(**how: Any) -> None:
+        httpx.post(f"{faulty_sandbox_url}/_sandbox/faults", json=how).raise_for_status()
+
+    yield fault
+    httpx.delete(f"{faulty_sandbox_url}/_sandbox/faults").raise_for_status()
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""The key with which Lumira signs what it gives away and must know again, such as payment links."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from lumira.errors import SettingsError
+from lumira.settings import Settings
+
+FILE: Final = "secret.key"
+
+
+def secret_key(settings: Settings) -> bytes:
+    """LUMIRA_SECRET_KEY, or else one that is made once and kept under LUMIRA_HOME for this user alone.
+
+    Processes that start at once agree on one. Raises SettingsError where it can't be kept: a key of this
+    process alone would break every link at the next start.
+    """
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value().encode()
+    file = settings.home / FILE
+    try:
+        if not file.exists():
+            _make(file)
+        return file.read_text(encoding="utf-8").strip().encode()
+    except OSError as error:
+        raise SettingsError(
+            f"The signing key can't be kept in {file}: {error.strerror}. Set LUMIRA_SECRET_KEY to a long "
+            "random text."
+        ) from error
+
+
+def _make(file: Path) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(secrets.token_urlsafe(32))
+    # A link, not a rename: whoever is second finds the first one's key and leaves it.
+    with contextlib.suppress(FileExistsError):
+        os.link(written, file)
+    written.unlink()
