@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -21,6 +21,9 @@ from lumira.refunds import Dispute, Refund
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
+# Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
+REFUND_REQUESTED: Final = "refund.requested"
+REFUND_REFUSED: Final = "refund.refused"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
 # The stripeStatus of an order given up because its create request never came to Stripe.
@@ -98,20 +101,33 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     status = status_of(payment_intent)
     charge = payment_intent.get("latest_charge")
     failure = payment_intent.get("last_payment_error") or {}
-    completed_at = None
-    if status is OrderStatus.COMPLETED:
-        created = charge.get("created") if isinstance(charge, Mapping) else None
-        completed_at = datetime.fromtimestamp(created, UTC) if created else at
+    completed = status is OrderStatus.COMPLETED
     return Observation(
         status=status,
         stripe_status=str(payment_intent.get("status")),
         at=at,
-        completed_at=completed_at,
+        completed_at=(_paid_at(payment_intent) or at) if completed else None,
         # The issuer's reason says more than the generic card_declined.
         failure_code=failure.get("decline_code") or failure.get("code"),
         failure_message=failure.get("message"),
         latest_charge=charge.get("id") if isinstance(charge, Mapping) else charge,
     )
+
+
+def _paid_at(payment_intent: Mapping[str, Any]) -> datetime | None:
+    """When the money was taken, as far as the expanded charge shows it.
+
+    A charge is made as the attempt begins. A card pays at that moment; a direct debit pays days later, and an
+    authorization when it is captured: the balance transaction is made then.
+    """
+    charge = payment_intent.get("latest_charge")
+    if not isinstance(charge, Mapping):
+        return None
+    by_card = (charge.get("payment_method_details") or {}).get("type", "card") == "card"
+    at_once = by_card and payment_intent.get("capture_method") != "manual"
+    dated = charge if at_once else charge.get("balance_transaction")
+    created = dated.get("created") if isinstance(dated, Mapping) else None
+    return datetime.fromtimestamp(created, UTC) if created else None
 
 
 def agree(status: OrderStatus, stripe_status: str | None) -> bool:
@@ -131,7 +147,7 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
 class TimelineEntry(Document):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
-    idempotency key as `attempt_id`.
+    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`.
     """
 
     at: datetime
@@ -214,6 +230,38 @@ class Order(Document):
     def net(self) -> int:
         """What is left of the amount after refunds, in minor units."""
         return self.amount - self.amount_refunded
+
+    @property
+    def unanswered_refund(self) -> TimelineEntry | None:
+        """Our last request for a refund, as long as nobody knows what came of it.
+
+        Stripe did not answer, or we died before its answer: the money may be on its way. Only the same
+        request may follow, which Stripe takes once.
+        """
+        answered = {refund.attempt_id for refund in self.refunds}
+        answered |= {entry.attempt_id for entry in self.timeline if entry.kind == REFUND_REFUSED}
+        requests = [entry for entry in self.timeline if entry.kind == REFUND_REQUESTED and entry.attempt_id]
+        # Refunds of earlier versions don't name their request; they have its amount and came after it.
+        unnamed = [refund for refund in self.refunds if refund.attempt_id is None]
+        unanswered = None
+        for request in requests:
+            if request.attempt_id in answered:
+                continue
+            its_own = next(
+                (
+                    refund
+                    for refund in unnamed
+                    # Stripe counts in whole seconds, on a clock of its own.
+                    if refund.amount == request.amount
+                    and refund.created_at > request.at - timedelta(minutes=1)
+                ),
+                None,
+            )
+            if its_own:
+                unnamed.remove(its_own)
+            else:
+                unanswered = request
+        return unanswered
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 
 TIMEOUT_SECONDS: Final = 10
+# Expanding the charge's balance transaction expands the charge too.
+CHARGE: Final = "latest_charge.balance_transaction"
 # As many threads as ask Stripe at once keep a connection open.
 CONNECTIONS: Final = 32
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
@@ -118,9 +120,9 @@ class StripeGateway:
         return _plain(created)
 
     def retrieve_payment_intent(self, payment_intent_id: str) -> PaymentIntent:
-        """The PaymentIntent as it is now, its latest charge expanded."""
+        """The PaymentIntent as it is now, its latest charge expanded with its balance transaction."""
         with _translated_errors():
-            return _plain(self._intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}))
+            return _plain(self._intents.retrieve(payment_intent_id, {"expand": [CHARGE]}))
 
     def confirm_payment_intent(
         self, payment_intent_id: str, payment_method: str, idempotency_key: str, return_url: str
@@ -129,7 +131,7 @@ class StripeGateway:
         with _translated_errors():
             confirmed = self._intents.confirm(
                 payment_intent_id,
-                {"payment_method": payment_method, "return_url": return_url, "expand": ["latest_charge"]},
+                {"payment_method": payment_method, "return_url": return_url, "expand": [CHARGE]},
                 {"idempotency_key": idempotency_key},
             )
         return _plain(confirmed)
@@ -157,7 +159,7 @@ class StripeGateway:
         parameters: dict[str, Any] = {
             "limit": 100,
             "created": {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())},
-            "expand": ["data.latest_charge"],
+            "expand": [f"data.{CHARGE}"],
         }
         if starting_after:
             parameters["starting_after"] = starting_after

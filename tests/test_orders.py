@@ -47,6 +47,23 @@ def test_a_success_is_dated_by_its_charge_when_stripe_shows_it():
     assert observe({"status": "processing", "latest_charge": charge}, NOW).completed_at is None
 
 
+def test_a_debit_and_a_capture_are_dated_by_the_day_the_money_came():
+    """The charge of a debit is days older than its success, by which an event would date it."""
+    begun, came = 1_700_000_000, 1_700_400_000
+    debit = {"id": "py_1", "created": begun, "payment_method_details": {"type": "sepa_debit"}}
+    booked = {"balance_transaction": {"id": "txn_1", "created": came}}
+    card = {"id": "ch_1", "created": begun, "payment_method_details": {"type": "card"}}
+    paid = {"status": "succeeded", "capture_method": "automatic_async"}
+    when = datetime.fromtimestamp(came, UTC)
+    assert observe({**paid, "latest_charge": debit | booked}, NOW).completed_at == when
+    assert observe({**paid, "latest_charge": debit}, NOW).completed_at == NOW
+    captured = {**paid, "capture_method": "manual", "latest_charge": card | booked}
+    assert observe(captured, NOW).completed_at == when
+    # A card pays at once, whenever its balance transaction is made.
+    at_once = observe({**paid, "latest_charge": card | booked}, NOW).completed_at
+    assert at_once == datetime.fromtimestamp(begun, UTC)
+
+
 def test_a_decline_keeps_the_issuers_reason():
     seen = observe({"status": "requires_payment_method", "last_payment_error": DECLINE}, NOW)
     assert (seen.failure_code, seen.failure_message) == ("insufficient_funds", "No funds.")
