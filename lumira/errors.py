@@ -30,7 +30,8 @@
     │   ├── TokenNameTaken               TOKEN_NAME_TAKEN
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
-    │   └── OrderNotRefundable           ORDER_NOT_REFUNDABLE
+    │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
+    │   └── RefundUnanswered             REFUND_UNANSWERED
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
@@ -281,6 +282,13 @@ class OrderNotRefundable(Conflict):
 
     code = "ORDER_NOT_REFUNDABLE"
     error = "Order can't be refunded"
+
+
+class RefundUnanswered(Conflict):
+    """Another refund of the order may be on its way: Stripe has not said what came of it."""
+
+    code = "REFUND_UNANSWERED"
+    error = "Refund unanswered"
 
 
 class RequestTooLarge(LumiraError):

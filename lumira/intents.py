@@ -23,6 +23,7 @@ from lumira.errors import (
     OrderNotPayable,
     OrderNotRefundable,
     PaymentFailed,
+    RefundUnanswered,
     StripeConfigError,
     StripeError,
     StripeRefused,
@@ -31,6 +32,8 @@ from lumira.lifecycle import apply_payment_intent
 from lumira.money import format_money
 from lumira.orders import (
     FREE_PREFIX,
+    REFUND_REFUSED,
+    REFUND_REQUESTED,
     REFUSED,
     Observation,
     Order,
@@ -52,7 +55,6 @@ if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
 
-REFUND_REQUESTED: Final = "refund.requested"
 STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
 
 # These differ between a request and its repeat.
@@ -359,8 +361,9 @@ class Intents:
 
         A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
-        refunds once. Raises OrderNotRefundable when the order is free or not paid, or less than `amount` is
-        left of it.
+        asks for the same once more and refunds once. Raises OrderNotRefundable when the order is free or not
+        paid, or less than `amount` is left of it, and RefundUnanswered while nobody knows what came of an
+        earlier request: `finish_refund` finds out.
         """
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
@@ -371,34 +374,85 @@ class Intents:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        requests = [entry for entry in order.timeline if entry.kind == REFUND_REQUESTED]
-        first = next((entry for entry in requests if entry.attempt_id == key), None)
-        if first is not None:
-            # A repeat asks Stripe for the amount of the first time, whatever is left by now.
-            wanted = first.amount or 0
-        else:
-            wanted = order.net if amount is None else amount
-            if not 0 < wanted <= order.net:
-                raise OrderNotRefundable(
-                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
-                    refundable=order.net,
-                )
-            entry = TimelineEntry(
-                at=self._clock(),
-                kind=REFUND_REQUESTED,
-                by=actor.name,
-                attempt_id=key,
-                amount=wanted,
-                note=note or reason,
-            )
-            self._orders.append(order, entry)
-        metadata = {"orderId": order.id, "requestedBy": actor.name}
+        entries = [entry for entry in order.timeline if entry.kind == REFUND_REQUESTED]
+        request = next((entry for entry in entries if entry.attempt_id == key), None)
+        if request is None:
+            request = self._request_refund(order, amount, actor, reason, note, key)
+        if any(refund.attempt_id == key for refund in order.refunds):
+            # Stripe forgets an idempotency key after a day, but not the refund.
+            return self._recorded(actor, "refund", order, request_id, request.note, key)
+        # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
+        metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            refund = self._gateway.create_refund(order.payment_intent_id, wanted, reason, metadata, key)
+            refund = self._gateway.create_refund(
+                order.payment_intent_id, request.amount or 0, request.code, metadata, key
+            )
         except StripeRefused as error:
+            refused = TimelineEntry(
+                at=self._clock(),
+                kind=REFUND_REFUSED,
+                by="stripe",
+                attempt_id=key,
+                amount=request.amount,
+                note=error.message,
+            )
+            self._orders.append(order, refused)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
-        self._orders.add_refunds(order, [refund_from(refund)], by=actor.name, note=note)
-        return self._recorded(actor, "refund", order, request_id, note or reason, key)
+        self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
+        return self._recorded(actor, "refund", order, request_id, request.note, key)
+
+    def finish_refund(self, order_id: str, *, actor: Actor, request_id: str = "") -> Order:
+        """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.
+
+        The same request with the same idempotency key: no second refund. An order without one is left as it
+        is. Raises what `refund` raises.
+        """
+        require(actor, Permission.REFUND)
+        order = self.refresh(order_id, actor=actor)
+        request = order.unanswered_refund
+        if request is None:
+            return order
+        return self.refund(
+            order.id,
+            actor=actor,
+            note=request.note if request.note != request.code else None,
+            idempotency_key=request.attempt_id,
+            request_id=request_id,
+        )
+
+    def _request_refund(
+        self,
+        order: Order,
+        amount: int | None,
+        actor: Actor,
+        reason: str | None,
+        note: str | None,
+        key: str,
+    ) -> TimelineEntry:
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for."""
+        if unanswered := order.unanswered_refund:
+            raise RefundUnanswered(
+                f"Stripe has not said what came of the refund of "
+                f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
+                amount=unanswered.amount,
+            )
+        wanted = order.net if amount is None else amount
+        if not 0 < wanted <= order.net:
+            raise OrderNotRefundable(
+                f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                refundable=order.net,
+            )
+        request = TimelineEntry(
+            at=self._clock(),
+            kind=REFUND_REQUESTED,
+            by=actor.name,
+            attempt_id=key,
+            amount=wanted,
+            code=reason,
+            note=note or reason,
+        )
+        self._orders.append(order, request)
+        return request
 
     def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.

@@ -32,13 +32,17 @@ _SUM_PREFIX: Final = "sum_"
 
 
 class Refund(Document):
-    """One refund; `amount` in minor units of the order's currency, `created_at` UTC."""
+    """One refund; `amount` in minor units of the order's currency, `created_at` UTC.
+
+    `attempt_id` is the idempotency key of our own request, None for one that was made at Stripe.
+    """
 
     id: str
     amount: int
     status: str = "succeeded"
     reason: Text = None
     created_at: datetime
+    attempt_id: Text = None
 
     @property
     def counts(self) -> bool:
@@ -69,6 +73,7 @@ def refund_from(refund: Mapping[str, Any]) -> Refund:
         status=refund.get("status") or "succeeded",
         reason=refund.get("reason"),
         created_at=_instant(refund.get("created")),
+        attempt_id=(refund.get("metadata") or {}).get("attemptId"),
     )
 
 

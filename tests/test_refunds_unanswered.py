@@ -1,0 +1,80 @@
+"""A refund whose answer never came: it can be finished, by anyone who may, and is made once."""
+
+from uuid import uuid4
+
+import pytest
+
+from lumira.access import Actor, Role
+from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeError
+from tests.conftest import opened
+
+FINANCE = Actor("fanny", Role.FINANCE)
+OTHER = Actor("felix", Role.FINANCE)
+
+
+@pytest.fixture
+def desk(settings, faulty_sandbox_url):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        yield desk
+
+
+@pytest.fixture
+def paid(desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+
+def lose(fault, *, executed):
+    """Every try of one refund request is lost on the way; Stripe executes the first or none."""
+    for _ in range(3):
+        fault(answer="drop", path="/v1/refunds", method="POST", executed=executed)
+
+
+def refunds_at_stripe(desk, order):
+    return [refund["amount"] for refund in desk.gateway.list_refunds(order.payment_intent_id)]
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_a_lost_refund_is_finished_once_by_someone_else(desk, paid, fault, executed):
+    lose(fault, executed=executed)
+    with pytest.raises(StripeError):
+        desk.intents.refund(
+            paid.id, 1000, actor=FINANCE, reason="duplicate", note="Deux fois", idempotency_key=uuid4().hex
+        )
+    waiting = desk.intents.find(paid.id, actor=FINANCE)
+    assert (waiting.unanswered_refund.amount, waiting.unanswered_refund.by) == (1000, "fanny")
+    done = desk.intents.finish_refund(paid.id, actor=OTHER)
+    assert refunds_at_stripe(desk, paid) == [1000]
+    assert (done.amount_refunded, done.unanswered_refund) == (1000, None)
+    assert desk.intents.finish_refund(paid.id, actor=OTHER).amount_refunded == 1000
+    # What is left may then be refunded as ever.
+    assert desk.intents.refund(paid.id, actor=FINANCE).net == 0
+    assert sorted(refunds_at_stripe(desk, paid)) == [1000, 3700]
+
+
+def test_no_other_refund_overtakes_one_that_is_not_answered(desk, paid, fault):
+    lose(fault, executed=False)
+    with pytest.raises(StripeError):
+        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    with pytest.raises(RefundUnanswered) as refused:
+        desk.intents.refund(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex)
+    assert refused.value.extra["amount"] == 1000
+    assert refunds_at_stripe(desk, paid) == []
+
+
+def test_an_executed_refund_is_known_as_soon_as_stripe_is_asked(desk, paid, fault):
+    lose(fault, executed=True)
+    with pytest.raises(StripeError):
+        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    assert desk.intents.refresh(paid.id, actor=FINANCE).unanswered_refund is None
+    assert (
+        desk.intents.refund(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex).amount_refunded == 1500
+    )
+
+
+def test_a_refused_refund_is_answered(desk, paid, settings):
+    desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
+    # Our own sums are behind: the refund that Stripe refuses is asked for.
+    with pytest.raises(OrderNotRefundable):
+        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None
