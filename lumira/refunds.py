@@ -64,6 +64,11 @@ class Dispute(Document):
         """Whether the issuer has not decided yet."""
         return self.status not in {"won", "lost", "warning_closed", "prevented"}
 
+    @property
+    def needs_response(self) -> bool:
+        """Whether the issuer waits for our evidence: https://docs.stripe.com/disputes/responding."""
+        return self.status in {"needs_response", "warning_needs_response"}
+
 
 def refund_from(refund: Mapping[str, Any]) -> Refund:
     """Reads Stripe's Refund object."""

@@ -17,6 +17,17 @@ class Step:
     colour: str
 
 
+@dataclass(frozen=True)
+class OrderCard:
+    """An order on a narrow screen: where a tap leads, and what it says; `chips` are (label, colour)."""
+
+    link: str
+    customer: str
+    amount: str
+    when: str
+    chips: list[tuple[str, str]]
+
+
 def chip(label: str, colour: str) -> str:
     """A small label with a dot of its colour; the text itself keeps the page's colour to stay readable."""
     return f'<span class="lumira-chip" style="--chip:{colour}">{escape(label)}</span>'
@@ -60,6 +71,21 @@ def product(name: str, price: str, description: str, holds: Iterable[str]) -> st
 def amount(value: str, caption: str) -> str:
     """An amount of money written large."""
     return f'<p class="lumira-amount">{escape(value)}<small>{escape(caption)}</small></p>'
+
+
+def order_line(amount: str, status: tuple[str, str], when: str) -> str:
+    """What a line says of an order beside its customer; `status` is (label, colour)."""
+    return f'<div class="lumira-line">{chip(*status)}<b>{escape(amount)}</b><time>{escape(when)}</time></div>'
+
+
+def order_cards(cards: Iterable[OrderCard]) -> str:
+    """A list of orders, each a link."""
+    lines = "".join(
+        f'<li><a href="{escape(card.link)}" target="_self"><b>{escape(card.customer)}</b>'
+        f"<b>{escape(card.amount)}</b>{chips(card.chips)}<small>{escape(card.when)}</small></a></li>"
+        for card in cards
+    )
+    return f'<ul class="lumira-cards">{lines}</ul>'
 
 
 def mode(label: str, notes: Iterable[str], *, live: bool) -> str:

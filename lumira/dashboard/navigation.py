@@ -13,6 +13,13 @@ from lumira.dashboard.texts import text
 PAGES: Final = Path(__file__).parents[2] / "pages"
 
 
+def overview() -> Page:
+    """The start page."""
+    return st.Page(
+        PAGES / "overview.py", title=text("overview.title"), icon=":material/home:", url_path="overview"
+    )
+
+
 def orders() -> Page:
     """The list of orders."""
     return st.Page(
@@ -66,7 +73,11 @@ def reconciliation() -> Page:
 
 
 def start() -> Page:
-    """The address `/`, which leads to the orders so that every page keeps an address of its own."""
+    """The address `/`, which leads to the overview so that every page keeps an address of its own."""
     return st.Page(
-        lambda: st.switch_page(orders()), title="Lumira", url_path="start", default=True, visibility="hidden"
+        lambda: st.switch_page(overview()),
+        title="Lumira",
+        url_path="start",
+        default=True,
+        visibility="hidden",
     )

@@ -1,7 +1,6 @@
 """The script Streamlit runs: the frame around the pages and the way between them.
 
-It opens on the orders, which is what staff come for: a customer asks about a payment, or one was just made.
-The address `/` only leads there, so that every page keeps an address of its own.
+It opens on the overview; the address `/` only leads there, so that every page keeps an address of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ def main() -> None:
     page = st.navigation(
         [
             navigation.start(),
+            navigation.overview(),
             navigation.orders(),
             navigation.order(),
             navigation.new_payment(),

@@ -53,9 +53,19 @@ def moment(instant: datetime, *, seconds: bool = False) -> str:
     return format_datetime(instant, pattern, tzinfo=session.timezone(), locale=session.language())
 
 
+def short_moment(instant: datetime) -> str:
+    """An instant of these days in the business time zone, without the year: 22 nov. 18:05."""
+    return format_datetime(instant, "d MMM HH:mm", tzinfo=session.timezone(), locale=session.language())
+
+
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
     return format_date(value, "d MMM y", locale=session.language())
+
+
+def long_day(value: date) -> str:
+    """A day in full: lundi 23 novembre 2026."""
+    return format_date(value, "full", locale=session.language())
 
 
 def period(start: date, width: Period, *, short: bool = False) -> str:

@@ -14,7 +14,7 @@ from lumira.texts import texts
 from tests.conftest import opened
 from tests.dashboard.conftest import ROUTER, shown
 
-PAGES = ("orders", "new_payment", "revenue", "webhooks", "reconciliation")
+PAGES = ("overview", "orders", "new_payment", "revenue", "webhooks", "reconciliation")
 SOURCES = [*ROUTER.parent.glob("*.py"), *navigation.PAGES.glob("*.py")]
 
 

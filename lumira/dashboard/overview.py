@@ -1,0 +1,234 @@
+"""The parts of the start page: health, today and this week, what needs a person, the latest orders."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import event_actions, markup, navigation, problems, session
+from lumira.dashboard.texts import level_name, moment, money, number, short_moment, text
+from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
+from lumira.order_filter import DateField, OrderFilter, filter_query
+from lumira.order_list import COUNTED
+from lumira.orders import Order, OrderStatus
+from lumira.overview import Needed, Sold, monday, needed, sold
+
+_CURRENCY: Final = "eur"
+_LATEST: Final = 8
+_REFRESH_SECONDS: Final = 5
+_FAILED_SHOWN: Final = 50
+
+
+def today() -> date:
+    """Today in the business time zone."""
+    return session.desk().revenue.today()
+
+
+def show_health() -> None:
+    """Store, Stripe and webhooks in one line; what is wrong stands under it with what to do."""
+    desk = session.desk()
+    problems = desk.health.problems()
+    good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
+    chips = [
+        (text(f"health.{name}.down" if problem else f"health.{name}"), bad if problem else good)
+        for name, problem in problems.items()
+    ]
+    if problems["store"] is None:
+        chips.append(_webhooks(good, bad))
+    with st.container(width="content"):
+        st.html(markup.chips(chips))
+
+
+def _webhooks(good: str, bad: str) -> tuple[str, str]:
+    desk = session.desk()
+    if desk.settings.stripe_webhook_secret is None:
+        return text("health.webhooks.no_secret"), bad
+    last, _ = desk.webhooks.page(1, actor=session.actor())
+    if not last or last[0].created_at is None:
+        return text("health.webhooks.none"), NEUTRAL
+    return text("health.webhooks", since=_ago(last[0].created_at)), good
+
+
+def _ago(instant: datetime) -> str:
+    minutes = int((datetime.now(UTC) - instant).total_seconds() // 60)
+    if minutes < 1:
+        return text("ago.now")
+    if minutes < 60:
+        return text("ago.minutes", count=number(minutes))
+    if minutes < 24 * 60:
+        return text("ago.hours", count=number(minutes // 60))
+    return text("ago.since", moment=moment(instant))
+
+
+def show_figures() -> None:
+    """Today beside yesterday and this week beside the week before; orders until the same hour."""
+    if session.may(Permission.VIEW_REVENUE):
+        _show_money()
+    else:
+        _show_counts()
+
+
+def _show_money() -> None:
+    day = today()
+    week, hour = monday(day), datetime.now(session.timezone()).hour + 1
+    before = week - timedelta(days=7)
+    rows = session.desk().revenue.days(before, day, actor=session.actor())
+    now, yesterday = _sold(rows, day, day), _sold(rows, day - timedelta(days=1), day - timedelta(days=1))
+    same_hour = _sold(rows, day - timedelta(days=1), day - timedelta(days=1), until_hour=hour)
+    this_week, last_week = _sold(rows, week, day), _sold(rows, before, week - timedelta(days=1))
+    a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
+    days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
+    with st.container(horizontal=True, gap="medium", key="figures"):
+        _metric(
+            "overview.today",
+            money(now.gross, _CURRENCY),
+            text("overview.yesterday", gross=money(yesterday.gross, _CURRENCY)),
+        )
+        _metric(
+            "overview.today.orders",
+            number(now.orders),
+            text("overview.yesterday.orders", count=number(same_hour.orders)),
+        )
+        _metric(
+            "overview.week",
+            money(this_week.gross, _CURRENCY),
+            text("overview.last_week", gross=money(last_week.gross, _CURRENCY)),
+            [_sold(rows, one, one).gross / 100 for one in days],
+        )
+        _metric(
+            "overview.week.orders",
+            number(this_week.orders),
+            text("overview.last_week.orders", count=number(a_week_ago.orders)),
+            [_sold(rows, one, one).orders for one in days],
+        )
+
+
+def _show_counts() -> None:
+    day = today()
+    ranges = {"today": (day, day), "week": (monday(day), day)}
+    with st.container(horizontal=True, gap="medium", key="figures"):
+        for name, (first, last) in ranges.items():
+            paid = OrderFilter(
+                dated=DateField.COMPLETED,
+                first=first,
+                last=last,
+                statuses=frozenset({OrderStatus.COMPLETED}),
+                minimum=1,
+            )
+            _metric(
+                f"overview.{name}.orders",
+                _counted(session.desk().order_list.count(paid, actor=session.actor())),
+            )
+
+
+def _sold(rows: list[dict[str, Any]], first: date, last: date, *, until_hour: int = 24) -> Sold:
+    return sold(rows, first, last, _CURRENCY, until_hour=until_hour)
+
+
+def _metric(name: str, value: str, note: str | None = None, line: list[float] | None = None) -> None:
+    st.metric(
+        text(name),
+        value,
+        note,
+        # A week that has begun is no fall from the whole week before: nothing here is red or green.
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        chart_data=line if line and len(line) > 1 else None,
+        chart_type="area",
+        height="stretch",
+    )
+
+
+def show_needed() -> None:
+    """The orders that need a person and the webhooks that failed, each with the way there."""
+    groups = needed(session.desk().order_list, today(), actor=session.actor())
+    failed, more = event_actions.failed(_FAILED_SHOWN)
+    if failed:
+        _show_failed_events(len(failed), more)
+    for group in groups:
+        _show_group(group)
+    if not failed and not groups:
+        with st.container(border=True, horizontal_alignment="center", key="calm"):
+            st.space("small")
+            st.markdown(f":green[:material/check_circle:] **{text('overview.calm')}**", width="content")
+            st.caption(text("overview.calm.next"), width="content")
+            st.space("small")
+
+
+def _show_failed_events(count: int, more: bool) -> None:
+    label = text("need.webhooks.one" if count == 1 else "need.webhooks", count=f"{number(count)}{'+' * more}")
+    with st.container(border=True, key="needed-webhooks"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f":red[:material/webhook:] **{label}**", width="content")
+            st.page_link(
+                navigation.webhooks(),
+                label=text("need.see"),
+                query_params={"state": "failed"},
+                width="content",
+            )
+        st.caption(text("need.webhooks.next"))
+
+
+def _show_group(group: Needed) -> None:
+    with st.container(border=True, key=f"needed-{group.need}"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
+                group.need, ":red[:material/credit_card_off:]"
+            )
+            name = f"need.{group.need}.one" if group.count == 1 else f"need.{group.need}"
+            label = text(name, count=_counted(group.count))
+            st.markdown(f"{icon} **{label}**", width="content")
+            st.page_link(
+                navigation.orders(),
+                label=text("need.see"),
+                query_params=filter_query(group.wanted),
+                width="content",
+            )
+        st.caption(text(f"need.{group.need}.next"))
+        for order in group.newest:
+            _show_line(order)
+
+
+def _counted(count: int) -> str:
+    return f"{number(COUNTED)}+" if count > COUNTED else number(count)
+
+
+@st.fragment(run_every=_REFRESH_SECONDS)
+def show_latest() -> None:
+    """The latest orders, looked up again every few seconds."""
+    page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
+    if not page.orders:
+        with st.container(border=True, horizontal_alignment="center", key="no-orders"):
+            st.space("small")
+            st.markdown(f"**{text('orders.empty')}**", width="content")
+            st.page_link(navigation.new_payment(), icon=":material/add_card:")
+            st.space("small")
+        return
+    with st.container(border=True, key="latest", gap="xsmall"):
+        for order in page.orders:
+            _show_line(order)
+
+
+def _show_line(order: Order) -> None:
+    """One order in a line that leads to its page."""
+    who = order.name or order.customer_email or text("overview.nobody")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.page_link(
+            navigation.order(),
+            label=f"{problems.plain(who)} · {level_name(order.level)}",
+            query_params={"id": order.payment_intent_id or order.id},
+            width="stretch",
+        )
+        amount = text("new_payment.free") if order.is_free else money(order.amount, order.currency)
+        st.html(
+            markup.order_line(
+                amount,
+                (text(f"status.{order.status}"), STATUS_COLOURS[order.status]),
+                short_moment(order.created_at),
+            ),
+            width="content",
+        )

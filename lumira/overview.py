@@ -1,0 +1,99 @@
+"""What the desk looks like this morning: what came in, and which orders need a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from lumira.access import Actor
+from lumira.order_filter import OrderFilter
+from lumira.orders import Order, OrderStatus
+
+if TYPE_CHECKING:
+    from lumira.order_list import OrderList
+
+# A payment that failed longer ago will not be tried again today.
+_FAILED_WITHIN: Final = timedelta(days=6)
+# Card networks let a customer dispute a payment for about so long.
+_DISPUTED_WITHIN: Final = timedelta(days=180)
+_SHOWN: Final = 3
+_DISPUTES_READ: Final = 100
+
+
+class Need(StrEnum):
+    """Why an order needs a person, the most urgent first."""
+
+    DIFFERS = "differs"
+    DISPUTED = "disputed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Needed:
+    """The orders of one need: which filter lists them, how many there are, and the newest few.
+
+    `count` is at most one more than `lumira.order_list.COUNTED`, which means more than that.
+    """
+
+    need: Need
+    wanted: OrderFilter
+    count: int
+    newest: list[Order]
+
+
+@dataclass(frozen=True)
+class Sold:
+    """What came in over some days in one currency, minor units, and by how many paid orders."""
+
+    gross: int
+    orders: int
+
+
+def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
+    """The orders that need a person, by need; a need that no order has is left out.
+
+    `today` is a day of the business time zone. Raises Forbidden and StoreUnavailable.
+    """
+
+    def listed(need: Need, wanted: OrderFilter) -> Needed:
+        newest = order_list.page(wanted, _SHOWN, actor=actor).orders
+        # Fewer than fill the lines are all there are.
+        count = len(newest) if len(newest) < _SHOWN else order_list.count(wanted, actor=actor)
+        return Needed(need, wanted, count, newest)
+
+    disputed = OrderFilter(disputed=True, first=today - _DISPUTED_WITHIN, last=today)
+    unanswered = [
+        order
+        for order in order_list.page(disputed, _DISPUTES_READ, actor=actor).orders
+        if any(dispute.needs_response for dispute in order.disputes)
+    ]
+    failed = OrderFilter(statuses=frozenset({OrderStatus.FAILED}), first=today - _FAILED_WITHIN, last=today)
+    found = [
+        listed(Need.DIFFERS, OrderFilter(differs=True)),
+        Needed(Need.DISPUTED, disputed, len(unanswered), unanswered[:_SHOWN]),
+        listed(Need.FAILED, failed),
+    ]
+    return [one for one in found if one.count]
+
+
+def sold(
+    rows: Iterable[Mapping[str, Any]], first: date, last: date, currency: str, *, until_hour: int = 24
+) -> Sold:
+    """What the rows of `Revenue.days` say of the days from `first` to `last`, in one currency.
+
+    Orders of the last day count up to `until_hour` of the business time zone, exclusive; money counts whole.
+    """
+    gross = orders = 0
+    for row in rows:
+        if first <= row["day"] <= last and row["currency"] == currency:
+            gross += row["gross"]
+            orders += sum(row["hours"][:until_hour]) if row["day"] == last else row["orders"]
+    return Sold(gross, orders)
+
+
+def monday(day: date) -> date:
+    """The Monday of the week a day is in."""
+    return day - timedelta(days=day.weekday())

@@ -1,0 +1,101 @@
+"""The start page: figures beside the period before, what needs a person, and the latest orders."""
+
+import secrets
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from lumira.access import Role
+from lumira.overview import Sold, monday, sold
+from tests.dashboard.conftest import shown
+
+
+def row(day: date, gross: int, orders: int, hour: int, currency: str = "eur") -> dict[str, object]:
+    hours = [0] * 24
+    hours[hour] = orders
+    return {"day": day, "currency": currency, "gross": gross, "orders": orders, "hours": hours}
+
+
+def test_what_was_sold_in_a_range_and_until_an_hour():
+    today = date(2026, 11, 25)
+    rows = [
+        row(today, 4700, 1, 9),
+        row(today, 6700, 1, 18),
+        row(today, 9900, 1, 9, "usd"),
+        row(today - timedelta(days=1), 9400, 2, 20),
+    ]
+    assert sold(rows, today, today, "eur") == Sold(11400, 2)
+    assert sold(rows, today, today, "eur", until_hour=10).orders == 1
+    # Only the last day is cut off.
+    assert sold(rows, today - timedelta(days=1), today, "eur", until_hour=10) == Sold(20800, 3)
+    assert monday(today) == date(2026, 11, 23)
+
+
+def metrics(app) -> dict[str, tuple[str, str]]:
+    return {metric.label: (metric.value, metric.delta) for metric in app.metric}
+
+
+def test_nothing_waits_and_nothing_was_sold(open_page):
+    app = open_page("overview")
+    page = shown(app)
+    assert "Rien n’attend personne" in page
+    assert "Encore aucun webhook" in page
+    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier\u00a0: 0,00\u00a0€")
+    assert [link.value for link in app.page_link] == ["Nouveau paiement", "Toutes les commandes"]
+
+
+def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, pay):
+    order = pay("profond", customerName="Zoé [Le Goff] 🌙")
+    app = open_page("overview")
+    figures = metrics(app)
+    assert figures["Encaissé aujourd’hui"][0] == "67,00\u00a0€"
+    assert figures["Paiements cette semaine"][0] == "1"
+    link = next(link for link in app.page_link if "Zoé" in link.value)
+    assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
+    assert link.proto.query_string == f"id={order.payment_intent_id}"
+
+
+def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
+    for number in range(2):
+        created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        with pytest.raises(Exception, match="declined"):
+            desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
+        if number:
+            # Paid at Stripe in the meantime, and nobody heard of it.
+            desk.gateway.confirm_payment_intent(
+                created.order_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+            )
+            documents.productorders.update_one(
+                {"paymentIntentId": created.order_id}, {"$set": {"stripeStatus": "succeeded"}}
+            )
+    dispute = {"id": "du_1", "amount": 4700, "createdAt": datetime.now(UTC), "reason": "fraudulent"}
+    for status in ("needs_response", "won"):
+        paid = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        desk.intents.confirm(paid.order_id, "pm_card_visa", actor=support)
+        documents.productorders.update_one(
+            {"paymentIntentId": paid.order_id},
+            {"$set": {"disputes": [dispute | {"status": status}], "updatedAt": datetime.now(UTC)}},
+        )
+    desk.events.claim({"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {}}})
+    desk.events.fail("evt_1", "the store was away")
+    desk.order_list.list_all()
+    app = open_page("overview")
+    page = shown(app)
+    assert "1 webhook en échec" in page
+    assert "1 commande en désaccord avec Stripe" in page
+    assert "1 litige à défendre" in page
+    assert "2 paiements refusés depuis 7 jours" in page
+    queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
+    assert queries[0] == "state=failed"
+    assert queries[1] == "stripe=differs"
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.SUPPORT])
+def test_who_may_not_see_revenue_sees_how_many_orders_were_paid(open_page, at_the_desk, pay, role):
+    pay("profond")
+    at_the_desk(role)
+    app = open_page("overview")
+    assert {label: value for label, (value, _) in metrics(app).items()} == {
+        "Paiements aujourd’hui": "1",
+        "Paiements cette semaine": "1",
+    }
