@@ -199,6 +199,55 @@ def prune() -> None:
         print(f"{desk.webhooks.prune()} events removed.")
 
 
+revenue = typer.Typer(help="What is kept of revenue by day.", no_args_is_help=True)
+app.add_typer(revenue, name="revenue")
+
+
+@revenue.command()
+def rebuild() -> None:
+    """Work out every day from the orders anew; pages go on meanwhile."""
+    from rich.progress import Progress
+
+    with _attached_desk() as desk, Progress(transient=True) as bar:
+        task = bar.add_task("Days", total=None)
+        days = desk.revenue.rebuild(
+            progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    print(f"{days} days worked out.")
+
+
+@revenue.command()
+def verify(
+    first: Annotated[str | None, typer.Option("--from", help="The first day, such as 2026-11-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last day, included.")] = None,
+) -> None:
+    """Count the orders and compare with what is kept of each day; exit code 1 on a difference."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lumira.money import format_money
+    from lumira.revenue import frame, totals
+
+    with _attached_desk() as desk:
+        mismatches, rows = desk.revenue.verify(actor=_COMMAND_LINE, first=_day(first), last=_day(last))
+    for found in totals(frame(rows)):
+        gross, refunds, net = (
+            format_money(amount, found.currency, "en") for amount in (found.gross, found.refunds, found.net)
+        )
+        print(f"{found.currency}: gross {gross}, refunds {refunds}, net {net}, {found.orders} paid orders")
+    if mismatches:
+        table = Table("day", "level", "currency", "figure", "kept", "in the orders")
+        for mismatch in mismatches:
+            table.add_row(
+                *(mismatch.day.isoformat(), mismatch.level, mismatch.currency, mismatch.figure),
+                *(str(mismatch.kept), str(mismatch.counted)),
+            )
+        Console().print(table)
+        print(f"{len(mismatches)} differences. `lumira revenue rebuild` works all days out anew.")
+        raise typer.Exit(1)
+    print("What is kept is what the orders say.")
+
+
 token = typer.Typer(help="The tokens of API callers.", no_args_is_help=True)
 app.add_typer(token, name="token")
 
@@ -257,6 +306,14 @@ def _attached_desk() -> Iterator[Desk]:
             yield desk
         finally:
             desk.store.close()
+
+
+def _day(text: str | None) -> date | None:
+    """The day of an option, None for none. Raises SettingsError for what is no day."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingsError(f"{text} is no day: say it as 2026-11-01.") from None
 
 
 def _since(text: str) -> datetime:

@@ -7,9 +7,11 @@ import threading
 from dataclasses import dataclass
 
 from lumira.checkout import Checkout
+from lumira.customers import Customers
 from lumira.errors import SettingsError
 from lumira.health import Health
 from lumira.intents import Intents
+from lumira.notes import Notes
 from lumira.order_list import OrderList
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
@@ -19,10 +21,12 @@ from lumira.storage import (
     ApiTokens,
     AuditLog,
     Events,
+    OrderNotes,
     OrderRows,
     Orders,
     Reconciliations,
     RevenueRows,
+    Rollups,
     SavedViews,
     Store,
 )
@@ -45,6 +49,8 @@ class Desk:
     intents: Intents
     checkout: Checkout
     order_list: OrderList
+    customers: Customers
+    notes: Notes
     views: Views
     webhooks: Webhooks
     revenue: Revenue
@@ -65,6 +71,7 @@ class Desk:
         key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
         gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
+        order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
         return cls(
             settings=settings,
             gateway=gateway,
@@ -80,7 +87,9 @@ class Desk:
                 key=functools.cache(lambda: secret_key(settings)),
                 publishable_key=settings.stripe_publishable_key,
             ),
-            order_list=OrderList(OrderRows(store.database, settings.business_timezone), intents),
+            order_list=order_list,
+            customers=Customers(orders, order_list),
+            notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
             webhooks=Webhooks(
                 events,
@@ -92,7 +101,10 @@ class Desk:
             ),
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
             revenue=Revenue(
-                RevenueRows(store.database), settings.business_timezone, livemode=gateway.livemode
+                RevenueRows(store.database),
+                Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode),
+                settings.business_timezone,
+                livemode=gateway.livemode,
             ),
             health=Health(store, gateway),
             tokens=Tokens(

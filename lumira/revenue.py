@@ -3,14 +3,21 @@
 Gross is the amount stored on orders ever completed, on the day the money came in; a refund counts on the day
 it was made and never shrinks gross; net is gross − refunds. Free orders are counted, not summed. Days are
 those of the business time zone. Currencies are never summed together, live and test never mixed.
+
+The figures of each day are kept, so a page costs the same whatever the number of orders. Orders that changed
+since the watermark, by their updatedAt and with an overlap for clocks that differ, name the days to work out
+anew, from the orders themselves: nothing is ever added to a figure, so nothing can be counted twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time as clocks
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,11 +27,23 @@ from lumira.catalog import level_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lumira.storage import RevenueRows
+    from lumira.storage import RevenueRows, Rollups
 
 UNKNOWN_LEVEL: Final = "unknown"
 KEYS: Final = ["day", "level", "currency"]
-SUMS: Final = ["gross", "refunds", "net", "orders", "free"]
+SUMS: Final = ["gross", "refunds", "net", "orders", "free", "refunded", "disputed", "failed"]
+# By how much the clocks of all who write orders, and of all who read them here, may differ together.
+OVERLAP: Final = timedelta(minutes=10)
+# How long a reader waits for days that changed; the rest is worked out beside the pages.
+PATIENCE: Final = 0.5
+# How often the watermark is written down.
+_STEP: Final = timedelta(minutes=1)
+# One aggregation covers as many days as take about so many seconds, far from the store's time-out.
+_QUICK, _SLOW = 0.25, 1.0
+_DAYS_AT_FIRST: Final = 7
+
+Row = dict[str, Any]
+Progress = Callable[[int, int], None]
 
 
 class Period(StrEnum):
@@ -33,74 +52,363 @@ class Period(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    QUARTER = "quarter"
 
 
-_FREQUENCY: Final = {Period.DAY: "D", Period.WEEK: "W-SUN", Period.MONTH: "M"}
+_FREQUENCY: Final = {Period.DAY: "D", Period.WEEK: "W-SUN", Period.MONTH: "M", Period.QUARTER: "Q"}
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The figures of a range in one currency, minor units; `average` is gross by paid order, rounded."""
+    """The figures of a range in one currency, money in minor units, the rest counts.
+
+    `orders` are paid ones, `refunded` refunds made, `disputed` paid orders that were disputed at any time,
+    `failed` orders whose payment failed. The ratios are of 1, and None where there is nothing to divide by.
+    """
 
     currency: str
-    gross: int
-    refunds: int
-    net: int
-    orders: int
-    free: int
+    gross: int = 0
+    refunds: int = 0
+    net: int = 0
+    orders: int = 0
+    free: int = 0
+    refunded: int = 0
+    disputed: int = 0
+    failed: int = 0
 
     @property
     def average(self) -> int:
-        """The average paid order in minor units, 0 when there was none."""
+        """The average paid order in minor units, rounded; 0 when there was none."""
         return round(self.gross / self.orders) if self.orders else 0
+
+    @property
+    def refund_rate(self) -> float | None:
+        """What was refunded of what came in."""
+        return self.refunds / self.gross if self.gross else None
+
+    @property
+    def dispute_rate(self) -> float | None:
+        """Paid orders that were disputed, of all paid orders."""
+        return self.disputed / self.orders if self.orders else None
+
+    @property
+    def success_rate(self) -> float | None:
+        """Paid orders, of those that were paid or failed."""
+        tried = self.orders + self.failed
+        return self.orders / tried if tried else None
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A figure that is not what the orders say: both in minor units or counts."""
+
+    day: date
+    level: str
+    currency: str
+    figure: str
+    kept: int
+    counted: int
 
 
 class Revenue:
-    """Reads revenue from the store in the business time zone, for live or for test orders."""
+    """Reads revenue from the store in the business time zone, for live or for test orders.
 
-    def __init__(self, rows: RevenueRows, timezone: ZoneInfo, *, livemode: bool) -> None:
+    Every method raises StoreUnavailable; what was worked out until then stays.
+    """
+
+    def __init__(
+        self,
+        rows: RevenueRows,
+        rollups: Rollups,
+        timezone: ZoneInfo,
+        *,
+        livemode: bool,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._rows = rows
+        self._rollups = rollups
         self._timezone = timezone
         self._livemode = livemode
+        self._clock = clock
+        self._lock = threading.Lock()
+        # The orders changed lately whose days this process has already marked.
+        self._marked: dict[Any, Row] = {}
+        self._recheck_at: date | None = None
 
     def today(self) -> date:
         """Today in the business time zone."""
-        return datetime.now(self._timezone).date()
+        return self._clock().astimezone(self._timezone).date()
 
-    def daily(self, first: date, last: date, *, actor: Actor) -> pd.DataFrame:
-        """One row a day, level and currency in which something happened, `first` to `last` inclusive.
+    def revision(self, *, actor: Actor) -> int:
+        """A number that is the same as long as no figure has changed; brings the days up to date first."""
+        require(actor, Permission.VIEW_REVENUE)
+        self.refresh(PATIENCE)
+        state = self._rollups.state()
+        return state.revision if state else 0
 
-        Columns: day (datetime64, midnight, no zone), level (a Level's value or `unknown`), currency; gross,
-        refunds, net in minor units; orders (paid) and free (counts). Sorted by day, level, currency. Raises
-        StoreUnavailable, and Forbidden without the permission.
+    def days(self, first: date, last: date, *, actor: Actor) -> list[Row]:
+        """The rows of every day from `first` to `last` inclusive, brought up to date, oldest day first.
+
+        A row: day (a date), level (a Level's value or `unknown`), currency; gross and refunds in minor units;
+        orders (paid), free, refunded, disputed, failed (counts); hours, the paid orders of each of the 24
+        hours; failures, [code, count] of failed orders. Raises Forbidden without the permission.
         """
         require(actor, Permission.VIEW_REVENUE)
-        start = datetime.combine(first, time.min, self._timezone)
-        end = datetime.combine(last + timedelta(days=1), time.min, self._timezone)
+        self.refresh(PATIENCE)
+        return _dated(self._rollups.read(first, last))
+
+    def daily(self, first: date, last: date, *, actor: Actor) -> pd.DataFrame:
+        """`days` as the frame of `frame`."""
+        return frame(self.days(first, last, actor=actor))
+
+    def counted(self, first: date, last: date, *, actor: Actor) -> list[Row]:
+        """The same rows as `days`, counted from the orders themselves: the check of what is kept."""
+        require(actor, Permission.VIEW_REVENUE)
+        found: dict[date, list[Row]] = {}
+        refunds = self._refunds(first, last)
+        for start, end in _pieces(first, last):
+            found |= self._count(start, end, refunds)
+        return _dated(found)
+
+    def refresh(self, seconds: float | None = None) -> None:
+        """Works out the days whose orders changed, for at most about so many seconds when they are given.
+
+        Any number of processes may do it at once, and be killed while they do.
+        """
+        with self._lock:
+            state = self._rollups.state()
+            if state is None:
+                self._build(None)
+                return
+            now = self._clock()
+            certain, possible = self._follow(state.watermark - OVERLAP)
+            self._rollups.mark(certain | possible)
+            if now - state.watermark > _STEP:
+                self._rollups.advance(now)
+            dirty = self._rollups.dirty()
+            if dirty:
+                self._work_out(dirty, certain, seconds)
+
+    def rebuild(self, *, progress: Progress | None = None) -> int:
+        """Works out every day from nothing and answers how many; `progress` is told days done and in all."""
+        with self._lock:
+            return self._build(progress)
+
+    def verify(
+        self, *, actor: Actor, first: date | None = None, last: date | None = None
+    ) -> tuple[list[Mismatch], list[Row]]:
+        """Every kept figure that differs from the orders, and the rows as the orders have them.
+
+        Without days, from the first that has anything to today. A payment that comes in meanwhile is looked
+        at again before it counts as a difference.
+        """
+        require(actor, Permission.VIEW_REVENUE)
+        self.refresh()
+        extent = self._extent(self._rollups.versions())
+        first, last = first or extent[0], last or extent[1]
+        mismatches: list[Mismatch] = []
+        rows: list[Row] = []
+        refunds = self._refunds(first, last)
+        for start, end in _pieces(first, last):
+            counted = _dated(self._count(start, end, refunds))
+            if differences(_dated(self._rollups.read(start, end)), counted):
+                self.refresh()
+                counted = _dated(self._count(start, end, self._refunds(start, end)))
+                mismatches += differences(_dated(self._rollups.read(start, end)), counted)
+            rows += counted
+        return mismatches, rows
+
+    def recheck(self, seconds: float) -> int:
+        """Verifies some days more, for about so many seconds, and marks those that are wrong; answers how
+        many were. Called again and again it comes round: so even an order that somebody changed without a
+        new updatedAt is counted rightly in the end.
+        """
+        if self._rollups.state() is None:
+            return 0
+        first, last = self._extent(self._rollups.versions())
+        until, wrong = clocks.monotonic() + seconds, set[date]()
+        start = self._recheck_at if self._recheck_at and self._recheck_at >= first else last
+        while clocks.monotonic() < until:
+            end, start = start, max(first, start - timedelta(days=_DAYS_AT_FIRST - 1))
+            counted = _dated(self._count(start, end, self._refunds(start, end)))
+            kept = _dated(self._rollups.read(start, end))
+            wrong |= {mismatch.day for mismatch in differences(kept, counted)}
+            if start == first:
+                self._recheck_at = None
+                break
+            start -= timedelta(days=1)
+            self._recheck_at = start
+        self._rollups.mark(wrong)
+        return len(wrong)
+
+    def _follow(self, since: datetime) -> tuple[set[date], set[date]]:
+        """The days that orders changed since an instant stand on, and those they may have left.
+
+        An order says where it counts, not where it counted before somebody moved its completedAt; nothing of
+        it can have counted before it was made.
+        """
+        changed = {row["_id"]: row for row in self._rows.changed_since(since)}
+        fresh = [row for key, row in changed.items() if self._marked.get(key) != row]
+        certain: set[date] = set()
+        possible: set[date] = set()
+        today = self.today()
+        for row in fresh:
+            known = {self._day(instant) for instant in _instants(row)}
+            certain |= known
+            possible |= set(_every_day(min(known), max(today, *known)))
+        self._marked = changed
+        return certain, possible - certain
+
+    def _work_out(self, dirty: Mapping[date, int], first: set[date], seconds: float | None) -> None:
+        until = None if seconds is None else clocks.monotonic() + seconds
+        urgent, rest = (
+            sorted((day for day in dirty if (day in first) == wanted), reverse=True)
+            for wanted in (True, False)
+        )
+        for start, end in [*contiguous(urgent), *contiguous(rest)]:
+            if until is not None and clocks.monotonic() > until:
+                return
+            counted = self._count(start, end, self._refunds(start, end))
+            every = {day: counted.get(day, []) for day in _every_day(start, end) if day in dirty}
+            self._rollups.store(every, dirty, self._clock())
+
+    def _build(self, progress: Progress | None) -> int:
+        began = self._clock()
+        versions = self._rollups.versions()
+        first, last = self._extent(versions)
+        refunds = self._refunds(first, last)
+        days: dict[date, list[Row]] = {day: [] for day in versions}
+        number = (last - first).days + 1
+        # What changes from here on is found by the next who follows; this much is counted below.
+        self._follow(began - OVERLAP)
+        for start, end in _pieces(first, last):
+            if progress:
+                progress((start - first).days, number)
+            days |= self._count(start, end, refunds)
+        self._rollups.store(days, versions, began)
+        self._rollups.begin(began)
+        if progress:
+            progress(number, number)
+        return number
+
+    def _extent(self, known: Iterable[date]) -> tuple[date, date]:
+        """The days on which anything may count, the known ones with them, up to tomorrow: a clock of ours may
+        be behind that of Stripe.
+        """
+        now = self._clock() + timedelta(days=1)
+        days = [self._day(self._rows.first_instant(now) or now), self._day(now), *known]
+        return min(days), max(days)
+
+    def _refunds(self, first: date, last: date) -> list[Row]:
+        start, end = self._bounds(first, last)
+        return self._rows.refunds(start, end, self._timezone.key, livemode=self._livemode)
+
+    def _count(self, first: date, last: date, refunds: Iterable[Row]) -> dict[date, list[Row]]:
+        """The rows of days, from the orders; `refunds` are those of these days at least."""
+        start, end = self._bounds(first, last)
         zone = self._timezone.key
         sales = self._rows.sales(start, end, zone, livemode=self._livemode)
-        refunds = self._rows.refunds(start, end, zone, livemode=self._livemode)
-        return combine(sales, refunds)
+        undated = self._rows.undated(start, end, zone, livemode=self._livemode)
+        inside = (row for row in refunds if first.isoformat() <= row["hour"][:10] <= last.isoformat())
+        return combine(sales, undated, inside)
+
+    def _bounds(self, first: date, last: date) -> tuple[datetime, datetime]:
+        """The instants at which these days begin and end."""
+        return (
+            datetime.combine(first, time.min, self._timezone).astimezone(UTC),
+            datetime.combine(last + timedelta(days=1), time.min, self._timezone).astimezone(UTC),
+        )
+
+    def _day(self, instant: datetime) -> date:
+        return instant.astimezone(self._timezone).date()
 
 
-def combine(sales: list[dict[str, Any]], refunds: list[dict[str, Any]]) -> pd.DataFrame:
-    """The daily frame of `Revenue.daily` from the store's rows of sales and refunds."""
+def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]) -> dict[date, list[Row]]:
+    """The rows of each day, from the store's rows of sales, of undated orders and of refunds.
+
+    Old names of a level are one level; a day's rows are sorted by level and currency.
+    """
+    rows: dict[tuple[str, str, str], Row] = {}
+
+    def row_of(source: Mapping[str, Any]) -> Row:
+        level = _level(str(source["product"]), str(source["level"]))
+        currency = str(source["currency"]).lower()
+        key = (source["hour"][:10], level, currency)
+        if key not in rows:
+            rows[key] = {
+                **{"level": level, "currency": currency, "gross": 0, "refunds": 0, "orders": 0, "free": 0},
+                **{"refunded": 0, "disputed": 0, "failed": 0, "hours": [0] * 24, "failures": []},
+            }
+        return rows[key]
+
+    def add_sale(source: Mapping[str, Any]) -> None:
+        row = row_of(source)
+        # JavaScript has one number type: another program may have stored whole amounts as doubles.
+        row["gross"] += int(source["amount"])
+        for name in ("orders", "free", "disputed"):
+            row[name] += source[name]
+        row["hours"][int(source["hour"][11:])] += source["orders"]
+
+    for source in sales:
+        add_sale(source)
+    for source in undated:
+        if source["status"] == "completed":
+            add_sale(source)
+            continue
+        row, count = row_of(source), source["orders"] + source["free"]
+        row["failed"] += count
+        row["failures"].append([source["code"] or "", count])
+    for source in refunds:
+        row = row_of(source)
+        row["refunds"] += int(source["amount"])
+        row["refunded"] += source["refunded"]
+    days: dict[date, list[Row]] = {}
+    for (day, _, _), row in sorted(rows.items()):
+        row["failures"] = _summed(row["failures"])
+        days.setdefault(date.fromisoformat(day), []).append(row)
+    return days
+
+
+def differences(kept: Sequence[Row], counted: Sequence[Row]) -> list[Mismatch]:
+    """Every figure of `kept` that is not the one of `counted`; rows as of `Revenue.days`."""
+    found = []
+    ours, theirs = (
+        {(row["day"], row["level"], row["currency"]): row for row in rows} for rows in (kept, counted)
+    )
+    for key in sorted({*ours, *theirs}):
+        for figure in ("gross", "refunds", "orders", "free", "refunded", "disputed", "failed"):
+            have, count = (int(side.get(key, {}).get(figure, 0)) for side in (ours, theirs))
+            if have != count:
+                found.append(Mismatch(*key, figure=figure, kept=have, counted=count))
+        hours = [side.get(key, {}).get("hours", [0] * 24) for side in (ours, theirs)]
+        if hours[0] != hours[1]:
+            for hour, (have, count) in enumerate(zip(*hours, strict=True)):
+                if have != count:
+                    found.append(Mismatch(*key, figure=f"hours.{hour}", kept=have, counted=count))
+    return found
+
+
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """One row a day, level and currency in which something happened.
+
+    Columns: day (datetime64, midnight, no zone), level, currency; gross, refunds, net in minor units; orders
+    (paid), free, refunded, disputed and failed (counts). Sorted by day, level, currency.
+    """
     # Here, because it takes longer to import than all the rest together, and only pages need it.
     import pandas as pd
 
-    records = [
-        {**_keys(row), "gross": row["amount"], "refunds": 0, "orders": row["orders"], "free": row["free"]}
-        for row in sales
-    ] + [{**_keys(row), "gross": 0, "refunds": row["amount"], "orders": 0, "free": 0} for row in refunds]
-    frame = pd.DataFrame(records, columns=[*KEYS, "gross", "refunds", "orders", "free"])
-    frame["day"] = pd.to_datetime(frame["day"])
-    frame = frame.groupby(KEYS, as_index=False, sort=True).sum()
-    frame["net"] = frame["gross"] - frame["refunds"]
-    return frame[[*KEYS, *SUMS]].astype(dict.fromkeys(SUMS, "int64"))
+    figures = [name for name in SUMS if name != "net"]
+    daily = pd.DataFrame(
+        [{name: row[name] for name in [*KEYS, *figures]} for row in rows], columns=[*KEYS, *figures]
+    )
+    daily["day"] = pd.to_datetime(daily["day"])
+    daily = daily.astype(dict.fromkeys(figures, "int64"))
+    daily["net"] = daily["gross"] - daily["refunds"]
+    return daily[[*KEYS, *SUMS]]
 
 
 def by_period(daily: pd.DataFrame, period: Period) -> pd.DataFrame:
-    """The daily frame summed by day, week or month; `day` becomes the first day of each."""
+    """The daily frame summed by day, week, month or quarter; `day` becomes the first day of each."""
     starts = daily["day"].dt.to_period(_FREQUENCY[period]).dt.start_time
     return daily.assign(day=starts).groupby(KEYS, as_index=False, sort=True)[SUMS].sum()
 
@@ -111,9 +419,72 @@ def totals(daily: pd.DataFrame) -> list[Totals]:
     found = [
         Totals(str(currency), **{name: int(row[name]) for name in SUMS}) for currency, row in sums.iterrows()
     ]
-    return sorted(found, key=lambda figures: -figures.gross)
+    return sorted(found, key=lambda figures: (-figures.gross, -figures.orders, figures.currency))
 
 
-def _keys(row: Mapping[str, Any]) -> dict[str, str]:
-    level = level_of(row["product"]) or level_of(row["level"])
-    return {"day": row["day"], "level": str(level or UNKNOWN_LEVEL), "currency": str(row["currency"]).lower()}
+def by_hour(rows: Iterable[Row]) -> list[list[int]]:
+    """Paid orders by weekday (Monday first) and hour of the business time zone: 7 lists of 24 counts."""
+    found = [[0] * 24 for _ in range(7)]
+    for row in rows:
+        of = found[row["day"].weekday()]
+        for hour, count in enumerate(row["hours"]):
+            of[hour] += count
+    return found
+
+
+def failures(rows: Iterable[Row]) -> list[tuple[str, int]]:
+    """Why payments failed: Stripe's code, empty where none was stored, and how often; most often first."""
+    every = _summed(pair for row in rows for pair in row["failures"])
+    return sorted(((code, count) for code, count in every), key=lambda pair: (-pair[1], pair[0]))
+
+
+def contiguous(days: Iterable[date], longest: int = _DAYS_AT_FIRST) -> list[tuple[date, date]]:
+    """Days, newest first, as ranges of neighbours of at most `longest` days."""
+    ranges: list[tuple[date, date]] = []
+    for day in days:
+        if ranges:
+            first, last = ranges[-1]
+            if day == first - timedelta(days=1) and (last - day).days < longest:
+                ranges[-1] = day, last
+                continue
+        ranges.append((day, day))
+    return ranges
+
+
+def _instants(row: Mapping[str, Any]) -> list[datetime]:
+    """When anything of an order counts, or would: made, paid, refunded."""
+    refunds = row.get("refunds") or []
+    every = [row.get("createdAt"), row.get("completedAt"), *(refund.get("createdAt") for refund in refunds)]
+    return [instant for instant in every if isinstance(instant, datetime)] or [row["updatedAt"]]
+
+
+def _dated(days: Mapping[date, list[Row]]) -> list[Row]:
+    return [{"day": day, **row} for day in sorted(days) for row in days[day]]
+
+
+def _every_day(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+
+
+def _pieces(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """The range in pieces, each as long as the one before it was quick to be dealt with."""
+    days = _DAYS_AT_FIRST
+    while first <= last:
+        end = min(last, first + timedelta(days=days - 1))
+        began = clocks.monotonic()
+        yield first, end
+        took = clocks.monotonic() - began
+        days = days * 2 if took < _QUICK else max(1, days // 2) if took > _SLOW else days
+        first = end + timedelta(days=1)
+
+
+def _summed(pairs: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    sums: dict[str, int] = {}
+    for name, count in pairs:
+        sums[str(name)] = sums.get(str(name), 0) + int(count)
+    return [[name, count] for name, count in sorted(sums.items())]
+
+
+@lru_cache(maxsize=1024)
+def _level(product: str, level: str) -> str:
+    return level_of(product) or level_of(level) or UNKNOWN_LEVEL

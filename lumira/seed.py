@@ -90,6 +90,8 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
         for batch in _batched(made):
             inserted += desk.orders.insert_many(_at_stripe(batch, state) if state else batch)
             progress.advance(bar, len(batch))
+    # Orders of the past have dates of the past: revenue would not look for them.
+    desk.revenue.rebuild()
     return inserted
 
 

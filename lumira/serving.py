@@ -49,6 +49,9 @@ logger: Final = logging.getLogger("lumira")
 
 RETRY_SECONDS: Final = 2
 TEND_SECONDS: Final = 300
+# Pages bring revenue up to date themselves; this takes what they leave, and looks a little at all days.
+REVENUE_SECONDS: Final = 10
+RECHECK_SECONDS: Final = 0.2
 # How long a worker that was asked to end may finish the requests it has.
 GRACE_SECONDS: Final = 30
 # Who does what Lumira does on its own.
@@ -93,12 +96,20 @@ def _opened(settings: Settings, work: Callable[[Desk, threading.Event], None]) -
 
 
 def _tend(desk: Desk, stopped: threading.Event) -> None:
-    """Looks after store and orders until stopped: indexes at once, open orders every five minutes, the ledger
-    daily. A store or a Stripe that is down is tried again; it is no reason not to start.
+    """Looks after store and orders until stopped: indexes at once, revenue every ten seconds, open orders
+    every five minutes, the ledger daily. A store or a Stripe that is down is tried again; it is no reason not
+    to start.
     """
     _prepare(desk, stopped)
-    pruned = -math.inf
-    while not stopped.wait(TEND_SECONDS):
+    tended, pruned = time.monotonic(), -math.inf
+    while True:
+        if _done(desk.revenue.refresh):
+            _done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
+        if stopped.wait(REVENUE_SECONDS):
+            return
+        if time.monotonic() < tended + TEND_SECONDS:
+            continue
+        tended = time.monotonic()
         if desk.gateway.is_configured:
             _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
         if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune):

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
-from lumira.refunds import Refund
-from lumira.revenue import Period, by_period, combine, totals
 from lumira.storage import Store
 from lumira.storage.indexes import INDEXES
 from lumira.storage.orders import Orders, to_document
-from lumira.storage.revenue import RevenueRows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -178,131 +175,6 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
         assert {c: client[name][c].index_information() for c in INDEXES} == before
         store.close()
         client.drop_database(name)
-
-
-PARIS_EDGES = [
-    datetime(2026, 3, 28, 22, 59, 59, 999000, UTC),
-    datetime(2026, 3, 28, 23, 0, tzinfo=UTC),
-    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
-    datetime(2026, 3, 29, 21, 59, 59, 999000, UTC),
-    datetime(2026, 3, 29, 22, 0, tzinfo=UTC),
-    datetime(2025, 10, 25, 22, 0, tzinfo=UTC),
-    datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
-    datetime(2025, 10, 26, 22, 59, 59, 999000, UTC),
-    datetime(2025, 10, 26, 23, 0, tzinfo=UTC),
-    datetime(2025, 12, 31, 23, 0, tzinfo=UTC),
-]
-instants = st.sampled_from(PARIS_EDGES) | st.datetimes(
-    datetime(2025, 10, 20),  # noqa: DTZ001 - made UTC below
-    datetime(2026, 4, 2),  # noqa: DTZ001
-).map(lambda d: d.replace(microsecond=d.microsecond // 1000 * 1000, tzinfo=UTC))
-
-
-@st.composite
-def histories(draw):
-    """Orders with prices, currencies, refunds and modes of every kind."""
-    orders = []
-    for _ in range(draw(st.integers(0, 12))):
-        amount = draw(st.sampled_from([0, 500, 2700, 4700, 4900, 6700, 9900, 19900]))
-        status = draw(statuses)
-        completed = draw(instants) if status is OrderStatus.COMPLETED else None
-        refunds = []
-        if completed and amount:
-            parts = draw(st.lists(st.integers(1, amount // 2), max_size=2))
-            refunds = [
-                Refund(
-                    id=f"re_{i}",
-                    amount=part,
-                    status=draw(st.sampled_from(["succeeded", "pending", "failed"])),
-                    created_at=max(completed, draw(instants)),
-                )
-                for i, part in enumerate(parts)
-            ]
-        orders.append(
-            make_order(
-                product_id=draw(st.sampled_from(["initie", "mystique", "Alchimique", "profond", "?"])),
-                amount=amount,
-                currency=draw(st.sampled_from(["eur", "eur", "jpy", "usd"])),
-                status=status,
-                completed_at=completed,
-                refunds=refunds,
-                last_refund_at=max((r.created_at for r in refunds), default=None),
-                livemode=draw(st.sampled_from([False, False, True, None])),
-            )
-        )
-    return orders
-
-
-@quick
-@given(histories())
-def test_revenue_agrees_with_a_count_by_hand(desk, orders):
-    from datetime import date
-    from zoneinfo import ZoneInfo
-
-    from lumira.access import Actor, Role
-
-    desk.store.database.productorders.delete_many({})
-    if orders:
-        desk.orders.insert_many(orders)
-    first, last = date(2025, 10, 26), date(2026, 3, 29)
-    paris = ZoneInfo("Europe/Paris")
-    expected: dict[tuple[str, str, str], list[int]] = {}
-
-    def add(instant, order, column, amount):
-        day = instant.astimezone(paris).date()
-        if first <= day <= last:
-            key = (day.isoformat(), str(order.level or "unknown"), order.currency)
-            expected.setdefault(key, [0, 0, 0, 0])[column] += amount
-
-    for order in orders:
-        if order.livemode is True or order.status is not OrderStatus.COMPLETED:
-            continue
-        add(order.completed_at, order, 0, order.amount)
-        add(order.completed_at, order, 2 if order.amount else 3, 1)
-        for refund in order.refunds:
-            if refund.status != "failed":
-                add(refund.created_at, order, 1, refund.amount)
-    frame = desk.revenue.daily(first, last, actor=Actor("fanny", Role.FINANCE))
-    found = {
-        (row.day.date().isoformat(), row.level, row.currency): [row.gross, row.refunds, row.orders, row.free]
-        for row in frame.itertuples()
-    }
-    assert found == expected
-    assert (frame["net"] == frame["gross"] - frame["refunds"]).all()
-    for period in Period:
-        assert totals(by_period(frame, period)) == totals(frame)
-
-
-def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
-    start, end = NOW - timedelta(days=1), NOW
-    rows = RevenueRows(desk.store.database)
-    frame = combine(
-        rows.sales(start, end, "Europe/Paris", livemode=False),
-        rows.refunds(start, end, "Europe/Paris", livemode=False),
-    )
-    assert list(frame.columns) == [
-        *("day", "level", "currency", "gross", "refunds", "net", "orders", "free"),
-    ]
-    assert by_period(frame, Period.WEEK).empty
-    assert totals(frame) == []
-
-
-def test_weeks_begin_on_monday():
-    sales = [
-        {
-            "day": day,
-            "product": "mystique",
-            "level": None,
-            "currency": "eur",
-            "amount": 1,
-            "orders": 1,
-            "free": 0,
-        }
-        for day in ("2026-03-01", "2026-03-02", "2026-03-08")
-    ]
-    weekly = by_period(combine(sales, []), Period.WEEK)
-    assert [day.date().isoformat() for day in weekly["day"]] == ["2026-02-23", "2026-03-02"]
-    assert list(weekly["gross"]) == [1, 2]
 
 
 MONGOOSE = {

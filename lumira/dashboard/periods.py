@@ -72,3 +72,5 @@ def start_of(day: date, width: Period) -> date:
             return day - timedelta(days=day.weekday())
         case Period.MONTH:
             return day.replace(day=1)
+        case Period.QUARTER:
+            return day.replace(month=day.month - (day.month - 1) % 3, day=1)

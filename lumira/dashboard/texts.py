@@ -74,6 +74,7 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
         Period.DAY: ("EEEE d MMMM y", "d MMM"),
         Period.WEEK: ("d MMMM y", "d MMM"),
         Period.MONTH: ("MMMM y", "MMM y"),
+        Period.QUARTER: ("QQQQ y", "QQQ y"),
     }
     name = format_date(start, patterns[width][short], locale=session.language())
     if width is Period.WEEK and not short:

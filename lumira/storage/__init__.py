@@ -9,10 +9,12 @@ from __future__ import annotations
 from lumira.storage.audit import AuditLog
 from lumira.storage.database import Store
 from lumira.storage.events import Events
+from lumira.storage.notes import OrderNotes
 from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
+from lumira.storage.rollups import Rollups
 from lumira.storage.tokens import ApiTokens
 from lumira.storage.views import SavedViews
 
@@ -20,10 +22,12 @@ __all__ = [
     "ApiTokens",
     "AuditLog",
     "Events",
+    "OrderNotes",
     "OrderRows",
     "Orders",
     "Reconciliations",
     "RevenueRows",
+    "Rollups",
     "SavedViews",
     "Store",
 ]

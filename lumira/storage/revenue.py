@@ -1,66 +1,138 @@
-"""The raw sums that revenue is made of, grouped by the store itself."""
+"""The raw sums that revenue is made of, grouped by the store itself, and the orders that changed."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from pymongo.database import Database
 
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.paging import MILLISECOND
+from lumira.storage.paging import BEGINNING, MILLISECOND
+
+# What the figures of a day depend on. Whoever changes one of these also writes updatedAt.
+_COUNTED: Final = (
+    *("productId", "metadata.level", "currency", "amount", "status", "livemode", "failureCode"),
+    *("createdAt", "completedAt", "updatedAt", "refunds.id", "refunds.amount", "refunds.status"),
+    *("refunds.createdAt", "disputes.id"),
+)
+# Where the search for the first order begins in steps; what is older is found too, less exactly.
+_FIRST_LIKELY: Final = datetime(2010, 1, 1, tzinfo=UTC)
+_MONTH: Final = timedelta(days=30)
+_FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
+_PAID: Final = {"$cond": [{"$gt": ["$amount", 0]}, 1, 0]}
+_IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
+_SUMS: Final[Document] = {
+    "amount": {"$sum": "$amount"},
+    "orders": {"$sum": _PAID},
+    "free": {"$sum": _FREE},
+    "disputed": {"$sum": {"$cond": [_IS_DISPUTED, 1, 0]}},
+}
 
 
 class RevenueRows:
-    """Reads sums by day. Every method raises StoreUnavailable when the store can't be reached."""
+    """Reads sums by day. Every method raises StoreUnavailable when the store can't be reached.
+
+    In each pipeline the first stage asks for one range of one index alone: with a second condition beside it
+    the embedded store reads the whole collection.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[ORDERS]
 
     def sales(self, start: datetime, end: datetime, timezone: str, *, livemode: bool) -> list[dict[str, Any]]:
-        """Completed orders with start ≤ completedAt < end, by day in `timezone`, product and currency.
+        """Completed orders with start ≤ completedAt < end, by hour in `timezone`, product and currency.
 
-        Rows: {day "YYYY-MM-DD", product, level, currency, amount (minor units), orders, free}.
+        Rows: {hour "YYYY-MM-DDTHH", product, level, currency, amount (minor units), orders, free, disputed}.
         """
-        match: Document = {
-            "completedAt": {"$gt": start - MILLISECOND, "$lt": end},
-            "status": "completed",
-            "livemode": _livemode(livemode),
+        return self._rows(
+            [
+                {"$match": {"completedAt": {"$gt": start - MILLISECOND, "$lt": end}}},
+                {"$match": {"status": "completed", "livemode": _livemode(livemode)}},
+                {"$group": {"_id": _group("$completedAt", timezone), **_SUMS}},
+            ]
+        )
+
+    def undated(
+        self, start: datetime, end: datetime, timezone: str, *, livemode: bool
+    ) -> list[dict[str, Any]]:
+        """Failed orders, and completed ones without a completedAt, with start ≤ createdAt < end.
+
+        Rows as of `sales`, by the hour they were made, with status and code (of the failure, or None).
+        """
+        neither = [{"status": "failed"}, {"status": "completed", "completedAt": None}]
+        group = _group("$createdAt", timezone) | {
+            "status": "$status",
+            "code": {"$ifNull": ["$failureCode", None]},
         }
-        group: Document = {
-            "_id": _group("$completedAt", timezone),
-            "amount": {"$sum": "$amount"},
-            "orders": {"$sum": {"$cond": [{"$gt": ["$amount", 0]}, 1, 0]}},
-            "free": {"$sum": {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}},
-        }
-        return self._rows([{"$match": match}, {"$group": group}])
+        return self._rows(
+            [
+                {"$match": {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}},
+                {"$match": {"$or": neither, "livemode": _livemode(livemode)}},
+                {"$group": {"_id": group, **_SUMS}},
+            ]
+        )
 
     def refunds(
         self, start: datetime, end: datetime, timezone: str, *, livemode: bool
     ) -> list[dict[str, Any]]:
-        """Refunds with start ≤ createdAt < end that did not fail, by day in `timezone`, product, currency.
+        """Refunds with start ≤ createdAt < end that did not fail, by hour in `timezone`, product, currency.
 
-        Rows: {day "YYYY-MM-DD", product, level, currency, amount (minor units)}.
+        Rows: {hour "YYYY-MM-DDTHH", product, level, currency, amount (minor units), refunded (a count)}.
         """
-        pipeline: list[Document] = [
-            # An order refunded in the range has its last refund in it or after it.
-            {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}, "livemode": _livemode(livemode)}},
-            {"$unwind": "$refunds"},
-            {
-                "$match": {
-                    "refunds.createdAt": {"$gt": start - MILLISECOND, "$lt": end},
-                    "refunds.status": {"$nin": ["failed", "canceled"]},
-                }
-            },
-            {
-                "$group": {
-                    "_id": _group("$refunds.createdAt", timezone),
-                    "amount": {"$sum": "$refunds.amount"},
-                }
-            },
-        ]
-        return self._rows(pipeline)
+        return self._rows(
+            [
+                # An order refunded in the range has its last refund in it or after it.
+                {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}}},
+                {"$match": {"livemode": _livemode(livemode)}},
+                {"$unwind": "$refunds"},
+                {
+                    "$match": {
+                        "refunds.createdAt": {"$gt": start - MILLISECOND, "$lt": end},
+                        "refunds.status": {"$nin": ["failed", "canceled"]},
+                    }
+                },
+                {
+                    "$group": {
+                        "_id": _group("$refunds.createdAt", timezone),
+                        "amount": {"$sum": "$refunds.amount"},
+                        "refunded": {"$sum": 1},
+                    }
+                },
+            ]
+        )
+
+    def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
+        """Every order with updatedAt after the instant, with the fields that revenue depends on."""
+        with store_errors():
+            yield from self._collection.find({"updatedAt": {"$gt": instant}}, dict.fromkeys(_COUNTED, 1))
+
+    def first_instant(self, until: datetime) -> datetime | None:
+        """An instant at most a month before the first order was made or paid, None when there is none.
+
+        Looks year by year, then month by month: the embedded store sorts the whole collection for the
+        oldest order. What lies after `until` is not looked for.
+        """
+        found = [self._first_month(field, until) for field in ("createdAt", "completedAt")]
+        return min((first for first in found if first), default=None)
+
+    def _first_month(self, field: str, until: datetime) -> datetime | None:
+        if self._any(field, BEGINNING, _FIRST_LIKELY):
+            return BEGINNING
+        start = _FIRST_LIKELY
+        for step in (12 * _MONTH, _MONTH):
+            while not self._any(field, start, start + step):
+                start += step
+                if start > until:
+                    return None
+        return start
+
+    def _any(self, field: str, start: datetime, end: datetime) -> bool:
+        inside = {field: {"$gt": start - MILLISECOND, "$lt": end}}
+        with store_errors():
+            return self._collection.find_one(inside, {"_id": 1}) is not None
 
     def _rows(self, pipeline: list[Document]) -> list[dict[str, Any]]:
         with store_errors():
@@ -75,7 +147,7 @@ def _livemode(livemode: bool) -> Document:
 
 def _group(instant: str, timezone: str) -> Document:
     return {
-        "day": {"$dateToString": {"date": instant, "format": "%Y-%m-%d", "timezone": timezone}},
+        "hour": {"$dateToString": {"date": instant, "format": "%Y-%m-%dT%H", "timezone": timezone}},
         "product": "$productId",
         "level": {"$ifNull": ["$metadata.level", None]},
         "currency": "$currency",

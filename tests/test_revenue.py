@@ -1,0 +1,361 @@
+"""Revenue: what is kept by day, what the orders say, and what pandas makes of the same orders agree."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lumira.access import Actor, Role
+from lumira.errors import Forbidden
+from lumira.revenue import Period, Totals, by_hour, by_period, combine, failures, frame, totals
+
+PARIS = ZoneInfo("Europe/Paris")
+FANNY = Actor("fanny", Role.FINANCE)
+# Wide enough for every instant below, with both changes of the clocks.
+FIRST, LAST = date(2025, 10, 18), date(2026, 4, 4)
+FIGURES = ["gross", "refunds", "orders", "free", "refunded", "disputed", "failed"]
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# Midnight and the two changes of the clocks in Paris, to the millisecond.
+EDGES = [
+    datetime(2026, 3, 28, 22, 59, 59, 999000, UTC),
+    datetime(2026, 3, 28, 23, 0, tzinfo=UTC),
+    datetime(2026, 3, 29, 0, 59, 59, 999000, UTC),
+    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+    datetime(2026, 3, 29, 21, 59, 59, 999000, UTC),
+    datetime(2026, 3, 29, 22, 0, tzinfo=UTC),
+    datetime(2025, 10, 25, 22, 0, tzinfo=UTC),
+    datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+    datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
+    datetime(2025, 10, 26, 22, 59, 59, 999000, UTC),
+    datetime(2025, 10, 26, 23, 0, tzinfo=UTC),
+    datetime(2025, 12, 31, 23, 0, tzinfo=UTC),
+]
+instants = st.sampled_from(EDGES) | st.datetimes(
+    datetime(2025, 10, 20),  # noqa: DTZ001 - made UTC below
+    datetime(2026, 4, 2),  # noqa: DTZ001
+).map(lambda d: d.replace(microsecond=d.microsecond // 1000 * 1000, tzinfo=UTC))
+# Names of levels as they were stored over the years, and what each means.
+PRODUCTS = {
+    "initie": "initie",
+    "Niveau Initié": "initie",
+    "mystique": "mystique",
+    "2": "mystique",
+    "Alchimique": "profond",
+    "profond": "profond",
+    "INTÉGRALE": "integrale",
+    "?": "unknown",
+}
+
+
+@st.composite
+def documents(draw):
+    """One stored order, ours or the other program's: prices, currencies, refunds and modes of every kind."""
+    amount = draw(st.sampled_from([0, 500, 2700, 4700, 4900.0, 6700, 9900, 19900, 99_999_999]))
+    status = draw(
+        st.sampled_from(["completed", "completed", "completed", "failed", "failed", "pending", "cancelled"])
+    )
+    created = draw(instants)
+    document: dict[str, Any] = {
+        "productId": draw(st.sampled_from(list(PRODUCTS))),
+        "amount": amount,
+        "currency": draw(st.sampled_from(["eur", "eur", "jpy", "usd", "kwd"])),
+        "status": status,
+        "createdAt": created,
+        "updatedAt": datetime.now(UTC),
+    }
+    livemode = draw(st.sampled_from([False, False, True, None, "absent"]))
+    if livemode != "absent":
+        document["livemode"] = livemode
+    if status == "failed":
+        document["failureCode"] = draw(st.sampled_from(["insufficient_funds", "expired_card", None]))
+    if status == "completed" and draw(st.integers(0, 5)):
+        document["completedAt"] = draw(instants)
+    if status == "completed" and amount:
+        parts = draw(st.lists(st.integers(1, int(amount) // 2), max_size=2))
+        document["refunds"] = [
+            {
+                "id": f"re_{number}",
+                "amount": part,
+                "status": draw(st.sampled_from(["succeeded", "pending", "failed", "canceled"])),
+                "createdAt": draw(instants),
+            }
+            for number, part in enumerate(parts)
+        ]
+        made = [r["createdAt"] for r in document["refunds"] if r["status"] in {"succeeded", "pending"}]
+        if made:
+            document["lastRefundAt"] = max(made)
+        if draw(st.booleans()):
+            document["disputes"] = [{"id": "du_1", "amount": 1, "status": "lost", "createdAt": created}]
+    return document
+
+
+def by_pandas(orders: list[dict[str, Any]]) -> pd.DataFrame:
+    """The daily figures, worked out another way: one flat frame of everything that counts."""
+    flat = []
+    for order in orders:
+        if order.get("livemode") is True:
+            continue
+        level = PRODUCTS[order["productId"]]
+        paid_at = order.get("completedAt") or order["createdAt"]
+        plain = {"level": level, "currency": order["currency"], **dict.fromkeys(FIGURES, 0)}
+        if order["status"] == "completed":
+            figures = {
+                "gross": int(order["amount"]),
+                "orders": int(order["amount"] > 0),
+                "free": int(order["amount"] == 0),
+                "disputed": int(bool(order.get("disputes"))),
+            }
+            flat.append(plain | figures | {"at": paid_at})
+        if order["status"] == "failed":
+            flat.append(plain | {"failed": 1, "at": order["createdAt"]})
+        flat += [
+            plain | {"refunds": refund["amount"], "refunded": 1, "at": refund["createdAt"]}
+            for refund in order.get("refunds", [])
+            if refund["status"] not in {"failed", "canceled"}
+        ]
+    table = pd.DataFrame(flat, columns=["at", "level", "currency", *FIGURES])
+    table["day"] = pd.to_datetime(table["at"], utc=True).dt.tz_convert("Europe/Paris").dt.date
+    return table.groupby(["day", "level", "currency"])[FIGURES].sum().sort_index()
+
+
+def as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of ours in the same form."""
+    table = pd.DataFrame(rows, columns=["day", "level", "currency", *FIGURES])
+    return table.set_index(["day", "level", "currency"]).sort_index()
+
+
+def assert_same(ours: list[dict[str, Any]], expected: pd.DataFrame) -> None:
+    assert as_table(ours).to_dict("index") == expected.to_dict("index")
+
+
+def start_anew(desk) -> None:
+    """Every example has a store of its own, as far as revenue can see."""
+    desk.store.database.productorders.delete_many({})
+    desk.store.database.revenue_state.delete_many({})
+
+
+@quick
+@given(st.lists(documents(), max_size=12))
+def test_kept_counted_and_pandas_agree_to_the_cent(desk, orders):
+    start_anew(desk)
+    if orders:
+        desk.store.database.productorders.insert_many(orders)
+    expected = by_pandas(orders)
+    kept = desk.revenue.days(FIRST, LAST, actor=FANNY)
+    assert_same(kept, expected)
+    assert_same(desk.revenue.counted(FIRST, LAST, actor=FANNY), expected)
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    daily = frame(kept)
+    assert (daily["net"] == daily["gross"] - daily["refunds"]).all()
+    for period in Period:
+        assert totals(by_period(daily, period)) == totals(daily)
+    assert sum(map(sum, by_hour(kept))) == daily["orders"].sum()
+    assert sum(count for _, count in failures(kept)) == daily["failed"].sum()
+
+
+changes = st.lists(st.tuples(st.integers(0, 5), documents()), min_size=1, max_size=8)
+
+
+@quick
+@given(st.lists(documents(), min_size=1, max_size=6), changes)
+def test_what_is_kept_follows_every_change(desk, orders, rewrites):
+    """Orders are made and rewritten at will, by programs that only keep updatedAt: the days follow."""
+    start_anew(desk)
+    collection = desk.store.database.productorders
+    collection.insert_many(orders)
+    desk.revenue.refresh()
+    for number, document in rewrites:
+        document = document | {"updatedAt": datetime.now(UTC)}
+        if number < len(orders):
+            # An order keeps the instant it was made; everything else of it may change.
+            document |= {"_id": orders[number]["_id"], "createdAt": orders[number]["createdAt"]}
+            collection.replace_one({"_id": document["_id"]}, document)
+            # What counted before the order was made is found when all is checked, not at once.
+            orders[number] = document
+        else:
+            collection.insert_one(document)
+            orders.append(document)
+        desk.revenue.refresh()
+    desk.revenue.recheck(seconds=30)
+    assert_same(desk.revenue.days(FIRST, LAST, actor=FANNY), by_pandas(orders))
+
+
+def sold(desk, **fields) -> ObjectId:
+    """An order of 47 euros, paid just now; `fields` change it."""
+    now = datetime.now(UTC)
+    document = {
+        "productId": "mystique",
+        "amount": 4700,
+        "currency": "eur",
+        "status": "completed",
+        "createdAt": now,
+        "completedAt": now,
+        "updatedAt": now,
+        "livemode": False,
+    }
+    return desk.store.database.productorders.insert_one(document | fields).inserted_id
+
+
+def sums(desk, days: int = 400) -> Totals:
+    today = desk.revenue.today()
+    found = totals(desk.revenue.daily(today - timedelta(days=days), today, actor=FANNY))
+    return found[0] if found else Totals("eur")
+
+
+def test_an_order_that_moves_to_another_day_leaves_the_first(desk):
+    now = datetime.now(UTC)
+    order = sold(desk, createdAt=now - timedelta(days=90), completedAt=now - timedelta(days=60))
+    assert sums(desk).gross == 4700
+    moved = {"completedAt": now - timedelta(days=20), "updatedAt": now}
+    desk.store.database.productorders.update_one({"_id": order}, {"$set": moved})
+    assert sums(desk).gross == 4700
+    assert sums(desk, 30).gross == 4700
+    back = {"completedAt": now - timedelta(days=70), "updatedAt": datetime.now(UTC)}
+    desk.store.database.productorders.update_one({"_id": order}, {"$set": back})
+    assert sums(desk, 30).gross == 0
+    assert sums(desk).gross == 4700
+
+
+def test_a_refund_of_an_old_order_counts_today(desk):
+    then = datetime.now(UTC) - timedelta(days=200)
+    order = sold(desk, createdAt=then, completedAt=then, updatedAt=then)
+    assert sums(desk).refunds == 0
+    now = datetime.now(UTC)
+    refund = {"id": "re_1", "amount": 1700, "status": "succeeded", "createdAt": now}
+    news = {"refunds": [refund], "amountRefunded": 1700, "lastRefundAt": now, "updatedAt": now}
+    desk.store.database.productorders.update_one({"_id": order}, {"$set": news})
+    assert (sums(desk, 1).refunds, sums(desk, 1).gross, sums(desk).gross) == (1700, 0, 4700)
+
+
+@pytest.mark.parametrize("minutes", [-9, 0, 9, 60])
+def test_writers_whose_clocks_differ_are_seen(desk, minutes):
+    sold(desk)
+    assert sums(desk).orders == 1
+    sold(desk, updatedAt=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert sums(desk).orders == 2
+    assert sums(desk).orders == 2
+
+
+def test_an_order_written_without_a_new_date_is_found_when_all_is_rechecked(desk):
+    sold(desk)
+    assert sums(desk).orders == 1
+    then = datetime.now(UTC) - timedelta(days=40)
+    sold(desk, createdAt=then, completedAt=then, updatedAt=then)
+    assert sums(desk).orders == 1
+    assert [found.figure for found in desk.revenue.verify(actor=FANNY)[0]][:2] == ["gross", "orders"]
+    while not desk.revenue.recheck(seconds=0.2):
+        pass
+    assert sums(desk).orders == 2
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+
+
+def test_a_wrong_figure_is_told_and_a_rebuild_puts_it_right(desk):
+    sold(desk)
+    desk.revenue.refresh()
+    daily = desk.store.database.revenue_daily
+    daily.update_one({}, {"$set": {"rows.0.gross": 4701}})
+    mismatches, rows = desk.revenue.verify(actor=FANNY)
+    assert [(found.figure, found.kept, found.counted) for found in mismatches] == [("gross", 4701, 4700)]
+    assert totals(frame(rows))[0].gross == 4700
+    desk.revenue.rebuild()
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+
+
+def test_rows_worked_out_for_an_older_version_are_refused(desk):
+    """Another process read the orders before the change, and writes after us."""
+    sold(desk)
+    desk.revenue.refresh()
+    rollups, today = desk.revenue._rollups, desk.revenue.today()
+    rollups.mark([today])
+    before = rollups.dirty()
+    stale = rollups.read(today, today)
+    sold(desk)
+    assert sums(desk).orders == 2
+    rollups.store(stale, before, datetime.now(UTC))
+    assert sums(desk).orders == 2
+
+
+def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk):
+    sold(desk)
+    desk.revenue.refresh()
+    sold(desk)
+    rollups = desk.revenue._rollups
+    certain, possible = desk.revenue._follow(datetime.now(UTC) - timedelta(minutes=1))
+    rollups.mark(certain | possible)
+    # Killed here: it has marked the days and not worked them out, and knows it has seen the order.
+    assert sums(desk).orders == 2
+    assert rollups.dirty() == {}
+
+
+def test_processes_that_follow_at_once_lose_nothing_and_count_nothing_twice(desk, settings):
+    from lumira.desk import Desk
+
+    desks = [Desk.open(settings) for _ in range(3)]
+    for _ in range(3):
+        sold(desk)
+
+    def work(own: Desk) -> None:
+        for number in range(12):
+            sold(own, completedAt=datetime.now(UTC) - timedelta(days=number % 4))
+            own.revenue.refresh()
+
+    threads = [threading.Thread(target=work, args=(own,)) for own in desks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums(desk).orders == 3 + 3 * 12
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    for own in desks:
+        own.store.close()
+
+
+def test_live_and_test_orders_are_never_mixed(desk):
+    sold(desk, livemode=True, amount=9900)
+    sold(desk, livemode=False)
+    assert sums(desk).gross == 4700
+
+
+def test_only_who_may_see_revenue_sees_it(desk):
+    claire = Actor("claire", Role.SUPPORT)
+    today = desk.revenue.today()
+    for ask in (desk.revenue.days, desk.revenue.counted, desk.revenue.daily):
+        with pytest.raises(Forbidden):
+            ask(today, today, actor=claire)
+    with pytest.raises(Forbidden):
+        desk.revenue.verify(actor=claire)
+
+
+def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
+    today = desk.revenue.today()
+    daily = desk.revenue.daily(today, today, actor=FANNY)
+    assert list(daily.columns) == [
+        *("day", "level", "currency", "gross", "refunds", "net", "orders", "free"),
+        *("refunded", "disputed", "failed"),
+    ]
+    assert by_period(daily, Period.WEEK).empty
+    assert totals(daily) == []
+
+
+def test_weeks_begin_on_monday_and_quarters_in_january():
+    days = ("2026-03-01", "2026-03-02", "2026-03-08", "2026-04-01")
+    sale = {
+        **{"product": "mystique", "level": None, "currency": "EUR", "amount": 1, "orders": 1, "free": 0},
+        "disputed": 0,
+    }
+    counted = combine([{"hour": f"{day}T10", **sale} for day in days], [], [])
+    daily = frame([{"day": day, **row} for day, rows in counted.items() for row in rows])
+    weekly = by_period(daily, Period.WEEK)
+    assert [day.date().isoformat() for day in weekly["day"]] == ["2026-02-23", "2026-03-02", "2026-03-30"]
+    assert list(weekly["gross"]) == [1, 2, 1]
+    quarterly = by_period(daily, Period.QUARTER)
+    assert [day.date().isoformat() for day in quarterly["day"]] == ["2026-01-01", "2026-04-01"]
