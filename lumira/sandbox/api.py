@@ -191,6 +191,8 @@ class Api:
         if version is not None and not VERSION.fullmatch(version):
             raise refusal("wrong_version", version=version)
         route, identifier = find_route(request.method, request.url.path)
+        if body and "json" in request.headers.get("content-type", ""):
+            raise refusal("no_form")
         sent = request.url.query if request.method in ("GET", "DELETE") else body.decode(errors="replace")
         raw = decode(sent)
         if call.publishable:

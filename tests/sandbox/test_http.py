@@ -123,6 +123,12 @@ def test_broken_bodies_are_refused_not_broken_on(address, body):
     check_answer(400, answer.json())
 
 
+def test_a_json_body_is_refused_as_stripe_refuses_it(address):
+    answer = httpx.post(f"{address}/v1/payment_intents", json={"amount": 4700}, auth=(KEY, ""))
+    assert answer.status_code == 400
+    assert "application/x-www-form-urlencoded" in answer.json()["error"]["message"]
+
+
 def test_the_same_key_answers_the_same(client, address):
     options = {"idempotency_key": "same-1"}
     first = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"}, options)
