@@ -10,10 +10,16 @@ from typing import Final
 
 import streamlit as st
 
+from lumira.access import Permission
 from lumira.dashboard import markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
+from lumira.orders import is_order_id
 from lumira.texts import LANGUAGES
+
+_SEARCH: Final = "find"
+_ASKED: Final = "find-asked"
+_NEW_PAYMENT: Final = "begin-payment-asked"
 
 logger: Final = logging.getLogger("lumira.dashboard")
 
@@ -24,6 +30,8 @@ def main() -> None:
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
     with st.sidebar:
+        find_orders()
+        begin_payment()
         choose_language()
     page = st.navigation(
         [
@@ -38,6 +46,7 @@ def main() -> None:
         ]
     )
     try:
+        go_where_asked()
         show_mode()
         page.run()
     except LumiraError as error:
@@ -45,6 +54,52 @@ def main() -> None:
     except Exception:
         logger.exception("the page %s failed", page.url_path)
         problems.show(LumiraError("The log says why."), again=True)
+
+
+def find_orders() -> None:
+    """The search that is on every page: by name, e-mail address or any id."""
+
+    def asked() -> None:
+        st.session_state[_ASKED] = st.session_state[_SEARCH].strip()
+        st.session_state[_SEARCH] = ""
+
+    st.text_input(
+        text("find"),
+        placeholder=text("find.hint"),
+        icon=":material/search:",
+        key=_SEARCH,
+        on_change=asked,
+        label_visibility="collapsed",
+    )
+
+
+def begin_payment() -> None:
+    """The way to a new payment from every page, for those who may."""
+
+    def asked() -> None:
+        st.session_state[_NEW_PAYMENT] = True
+
+    if session.may(Permission.CREATE_INTENT):
+        st.button(
+            text("new_payment.title"),
+            icon=":material/add:",
+            type="primary",
+            shortcut="N",
+            on_click=asked,
+            width="stretch",
+            key="begin-payment",
+        )
+
+
+def go_where_asked() -> None:
+    """Leads where the search or the button above pointed: a page can't be changed while they are handled."""
+    if st.session_state.pop(_NEW_PAYMENT, False):
+        st.switch_page(navigation.new_payment())
+    asked = st.session_state.pop(_ASKED, "")
+    if is_order_id(asked):
+        st.switch_page(navigation.order(), query_params={"id": asked})
+    elif asked:
+        st.switch_page(navigation.orders(), query_params={"q": asked})
 
 
 def choose_language() -> None:

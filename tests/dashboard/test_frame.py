@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import errors
+from lumira.access import Role
 from lumira.dashboard import attempt, navigation, problems, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 from lumira.texts import texts
@@ -174,3 +175,24 @@ def _luminance(channels):
         for value in (channel / 255 for channel in channels)
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_search_of_every_page_leads_to_the_list_or_straight_to_the_order(open_page, pay):
+    order = pay("profond", customerName="Zoé Le Goff")
+    app = open_page("webhooks")
+    app.get_by_key("find").set_value(" zoé ").run()
+    assert app.title[0].value == "Commandes"
+    assert app.query_params["q"] == "zoé"
+    assert app.get_by_key("find").value == ""
+    app = open_page("webhooks")
+    app.get_by_key("find").set_value(order.payment_intent_id).run()
+    assert app.query_params["id"] == order.payment_intent_id
+    assert "67,00" in shown(app)
+
+
+def test_a_new_payment_begins_on_every_page_for_those_who_may(open_page, at_the_desk):
+    app = open_page("webhooks")
+    app.button(key="begin-payment").click().run()
+    assert app.title[0].value == "Nouveau paiement"
+    at_the_desk(Role.STAFF)
+    assert "begin-payment" not in [button.key for button in open_page("webhooks").button]
