@@ -15,6 +15,7 @@ class Permission(StrEnum):
 
     BROWSE = auto()
     REFRESH = auto()
+    ADD_NOTE = auto()
     CREATE_INTENT = auto()
     CONFIRM_TEST = auto()
     CANCEL = auto()
@@ -37,7 +38,7 @@ class Role(StrEnum):
     ADMIN = auto()
 
 
-_STAFF: Final = frozenset({Permission.BROWSE, Permission.REFRESH, Permission.RECONCILE})
+_STAFF: Final = frozenset({Permission.BROWSE, Permission.REFRESH, Permission.ADD_NOTE, Permission.RECONCILE})
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.STAFF: _STAFF,

@@ -14,6 +14,7 @@
     │   ├── InvalidTokenName             INVALID_TOKEN_NAME
     │   ├── InvalidFilter                INVALID_FILTER
     │   ├── InvalidViewName              INVALID_VIEW_NAME
+    │   ├── InvalidNote                  INVALID_NOTE
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
     │   └── InvalidEvent                 INVALID_EVENT (webhook)
     ├── Unauthorized                401  UNAUTHORIZED
@@ -158,6 +159,13 @@ class InvalidViewName(InvalidRequest):
 
     code = "INVALID_VIEW_NAME"
     error = "Invalid view name"
+
+
+class InvalidNote(InvalidRequest):
+    """A note is empty, or too long."""
+
+    code = "INVALID_NOTE"
+    error = "Invalid note"
 
 
 class InvalidSignature(InvalidRequest):

@@ -42,6 +42,7 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
+from lumira.payment_details import PaymentDetails, payment_details
 from lumira.refunds import refund_from
 from lumira.validation import (
     METADATA_VALUE_LENGTH,
@@ -263,6 +264,18 @@ class Intents:
             return ""
         return str(self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"])
 
+    def details(self, order_id: str, *, actor: Actor) -> PaymentDetails | None:
+        """The payment as Stripe shows it now, None for an order that never went there.
+
+        Raises OrderNotFound.
+        """
+        require(actor, Permission.BROWSE)
+        order = self.find(order_id, actor=actor)
+        if order.is_free or not order.payment_intent_id:
+            return None
+        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
+        return payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
+
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""
         require(actor, Permission.REFRESH)
@@ -280,13 +293,15 @@ class Intents:
         payment_method: str,
         *,
         actor: Actor,
+        return_url: str | None = None,
         idempotency_key: str | None = None,
         request_id: str = "",
     ) -> Order:
         """Pays the order with one of Stripe's test payment methods; the order as it stands afterwards.
 
-        A decline raises PaymentFailed after the order has noted it. Raises OrderNotPayable for an order that
-        is free, final or live.
+        `return_url` is where the bank's page leads back to, the desk by default. A decline raises
+        PaymentFailed after the order has noted it. Raises OrderNotPayable for an order that is free, final
+        or live.
         """
         require(actor, Permission.CONFIRM_TEST)
         order = self.find(order_id, actor=actor)
@@ -298,7 +313,7 @@ class Intents:
         key = idempotency_key or uuid.uuid4().hex
         try:
             payment_intent = self._gateway.confirm_payment_intent(
-                order.payment_intent_id, payment_method, key, self._return_url
+                order.payment_intent_id, payment_method, key, return_url or self._return_url
             )
         except PaymentFailed:
             declined = self.refresh(order_id, actor=actor)

@@ -50,6 +50,7 @@ TEST_PAYMENT_METHODS: Final = {
     "pm_card_chargeDeclinedExpiredCard": "expired_card",
     "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
     "pm_card_chargeDeclinedProcessingError": "processing_error",
+    "pm_card_threeDSecure2Required": "3-D Secure",
 }
 
 
@@ -186,6 +187,16 @@ class StripeGateway:
         with _translated_errors():
             page = self._v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
             return [_plain(refund) for refund in page.auto_paging_iter()]
+
+    def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """The newest charges of the PaymentIntent, at most 20, their balance transactions expanded."""
+        parameters: dict[str, Any] = {
+            "payment_intent": payment_intent_id,
+            "limit": 20,
+            "expand": ["data.balance_transaction"],
+        }
+        with _translated_errors():
+            return [_plain(charge) for charge in self._v1.charges.list(parameters).data]
 
     def ping(self) -> None:
         """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""

@@ -16,6 +16,7 @@ AUDIT: Final = "audit_entries"
 TOKENS: Final = "api_tokens"
 RECONCILIATIONS: Final = "reconciliations"
 AMOUNTS: Final = "order_amounts"
+NOTES: Final = "order_notes"
 VIEWS: Final = "saved_views"
 REVENUE_DAILY: Final = "revenue_daily"
 REVENUE_STATE: Final = "revenue_state"
@@ -77,6 +78,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     AUDIT: [
         # What was done to one order, in time.
         IndexModel([("order_id", ASCENDING), ("at", ASCENDING)], name="order_history"),
+    ],
+    NOTES: [
+        # The notes of one order, newest first.
+        IndexModel([("orderId", ASCENDING), ("at", DESCENDING)], name="order_notes"),
     ],
     REVENUE_DAILY: [
         # Days to be worked out anew; only those stand in it. The days themselves are read by their _id.

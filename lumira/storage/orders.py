@@ -116,6 +116,12 @@ class Orders:
         found, next_cursor = newest_page(self._collection, {}, size, cursor, without=WITHOUT_TIMELINE)
         return Page([from_document(document) for document in found], next_cursor)
 
+    def of_customer(self, email: str, size: int) -> list[Order]:
+        """At most `size` orders of this e-mail address (lower case), newest first, without timelines."""
+        by_email = {"customerEmail": {"$eq": email}}
+        found, _ = newest_page(self._collection, by_email, size, without=WITHOUT_TIMELINE)
+        return [from_document(document) for document in found]
+
     def set_payment_intent(
         self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
     ) -> bool:

@@ -1,0 +1,69 @@
+"""Notes that staff write on orders for one another. They are never changed and never seen by customers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import audit_entry
+from lumira.errors import InvalidNote, OrderNotFound
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, OrderNotes, Orders
+
+LENGTH: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Note:
+    """What one person wrote on one order; `at` is UTC, `id` the attempt that wrote it."""
+
+    id: str
+    order_id: str
+    at: datetime
+    by: str
+    text: str
+
+
+class Notes:
+    """Writes and reads notes. Every method raises Forbidden, and StoreUnavailable."""
+
+    def __init__(
+        self,
+        orders: Orders,
+        notes: OrderNotes,
+        audit: AuditLog,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._orders = orders
+        self._notes = notes
+        self._audit = audit
+        self._clock = clock
+
+    def add(self, order_id: str, text: str, *, actor: Actor, attempt_id: str) -> None:
+        """Writes a note of any characters on the order; the same attempt writes it once.
+
+        Raises InvalidNote for an empty one or one of more than 2,000 characters, and OrderNotFound.
+        """
+        require(actor, Permission.ADD_NOTE)
+        # Half a surrogate pair can't be stored, and BSON's strings end at no NUL but programs' do.
+        kept = text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+        if not 0 < len(kept) <= LENGTH:
+            raise InvalidNote(f"A note has 1 to {LENGTH} characters.")
+        order = self._orders.find(order_id)
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        at = self._clock()
+        self._notes.insert(Note(id=attempt_id, order_id=order.id, at=at, by=actor.name, text=kept))
+        self._audit.record(
+            audit_entry(actor, "add_note", at, before=order, after=order, attempt_id=attempt_id)
+        )
+
+    def of_order(self, order_id: str, *, actor: Actor) -> list[Note]:
+        """The notes of the order, newest first."""
+        require(actor, Permission.BROWSE)
+        return self._notes.of_order(order_id)

@@ -1,0 +1,109 @@
+"""A payment as Stripe shows it: its charges, how each was paid and judged, and what Stripe kept. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_SECRETS: Final = frozenset({"client_secret"})
+
+
+@dataclass(frozen=True)
+class ChargeDetails:
+    """One charge, an attempt to pay. Money in minor units; `fee` in `fee_currency`, None until it is known.
+
+    `method` is Stripe's name of the way to pay (`card`, `sepa_debit` …); `risk`, `outcome` and `message` are
+    Radar's level, the outcome's type and what Stripe says of it to sellers
+    (https://docs.stripe.com/api/charges/object#charge_object-outcome).
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    created_at: datetime
+    method: str | None = None
+    brand: str | None = None
+    last4: str | None = None
+    expiry: str | None = None
+    country: str | None = None
+    risk: str | None = None
+    outcome: str | None = None
+    message: str | None = None
+    failure_code: str | None = None
+    fee: int | None = None
+    fee_currency: str | None = None
+    receipt_url: str | None = None
+
+
+@dataclass(frozen=True)
+class PaymentDetails:
+    """A PaymentIntent as Stripe sent it, without secrets, and its charges, newest first.
+
+    `action_url` is where a customer must go now to confirm with their bank, if they must.
+    """
+
+    payment_intent: dict[str, Any]
+    charges: list[ChargeDetails] = field(default_factory=list)
+    action_url: str | None = None
+
+    @property
+    def paid(self) -> ChargeDetails | None:
+        """The charge that took the money."""
+        return next((charge for charge in self.charges if charge.status == "succeeded"), None)
+
+
+def payment_details(
+    payment_intent: Mapping[str, Any], charges: Sequence[Mapping[str, Any]]
+) -> PaymentDetails:
+    """Reads Stripe's PaymentIntent and its charges with their balance transactions expanded."""
+    action = payment_intent.get("next_action") or {}
+    return PaymentDetails(
+        payment_intent=without_secrets(payment_intent),
+        charges=sorted(
+            map(_charge, charges), key=lambda charge: (charge.created_at, charge.id), reverse=True
+        ),
+        action_url=(action.get("redirect_to_url") or {}).get("url"),
+    )
+
+
+def without_secrets(value: Any) -> Any:
+    """The same JSON without what would let its reader act as the customer: client secrets, also in links."""
+    if isinstance(value, Mapping):
+        return {key: without_secrets(member) for key, member in value.items() if key not in _SECRETS}
+    if isinstance(value, list):
+        return [without_secrets(member) for member in value]
+    if isinstance(value, str) and "_secret_" in value:
+        return "…"
+    return value
+
+
+def _charge(charge: Mapping[str, Any]) -> ChargeDetails:
+    details = charge.get("payment_method_details") or {}
+    method = details.get("type")
+    way = details.get(method) or {} if method else {}
+    outcome = charge.get("outcome") or {}
+    transaction = charge.get("balance_transaction")
+    known = transaction if isinstance(transaction, Mapping) else {}
+    month, year = way.get("exp_month"), way.get("exp_year")
+    return ChargeDetails(
+        id=charge["id"],
+        amount=int(charge["amount"]),
+        currency=charge["currency"],
+        status=charge["status"],
+        created_at=datetime.fromtimestamp(charge["created"], UTC),
+        method=method,
+        brand=way.get("brand"),
+        last4=way.get("last4"),
+        expiry=f"{month:02}/{year}" if month and year else None,
+        country=way.get("country"),
+        risk=outcome.get("risk_level"),
+        outcome=outcome.get("type"),
+        message=outcome.get("seller_message"),
+        failure_code=outcome.get("reason") or charge.get("failure_code"),
+        fee=known.get("fee"),
+        fee_currency=known.get("currency"),
+        receipt_url=charge.get("receipt_url"),
+    )

@@ -1,0 +1,82 @@
+"""Customers: found by e-mail and name, whoever wrote their orders; their history and highest level."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lumira.catalog import Level
+from lumira.customers import highest_level
+from lumira.orders import Order
+
+AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+
+
+def order(product="mystique", **fields):
+    facts = {
+        "id": "0" * 24,
+        "product_id": product,
+        "amount": 4700,
+        "status": "completed",
+        "created_at": AT,
+        "updated_at": AT,
+    }
+    return Order(**facts | fields)
+
+
+@pytest.fixture
+def customers(desk, documents, support):
+    for email, name in (("camille@example.com", "Camille Laurent"), ("carla@example.com", "Carla Öz")):
+        for product in ("mystique", "profond"):
+            body = {"productId": product, "customerEmail": email, "customerName": name}
+            desk.intents.create(body, actor=support, source="tests")
+    # A document of the other program: no name of its own, no field of ours.
+    documents.productorders.insert_one(
+        {
+            "productId": "mystique",
+            "customerEmail": "camelia@example.com",
+            "amount": 9900,
+            "currency": "eur",
+            "status": "completed",
+            "paymentIntentId": "pi_former",
+            "createdAt": AT,
+            "updatedAt": AT,
+            "metadata": {"customerName": "Camélia Roux", "customerPhone": "+33 6"},
+        }
+    )
+    return desk.customers
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("cam", ["camille@example.com", "camelia@example.com"]),
+        ("laur", ["camille@example.com"]),
+        ("camelia r", ["camelia@example.com"]),
+        ("CARLA@ex", ["carla@example.com"]),
+        ("c", []),
+        ("nobody", []),
+        (".*", []),
+        ('{"$gt": ""}', []),
+    ],
+)
+def test_customers_are_found_as_staff_type(customers, support, typed, found):
+    assert [customer.email for customer in customers.search(typed, actor=support)] == found
+
+
+def test_a_found_customer_brings_name_and_phone(customers, support):
+    [camelia] = customers.search("camelia", actor=support)
+    assert (camelia.name, camelia.phone) == ("Camélia Roux", "+33 6")
+
+
+def test_the_history_is_this_address_alone_newest_first(customers, support):
+    history = customers.history("camille@example.com", actor=support)
+    assert [order.product_id for order in history] == ["profond", "mystique"]
+    assert customers.history("cam", actor=support) == []
+
+
+def test_the_highest_level_is_the_highest_one_that_is_open():
+    assert highest_level([]) is None
+    assert highest_level([order("initie", amount=0, payment_intent_id="free_1")]) is Level.INITIE
+    assert highest_level([order("profond", status="failed"), order()]) is Level.MYSTIQUE
+    refunded = order("profond", amount_refunded=4700, created_at=AT + timedelta(days=1))
+    assert highest_level([refunded, order(), order("initie")]) is Level.MYSTIQUE
