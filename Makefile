@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture bench lint format lock clean
+.PHONY: help install run test torture bench screenshots lint format lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ bench: install ## Print what speed is claimed, as ratios measured in one run.
 
 torture: install ## The proofs of tests/torture at length, about 15 minutes.
 	TORTURE_ROUNDS=$(or $(TORTURE_ROUNDS),8) $(BIN)/python -m pytest -n 2 --dist worksteal tests/torture
+
+screenshots: install ## Photograph every page from the demo data; docs/screenshots keeps a few.
+	$(BIN)/python docs/take_screenshots.py --every
 
 lint: install ## Style, types, and the direction of imports.
 	$(BIN)/ruff check
