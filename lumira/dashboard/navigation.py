@@ -39,12 +39,13 @@ def order() -> Page:
 
 
 def new_payment() -> Page:
-    """The page that creates payments and shows one just created."""
+    """The page that creates payments and shows one just created; the button above the menu leads to it."""
     return st.Page(
         PAGES / "new_payment.py",
         title=text("new_payment.title"),
         icon=":material/add_card:",
         url_path="new-payment",
+        visibility="hidden",
     )
 
 
