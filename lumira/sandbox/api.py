@@ -190,6 +190,9 @@ class Api:
         version = request.headers.get("stripe-version")
         if version is not None and not VERSION.fullmatch(version):
             raise refusal("wrong_version", version=version)
+        account = request.headers.get("stripe-account")
+        if account and account != self.store.setting("account", shapes.new_id("acct", 16)):
+            raise refusal("wrong_account", account=account)
         route, identifier = find_route(request.method, request.url.path)
         if body and "json" in request.headers.get("content-type", ""):
             raise refusal("no_form")

@@ -98,9 +98,10 @@ def _authorize(
         "status": "succeeded",
     }
     intent |= {"latest_charge": charge["id"], "next_action": None}
-    if intent["setup_future_usage"] and intent["customer"] and not method["customer"]:
+    wanted = {**intent, **intent["payment_method_options"]["card"]}  # options for cards win
+    if wanted["setup_future_usage"] and intent["customer"] and not method["customer"]:
         belongs_to(call, method, intent["customer"])
-    if intent["capture_method"] == "manual":
+    if wanted["capture_method"] == "manual":
         charge["payment_method_details"]["card"]["capture_before"] = call.now + 7 * 86400
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
         call.save(charge, intent)

@@ -55,7 +55,7 @@ def update(call: Call, identifier: str, params: Parameters) -> StripeObject:
     evidence = params.get("evidence")
     if evidence is not None and dispute["status"] not in OPEN:
         raise refusal("dispute_takes_no_evidence", dispute=dispute)
-    changes = changes_of(dispute, params, ())
+    changes = changes_of(dispute, params, ("intended_submission_method",))
     details = changes["evidence_details"] = dict(dispute["evidence_details"])
     if evidence is not None:
         changes["evidence"] = {**dispute["evidence"], **evidence}

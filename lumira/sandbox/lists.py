@@ -9,6 +9,7 @@ from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeError, StripeObject, refusal, words
 from lumira.sandbox.parameters import Parameters
 from lumira.sandbox.shapes import shown
+from lumira.sandbox.store import FILTERS
 
 Conditions = list[tuple[str, list[Any]]]
 Extras = dict[str, Callable[[Call, StripeObject], StripeObject]]
@@ -54,12 +55,9 @@ def list_objects(
         if name in params:
             if name == "customer" and params[name]:
                 call.find("customer", params[name], param="customer")
-            conditions.append((f"{name} = ?", [params[name]]))
-    created = params.get("created")
-    if isinstance(created, dict):
-        conditions += [(f"created {COMPARISONS[name]} ?", [value]) for name, value in created.items()]
-    elif created is not None:
-        conditions.append(("created = ?", [created]))
+            conditions += _compared(name, params[name])
+    if "created" in params:
+        conditions += _compared("created", params["created"])
     exclusive(params, "ending_before", "starting_after")
     for name in ("starting_after", "ending_before"):
         if name in params:
@@ -67,6 +65,14 @@ def list_objects(
     after, before = (call.store.position(params.get(name)) for name in ("starting_after", "ending_before"))
     bodies, more = call.store.page(kind, conditions, limit=limit, after=after, before=before)
     return {"object": "list", "data": [shown(body) for body in bodies], "has_more": more, "url": url}
+
+
+def _compared(name: str, value: Any) -> Conditions:
+    """A field against a value, or against bounds: {"gte": 1, "lt": 2}."""
+    column = name if name in (*FILTERS, "created") else f"json_extract(body, '$.{name}')"
+    if not isinstance(value, dict):
+        return [(f"{column} = ?", [value])]
+    return [(f"{column} {COMPARISONS[bound]} ?", [limit]) for bound, limit in value.items()]
 
 
 def exclusive(params: Parameters, first: str, second: str) -> None:

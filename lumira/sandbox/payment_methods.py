@@ -8,7 +8,7 @@ from lumira.sandbox import shapes
 from lumira.sandbox.call import Call
 from lumira.sandbox.cards import BANK_ACCOUNTS, BY_NUMBER, CARDS, passes_luhn
 from lumira.sandbox.errors import StripeObject, refusal
-from lumira.sandbox.parameters import Parameters, merged_metadata
+from lumira.sandbox.parameters import Parameters, changes_of
 
 
 def create(call: Call, params: Parameters) -> StripeObject:
@@ -28,8 +28,10 @@ def create(call: Call, params: Parameters) -> StripeObject:
             details = shapes.sepa_debit_of_method(iban)
         case other:
             raise refusal("no_such_type", param="type", kind=other)
-    metadata = merged_metadata({}, params.get("metadata", {}))
-    return _made(call, params["type"], details, params.get("billing_details"), metadata)
+    method = _made(call, params["type"], details, params.get("billing_details"))
+    method |= changes_of(method, params, ("allow_redisplay",))
+    call.save(method)
+    return method
 
 
 def attach(call: Call, identifier: str, params: Parameters) -> StripeObject:
@@ -66,14 +68,8 @@ def test_payment_method(call: Call, identifier: str) -> StripeObject | None:
     return _made(call, "card", shapes.card_of_method(card, 12, _today(call).year + 1)) if card else None
 
 
-def _made(
-    call: Call,
-    kind: str,
-    details: StripeObject,
-    billing: StripeObject | None = None,
-    metadata: StripeObject | None = None,
-) -> StripeObject:
-    method = shapes.new("payment_method", call.now, type=kind, metadata=metadata or {}, **{kind: details})
+def _made(call: Call, kind: str, details: StripeObject, billing: StripeObject | None = None) -> StripeObject:
+    method = shapes.new("payment_method", call.now, type=kind, **{kind: details})
     known = method["billing_details"]
     for name, value in (billing or {}).items():
         known[name] = {**known["address"], **(value or {})} if name == "address" else value

@@ -49,19 +49,21 @@ RESOURCES = (
         "customer",
         payments,
     ),
-    Resource("charge", "charges", "retrieve update list search", "customer payment_intent", charges),
+    Resource(
+        "charge", "charges", "retrieve update list search", "customer payment_intent transfer_group", charges
+    ),
     Resource("refund", "refunds", "create retrieve update list cancel", "charge payment_intent", refunds),
     Resource("customer", "customers", "create retrieve update list search", "email", customers),
     Resource(
         "payment_method",
         "payment_methods",
         "create retrieve list attach detach",
-        "customer type",
+        "customer type allow_redisplay",
         payment_methods,
     ),
     Resource("dispute", "disputes", "retrieve update list close", "charge payment_intent", disputes),
     Resource("balance_transaction", "balance_transactions", "retrieve list", "source type currency payout"),
-    Resource("payout", "payouts", "retrieve list", "status destination"),
+    Resource("payout", "payouts", "retrieve list", "status destination arrival_date"),
     Resource("event", "events", "retrieve list", "", events),
     Resource(
         "webhook_endpoint",

@@ -74,6 +74,13 @@ def test_only_the_given_key_is_accepted(serve):
     assert "1234567890" not in shown.text
 
 
+def test_there_is_one_account(client):
+    own = client.v1.accounts.retrieve_current().id
+    assert client.v1.balance.retrieve({}, {"stripe_account": own})
+    with pytest.raises(stripe.PermissionError, match="does not have access to account 'acct_other'"):
+        client.v1.balance.retrieve({}, {"stripe_account": "acct_other"})
+
+
 def test_basic_authentication_as_curl_does_it(address):
     assert httpx.get(f"{address}/v1/balance", auth=(KEY, "")).status_code == 200
 

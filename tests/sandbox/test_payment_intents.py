@@ -110,6 +110,13 @@ def test_manual_capture_of_a_part(client):
     assert refused(client.v1.payment_intents.capture, intent.id).code == "payment_intent_unexpected_state"
 
 
+def test_a_card_alone_may_be_captured_by_hand(client):
+    options = {"card": {"capture_method": "manual"}}
+    intent = paid(client, payment_method_options=options)
+    assert (intent.status, intent.amount_capturable) == ("requires_capture", 4700)
+    assert client.v1.payment_intents.capture(intent.id).status == "succeeded"
+
+
 def test_canceling_gives_an_authorization_back(client):
     intent = paid(client, capture_method="manual")
     canceled = client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "requested_by_customer"})

@@ -198,6 +198,8 @@ def test_money_becomes_available_after_a_week_and_is_paid_out_that_night(serve):
     assert (payout.amount, payout.currency, payout.automatic) == (4604, "eur", True)
     assert payout.arrival_date == payout.created + 86400
     assert payout.created % 86400 == 0
+    assert client.v1.payouts.list({"arrival_date": {"gt": payout.arrival_date}}).data == []
+    assert client.v1.payouts.list({"arrival_date": payout.arrival_date}).data[0].id == payout.id
     assert (payout.balance_transaction.net, payout.balance_transaction.type) == (-4604, "payout")
     parts = client.v1.balance_transactions.list({"payout": payout.id}).data
     assert sorted((part.type, part.net) for part in parts) == [("charge", 4604), ("payout", -4604)]
