@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from lumira.checkout import Checkout
 from lumira.customers import Customers
@@ -13,6 +14,7 @@ from lumira.health import Health
 from lumira.intents import Intents
 from lumira.notes import Notes
 from lumira.order_list import OrderList
+from lumira.payment_details import Payments
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
@@ -35,6 +37,9 @@ from lumira.tokens import Tokens
 from lumira.views import Views
 from lumira.webhooks import Webhooks
 
+# A page shows without what Stripe has not said by then.
+PAGE_TIMEOUT_SECONDS: Final = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Desk:
@@ -51,6 +56,7 @@ class Desk:
     order_list: OrderList
     customers: Customers
     notes: Notes
+    payments: Payments
     views: Views
     webhooks: Webhooks
     revenue: Revenue
@@ -69,7 +75,11 @@ class Desk:
         store = Store(settings.mongodb_uri.get_secret_value(), settings.mongodb_db)
         orders, events, audit = Orders(store.database), Events(store.database), AuditLog(store.database)
         key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
-        gateway = StripeGateway(key.get_secret_value() if key else None, api_base=settings.stripe_api_base)
+        secret_text = key.get_secret_value() if key else None
+        gateway = StripeGateway(secret_text, api_base=settings.stripe_api_base)
+        hurried = StripeGateway(
+            secret_text, api_base=settings.stripe_api_base, timeout=PAGE_TIMEOUT_SECONDS, tries=1
+        )
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
         return cls(
@@ -89,6 +99,7 @@ class Desk:
             ),
             order_list=order_list,
             customers=Customers(orders, order_list),
+            payments=Payments(orders, hurried),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
             webhooks=Webhooks(

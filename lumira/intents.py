@@ -42,7 +42,6 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
-from lumira.payment_details import PaymentDetails, payment_details
 from lumira.refunds import refund_from
 from lumira.validation import (
     METADATA_VALUE_LENGTH,
@@ -263,18 +262,6 @@ class Intents:
         if order.is_free or not order.payment_intent_id:
             return ""
         return str(self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"])
-
-    def details(self, order_id: str, *, actor: Actor) -> PaymentDetails | None:
-        """The payment as Stripe shows it now, None for an order that never went there.
-
-        Raises OrderNotFound.
-        """
-        require(actor, Permission.BROWSE)
-        order = self.find(order_id, actor=actor)
-        if order.is_free or not order.payment_intent_id:
-            return None
-        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
-        return payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
 
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""

@@ -1,11 +1,18 @@
-"""A payment as Stripe shows it: its charges, how each was paid and judged, and what Stripe kept. No I/O."""
+"""A payment as Stripe shows it: its charges, how each was paid and judged, and what Stripe kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from lumira.access import Actor, Permission, require
+from lumira.errors import OrderNotFound
+
+if TYPE_CHECKING:
+    from lumira.storage import Orders
+    from lumira.stripe_gateway import StripeGateway
 
 _SECRETS: Final = frozenset({"client_secret"})
 
@@ -53,6 +60,28 @@ class PaymentDetails:
     def paid(self) -> ChargeDetails | None:
         """The charge that took the money."""
         return next((charge for charge in self.charges if charge.status == "succeeded"), None)
+
+
+class Payments:
+    """Asks Stripe how a payment looks there. `gateway` should give up early: a page waits for the answer."""
+
+    def __init__(self, orders: Orders, gateway: StripeGateway) -> None:
+        self._orders = orders
+        self._gateway = gateway
+
+    def details(self, order_id: str, *, actor: Actor) -> PaymentDetails | None:
+        """The payment of the order of this `_id` as it is now, None for one that never went to Stripe.
+
+        Raises Forbidden, OrderNotFound, StripeError and StoreUnavailable.
+        """
+        require(actor, Permission.BROWSE)
+        order = self._orders.find(order_id)
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        if order.is_free or not order.payment_intent_id:
+            return None
+        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
+        return payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
 
 
 def payment_details(

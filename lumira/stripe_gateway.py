@@ -34,6 +34,7 @@ PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 
 TIMEOUT_SECONDS: Final = 10
+TRIES: Final = 3
 # Expanding the charge's balance transaction expands the charge too.
 CHARGE: Final = "latest_charge.balance_transaction"
 # As many threads as ask Stripe at once keep a connection open.
@@ -71,13 +72,18 @@ def _session(api_base: str) -> requests.Session:
 class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
-    Stripe is given `timeout` seconds for each of at most three tries. Without a key every call raises
+    Stripe is given `timeout` seconds for each of at most `tries` tries. Without a key every call raises
     StripeConfigError. Otherwise: StripeTimeout, StripeServiceError, PaymentFailed, IdempotencyConflict; none
     of their messages holds a secret.
     """
 
     def __init__(
-        self, key: str | None, *, api_base: str | None = None, timeout: float = TIMEOUT_SECONDS
+        self,
+        key: str | None,
+        *,
+        api_base: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        tries: int = TRIES,
     ) -> None:
         self._api_base = api_base
         # The version the SDK is written for; objects of another version may read differently.
@@ -87,7 +93,7 @@ class StripeGateway:
             stripe.StripeClient(
                 key,
                 base_addresses={"api": api_base} if api_base else {},
-                max_network_retries=2,
+                max_network_retries=tries - 1,
                 http_client=stripe.RequestsClient(
                     timeout=timeout, session=_session(api_base or stripe.DEFAULT_API_BASE)
                 ),

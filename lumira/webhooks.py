@@ -104,6 +104,14 @@ class Webhooks:
         require(actor, Permission.BROWSE)
         return self._events.page(size, cursor, selected)
 
+    def of_payment(self, payment_intent_id: str, *, since: datetime, actor: Actor) -> list[RecordedEvent]:
+        """The first 20 events about this PaymentIntent received since an instant (UTC), oldest first.
+
+        For a payment that is being watched: `since` lies minutes back.
+        """
+        require(actor, Permission.BROWSE)
+        return self._events.of_payment(payment_intent_id, since, 20)
+
     def find(self, event_id: str, *, actor: Actor) -> RecordedEvent:
         """One event of the ledger. Raises EventNotFound for an event that was never recorded."""
         require(actor, Permission.BROWSE)

@@ -101,6 +101,19 @@ class Events:
         with store_errors():
             return self._collection.find_one({"eventId": {"$eq": event_id}})
 
+    def of_payment(self, payment_intent_id: str, since: datetime, limit: int) -> list[RecordedEvent]:
+        """At most `limit` events about this PaymentIntent received since an instant (UTC), oldest first.
+
+        Reads everything received since then: ask for minutes, not for days.
+        """
+        found: list[Document] = []
+        with store_errors():
+            for field in ("data.object.id", "data.object.payment_intent"):
+                recent = {"createdAt": {"$gt": since}, field: {"$eq": payment_intent_id}}
+                found += self._collection.find(recent, {"data": 0}).sort("createdAt", 1).limit(limit)
+        found.sort(key=lambda row: row["createdAt"])
+        return [RecordedEvent.model_validate(row) for row in found[:limit]]
+
     def event(self, event_id: str) -> dict[str, Any] | None:
         """The event as it was delivered, as far as handling it needs; None when it was never recorded."""
         row = self.find(event_id)

@@ -1,0 +1,58 @@
+"""A payment as Stripe shows it: charges, what Stripe kept, and no secret."""
+
+import json
+
+import pytest
+
+from lumira.errors import PaymentFailed
+from lumira.payment_details import without_secrets
+from tests.conftest import wait_until
+
+
+def test_the_charges_of_a_payment_are_read_newest_first(desk, support):
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    with pytest.raises(PaymentFailed):
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclinedInsufficientFunds", actor=support)
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    # Stripe works out its fee a moment after the payment.
+    details = wait_until(lambda: (read := desk.payments.details(order.id, actor=support)).paid.fee and read)
+    assert {charge.status for charge in details.charges} == {"succeeded", "failed"}
+    paid = details.paid
+    assert (paid.amount, paid.currency, paid.method, paid.brand, paid.last4) == (
+        6700,
+        "eur",
+        "card",
+        "visa",
+        "4242",
+    )
+    assert paid.fee > 0
+    assert paid.fee_currency == "eur"
+    assert paid.country
+    assert paid.expiry
+    assert "_secret_" not in json.dumps(details.payment_intent)
+    assert created.client_secret not in json.dumps(details.payment_intent)
+
+
+def test_where_the_bank_must_be_asked_there_is_a_way_to_it(desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    desk.intents.confirm(created.order_id, "pm_card_threeDSecure2Required", actor=support)
+    order = desk.intents.find(created.order_id, actor=support)
+    assert order.stripe_status == "requires_action"
+    details = desk.payments.details(order.id, actor=support)
+    assert details.action_url.startswith("http")
+    assert "_secret_" not in json.dumps(details.payment_intent)
+
+
+def test_a_free_order_has_none(desk, support):
+    created = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+    order = desk.intents.find(created.order_id, actor=support)
+    assert desk.payments.details(order.id, actor=support) is None
+
+
+def test_secrets_are_left_out_wherever_they_stand():
+    told = {
+        "client_secret": "x",
+        "next": [{"client_secret": "y", "url": "https://a/?s=pi_1_secret_2"}],
+        "id": 1,
+    }
+    assert without_secrets(told) == {"next": [{"url": "…"}], "id": 1}
