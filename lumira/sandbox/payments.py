@@ -109,7 +109,7 @@ def _confirm(call: Call, intent: StripeObject, params: Parameters) -> StripeObje
 
 
 def capture(call: Call, identifier: str, params: Parameters) -> StripeObject:
-    """Take what was authorized, or part of it: POST /v1/payment_intents/:id/capture."""
+    """Take what was authorized, or part of it and release the rest: POST /v1/payment_intents/:id/capture."""
     intent = call.find("payment_intent", identifier)
     if intent["status"] != "requires_capture":
         raise refusal("not_capturable", payment_intent=intent)
@@ -123,6 +123,8 @@ def capture(call: Call, identifier: str, params: Parameters) -> StripeObject:
     charge = call.find("charge", intent["latest_charge"])
     charge |= {"amount_captured": amount, "captured": True}
     book(call, charge)
+    if rest := charge["amount"] - amount:
+        refunds.release(call, charge, rest)
     succeed(call, intent, charge, "charge.captured")
     return intent
 
@@ -135,7 +137,7 @@ def cancel(call: Call, identifier: str, params: Parameters) -> StripeObject:
     if intent["status"] not in (*OPEN, "requires_capture"):
         raise refusal("not_cancelable", payment_intent=intent)
     if intent["status"] == "requires_capture":
-        refunds.release(call, call.find("charge", intent["latest_charge"]))
+        refunds.release(call, call.find("charge", intent["latest_charge"]), intent["amount_capturable"])
     intent |= {
         "amount_capturable": 0,
         "canceled_at": call.now,

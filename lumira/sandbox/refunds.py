@@ -18,8 +18,8 @@ UPDATED = ("refund.updated", "charge.refund.updated")
 def create(call: Call, params: Parameters) -> StripeObject:
     """Refund a charge, given itself or by its PaymentIntent: POST /v1/refunds."""
     charge = _charge_of(call, params)
-    left = charge["amount_captured"] - charge["amount_refunded"]
-    if charge["refunded"] or left == 0:
+    left = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
         raise refusal("already_refunded", id=charge["id"])
     disputes = call.store.each("dispute", charge=charge["id"]) if charge["disputed"] else ()
     if not all(dispute["is_charge_refundable"] for dispute in disputes):
@@ -76,9 +76,9 @@ def refunds_of(call: Call, charge: StripeObject) -> StripeObject:
     return list_objects(call, "refund", url, charged, ("charge",))
 
 
-def release(call: Call, charge: StripeObject) -> None:
-    """Give back an authorization that was never captured: a refund that no balance notices."""
-    refund = _new(call, charge, charge["amount"], "succeeded")
+def release(call: Call, charge: StripeObject, amount: int) -> None:
+    """Give back what was authorized and not captured: a refund that no balance notices."""
+    refund = _new(call, charge, amount, "succeeded")
     refund["destination_details"]["card"]["type"] = "reversal"
     _count(call, charge, refund)
 
@@ -153,9 +153,9 @@ def _new(call: Call, charge: StripeObject, amount: int, status: str) -> StripeOb
 def _count(call: Call, charge: StripeObject, refund: StripeObject) -> None:
     """Add a new refund to its charge, and say so."""
     refunded = charge["amount_refunded"] + refund["amount"]
-    whole = charge["amount_captured"] or charge["amount"]
+    changes = {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
     call.save(refund)
-    call.change(charge, {"amount_refunded": refunded, "refunded": refunded == whole}, "charge.refunded")
+    call.change(charge, changes, "charge.refunded")
     call.emit("refund.created", refund)
 
 
