@@ -152,7 +152,7 @@ def order_url(difference: Difference) -> str | None:
     """The address of the order's page, in the language this page is read in."""
     if not difference.order_id:
         return None
-    return f"/orders?order={difference.order_id}&language={session.language()}"
+    return f"/order?id={difference.order_id}&language={session.language()}"
 
 
 def _money(value: str) -> str:

@@ -11,6 +11,38 @@ from lumira.dashboard.texts import text
 _PAGES_BEFORE: Final = "pages_before"
 
 
+SIZES: Final = (25, 50, 100)
+_USUAL_SIZE: Final = 50
+
+
+def size() -> int:
+    """How many rows a page has: `size` of the URL where it is one of SIZES."""
+    wanted = st.query_params.get("size", "")
+    return int(wanted) if wanted in map(str, SIZES) else _USUAL_SIZE
+
+
+def show_size() -> None:
+    """The choice of how many rows a page has; the list begins anew with it."""
+
+    def changed() -> None:
+        turn_to(None)
+        if st.session_state["size"] == _USUAL_SIZE:
+            st.query_params.pop("size", None)
+        else:
+            st.query_params["size"] = str(st.session_state["size"])
+
+    st.session_state["size"] = size()
+    st.selectbox(
+        text("orders.size"),
+        SIZES,
+        format_func=lambda rows: f"{rows} {text('orders.size').lower()}",
+        key="size",
+        on_change=changed,
+        label_visibility="collapsed",
+        width=150,
+    )
+
+
 def after() -> str | None:
     """The cursor of the page that is shown, None for the first."""
     return st.query_params.get("after")

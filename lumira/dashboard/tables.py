@@ -1,4 +1,4 @@
-"""The tables of the pages: a page of orders or of events, revenue by period, differences from Stripe."""
+"""The tables of the pages: a page of events, revenue by period, differences from Stripe."""
 
 from __future__ import annotations
 
@@ -10,89 +10,23 @@ import pandas as pd
 import streamlit as st
 
 from lumira.dashboard import comparison, event_details, session, theme
-from lumira.dashboard.order_details import stripe_status
-from lumira.dashboard.texts import level_name, money, number, period, stripe_status_name, text
-from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS
+from lumira.dashboard.texts import level_name, money, number, period, text
+from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.events import EventState, RecordedEvent
-from lumira.orders import Order, OrderStatus
+from lumira.orders import OrderStatus
 from lumira.reconcile import Report
 from lumira.revenue import Period
 
-DISAGREES: Final = "⚠ "
 NOTHING: Final = "–"
-_ROW_HEIGHT: Final = 38
+ROW_HEIGHT: Final = 38
 # The pager under the list stays in sight; the rest of the page scrolls in the list.
 _ROWS_SHOWN: Final = 16
 _HEADER_HEIGHT: Final = 38
-# What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
-_QUIET: Final = "#8B859538"
-_STRIPE_STATUSES: Final = (
-    "requires_payment_method",
-    "requires_confirmation",
-    "requires_action",
-    "processing",
-    "requires_capture",
-    "succeeded",
-    "canceled",
-    "refused",
-    "never_reached_stripe",
-    "none",
-    "unknown",
-)
 
 
-def orders_frame(orders: list[Order]) -> pd.DataFrame:
-    """A page of orders as the list shows it, one row each, in the reader's words."""
-    link = session.desk().gateway.payment_intent_url
-    return pd.DataFrame(
-        [
-            {
-                "created": order.created_at,
-                "level": [level_name(order.level)],
-                "customer": order.name or order.customer_email or NOTHING,
-                "amount": money(order.amount, order.currency),
-                "refunded": money(order.amount_refunded, order.currency) if order.amount_refunded else "",
-                "status": [text(f"status.{order.status}")],
-                "stripe_status": [("" if order.agrees_with_stripe else DISAGREES) + stripe_status(order)],
-                "payment_intent": None
-                if order.is_free or not order.payment_intent_id
-                else link(order.payment_intent_id),
-            }
-            for order in orders
-        ]
-    )
-
-
-def show_orders(orders: list[Order], *, key: str, on_select: Callable[[], None], narrow: bool) -> None:
-    """The list of orders; `key` must name page and filter, for a selection is a row number only.
-
-    `narrow` leaves room for an open order beside the list.
-    """
-    columns = [
-        "created",
-        "level",
-        "customer",
-        "amount",
-        "refunded",
-        "status",
-        "stripe_status",
-        "payment_intent",
-    ]
-    if narrow:
-        columns = ["created", "level", "customer", "amount", "status", "stripe_status"]
-    st.dataframe(
-        orders_frame(orders),
-        key=key,
-        on_select=on_select,
-        selection_mode=["single-row", "single-cell"],
-        hide_index=True,
-        column_order=columns,
-        column_config=_order_columns(narrow),
-        row_height=_ROW_HEIGHT,
-        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(orders), _ROWS_SHOWN) + 3,
-        placeholder="",
-        alt=text("orders.table"),
-    )
+def height(rows: int) -> int:
+    """The height in pixels of a table of so many rows; one of more rows than are shown scrolls."""
+    return _HEADER_HEIGHT + ROW_HEIGHT * min(rows, _ROWS_SHOWN) + 3
 
 
 def selected_row(key: str) -> int | None:
@@ -103,31 +37,8 @@ def selected_row(key: str) -> int | None:
     return int(selection["cells"][0][0]) if selection.get("cells") else None
 
 
-def _order_columns(narrow: bool) -> dict[str, Any]:
-    config = st.column_config
-    levels = {level_name(level): theme.chip(colour, "level") for level, colour in LEVEL_COLOURS.items()}
-    statuses = {
-        text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status") for status in OrderStatus
-    }
-    there = {stripe_status_name(status): _QUIET for status in _STRIPE_STATUSES}
-    there |= {f"{DISAGREES}{name}": DISAGREES_COLOUR for name in there}
-    return {
-        "created": _moments(text("orders.created"), narrow),
-        "level": _chips(text("orders.level"), levels, width=86),
-        "customer": config.TextColumn(text("orders.customer"), width=120 if narrow else 160),
-        "amount": config.TextColumn(text("orders.amount"), alignment="right", width=74 if narrow else 90),
-        "refunded": config.TextColumn(text("orders.refunded"), alignment="right", width=90),
-        "status": _chips(text("orders.status"), statuses, width=110),
-        "stripe_status": _chips(
-            text("orders.stripe_status"), there, width=138, help=text("orders.stripe_status.help")
-        ),
-        "payment_intent": config.LinkColumn(
-            text("orders.payment_intent"), display_text=r"/([^/]+)$", width=190
-        ),
-    }
-
-
-def _moments(label: str, narrow: bool) -> Any:
+def moments(label: str, *, narrow: bool) -> Any:
+    """A column of instants in the business time zone."""
     if narrow:
         pattern = "DD/MM HH:mm" if session.language() == "fr" else "D MMM HH:mm"
     else:
@@ -137,7 +48,8 @@ def _moments(label: str, narrow: bool) -> Any:
     )
 
 
-def _chips(label: str, colours: dict[str, str], **options: Any) -> Any:
+def chips(label: str, colours: dict[str, str], **options: Any) -> Any:
+    """A column of small labels, each in its colour."""
     return st.column_config.MultiselectColumn(
         label, options=list(colours), color=list(colours.values()), **options
     )
@@ -181,16 +93,16 @@ def show_events(
         hide_index=True,
         column_order=columns,
         column_config={
-            "received": _moments(text("event.received"), narrow),
+            "received": moments(text("event.received"), narrow=narrow),
             "type": config.TextColumn(text("event.type"), width=180 if narrow else 210),
             "outcome": config.TextColumn(text("event.outcome"), width=205),
-            "state": _chips(text("event.state"), states, width=92),
+            "state": chips(text("event.state"), states, width=92),
             "attempts": config.NumberColumn(text("event.attempts"), width=64),
             "api_version": config.TextColumn(text("event.api_version"), width=138),
             "error": config.TextColumn(text("event.error"), width=182),
         },
-        row_height=_ROW_HEIGHT,
-        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(events), _ROWS_SHOWN) + 3,
+        row_height=ROW_HEIGHT,
+        height=height(len(events)),
         placeholder="",
         alt=text("events.table"),
     )
@@ -228,16 +140,16 @@ def show_differences(report: Report) -> None:
         hide_index=True,
         column_config={
             "what": config.TextColumn(text("difference.what"), width=250),
-            "order": config.LinkColumn(text("difference.order"), display_text=r"order=([^&]+)", width=195),
+            "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
             "payment_intent": config.LinkColumn(
                 text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
             ),
             "ours": config.TextColumn(text("difference.ours"), width=115),
             "stripes": config.TextColumn(text("difference.stripes"), width=125),
-            "repaired": _chips(text("difference.state"), states, width=100),
+            "repaired": chips(text("difference.state"), states, width=100),
         },
-        row_height=_ROW_HEIGHT,
-        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(report.differences), _ROWS_SHOWN) + 3,
+        row_height=ROW_HEIGHT,
+        height=height(len(report.differences)),
         placeholder="",
         alt=text("difference.table"),
     )
@@ -255,8 +167,8 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
         frame,
         hide_index=True,
         column_config=columns,
-        row_height=_ROW_HEIGHT,
-        height=_HEADER_HEIGHT + _ROW_HEIGHT * min(len(frame), _ROWS_SHOWN) + 3,
+        row_height=ROW_HEIGHT,
+        height=height(len(frame)),
         alt=text("revenue.table"),
     )
 

@@ -31,8 +31,8 @@ def net_of(page):
 
 def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
     before = net_of(open_page("/revenue?range=7d"))
-    page = open_page(f"/orders?order={paid}")
-    opened = page.locator(".st-key-open-order")
+    page = open_page(f"/order?id={paid}")
+    opened = page.get_by_test_id("stMain")
     opened.get_by_role("button", name="Rembourser").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Montant")).to_have_value("67,00")
@@ -52,8 +52,8 @@ def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
 
 
 def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, paid):
-    page = open_page(f"/orders?order={paid}")
-    opened = page.locator(".st-key-open-order")
+    page = open_page(f"/order?id={paid}")
+    opened = page.get_by_test_id("stMain")
     opened.get_by_role("button", name="Corriger le client").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Prénom").fill("Anaïs")

@@ -63,7 +63,7 @@ def test_differences_are_told_in_words_and_nothing_is_changed(open_page, desk, u
         "L’état diffère": ("En attente", "Terminée"),
         "Le montant diffère": ("0,67\u00a0€", "67,00\u00a0€"),
     }
-    assert set(rows_of(app, unheard)["order"]) == {f"/orders?order={unheard.id}&language=fr"}
+    assert set(rows_of(app, unheard)["order"]) == {f"/order?id={unheard.id}&language=fr"}
     assert "différences restent." in shown(app)
     assert "Fait le" in shown(app)
     assert app.button(key="apply")

@@ -1,0 +1,168 @@
+"""What is done with many orders at once: asked of Stripe, counted, written into a file."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import TemporaryFile
+from typing import Final
+
+import streamlit as st
+
+from lumira import export
+from lumira.dashboard import notices, pager, problems, session
+from lumira.dashboard.order_table import address
+from lumira.dashboard.texts import number, text
+from lumira.errors import LumiraError
+from lumira.export import FileFormat
+from lumira.order_filter import OrderFilter, filter_query
+from lumira.order_list import COUNTED
+from lumira.orders import Order, Page
+
+_REPORT: Final = "refresh-report"
+_COUNT: Final = "orders-count"
+# A count is for orientation; it may be as old as this while the list itself is read anew.
+_COUNT_SECONDS: Final = 30
+_FAILURES_SHOWN: Final = 10
+
+
+@dataclass(frozen=True)
+class _Failure:
+    order_id: str
+    error: LumiraError
+
+
+def table_key(wanted: OrderFilter, size: int, columns: list[str], orders: list[Order]) -> str:
+    """A name for what the list shows: a selection is by row number and must not outlive its rows."""
+    shown = [filter_query(wanted), pager.after(), size, columns, [order.id for order in orders]]
+    drawn = st.session_state.get("orders-drawn", 0)
+    return f"orders-{hashlib.sha256(repr(shown).encode()).hexdigest()[:16]}-{drawn}"
+
+
+def show_refresh(orders: list[Order], *, chosen: bool) -> None:
+    """The button that asks Stripe for these orders, several at once, and shows how far it is."""
+    if chosen:
+        name = "orders.refresh.one" if len(orders) == 1 else "orders.refresh.chosen"
+        label = text(name, count=number(len(orders)))
+    else:
+        label = text("orders.refresh.page")
+    if st.button(label, icon=":material/sync:", type="tertiary", key="refresh-orders"):
+        _refresh(orders)
+        # A list under a new key has no row ticked.
+        st.session_state["orders-drawn"] = st.session_state.get("orders-drawn", 0) + 1
+        st.rerun()
+
+
+def _refresh(orders: list[Order]) -> None:
+    bar = st.progress(0.0, text("orders.refresh.progress", done=number(0), total=number(len(orders))))
+    before = {address(order): order for order in orders}
+    failures: list[_Failure] = []
+    changed = 0
+    answers = session.desk().order_list.refresh(list(before), actor=session.actor())
+    for done, (order_id, answer) in enumerate(answers, start=1):
+        if isinstance(answer, LumiraError):
+            failures.append(_Failure(order_id, answer))
+        else:
+            changed += _facts(answer) != _facts(before[order_id])
+        bar.progress(
+            done / len(orders),
+            text("orders.refresh.progress", done=number(done), total=number(len(orders))),
+        )
+    st.session_state[_REPORT] = failures
+    if answered := len(orders) - len(failures):
+        name = "orders.refreshed.one" if answered == 1 else "orders.refreshed"
+        notices.say(text(name, count=number(answered), changed=number(changed)))
+
+
+def _facts(order: Order) -> tuple[object, ...]:
+    return (order.status, order.stripe_status, order.amount_refunded, len(order.disputes))
+
+
+def show_report() -> None:
+    """The orders that could not be refreshed, with the reasons, until the next attempt."""
+    failures: list[_Failure] = st.session_state.get(_REPORT, [])
+    if not failures:
+        return
+    name = "orders.refresh.failed.one" if len(failures) == 1 else "orders.refresh.failed"
+    lines = [
+        f"- `{failure.order_id}` · {problems.headline(failure.error)}"
+        for failure in failures[:_FAILURES_SHOWN]
+    ]
+    if len(failures) > _FAILURES_SHOWN:
+        lines.append("- …")
+    st.warning(
+        "\n".join([text("orders.refresh.failed.next"), "", *lines]),
+        title=text(name, count=number(len(failures))),
+        icon=":material/cloud_off:",
+    )
+
+
+def show_export(wanted: OrderFilter, ticked: list[Order]) -> None:
+    """The button that offers the files: of the rows that are ticked, else of all that the filter selects."""
+    popover = st.popover(
+        text("orders.export"), icon=":material/download:", type="tertiary", key="export", on_change="rerun"
+    )
+    if not popover.open:
+        return
+    with popover:
+        which = "all" if not ticked else "one" if len(ticked) == 1 else "chosen"
+        zone = session.timezone().key
+        st.caption(text(f"orders.export.{which}", count=number(len(ticked)), zone=zone))
+        today = datetime.now(session.timezone()).date().isoformat()
+        for kind in FileFormat:
+            st.download_button(
+                text(f"orders.export.{kind}"),
+                # Made when it is asked for, not while the page is drawn.
+                data=_file(kind, wanted, ticked),
+                file_name=f"{text('orders.export.file')}-{today}.{kind}",
+                mime=kind.mime,
+                icon=":material/table_view:",
+                on_click="ignore",
+                width="stretch",
+                key=f"export-{kind}",
+            )
+
+
+def _file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callable[[], bytes]:
+    # It runs outside of the page's script, which knows the reader.
+    desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
+
+    def made() -> bytes:
+        rows = ticked or desk.order_list.every(wanted, actor=actor)
+        with TemporaryFile() as file:
+            export.write(file, kind, export.order_columns(language, zone), rows, language=language, zone=zone)
+            file.seek(0)
+            return file.read()
+
+    return made
+
+
+def show_count(wanted: OrderFilter, page: Page) -> None:
+    """How many orders the page shows and, as far as it is counted, of how many."""
+    here = len(page.orders)
+    if pager.after() is None and page.next_cursor is None:
+        st.caption(
+            text("orders.shown.one" if here == 1 else "orders.shown", count=number(here)), width="content"
+        )
+        return
+    if pager.after() is not None:
+        name = "orders.shown.here.one" if here == 1 else "orders.shown.here"
+        st.caption(text(name, count=number(here)), width="content")
+        return
+    count = _count(wanted)
+    name = "orders.shown.of_more" if count > COUNTED else "orders.shown.of"
+    st.caption(
+        text(name, first=number(1), last=number(here), count=number(min(count, COUNTED))), width="content"
+    )
+
+
+def _count(wanted: OrderFilter) -> int:
+    known = st.session_state.get(_COUNT)
+    if known and known[0] == wanted and time.monotonic() < known[2] + _COUNT_SECONDS:
+        return int(known[1])
+    count = session.desk().order_list.count(wanted, actor=session.actor())
+    st.session_state[_COUNT] = (wanted, count, time.monotonic())
+    return count

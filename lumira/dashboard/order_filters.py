@@ -1,0 +1,466 @@
+"""The filter of the orders on the page: it stands in the URL, and every control reads and writes it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import notices, problems, session
+from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.texts import day, level_name, money, number, stripe_status_name, text
+from lumira.errors import LumiraError
+from lumira.money import major_units
+from lumira.order_filter import (
+    LEVELS,
+    NAMES,
+    SOURCES,
+    STRIPE_STATUSES,
+    DateField,
+    OrderFilter,
+    Sort,
+    filter_query,
+    parse_filter,
+)
+from lumira.orders import OrderStatus
+from lumira.views import NAME_LENGTH, View
+
+# The house sells in euros; a bound is compared with the amount of an order in any currency.
+_CURRENCY: Final = "eur"
+_PROBLEM: Final = "saved-view"
+
+BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
+    "all": {},
+    "waiting": {"status": "pending,processing"},
+    "failed": {"status": "failed"},
+    "refunded": {"refunded": "yes"},
+    "disputed": {"disputed": "yes"},
+    "differs": {"stripe": "differs"},
+}
+
+
+class Answer(StrEnum):
+    """What is wanted of something an order has or has not."""
+
+    WITH = "with"
+    WITHOUT = "without"
+
+
+class Span(StrEnum):
+    """Days that end today, to be chosen with one click."""
+
+    TODAY = "today"
+    WEEK = "7d"
+    MONTH = "30d"
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return {Span.TODAY: 1, Span.WEEK: 7, Span.MONTH: 30}[self]
+
+
+def read() -> OrderFilter:
+    """The filter the URL holds. Raises InvalidFilter."""
+    return parse_filter(dict(st.query_params.items()))
+
+
+def write(query: Mapping[str, str]) -> None:
+    """Puts a filter into the URL and turns to its first page."""
+    for name in (*NAMES, "after"):
+        if name in query:
+            st.query_params[name] = query[name]
+        else:
+            st.query_params.pop(name, None)
+
+
+def clear() -> None:
+    """Takes the filter away."""
+    write({})
+
+
+def show_views(wanted: OrderFilter) -> None:
+    """The views, built in and saved, side by side; the one that is shown is marked."""
+    saved = session.desk().views.all(actor=session.actor())
+    named = {f"built-in:{name}": (text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
+    named |= {view.id: (view.name, view.query) for view in saved}
+    here = filter_query(wanted)
+
+    def changed() -> None:
+        chosen = st.session_state["view"]
+        write(named[chosen][1] if chosen else {})
+
+    st.session_state["view"] = next((key for key, (_, query) in named.items() if query == here), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.pills(
+            text("orders.view"),
+            list(named),
+            format_func=lambda key: named[key][0],
+            key="view",
+            on_change=changed,
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        popover = st.popover(
+            text("orders.view.save"),
+            icon=":material/bookmark_add:",
+            type="tertiary",
+            key="save-view",
+            on_change="rerun",
+        )
+        if popover.open:
+            with popover:
+                _show_saving(here, saved)
+
+
+def _show_saving(here: Mapping[str, str], saved: list[View]) -> None:
+    st.caption(text("orders.view.save.lead"))
+    name = st.text_input(
+        text("orders.view.name"),
+        placeholder=text("orders.view.name.hint"),
+        max_chars=NAME_LENGTH,
+        key="view-name",
+    )
+    may_share = session.may(Permission.SHARE_VIEW)
+    shared = may_share and st.toggle(text("orders.view.shared"), key="view-shared")
+
+    def save() -> None:
+        try:
+            view = session.desk().views.save(
+                st.session_state["view-name"], here, shared=bool(shared), actor=session.actor()
+            )
+        except LumiraError as error:
+            problems.remember(_PROBLEM, error)
+            return
+        problems.forget(_PROBLEM)
+        st.session_state["view-name"] = ""
+        st.session_state["save-view"] = False
+        notices.say(text("orders.view.saved", view=view.name))
+
+    def delete(view: View) -> None:
+        session.desk().views.delete(view, actor=session.actor())
+        notices.say(text("orders.view.deleted", view=view.name))
+
+    st.button(
+        text("orders.view.save"), type="primary", on_click=save, disabled=not name.strip(), width="stretch"
+    )
+    problems.show_remembered(_PROBLEM)
+    mine = [view for view in saved if view.owner or may_share]
+    if mine:
+        st.caption(text("orders.view.yours"))
+    for view in mine:
+        st.button(
+            text("orders.view.delete", view=view.name),
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=delete,
+            args=(view,),
+            key=f"delete-{view.id}",
+        )
+
+
+def show_search(wanted: OrderFilter) -> None:
+    """The field for a name, an address or an id."""
+
+    def changed() -> None:
+        write({**filter_query(wanted), "q": st.session_state["q"].strip()})
+
+    st.session_state["q"] = wanted.search
+    st.text_input(
+        text("orders.search"),
+        type="search",
+        placeholder=text("orders.search.hint"),
+        key="q",
+        on_change=changed,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+
+
+def show_sort(wanted: OrderFilter) -> None:
+    """In which order the list is."""
+
+    def changed() -> None:
+        write(filter_query(replace(wanted, sort=Sort(st.session_state["sort"]))))
+
+    st.session_state["sort"] = wanted.sort
+    st.selectbox(
+        text("orders.sort"),
+        list(Sort),
+        format_func=lambda sort: text(f"orders.sort.{sort}"),
+        key="sort",
+        on_change=changed,
+        label_visibility="collapsed",
+        width=220,
+    )
+
+
+def show_filters(wanted: OrderFilter) -> None:
+    """The button that opens every filter; what it holds is drawn only while it is open."""
+    count = len(set(filter_query(wanted)) - {"q", "sort"})
+    label = text("orders.filters.count", count=number(count)) if count else text("orders.filters")
+    popover = st.popover(label, icon=":material/tune:", key="filters", on_change="rerun")
+    if popover.open:
+        with popover:
+            _show_period(wanted)
+            _show_choices(wanted)
+            _show_amounts(wanted)
+            st.button(
+                text("orders.filters.clear"),
+                icon=":material/filter_alt_off:",
+                on_click=clear,
+                width="stretch",
+            )
+
+
+def _show_period(wanted: OrderFilter) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _choose(
+            text("orders.filter.date"),
+            "dated",
+            wanted.dated,
+            list(DateField),
+            lambda field: text(f"orders.filter.date.{field}"),
+            lambda field: replace(wanted, dated=field),
+            required=True,
+        )
+        today = datetime.now(session.timezone()).date()
+        spans = {span: today - timedelta(days=span.days - 1) for span in Span}
+        shown = next((span for span in Span if (wanted.first, wanted.last) == (spans[span], today)), None)
+        _choose(
+            " ",
+            "span",
+            shown,
+            list(Span),
+            lambda span: text(f"orders.filter.{span}"),
+            lambda span: replace(wanted, first=spans[span] if span else None, last=today if span else None),
+        )
+    with st.container(horizontal=True):
+        _choose_day("from", wanted.first, lambda chosen: replace(wanted, first=chosen))
+        _choose_day("to", wanted.last, lambda chosen: replace(wanted, last=chosen))
+
+
+def _show_choices(wanted: OrderFilter) -> None:
+    _choose_several(
+        text("orders.filter.status"),
+        "statuses",
+        wanted.statuses,
+        list(OrderStatus),
+        lambda status: text(f"status.{status}"),
+        lambda chosen: replace(wanted, statuses=chosen),
+    )
+    _choose_several(
+        text("orders.level"),
+        "levels",
+        wanted.levels,
+        LEVELS,
+        level_name,
+        lambda chosen: replace(wanted, levels=chosen),
+    )
+
+    def stripe_changed() -> None:
+        chosen = frozenset(st.session_state["filter-stripe"])
+        write(filter_query(replace(wanted, stripe_statuses=chosen)))
+
+    st.session_state["filter-stripe"] = [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses]
+    st.multiselect(
+        text("orders.filter.stripe"),
+        STRIPE_STATUSES,
+        format_func=stripe_status_name,
+        placeholder=text("orders.filter.stripe.any"),
+        key="filter-stripe",
+        on_change=stripe_changed,
+    )
+
+    def differs_changed() -> None:
+        write(filter_query(replace(wanted, differs=st.session_state["filter-differs"])))
+
+    st.session_state["filter-differs"] = wanted.differs
+    st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_changed)
+    with st.container(horizontal=True):
+        _choose_answer("refunded", wanted.refunded, lambda chosen: replace(wanted, refunded=chosen))
+        _choose_answer("disputed", wanted.disputed, lambda chosen: replace(wanted, disputed=chosen))
+    _choose_several(
+        text("orders.filter.source"),
+        "sources",
+        wanted.sources,
+        SOURCES,
+        lambda source: text(f"source.{source}"),
+        lambda chosen: replace(wanted, sources=chosen),
+    )
+
+
+def _show_amounts(wanted: OrderFilter) -> None:
+    with st.container(horizontal=True):
+        wrong = [
+            _choose_amount("min", wanted.minimum, lambda chosen: replace(wanted, minimum=chosen)),
+            _choose_amount("max", wanted.maximum, lambda chosen: replace(wanted, maximum=chosen)),
+        ]
+    if any(wrong):
+        st.markdown(f":red[{text('orders.filter.amount.wrong')}]")
+
+
+def _choose(
+    label: str,
+    name: str,
+    value: Any,
+    options: list[Any],
+    format_func: Callable[[Any], str],
+    changed: Callable[[Any], OrderFilter],
+    *,
+    required: bool = False,
+) -> None:
+    key = f"filter-{name}"
+    st.session_state[key] = value
+    st.segmented_control(
+        label,
+        options,
+        format_func=format_func,
+        key=key,
+        on_change=lambda: write(filter_query(changed(st.session_state[key]))),
+        required=required,
+    )
+
+
+def _choose_answer(name: str, value: bool | None, changed: Callable[[bool | None], OrderFilter]) -> None:
+    _choose(
+        text(f"orders.filter.{name}"),
+        name,
+        None if value is None else Answer.WITH if value else Answer.WITHOUT,
+        list(Answer),
+        lambda answer: text(f"orders.filter.{answer}"),
+        lambda answer: changed(None if answer is None else answer is Answer.WITH),
+    )
+
+
+def _choose_several(
+    label: str,
+    name: str,
+    value: frozenset[Any],
+    options: Any,
+    format_func: Callable[[Any], str],
+    changed: Callable[[frozenset[Any]], OrderFilter],
+) -> None:
+    key = f"filter-{name}"
+    st.session_state[key] = [option for option in options if option in value]
+    st.pills(
+        label,
+        options,
+        format_func=format_func,
+        selection_mode="multi",
+        key=key,
+        on_change=lambda: write(filter_query(changed(frozenset(st.session_state[key])))),
+    )
+
+
+def _choose_day(name: str, value: date | None, changed: Callable[[date | None], OrderFilter]) -> None:
+    key = f"filter-{name}"
+    st.session_state[key] = value
+    st.date_input(
+        text(f"orders.filter.{name}"),
+        value=None,
+        min_value=date(2000, 1, 1),
+        max_value=date(2100, 1, 1),
+        key=key,
+        on_change=lambda: write(filter_query(changed(st.session_state[key]))),
+        format="DD/MM/YYYY",
+    )
+
+
+def _choose_amount(name: str, value: int | None, changed: Callable[[int | None], OrderFilter]) -> bool:
+    """A field for an amount; whether what stands in it is none."""
+    key, wrong = f"filter-{name}", f"filter-{name}-wrong"
+
+    def typed() -> None:
+        written = st.session_state[key].strip()
+        amount = minor_units(written, _CURRENCY) if written else None
+        st.session_state[wrong] = written if written and amount is None else ""
+        if not st.session_state[wrong]:
+            write(filter_query(changed(amount)))
+
+    plain = "" if value is None else f"{major_units(value, _CURRENCY):f}"
+    st.session_state[key] = st.session_state.get(wrong) or (
+        plain.replace(".", ",") if session.language() == "fr" else plain
+    )
+    st.text_input(
+        text(f"orders.filter.{name}"),
+        placeholder=text("orders.filter.amount.hint"),
+        key=key,
+        on_change=typed,
+        icon=":material/euro:",
+    )
+    return bool(st.session_state.get(wrong))
+
+
+def show_description(wanted: OrderFilter) -> None:
+    """What the filter says in words, and a way out of it."""
+    if parts := described(wanted):
+        st.caption(problems.plain(" · ".join(parts)), width="content")
+        st.button(
+            text("orders.filters.clear"),
+            icon=":material/close:",
+            type="tertiary",
+            on_click=clear,
+            key="clear-filters",
+        )
+
+
+def described(wanted: OrderFilter) -> list[str]:
+    """What the filter says, a few words for each part of it."""
+    return [part for part in _described(wanted) if part]
+
+
+def _described(wanted: OrderFilter) -> Iterator[str]:
+    if wanted.search:
+        yield text("orders.filter.search", search=wanted.search)
+    if wanted.first or wanted.last or wanted.dated is not DateField.CREATED:
+        yield text(f"orders.filter.period.{wanted.dated}", period=_period(wanted))
+    yield _joined(text(f"status.{status}") for status in OrderStatus if status in wanted.statuses)
+    yield _joined(level_name(level) for level in LEVELS if level in wanted.levels)
+    if wanted.stripe_statuses:
+        names = [stripe_status_name(name) for name in STRIPE_STATUSES if name in wanted.stripe_statuses]
+        yield f"Stripe · {_joined(names)}"
+    if wanted.differs:
+        yield text("orders.filter.differs.yes")
+    yield _amounts(wanted)
+    for name, value in (("refunded", wanted.refunded), ("disputed", wanted.disputed)):
+        if value is not None:
+            yield text(f"orders.filter.{name}.{'yes' if value else 'no'}")
+    yield _joined(text(f"source.{name}") for name in SOURCES if name in wanted.sources)
+
+
+def _period(wanted: OrderFilter) -> str:
+    shown = {
+        "first": day(wanted.first) if wanted.first else "",
+        "last": day(wanted.last) if wanted.last else "",
+    }
+    if wanted.first and wanted.last:
+        kind = "on" if wanted.first == wanted.last else "between"
+    elif wanted.first or wanted.last:
+        kind = "since" if wanted.first else "until"
+    else:
+        kind = "always"
+    return text(f"orders.filter.period.{kind}", **shown)
+
+
+def _amounts(wanted: OrderFilter) -> str:
+    low, high = wanted.minimum, wanted.maximum
+    if low is None and high is None:
+        return ""
+    shown = {
+        "minimum": "" if low is None else money(low, _CURRENCY),
+        "maximum": "" if high is None else money(high, _CURRENCY),
+    }
+    if low is None or high is None:
+        kind = "at_most" if low is None else "at_least"
+    else:
+        kind = "exactly" if low == high else "between"
+    return text(f"orders.filter.amount.{kind}", **shown)
+
+
+def _joined(names: Any) -> str:
+    return ", ".join(names)

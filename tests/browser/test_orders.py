@@ -1,0 +1,62 @@
+"""The list in a browser: filtered, shared by its address, exported, opened."""
+
+import csv
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import settle
+from tests.browser.test_payment import create, rows
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, chromium: Browser):
+    for card, name in ((1, "ondine.a"), (2, "ondine.b")):
+        create(open_page("/new-payment"), card, f"{name}@example.com")
+    page = open_page("/orders")
+    page.get_by_label("Chercher", exact=True).fill("ondine")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("q=ondine"))
+    page.get_by_role("button", name=re.compile("^Filtres")).click()
+    page.get_by_test_id("stPopoverBody").get_by_text("Profond", exact=True).click()
+    page.wait_for_url(re.compile("level=profond"))
+    page.keyboard.press("Escape")
+    settle(page)
+    expect(rows(page, "ondine.b@example.com")).to_have_count(1)
+    expect(rows(page, "ondine.a@example.com")).to_have_count(0)
+
+    elsewhere = chromium.new_context(locale="fr-FR").new_page()
+    elsewhere.goto(page.url)
+    settle(elsewhere)
+    expect(rows(elsewhere, "ondine.b@example.com")).to_have_count(1)
+    expect(rows(elsewhere, "ondine.a@example.com")).to_have_count(0)
+    elsewhere.context.close()
+
+    page.get_by_role("button", name="Exporter").click()
+    with page.expect_download() as download:
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="CSV").click()
+    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file, delimiter=";"))
+    assert [row["E-mail"] for row in table] == ["ondine.b@example.com"]
+    assert table[0]["Montant"] == "67,00"
+
+    page = open_page("/orders?q=ondine.b")
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    page.mouse.click(box["x"] + 330, box["y"] + 57)
+    page.wait_for_url(re.compile(r"/order\?id=pi_"))
+    expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
+
+
+def test_a_phone_shows_cards_that_open_their_orders(open_page, chromium: Browser):
+    page = open_page("/new-payment")
+    payment_intent = create(page, 1, "poche@example.com")
+    phone = chromium.new_context(locale="fr-FR", viewport={"width": 390, "height": 800}).new_page()
+    phone.goto(page.url.split("/new-payment")[0] + "/orders?q=poche")
+    settle(phone)
+    expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.get_by_role("link", name=re.compile("poche@example.com")).click()
+    phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))
+    phone.context.close()
