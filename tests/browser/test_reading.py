@@ -1,0 +1,33 @@
+"""How staff read the desk: their language and their light, kept over a reload."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+
+NIGHT, PAPER = "rgb(15, 11, 25)", "rgb(251, 247, 239)"
+
+
+def test_language_and_light_are_changed_and_stay(open_page):
+    page = open_page("/overview")
+    expect(page.get_by_role("heading", name="Aujourd’hui")).to_be_visible()
+    page.get_by_text("English").click()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    for choice, background in (("Dark", NIGHT), ("Light", PAPER)):
+        page.get_by_test_id("stMainMenu").click()
+        page.get_by_role("menuitemradio", name=choice).click()
+        expect(page.get_by_test_id("stApp")).to_have_css("background-color", background)
+        page.keyboard.press("Escape")
+    page.reload()
+    settle(page)
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", PAPER)
+
+
+def test_a_key_begins_a_payment(open_page):
+    page = open_page("/webhooks")
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
