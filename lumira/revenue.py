@@ -42,6 +42,8 @@ _STEP: Final = timedelta(minutes=1)
 _QUICK, _SLOW = 0.25, 1.0
 _DAYS_AT_FIRST: Final = 7
 
+_CUSTOMERS_AT_MOST: Final = 1_000
+
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
 
@@ -99,6 +101,23 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """Customers who took a free reading, and how many of them bought one later: in all, and by the level
+    they bought first. Not `complete` when there were more customers than were looked at.
+    """
+
+    customers: int
+    converted: int
+    levels: dict[str, int]
+    complete: bool
+
+    @property
+    def rate(self) -> float | None:
+        """The share of 1 that bought, None for no customer."""
+        return self.converted / self.customers if self.customers else None
+
+
+@dataclass(frozen=True)
 class Mismatch:
     """A figure that is not what the orders say: both in minor units or counts."""
 
@@ -139,12 +158,12 @@ class Revenue:
         """Today in the business time zone."""
         return self._clock().astimezone(self._timezone).date()
 
-    def revision(self, *, actor: Actor) -> int:
-        """A number that is the same as long as no figure has changed; brings the days up to date first."""
+    def revision(self, *, actor: Actor) -> str:
+        """A text that is the same as long as no figure has changed; brings the days up to date first."""
         require(actor, Permission.VIEW_REVENUE)
         self.refresh(PATIENCE)
         state = self._rollups.state()
-        return state.revision if state else 0
+        return state.revision if state else ""
 
     def days(self, first: date, last: date, *, actor: Actor) -> list[Row]:
         """The rows of every day from `first` to `last` inclusive, brought up to date, oldest day first.
@@ -169,6 +188,30 @@ class Revenue:
         for start, end in _pieces(first, last):
             found |= self._count(start, end, refunds)
         return _dated(found)
+
+    def conversion(self, first: date, last: date, *, actor: Actor) -> Conversion:
+        """Who took a free reading from `first` to `last`, and bought one later, up to now.
+
+        Looks at the latest thousand customers at most, so that it costs the same at any size.
+        """
+        require(actor, Permission.VIEW_REVENUE)
+        start, end = self._bounds(first, last)
+        took: dict[str, datetime] = {}
+        step = timedelta(days=1)
+        while end > start and len(took) < _CUSTOMERS_AT_MOST:
+            middle = max(start, end - step)
+            for email, instant in self._rows.free_customers(middle, end, livemode=self._livemode):
+                took[email] = min(instant, took.get(email, instant))
+            end, step = middle, step * 2
+        latest = dict(sorted(took.items(), key=lambda item: item[1], reverse=True)[:_CUSTOMERS_AT_MOST])
+        bought: dict[str, str] = {}
+        for email, product, level, instant in self._rows.bought(list(latest), livemode=self._livemode):
+            if instant > latest[email]:
+                bought.setdefault(email, _level(str(product), str(level)))
+        levels: dict[str, int] = {}
+        for name in bought.values():
+            levels[name] = levels.get(name, 0) + 1
+        return Conversion(len(latest), len(bought), levels, complete=end <= start)
 
     def refresh(self, seconds: float | None = None) -> None:
         """Works out the days whose orders changed, for at most about so many seconds when they are given.

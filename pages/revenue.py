@@ -1,32 +1,192 @@
-"""Revenue by level: four figures, the chart, and the same figures as a table, for one currency at a time.
+"""Revenue by level: figures beside the period before, charts, and the same figures as tables and files.
 
-Range, bars and currency stand in the URL.
+Range, comparison, bars, currency and the form of images stand in the URL.
 """
+
+from datetime import date
 
 import streamlit as st
 
-from lumira.dashboard import charts, choices, navigation, periods, tables
-from lumira.dashboard.periods import Range
-from lumira.dashboard.revenue_figures import Period, by_period, read
-from lumira.dashboard.session import timezone
-from lumira.dashboard.texts import day, money, number, percentage, text
+from lumira.dashboard import (
+    charts,
+    choices,
+    navigation,
+    periods,
+    revenue_choices,
+    revenue_files,
+    revenue_tables,
+    tables,
+)
+from lumira.dashboard.periods import Compare
+from lumira.dashboard.revenue_figures import Figures, Period, conversion, read, view
+from lumira.dashboard.session import language, timezone
+from lumira.dashboard.texts import day, level_name, money, number, percentage, share, text
+from lumira.revenue import Totals, by_hour, failures
 
 
-def fit_bars() -> None:
-    """A new range begins with the bars that suit it."""
-    choices.write("bars", periods.FITTING[st.session_state["range"]], Period.DAY)
-
-
-def show_change(label: str, now: int, before: int, *, help: str, good: bool = True) -> None:
-    """A figure in money beside the period before."""
+def show_change(label: str, now: int, before: int, trend: list[int], *, help: str, good: bool = True) -> None:
+    """A figure in money beside the period before, with its course."""
     change = percentage((now - before) / before) if before else None
     st.metric(
         label,
         money(now, currency),
         change,
         delta_color="normal" if good else "inverse",
-        delta_description=text("revenue.before") if change else text("revenue.no_before"),
+        delta_description=text(f"revenue.{compare}.than") if change else text("revenue.no_before"),
         help=help,
+        border=True,
+        chart_data=trend if len(trend) > 1 and any(trend) else None,
+        chart_type="area",
+    )
+
+
+def show_rate(label: str, now: float | None, before: float | None, *, help: str, good: bool = True) -> None:
+    """A share beside that of the period before, in points."""
+    points = None if now is None or before is None else round((now - before) * 100, 1) or None
+    st.metric(
+        label,
+        share(now) if now is not None else "–",
+        text("revenue.points", points=number(points) if points < 0 else f"+{number(points)}")
+        if points is not None
+        else None,
+        delta_color="normal" if good else "inverse",
+        delta_description=text(f"revenue.{compare}.than") if points is not None else None,
+        help=help,
+        border=True,
+    )
+
+
+def show_figures(now: Totals, before: Totals) -> None:
+    """The four figures that finance signs."""
+    course = seen.course
+    with st.grid(4, min_column_width=215):
+        show_change(
+            *(text("revenue.gross"), now.gross, before.gross, course["gross"]),
+            help=text("revenue.gross.help"),
+        )
+        show_change(
+            *(text("revenue.refunds"), now.refunds, before.refunds, course["refunds"]),
+            help=text("revenue.refunds.help"),
+            good=False,
+        )
+        show_change(
+            *(text("revenue.net"), now.net, before.net, course["net"]),
+            help=text("revenue.net.help"),
+        )
+        st.metric(
+            text("revenue.orders"),
+            number(now.orders),
+            money(now.average, currency),
+            delta_color="off",
+            delta_arrow="off",
+            delta_description=text("revenue.average"),
+            help=text("revenue.orders.help", free=number(now.free)),
+            border=True,
+            chart_data=course["orders"] if len(bars) > 1 and now.orders else None,
+            chart_type="area",
+        )
+
+
+def show_main() -> None:
+    """The bars; a click on one opens its orders."""
+    rows, before = seen.bars, seen.gross_before
+    with st.container(border=True):
+        st.subheader(text("revenue.chart"), anchor=False, help=text("revenue.chart.help"))
+        charts.show(
+            "chart",
+            f"{key}:{width}",
+            lambda: charts.revenue_figure(rows, bars, width, currency, language(), before),
+            image=image,
+            opens=(first, last, width),
+        )
+        with st.expander(text("revenue.table"), icon=":material/table_rows:"):
+            tables.show_revenue(rows, bars, width, currency)
+
+
+def show_course_and_levels() -> None:
+    """How the range added up, and what each level brought."""
+    daily = seen.daily
+    with st.grid(2, min_column_width=340):
+        with st.container(border=True):
+            st.subheader(text("revenue.cumulative"), anchor=False)
+            charts.show(
+                "cumulative",
+                f"{key}:{compare}",
+                lambda: charts.cumulative_figure(
+                    *(daily, figures.days, seen.daily_before, figures.days_before),
+                    *(currency, language()),
+                ),
+                image=image,
+            )
+            with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
+                revenue_tables.show_cumulative(daily, figures.days, currency)
+        with st.container(border=True):
+            st.subheader(text("revenue.levels"), anchor=False)
+            charts.show(
+                "levels",
+                key,
+                lambda: charts.levels_figure(daily, currency, language()),
+                image=image,
+                opens=(first, last, width),
+            )
+            with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
+                revenue_tables.show_levels(daily, currency)
+
+
+def show_hours_and_failures(now: Totals, before: Totals) -> None:
+    """When people buy, and why they could not."""
+    counts, reasons = by_hour(seen.rows), failures(seen.rows)
+    with st.grid(2, min_column_width=340):
+        with st.container(border=True):
+            st.subheader(text("revenue.hours"), anchor=False)
+            light = st.context.theme.type
+            charts.show(
+                "hours", f"{key}:{light}", lambda: charts.hours_figure(counts, language()), image=image
+            )
+            with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
+                revenue_tables.show_hours(counts)
+        with st.container(border=True):
+            st.subheader(text("revenue.failures"), anchor=False)
+            if reasons:
+                charts.show("failures", key, lambda: charts.failures_figure(reasons, language()), image=image)
+                with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
+                    revenue_tables.show_failures(charts.failure_rows(reasons))
+            else:
+                st.markdown(text("revenue.failures.none"))
+    with st.grid(4, min_column_width=215):
+        show_rate(
+            *(text("revenue.success"), now.success_rate, before.success_rate),
+            help=text("revenue.success.help", paid=number(now.orders), failed=number(now.failed)),
+        )
+        show_rate(
+            *(text("revenue.refund_rate"), now.refund_rate, before.refund_rate),
+            help=text("revenue.refund_rate.help", count=number(now.refunded)),
+            good=False,
+        )
+        show_rate(
+            *(text("revenue.dispute_rate"), now.dispute_rate, before.dispute_rate),
+            help=text("revenue.dispute_rate.help", count=number(now.disputed)),
+            good=False,
+        )
+        show_conversion(figures)
+
+
+def show_conversion(figures: Figures) -> None:
+    """Those who took a free reading and bought one since."""
+    found = conversion(figures)
+    levels = ", ".join(
+        f"{level_name(level)} {number(count)}" for level, count in sorted(found.levels.items())
+    )
+    st.metric(
+        text("revenue.conversion"),
+        share(found.rate) if found.rate is not None else "–",
+        number(found.converted) if found.customers else None,
+        delta_color="off",
+        delta_arrow="off",
+        delta_description=text("revenue.conversion.of", customers=number(found.customers)),
+        help=text("revenue.conversion.help")
+        + (f" {levels}." if levels else "")
+        + ("" if found.complete else " " + text("revenue.conversion.latest", count=number(found.customers))),
         border=True,
     )
 
@@ -45,53 +205,50 @@ def show_empty(free: int) -> None:
         st.space("small")
 
 
+def show_range(days: tuple[date, date], before: tuple[date, date]) -> None:
+    """The days in words, so that no figure stands without them."""
+    st.markdown(
+        f"**{text('revenue.span', first=day(days[0]), last=day(days[1]))}**"
+        f" :small[:gray[{text('revenue.compared', first=day(before[0]), last=day(before[1]))}]]"
+    )
+
+
+revenue_choices.open_clicked()
 st.title(text("revenue.title"), anchor=False)
 st.caption(text("revenue.lead", zone=timezone().key.split("/")[-1].replace("_", " ")))
 
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-    span = choices.choose(
-        "range",
-        text("revenue.range"),
-        Range,
-        Range.MONTH,
-        format_func=lambda span: text(f"range.{span}"),
-        on_change=fit_bars,
-    )
+    span, first, last = revenue_choices.choose_days()
     width = choices.choose(
-        "bars", text("revenue.bars"), Period, Period.DAY, format_func=lambda width: text(f"bars.{width}")
+        "bars",
+        text("revenue.bars"),
+        Period,
+        periods.fitting(first, last),
+        format_func=lambda width: text(f"bars.{width}"),
     )
-    figures = read(span)
+    compare = choices.choose(
+        "compare",
+        text("revenue.compare"),
+        Compare,
+        Compare.BEFORE,
+        format_func=lambda compare: text(f"compare.{compare}"),
+    )
+    figures = read(span, first, last, compare)
     currency = figures.currencies[0]
     if len(figures.currencies) > 1:
         currency = choices.choose_text("currency", text("revenue.currency"), figures.currencies, width=120)
+    seen = view(figures, currency, width)
+    image = revenue_files.choose(figures.days, seen.rows, currency)
 
-now, before = figures.totals(currency), figures.totals_before(currency)
-first, last = figures.days
-st.markdown(f"**{text('revenue.span', first=day(first), last=day(last))}**")
-
-with st.grid(4, min_column_width=215):
-    show_change(text("revenue.gross"), now.gross, before.gross, help=text("revenue.gross.help"))
-    show_change(
-        text("revenue.refunds"), now.refunds, before.refunds, help=text("revenue.refunds.help"), good=False
-    )
-    show_change(text("revenue.net"), now.net, before.net, help=text("revenue.net.help"))
-    st.metric(
-        text("revenue.orders"),
-        number(now.orders),
-        money(now.average, currency),
-        delta_color="off",
-        delta_arrow="off",
-        delta_description=text("revenue.average"),
-        help=text("revenue.orders.help", free=number(now.free)),
-        border=True,
-    )
-
-rows = by_period(figures.of(currency), width)
+now, before = seen.totals, seen.totals_before
+key = f"{figures.key}:{currency}"
+bars = periods.starts(first, last, width)
+show_range(figures.days, figures.days_before)
+show_figures(now, before)
 if now.gross or now.refunds:
-    bars = periods.starts(first, last, width)
-    with st.container(border=True):
-        charts.show_revenue(rows, bars, width, currency)
-    st.subheader(text("revenue.table"), anchor=False)
-    tables.show_revenue(rows, bars, width, currency)
+    show_main()
+    show_course_and_levels()
 else:
     show_empty(now.free)
+if now.orders or now.failed:
+    show_hours_and_failures(now, before)

@@ -1,122 +1,428 @@
-"""The revenue chart: a bar a period, stacked by level, refunds below the line."""
+"""The charts of the revenue page. Each says in words what the pointer is on, and can be kept as an image.
+
+A level has its colour and a pattern of its own, so the levels are told apart without colours too. A chart is
+drawn once for equal figures and shared by all sessions.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import accumulate
+from typing import Any, Final
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from babel.dates import get_day_names
 
-from lumira.dashboard import session
-from lumira.dashboard.texts import level_name, money, number, period, text
-from lumira.dashboard.theme import LEVEL_COLOURS, NEUTRAL
+from lumira.catalog import Level
+from lumira.dashboard import revenue_choices, session
+from lumira.dashboard.texts import day, failure_reason, level_name, money, number, period, share, text
+from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
 from lumira.money import major_units
-from lumira.revenue import Period
+from lumira.revenue import UNKNOWN_LEVEL, Period
 
-_HEIGHT = 400
-_LABELS_AT_MOST = 6
+_HEIGHT: Final = 400
+_SMALL_HEIGHT: Final = 300
+_LABELS_AT_MOST: Final = 6
+_REASONS_AT_MOST: Final = 6
+_NO_LEGEND: Final = {"showlegend": False, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
+_GRID: Final = "rgba(139,133,149,.18)"
+_FAINT: Final = "rgba(139,133,149,.22)"
+# https://plotly.com/python/pattern-hatching-texture/
+PATTERNS: Final[Mapping[str, str]] = {
+    Level.INITIE: ".",
+    Level.MYSTIQUE: "",
+    Level.PROFOND: "/",
+    Level.INTEGRALE: "x",
+    UNKNOWN_LEVEL: "-",
+}
 
 
-def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
-    """Draws the periods of one currency, from `revenue.by_period`."""
+def show(
+    name: str,
+    key: str,
+    draw: Callable[[], go.Figure],
+    *,
+    image: str,
+    opens: tuple[date, date, Period] | None = None,
+) -> None:
+    """Shows the chart `name`, drawn only when there is none of this `key` yet.
+
+    `image` is what the button at its corner saves: png or svg. A click on a bar opens its orders
+    when `opens` says which days the chart shows, in bars of which width.
+    """
+    figure = _drawn(name, key, session.language(), draw)
+    if opens:
+        revenue_choices.remember_shown(name, [trace.meta for trace in figure.data], *opens)
     st.plotly_chart(
-        _figure(by_period, bars, width, currency, session.language()),
-        key="revenue-chart",
-        config={"displayModeBar": False, "scrollZoom": False},
-        alt=text("revenue.chart"),
+        figure,
+        key=f"{name}-chart",
+        on_select=(lambda: revenue_choices.remember_click(name)) if opens else "ignore",
+        selection_mode="points",
+        config={
+            "displaylogo": False,
+            "scrollZoom": False,
+            "doubleClick": False,
+            "modeBarButtons": [["toImage"]],
+            "toImageButtonOptions": {"format": image, "filename": f"lumira-{name}", "scale": 2},
+        },
+        alt=text(f"revenue.{name}"),
     )
 
 
-# Keyed by the figures themselves, so it never shows old ones: only equal data finds a figure made before.
-@st.cache_data(max_entries=64, show_spinner=False)
-def _figure(
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _drawn(name: str, key: str, language: str, _draw: Callable[[], go.Figure]) -> go.Figure:  # noqa: ARG001
+    return _draw()
+
+
+def revenue_figure(
     by_period: pd.DataFrame,
     bars: list[date],
     width: Period,
     currency: str,
-    language: str,  # the texts inside are in it, so it is part of the key
+    language: str,
+    before: Sequence[tuple[date, int]] = (),
 ) -> go.Figure:
-    return revenue_figure(by_period, bars, width, currency, language)
-
-
-def revenue_figure(
-    by_period: pd.DataFrame, bars: list[date], width: Period, currency: str, language: str
-) -> go.Figure:
-    """The figure of one currency's periods; hover texts are sentences."""
+    """Bars by period, stacked by level, refunds below the line; `before` are the first day and the gross of
+    each bar of the range that stands behind them.
+    """
     places = [start.isoformat() for start in bars]
     figure = go.Figure()
-    for level, colour in LEVEL_COLOURS.items():
+    if any(gross for _, gross in before):
+        behind = list(before)[: len(bars)]
+        figure.add_bar(
+            name=text("revenue.before.name"),
+            x=places[: len(behind)],
+            y=[_major(gross, currency) or None for _, gross in behind],
+            width=0.86,
+            marker={"color": _FAINT, "line": {"width": 0}},
+            customdata=[
+                f"<b>{text('revenue.before.name')}</b><br>{period(start, width)}<br>{money(gross, currency)}"
+                for start, gross in behind
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    base = [0.0] * len(bars)
+    for level in LEVEL_COLOURS:
         rows = by_period[by_period["level"] == level].set_index("day")
         if not rows["gross"].any():
             continue
+        heights = [_major(_amount(rows, start, "gross"), currency) for start in bars]
         figure.add_bar(
             name=level_name(level),
             x=places,
-            y=[_value(rows, start, "gross", currency) or None for start in bars],
-            marker={"color": colour, "line": {"width": 0}},
+            y=[height or None for height in heights],
+            base=list(base),
+            width=0.6,
+            marker=_marker(level),
             customdata=[_sale(rows, start, width, level, currency) for start in bars],
             hovertemplate="%{customdata}<extra></extra>",
+            meta=str(level),
         )
+        base = [low + height for low, height in zip(base, heights, strict=True)]
     refunds = by_period.groupby("day")[["refunds"]].sum()
     if refunds["refunds"].any():
         figure.add_bar(
             name=text("revenue.refunds"),
             x=places,
-            y=[-_value(refunds, start, "refunds", currency) or None for start in bars],
+            y=[-_major(_amount(refunds, start, "refunds"), currency) or None for start in bars],
+            width=0.6,
             marker={
                 "color": "rgba(139,133,149,.28)",
                 "line": {"color": NEUTRAL, "width": 1},
-                "pattern": {"shape": "/", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
+                "pattern": {"shape": "\\", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
             },
             customdata=[_refunded(refunds, start, width, currency) for start in bars],
             hovertemplate="%{customdata}<extra></extra>",
+            meta="refunds",
         )
-    every = -(-len(bars) // _LABELS_AT_MOST)
-    labelled = bars[::-1][::every][::-1]
-    symbol_first = language == "en"
-    symbol = money(0, currency).replace("0", "").strip(" ,.\u00a0\u202f")
+    labelled = _labelled(bars)
     figure.update_layout(
-        barmode="relative",
-        height=_HEIGHT,
-        margin={"l": 0, "r": 0, "t": 36, "b": 0},
-        bargap=0.28 if len(bars) < 40 else 0.15,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        separators=".," if language == "en" else ",\u202f",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        **_layout(_HEIGHT, language),
+        barmode="overlay",
         barcornerradius=3,
-        dragmode=False,
+        clickmode="event+select",
         xaxis={
             "type": "category",
+            "categoryorder": "array",
+            "categoryarray": places,
             "tickvals": [start.isoformat() for start in labelled],
             "ticktext": [period(start, width, short=True) for start in labelled],
             "showgrid": False,
             "fixedrange": True,
             "tickangle": 0,
         },
-        yaxis={
+        yaxis=_money_axis(currency, language),
+    )
+    return figure
+
+
+def cumulative_figure(
+    daily: pd.DataFrame,
+    days: tuple[date, date],
+    daily_before: pd.DataFrame,
+    days_before: tuple[date, date],
+    currency: str,
+    language: str,
+) -> go.Figure:
+    """Net revenue adding up over the days, beside the range before."""
+    figure = go.Figure()
+    for name, rows, (first, last), line in (
+        ("revenue.before.name", daily_before, days_before, {"color": NEUTRAL, "width": 2, "dash": "dot"}),
+        ("revenue.now.name", daily, days, {"color": GOLD, "width": 3}),
+    ):
+        net = rows.groupby("day")["net"].sum()
+        every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+        sums = list(accumulate(int(net.get(pd.Timestamp(one), 0)) for one in every))
+        figure.add_scatter(
+            name=text(name),
+            x=list(range(1, len(every) + 1)),
+            y=[_major(amount, currency) for amount in sums],
+            mode="lines" if len(every) > 1 else "markers",
+            line=line | {"shape": "hv" if len(every) < 40 else "linear"},
+            customdata=[
+                text(
+                    "revenue.cumulative.hover",
+                    **{"first": day(first), "last": day(one), "amount": money(amount, currency)},
+                )
+                for one, amount in zip(every, sums, strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    first, last = days
+    every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    labelled = _labelled(every, 4)
+    figure.update_layout(
+        **_layout(_SMALL_HEIGHT, language),
+        xaxis={
+            "tickvals": [(one - first).days + 1 for one in labelled],
+            "ticktext": [period(one, Period.DAY, short=True) for one in labelled],
+            "range": [0.5, len(every) + 0.5],
+            "showgrid": False,
             "fixedrange": True,
-            "nticks": 6,
-            "tickformat": ",.0f",
-            "tickprefix": symbol if symbol_first else "",
-            "ticksuffix": "" if symbol_first else f"\u00a0{symbol}",
-            "zeroline": True,
-            "zerolinewidth": 1,
-            "gridcolor": "rgba(139,133,149,.18)",
-            "zerolinecolor": "rgba(139,133,149,.6)",
+        },
+        yaxis=_money_axis(currency, language),
+    )
+    return figure
+
+
+def levels_figure(daily: pd.DataFrame, currency: str, language: str) -> go.Figure:
+    """What each level brought of the gross, with its paid orders and the average of them."""
+    sums = by_level(daily)
+    levels = sorted(
+        (level for level, found in sums.items() if found["gross"]), key=lambda name: sums[name]["gross"]
+    )
+    total = sum(found["gross"] for found in sums.values())
+    figure = go.Figure()
+    for level in levels:
+        gross, orders = sums[level]["gross"], sums[level]["orders"]
+        average = money(round(gross / orders), currency) if orders else "–"
+        figure.add_bar(
+            orientation="h",
+            x=[_major(gross, currency)],
+            y=[level_name(level)],
+            marker=_marker(level),
+            width=_thickness(len(levels)),
+            text=[f"<b>{share(gross / total)}</b>  {money(gross, currency)}"],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[
+                f"<b>{level_name(level)}</b><br>"
+                + text(
+                    "revenue.levels.hover.one" if orders == 1 else "revenue.levels.hover",
+                    **{"amount": money(gross, currency), "share": share(gross / total)},
+                    **{"count": number(orders), "average": average},
+                )
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+            meta=str(level),
+        )
+    most = max((found["gross"] for found in sums.values()), default=0)
+    figure.update_layout(
+        **_layout(_SMALL_HEIGHT, language) | _NO_LEGEND,
+        barcornerradius=3,
+        clickmode="event+select",
+        xaxis={"visible": False, "fixedrange": True, "range": [0, 1.55 * _major(most, currency) or 1]},
+        yaxis={"fixedrange": True, "showgrid": False, "ticksuffix": "  ", "automargin": True},
+    )
+    return figure
+
+
+def hours_figure(counts: list[list[int]], language: str) -> go.Figure:
+    """Paid orders by weekday, Monday on top, and hour."""
+    names = get_day_names("abbreviated", "stand-alone", locale=language)
+    whole = get_day_names("wide", "stand-alone", locale=language)
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=counts,
+        x=list(range(24)),
+        y=[names[number_of_day] for number_of_day in range(7)],
+        colorscale=[[0, "rgba(139,133,149,.10)"], [0.25, "#4B3A17"], [0.6, "#9C7C1F"], [1, "#F0CE63"]]
+        if st.context.theme.type != "light"
+        else [[0, "rgba(139,133,149,.10)"], [0.25, "#EBD9A0"], [0.6, "#C09A2B"], [1, "#5B450C"]],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        customdata=[
+            [
+                text(
+                    "revenue.hours.hover.one" if count == 1 else "revenue.hours.hover",
+                    **{"day": whole[number_of_day].capitalize(), "hour": hour, "next": (hour + 1) % 24},
+                    count=number(count),
+                )
+                for hour, count in enumerate(row)
+            ]
+            for number_of_day, row in enumerate(counts)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    hours = [0, 6, 12, 18, 23]
+    figure.update_layout(
+        **_layout(_SMALL_HEIGHT, language) | _NO_LEGEND,
+        xaxis={
+            "tickvals": hours,
+            "ticktext": [text("revenue.hour", hour=hour) for hour in hours],
+            "showgrid": False,
+            "fixedrange": True,
+            "zeroline": False,
+        },
+        yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True, "ticksuffix": "  "},
+    )
+    return figure
+
+
+def failures_figure(reasons: Sequence[tuple[str, int]], language: str) -> go.Figure:
+    """Why payments failed, most often on top; rare reasons are one bar."""
+    named = failure_rows(reasons)
+    total = sum(count for _, count in named)
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        x=[count for _, count in named],
+        y=[_wrapped(reason) for reason, _ in named],
+        width=_thickness(len(named)),
+        marker={"color": "#C81E45"},
+        text=[f"<b>{number(count)}</b>  {share(count / total)}" for _, count in named],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[
+            text(
+                "revenue.failures.hover.one" if count == 1 else "revenue.failures.hover",
+                **{"reason": reason, "count": number(count), "share": share(count / total)},
+            )
+            for reason, count in named
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    most = max((count for _, count in named), default=1)
+    figure.update_layout(
+        **_layout(_SMALL_HEIGHT, language) | _NO_LEGEND,
+        barcornerradius=3,
+        xaxis={"visible": False, "fixedrange": True, "range": [0, 1.45 * most]},
+        yaxis={
+            **{"autorange": "reversed", "fixedrange": True, "showgrid": False},
+            **{"ticksuffix": "  ", "automargin": True},
         },
     )
     return figure
 
 
-def _value(rows: pd.DataFrame, start: date, column: str, currency: str) -> float:
-    return float(major_units(_amount(rows, start, column), currency))
+def failure_rows(reasons: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Reasons in words with their counts, the rare ones together."""
+    named: dict[str, int] = {}
+    for code, count in reasons:
+        words = failure_reason(code).rstrip(".")
+        words = words[:1].upper() + words[1:]
+        named[words] = named.get(words, 0) + count
+    ordered = sorted(named.items(), key=lambda pair: -pair[1])
+    if len(ordered) > _REASONS_AT_MOST:
+        rest = sum(count for _, count in ordered[_REASONS_AT_MOST - 1 :])
+        ordered = [*ordered[: _REASONS_AT_MOST - 1], (text("revenue.failures.rest"), rest)]
+    return ordered
+
+
+def by_level(daily: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Gross, orders and free of each level that has any, lowest level first."""
+    sums = daily.groupby("level")[["gross", "orders", "free"]].sum().to_dict("index")
+    return {
+        level: {str(name): int(value) for name, value in sums[level].items()}
+        for level in LEVEL_COLOURS
+        if level in sums
+    }
+
+
+def _marker(level: str) -> dict[str, Any]:
+    return {
+        "color": LEVEL_COLOURS[level],
+        "line": {"width": 0},
+        "pattern": {
+            "shape": PATTERNS[level],
+            "fgcolor": "rgba(255,255,255,.42)",
+            "fillmode": "overlay",
+            "size": 7,
+            "solidity": 0.22,
+        },
+    }
+
+
+def _layout(height: int, language: str) -> dict[str, Any]:
+    return {
+        "height": height,
+        "margin": {"l": 0, "r": 12, "t": 36, "b": 0},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "separators": ".," if language == "en" else ",\u202f",
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        "dragmode": False,
+        "hoverlabel": {"align": "left"},
+    }
+
+
+def _money_axis(currency: str, language: str) -> dict[str, Any]:
+    symbol = money(0, currency).replace("0", "").strip(" ,.\u00a0\u202f")
+    return {
+        "fixedrange": True,
+        "nticks": 6,
+        "tickformat": ",.0f",
+        "tickprefix": symbol if language == "en" else "",
+        "ticksuffix": "" if language == "en" else f"\u00a0{symbol}",
+        "zeroline": True,
+        "zerolinewidth": 1,
+        "gridcolor": _GRID,
+        "zerolinecolor": "rgba(139,133,149,.6)",
+        "rangemode": "tozero",
+    }
+
+
+def _labelled(days: list[date], at_most: int = _LABELS_AT_MOST) -> list[date]:
+    """So many of the days that their names fit under an axis, the last one among them."""
+    every = -(-len(days) // at_most)
+    return days[::-1][::every][::-1]
+
+
+def _wrapped(words: str, width: int = 24) -> str:
+    lines = [""]
+    for word in words.split(" "):
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "<br>".join(lines)
+
+
+def _thickness(bars: int) -> float:
+    """Few bars are no thicker than many."""
+    return min(0.55, 0.13 * bars)
+
+
+def _major(amount: int, currency: str) -> float:
+    return float(major_units(amount, currency))
 
 
 def _amount(rows: pd.DataFrame, start: date, column: str) -> int:
-    day = pd.Timestamp(start)
-    return int(rows[column].get(day, 0))
+    return int(rows[column].get(pd.Timestamp(start), 0))
 
 
 def _sale(rows: pd.DataFrame, start: date, width: Period, level: str, currency: str) -> str:

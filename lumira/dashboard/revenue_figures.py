@@ -1,59 +1,139 @@
-"""The figures of the revenue page: a range of days and the one before it, in one currency at a time."""
+"""The figures of the revenue page: a range of days beside another, one currency at a time.
+
+They are read once for each revision of revenue and shared by all sessions, so a rerun of the page asks the
+store only whether anything changed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from typing import Final
 
 import pandas as pd
+import streamlit as st
 
-from lumira.dashboard import periods, session
-from lumira.dashboard.periods import Range
-from lumira.revenue import Period, Totals, by_period, totals
+from lumira.dashboard import session
+from lumira.dashboard.periods import Compare, Range, days_before, starts
+from lumira.revenue import Conversion, Period, Row, Totals, by_period, frame, totals
 
-__all__ = ["Figures", "Period", "by_period", "read"]
+__all__ = ["Days", "Figures", "Period", "View", "conversion", "read", "view"]
 
-_HOUSE_CURRENCY = "eur"
+_HOUSE_CURRENCY: Final = "eur"
+# Who came back changes slowly, and costs more to find out than all the rest.
+_CONVERSION_SECONDS: Final = 600
+
+Days = tuple[date, date]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Figures:
-    """Daily revenue of a range (`daily`), of the range before (`daily_before`), and the range's days."""
+    """The rows of a range (`rows`) and of the one it is compared with, with the days of both.
 
-    days: tuple[date, date]
-    daily: pd.DataFrame
-    daily_before: pd.DataFrame
+    Equal `key` means equal figures. Read only: all sessions share it.
+    """
 
-    @property
+    key: str
+    days: Days
+    days_before: Days
+    rows: list[Row]
+    rows_before: list[Row]
+
+    @cached_property
+    def daily(self) -> pd.DataFrame:
+        """The daily frame of the range, all currencies."""
+        return frame(self.rows)
+
+    @cached_property
+    def daily_before(self) -> pd.DataFrame:
+        """The daily frame of the other range, all currencies."""
+        return frame(self.rows_before)
+
+    @cached_property
     def currencies(self) -> list[str]:
         """The currencies of the range, the largest gross first; the house's own when nothing was sold."""
         return [figures.currency for figures in totals(self.daily)] or [_HOUSE_CURRENCY]
 
-    def of(self, currency: str) -> pd.DataFrame:
-        """The daily frame of one currency."""
-        return self.daily[self.daily["currency"] == currency]
 
-    def totals(self, currency: str) -> Totals:
-        """The sums of the range in one currency."""
-        return _totals(self.daily, currency)
+@dataclass(frozen=True, eq=False)
+class View:
+    """Figures in one currency and cut into bars of one width: daily rows and frames, totals, and by bar the
+    frame of `by_period`, the course of gross, refunds, net and orders, and the gross of the other range.
 
-    def totals_before(self, currency: str) -> Totals:
-        """The sums of the range before in one currency."""
-        return _totals(self.daily_before, currency)
+    Read only: all sessions share it.
+    """
+
+    rows: list[Row]
+    daily: pd.DataFrame
+    daily_before: pd.DataFrame
+    totals: Totals
+    totals_before: Totals
+    bars: pd.DataFrame
+    course: dict[str, list[int]]
+    gross_before: list[tuple[date, int]]
 
 
-def read(span: Range) -> Figures:
-    """Asks the store for a range and the one before it."""
-    revenue = session.desk().revenue
-    today = revenue.today()
-    now, before = periods.days(span, today), periods.days_before(span, today)
-    return Figures(
-        now,
-        revenue.daily(*now, actor=session.actor()),
-        revenue.daily(*before, actor=session.actor()),
+def view(figures: Figures, currency: str, width: Period) -> View:
+    """The figures in one currency and width of bars."""
+    return _view(figures.key, currency, width, figures)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _view(key: str, currency: str, width: Period, _figures: Figures) -> View:  # noqa: ARG001
+    daily, before = (
+        found[found["currency"] == currency] for found in (_figures.daily, _figures.daily_before)
     )
+    bars = by_period(daily, width)
+    names = ["gross", "refunds", "net", "orders"]
+    every = [pd.Timestamp(start) for start in starts(*_figures.days, width)]
+    course = bars.groupby("day")[names].sum().reindex(every, fill_value=0)
+    gross_before = by_period(before, width).groupby("day")["gross"].sum()
+    return View(
+        rows=[row for row in _figures.rows if row["currency"] == currency],
+        daily=daily,
+        daily_before=before,
+        totals=_totals(daily, currency),
+        totals_before=_totals(before, currency),
+        bars=bars,
+        course={name: [int(value) for value in course[name]] for name in names},
+        gross_before=[
+            (start, int(gross_before.get(pd.Timestamp(start), 0)))
+            for start in starts(*_figures.days_before, width)
+        ],
+    )
+
+
+def read(span: Range, first: date, last: date, compare: Compare) -> Figures:
+    """The figures of a range and of the one it is compared with, as they are now."""
+    revision = session.desk().revenue.revision(actor=session.actor())
+    return _read(revision, (first, last), days_before(span, first, last, compare))
+
+
+# Keyed by the revision of all figures, so it never shows old ones. Whoever gets here may see revenue.
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _read(revision: str, days: Days, before: Days) -> Figures:
+    revenue, actor = session.desk().revenue, session.actor()
+    return Figures(
+        key=f"{revision}:{days[0]}:{days[1]}:{before[0]}:{before[1]}",
+        days=days,
+        days_before=before,
+        rows=revenue.days(*days, actor=actor),
+        rows_before=revenue.days(*before, actor=actor),
+    )
+
+
+def conversion(figures: Figures) -> Conversion:
+    """Who took a free reading in the range and bought one since; up to ten minutes old."""
+    store = figures.key.partition("-")[0]
+    return _conversion(store, figures.days)
+
+
+@st.cache_data(max_entries=64, ttl=_CONVERSION_SECONDS, show_spinner=False)
+def _conversion(store: str, days: Days) -> Conversion:  # noqa: ARG001 - the store is part of the key
+    return session.desk().revenue.conversion(*days, actor=session.actor())
 
 
 def _totals(daily: pd.DataFrame, currency: str) -> Totals:
     found = {figures.currency: figures for figures in totals(daily)}
-    return found.get(currency, Totals(currency, gross=0, refunds=0, net=0, orders=0, free=0))
+    return found.get(currency, Totals(currency))

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 from lumira.catalog import Level
 from lumira.dashboard import session
@@ -44,6 +44,12 @@ def percentage(ratio: float) -> str:
     # Streamlit's metric knows a fall by the hyphen in front.
     sign = "+" if ratio >= 0 else "-"
     return f"{sign}{number(round(abs(ratio) * 100))}" + ("\u202f%" if session.language() == "fr" else "%")
+
+
+def share(ratio: float) -> str:
+    """A part of a whole as the reader writes it: 4,5 % in French, 4.5% in English."""
+    pattern = {"fr": "#,##0.#\u202f%", "en": "#,##0.#%"}[session.language()]
+    return format_percent(ratio, pattern, locale=session.language())
 
 
 def moment(instant: datetime, *, seconds: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ _COUNTED: Final = (
 # Where the search for the first order begins in steps; what is older is found too, less exactly.
 _FIRST_LIKELY: Final = datetime(2010, 1, 1, tzinfo=UTC)
 _MONTH: Final = timedelta(days=30)
+_EMAILS_AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": ["$amount", 0]}, 1, 0]}
 _IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
@@ -86,7 +87,8 @@ class RevenueRows:
             [
                 # An order refunded in the range has its last refund in it or after it.
                 {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}}},
-                {"$match": {"livemode": _livemode(livemode)}},
+                # What was released of a payment never captured looks like a refund; no money had come.
+                {"$match": {"status": "completed", "livemode": _livemode(livemode)}},
                 {"$unwind": "$refunds"},
                 {
                     "$match": {
@@ -103,6 +105,39 @@ class RevenueRows:
                 },
             ]
         )
+
+    def free_customers(
+        self, start: datetime, end: datetime, *, livemode: bool
+    ) -> Iterator[tuple[str, datetime]]:
+        """E-mail and completedAt of free orders with start ≤ completedAt < end."""
+        pipeline: list[Document] = [
+            {"$match": {"completedAt": {"$gt": start - MILLISECOND, "$lt": end}}},
+            {"$match": {"amount": 0, "status": "completed", "livemode": _livemode(livemode)}},
+            {"$project": {"customerEmail": 1, "completedAt": 1}},
+        ]
+        with store_errors():
+            for row in self._collection.aggregate(pipeline):
+                if row.get("customerEmail"):
+                    yield row["customerEmail"], row["completedAt"]
+
+    def bought(self, emails: Sequence[str], *, livemode: bool) -> list[tuple[str, Any, Any, datetime]]:
+        """E-mail, productId, metadata.level and completedAt of these customers' paid orders, oldest first."""
+        fields = dict.fromkeys(
+            ("customerEmail", "productId", "metadata.level", "completedAt", "amount", "status", "livemode"), 1
+        )
+        found = []
+        with store_errors():
+            for first in range(0, len(emails), _EMAILS_AT_ONCE):
+                asked = {"customerEmail": {"$in": list(emails[first : first + _EMAILS_AT_ONCE])}}
+                found += [
+                    (row["customerEmail"], row["productId"], (row.get("metadata") or {}).get("level"), paid)
+                    for row in self._collection.find(asked, fields)
+                    if row["status"] == "completed"
+                    and row["amount"] > 0
+                    and row.get("livemode") in (livemode, None)
+                    and (paid := row.get("completedAt"))
+                ]
+        return sorted(found, key=lambda row: row[3])
 
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
         """Every order with updatedAt after the instant, with the fields that revenue depends on."""

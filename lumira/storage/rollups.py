@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from bson import ObjectId
 from pymongo import InsertOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -28,10 +29,13 @@ _DUPLICATE_KEY: Final = 11000
 
 @dataclass(frozen=True)
 class RollupState:
-    """Every change before `watermark` (UTC) is in the days; `revision` grows when any day's rows change."""
+    """Every change before `watermark` (UTC) is in the days; `revision` is another when any day's rows change.
+
+    The revision is unique to this store: what stands before its hyphen names the building of the days.
+    """
 
     watermark: datetime
-    revision: int
+    revision: str
 
 
 class Rollups:
@@ -46,7 +50,7 @@ class Rollups:
         """How far the days follow the orders; None when they were never built."""
         with store_errors():
             row = self._states.find_one({"_id": self._key})
-        return RollupState(row["watermark"], row["revision"]) if row else None
+        return RollupState(row["watermark"], f"{row['built']}-{row['revision']}") if row else None
 
     def advance(self, watermark: datetime) -> None:
         """The days now hold, or are marked for, every change before `watermark` (UTC)."""
@@ -55,7 +59,7 @@ class Rollups:
 
     def begin(self, watermark: datetime) -> None:
         """The days were built from nothing by a reading of the orders that began at `watermark` (UTC)."""
-        update = {"$set": {"watermark": watermark}, "$inc": {"revision": 1}}
+        update = {"$set": {"watermark": watermark, "built": ObjectId()}, "$inc": {"revision": 1}}
         with store_errors():
             self._states.update_one({"_id": self._key}, update, upsert=True)
 
@@ -101,6 +105,7 @@ class Rollups:
                 writes.append(InsertOne({"_id": self._id(day), "version": 0, **fields}))
         self._write(writes)
         with store_errors():
+            # Where the days are being built there is no state yet, nor a page that reads them.
             self._states.update_one({"_id": self._key}, {"$inc": {"revision": 1}})
 
     def _write(self, writes: list[Any]) -> None:
