@@ -236,6 +236,15 @@ def test_a_refund_of_an_old_order_counts_today(desk):
     assert (sums(desk, 1).refunds, sums(desk, 1).gross, sums(desk).gross) == (1700, 0, 4700)
 
 
+def test_an_authorization_given_back_is_no_refund_of_revenue(desk):
+    """Stripe shows what it releases of a payment that was never captured as a refund: no money had come."""
+    now = datetime.now(UTC)
+    released = [{"id": "re_1", "amount": 4700, "status": "succeeded", "createdAt": now}]
+    sold(desk, status="cancelled", completedAt=None, refunds=released, lastRefundAt=now)
+    sold(desk)
+    assert (sums(desk).gross, sums(desk).refunds, sums(desk).net) == (4700, 0, 4700)
+
+
 @pytest.mark.parametrize("minutes", [-9, 0, 9, 60])
 def test_writers_whose_clocks_differ_are_seen(desk, minutes):
     sold(desk)
