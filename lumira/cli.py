@@ -7,10 +7,11 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from urllib.parse import parse_qsl
 
 import typer
 
@@ -246,6 +247,40 @@ def verify(
         print(f"{len(mismatches)} differences. `lumira revenue rebuild` works all days out anew.")
         raise typer.Exit(1)
     print("What is kept is what the orders say.")
+
+
+export = typer.Typer(help="Files for spreadsheets.", no_args_is_help=True)
+app.add_typer(export, name="export")
+
+
+@export.command("orders")
+def export_orders(
+    filter: Annotated[str, typer.Option(help="As in the page's address: `status=failed&q=zoe`.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")] = "fr",
+) -> None:
+    """Export every order that a filter selects, in the business time zone."""
+    from lumira.export import FileFormat, order_columns, write
+    from lumira.order_filter import NAMES, parse_filter
+    from lumira.texts import LANGUAGES
+
+    query = dict(parse_qsl(filter.lstrip("?"), keep_blank_values=True))
+    for name in query.keys() - {*NAMES}:
+        raise SettingsError(f"--filter has no {name}. It takes {', '.join(NAMES)}.")
+    if language not in LANGUAGES:
+        raise SettingsError(f"--language {language} is none of ours: {' or '.join(LANGUAGES)}.")
+    kind = out.suffix.removeprefix(".").lower() if out else str(FileFormat.CSV)
+    if kind not in set(FileFormat):
+        raise SettingsError(f"--out {out}: end the name in .csv or .xlsx.")
+    wanted = parse_filter(query)
+    with _attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
+        zone = desk.settings.business_timezone
+        rows = desk.order_list.every(wanted, actor=_COMMAND_LINE)
+        columns = order_columns(language, zone)
+        count = write(file, FileFormat(kind), columns, rows, language=language, zone=zone)
+    print(f"{count} orders exported.", file=sys.stderr)
 
 
 token = typer.Typer(help="The tokens of API callers.", no_args_is_help=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -30,17 +31,20 @@ _PAUSES: Final = (0.5, 1.0, 2.0)
 class OrderList:
     """Lists orders for people. `rows` and `intents` are handed in.
 
+    `is_complete` says whether filters found every order when the list was last read: not yet, while many
+    orders of another program are being listed.
     Every method raises Forbidden when the actor's role does not allow it, and StoreUnavailable.
     """
 
     def __init__(self, rows: OrderRows, intents: Intents) -> None:
         self._rows = rows
         self._intents = intents
+        self.is_complete = True
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
         """At most `size` of the orders selected; `cursor` is the `next_cursor` of the page before."""
         require(actor, Permission.BROWSE)
-        self._rows.list_orders(_LISTED_AT_ONCE)
+        self.is_complete = self._rows.list_orders(_LISTED_AT_ONCE)
         return self._rows.page(wanted, size, cursor)
 
     def every(self, wanted: OrderFilter, *, actor: Actor) -> Iterator[Order]:
@@ -54,9 +58,10 @@ class OrderList:
         require(actor, Permission.BROWSE)
         return self._rows.count(wanted, COUNTED + 1)
 
-    def list_all(self) -> None:
-        """Makes every order that other programs wrote or changed one that filters find."""
-        while not self._rows.list_orders():
+    def list_all(self, seconds: float = math.inf) -> None:
+        """Makes every order that other programs wrote or changed one that filters find, for so long."""
+        end = time.monotonic() + seconds
+        while not self._rows.list_orders() and time.monotonic() < end:
             pass
 
     def refresh(self, order_ids: Sequence[str], *, actor: Actor) -> Iterator[tuple[str, Order | LumiraError]]:

@@ -48,6 +48,8 @@ MIDDLEWARE: Final = [
 logger: Final = logging.getLogger("lumira")
 
 RETRY_SECONDS: Final = 2
+# The longest that listing the orders of another program keeps everything else waiting.
+LISTING_SECONDS: Final = 5
 TEND_SECONDS: Final = 300
 # Pages bring revenue up to date themselves; this takes what they leave, and looks a little at all days.
 REVENUE_SECONDS: Final = 10
@@ -96,13 +98,14 @@ def _opened(settings: Settings, work: Callable[[Desk, threading.Event], None]) -
 
 
 def _tend(desk: Desk, stopped: threading.Event) -> None:
-    """Looks after store and orders until stopped: indexes at once, revenue every ten seconds, open orders
-    every five minutes, the ledger daily. A store or a Stripe that is down is tried again; it is no reason not
-    to start.
+    """Looks after store and orders until stopped: indexes at once, what orders are found by and revenue
+    every ten seconds, open orders every five minutes, the ledger daily. A store or a Stripe that is down is
+    tried again; it is no reason not to start.
     """
     _prepare(desk, stopped)
     tended, pruned = time.monotonic(), -math.inf
     while True:
+        _done(lambda: desk.order_list.list_all(LISTING_SECONDS))
         if _done(desk.revenue.refresh):
             _done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
         if stopped.wait(REVENUE_SECONDS):

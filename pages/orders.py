@@ -53,6 +53,8 @@ def show_list(wanted: OrderFilter) -> None:
         st.switch_page(navigation.order(), query_params={"id": order_table.address(opened)})
     ticked = order_table.ticked(key, page.orders)
 
+    if wanted.narrows and not desk().order_list.is_complete:
+        st.info(text("orders.listing.next"), title=text("orders.listing"), icon=":material/hourglass_top:")
     order_bulk.show_report()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden
+from lumira.errors import Forbidden, LumiraError
 from lumira.export import Column, FileFormat, csv_chunks, order_columns, write
 from lumira.order_filter import OrderFilter, parse_filter
 from lumira.orders import Order
@@ -161,3 +161,31 @@ def test_listing_and_refreshing_need_their_permissions(desk, monkeypatch):
     ):
         with pytest.raises(Forbidden):
             asked()
+
+
+def test_the_command_exports_what_a_filter_selects(desk, monkeypatch, capsysbinary, tmp_path):
+    desk.orders.insert_many([make_order(status=status, amount=700) for status in ("failed", "pending")])
+    settings = desk.settings
+    for name, value in (
+        ("MONGODB_URI", settings.mongodb_uri.get_secret_value()),
+        ("MONGODB_DB", settings.mongodb_db),
+        ("STRIPE_SECRET_KEY", "sk_test_of_the_tests"),
+        ("STRIPE_API_BASE", settings.stripe_api_base),
+        ("LUMIRA_HOME", str(tmp_path)),
+    ):
+        monkeypatch.setenv(name, value)
+    from typer.testing import CliRunner
+
+    from lumira.cli import app
+
+    def run(*arguments: str):
+        return CliRunner().invoke(app, ["export", "orders", *arguments])
+
+    answer = run("--filter", "status=failed", "--language", "en")
+    head, row = read_csv(answer.stdout_bytes, ",")
+    assert (head[7], row[7], row[11]) == ("Amount", "7.00", "Failed")
+    file = tmp_path / "orders.xlsx"
+    assert "2 orders exported." in run("--out", str(file)).stderr
+    assert len(read_xlsx(file.read_bytes())) == 3
+    for wrong in (["--filter", "state=failed"], ["--filter", "status=paid"], ["--out", "x.pdf"]):
+        assert isinstance(run(*wrong).exception, LumiraError)
