@@ -5,13 +5,29 @@ The order stands in the URL as soon as there is one, so a reload in the middle l
 
 import streamlit as st
 
-from lumira.dashboard import attempt, navigation, order_details, payment_actions, problems, product_cards
+from lumira.dashboard import (
+    attempt,
+    customer_search,
+    navigation,
+    notices,
+    order_details,
+    payment_actions,
+    payment_link,
+    payment_steps,
+    problems,
+    product_cards,
+)
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
+from lumira.errors import OrderNotFound
 
 ORDER = "order"
+# An order whose customer the form begins with.
+LIKE = "like"
 FIELDS = ("email", "name", "phone")
+# What a bank's page brings back in the address; the secret among it must not stay there.
+RETURNED = ("payment_intent", "payment_intent_client_secret", "redirect_status")
 
 
 def show_form() -> None:
@@ -25,6 +41,7 @@ def show_form() -> None:
     with form, st.container(border=True, height="stretch"):
         st.subheader(text("new_payment.customer"), anchor=False)
         st.caption(text("new_payment.optional"))
+        customer_search.show({field: field for field in FIELDS})
         for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
             st.text_input(
                 text(f"new_payment.{field}"),
@@ -64,6 +81,7 @@ def show_form() -> None:
             disabled=product is None,
             width="stretch",
             shortcut="Ctrl+Enter",
+            help=text("shortcut", keys="Ctrl+⏎"),
             key="create",
         )
         failed = st.container()
@@ -90,6 +108,19 @@ def show_form() -> None:
             st.rerun()
 
 
+def begin_with_customer_of(order_id: str) -> None:
+    """Fills the form with the customer of an earlier order, once; an order that is gone fills nothing."""
+    st.query_params.pop(LIKE, None)
+    try:
+        order = desk().intents.find(order_id, actor=actor())
+    except OrderNotFound:
+        return
+    attempt.finish()
+    st.session_state["email"] = order.customer_email or ""
+    st.session_state["name"] = order.name or ""
+    st.session_state["phone"] = str(order.metadata.get("customerPhone") or "")
+
+
 def start_over() -> None:
     """Makes the page ready for another payment."""
     attempt.finish()
@@ -106,35 +137,45 @@ def show_result(order_id: str) -> None:
         st.title(text("result.created"), anchor=False)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.page_link(
-                navigation.orders(),
-                label=text("result.to_orders"),
-                icon=":material/receipt_long:",
-                query_params={ORDER: order_id},
+                navigation.order(),
+                label=text("result.to_order"),
+                icon=":material/receipt:",
+                query_params={"id": order_id},
             )
             st.button(
-                text("new_payment.start_over"), icon=":material/add:", on_click=start_over, key="start-over"
+                text("new_payment.start_over"),
+                icon=":material/add:",
+                on_click=start_over,
+                key="start-over",
             )
     what, how = st.columns([1, 1.15], gap="medium")
-    with what, st.container(border=True):
-        order_details.show_state(order)
-        problems.show_remembered(order.id)
-        show_outcome(order)
-        if waits and order.payment_intent_id and not order.livemode:
-            st.subheader(text("result.pay"), anchor=False)
-            payment_actions.pay_with_test_card(order)
-        if waits and order.payment_intent_id:
-            with st.container(horizontal=True):
-                payment_actions.refresh(order)
-                payment_actions.cancel(order)
-            payment_actions.follow(order)
-        order_details.show_facts(order, ids=False)
-    with how:
+    with what:
+        with st.container(border=True):
+            order_details.show_state(order)
+            problems.show_remembered(order.id)
+            show_outcome(order)
+            if waits and order.payment_intent_id and not order.livemode:
+                st.subheader(text("result.pay"), anchor=False)
+                payment_actions.pay_with_test_card(order)
+            if waits and order.payment_intent_id:
+                with st.container(horizontal=True):
+                    payment_actions.refresh(order)
+                    payment_actions.cancel(order)
         with st.container(border=True):
             st.subheader(text("result.to_copy"), anchor=False)
             show_ids(order)
+    with how:
+        if payment_link.is_offered(order):
+            with st.container(border=True):
+                st.subheader(text("link.title"), anchor=False)
+                payment_link.show(order)
         with st.container(border=True):
-            st.subheader(text("order.timeline"), anchor=False)
-            order_details.show_timeline(order)
+            if order.is_free or not order.payment_intent_id:
+                st.subheader(text("order.timeline"), anchor=False)
+                order_details.show_timeline(order)
+            else:
+                st.subheader(text("steps.title"), anchor=False)
+                payment_steps.show(order)
 
 
 def show_outcome(order: order_details.Order) -> None:
@@ -184,6 +225,11 @@ def show_to_copy(label: str, value: str, help: str | None = None) -> None:
         st.code(value, language=None, wrap_lines=True)
 
 
+notices.show()
+for name in RETURNED:
+    st.query_params.pop(name, None)
+if like := st.query_params.get(LIKE):
+    begin_with_customer_of(like)
 if order_id := st.query_params.get(ORDER):
     show_result(order_id)
 else:

@@ -1,11 +1,25 @@
-"""One order: its state, what can be done with it, its facts and what happened to it."""
+"""One order: its state, money, customer, the payment as Stripe shows it, what happened, and notes.
+
+Everything of ours is drawn before Stripe is asked, so the page is there when Stripe is not.
+"""
 
 import streamlit as st
 
-from lumira.dashboard import navigation, notices, order_actions, order_details
+from lumira.dashboard import (
+    customer_details,
+    navigation,
+    notices,
+    order_actions,
+    order_details,
+    order_notes,
+    payment_actions,
+    payment_link,
+    problems,
+    stripe_details,
+)
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import text
-from lumira.errors import OrderNotFound
+from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
 
@@ -13,23 +27,64 @@ def show_unknown(order_id: str) -> None:
     """What to do when there is no such order, or none was asked for."""
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.subheader(text("orders.not_found"), anchor=False, text_alignment="center", width="content")
-        if order_id:
-            advice = text("orders.not_found.next", id=order_id.replace("`", ""))
-            st.markdown(advice, text_alignment="center", width="content")
-        st.page_link(navigation.orders(), icon=":material/receipt_long:")
+        where = "orders.not_found" if order_id else "order.none"
+        advice = text(f"{where}.next", id=problems.plain(order_id))
+        st.subheader(text(where), anchor=False, text_alignment="center", width="content")
+        st.markdown(advice, text_alignment="center", width="content")
+        st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
         st.space("small")
+
+
+def titled(name: str) -> st.delta_generator.DeltaGenerator:
+    """A card under a title."""
+    card = st.container(border=True)
+    card.subheader(text(name), anchor=False)
+    return card
 
 
 def show(order: Order) -> None:
     """The order."""
     st.title(text("result.order"), anchor=False)
-    order_details.show_state(order)
-    order_actions.show(order)
-    order_details.show_facts(order)
-    order_details.show_refunds(order)
-    st.subheader(text("order.timeline"), anchor=False)
-    order_details.show_timeline(order)
+    with st.container(border=True):
+        order_details.show_state(order)
+        order_actions.show(order)
+    left, right = st.columns([1.15, 1], gap="medium")
+    with left:
+        if payment_link.is_offered(order):
+            with titled("link.title"):
+                payment_link.show(order)
+        with titled("order.money"):
+            money = st.empty()
+            order_details.show_money(order, None, money)
+            order_details.show_refunds(order)
+        if order.payment_intent_id and not order.is_free:
+            with titled("charges.title"):
+                charges = st.empty()
+        with titled("order.timeline"):
+            order_details.show_timeline(order)
+    with right:
+        with titled("order.customer"):
+            customer_details.show(order)
+        with titled("order.facts"):
+            order_details.show_facts(order)
+        with titled("notes.title"):
+            order_notes.show(order)
+        with titled("order.raw"):
+            with st.expander(text("order.raw.order"), icon=":material/data_object:"):
+                st.json(order_details.raw(order), expanded=1)
+            raw = st.empty()
+    if order.payment_intent_id and not order.status.is_final:
+        payment_actions.follow(order)
+    if not order.payment_intent_id or order.is_free:
+        return
+    details = stripe_details.of(order)
+    with charges.container():
+        stripe_details.show_charges(details)
+    if details is None or isinstance(details, LumiraError):
+        return
+    order_details.show_money(order, details.paid, money)
+    with raw.container(), st.expander(text("order.raw.payment_intent"), icon=":material/data_object:"):
+        st.json(details.payment_intent, expanded=1)
 
 
 notices.show()

@@ -11,12 +11,20 @@ from typing import Final, Literal
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import navigation, notices, order_details, payment_actions, problems, session
+from lumira.dashboard import (
+    navigation,
+    notices,
+    order_details,
+    payment_actions,
+    payment_link,
+    problems,
+    session,
+)
 from lumira.dashboard.amounts import minor_units
-from lumira.dashboard.texts import money, text
+from lumira.dashboard.texts import actor_name, moment, money, text
 from lumira.errors import LumiraError, StripeError
 from lumira.money import decimals, major_units
-from lumira.orders import Order, OrderStatus
+from lumira.orders import Order, OrderStatus, TimelineEntry
 
 _REFUND_REASONS: Final = ("requested_by_customer", "duplicate", "fraudulent")
 _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone": "phone"}
@@ -25,7 +33,8 @@ _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone"
 def can_refund(order: Order) -> bool:
     """Whether there is money to give back, and this person may."""
     paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
-    return paid and order.net > 0 and session.may(Permission.REFUND)
+    left = order.net > 0 or order.unanswered_refund is not None
+    return paid and left and session.may(Permission.REFUND)
 
 
 def can_cancel(order: Order) -> bool:
@@ -46,6 +55,7 @@ def can_refresh(order: Order) -> bool:
 
 def show(order: Order) -> None:
     """The actions in a row, the likeliest first, and why the last one failed."""
+    unanswered = order.unanswered_refund
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if can_pay(order):
             st.page_link(
@@ -56,26 +66,78 @@ def show(order: Order) -> None:
             )
         if can_refresh(order):
             _refresh(order)
-        if can_refund(order) and st.button(text("refund"), icon=":material/undo:", key="refund"):
+        if (
+            can_refund(order)
+            and not unanswered
+            and st.button(
+                text("refund"),
+                icon=":material/undo:",
+                help=text("shortcut", keys="F"),
+                shortcut="F",
+                key="refund",
+            )
+        ):
             # The title is in the reader's language, so the dialog is made when it opens; its attempt is
             # drawn then too and kept by its reruns, so a double click refunds once.
             dialog = st.dialog(text("refund.title"), icon=":material/undo:")
             dialog(refund_dialog)(order, uuid.uuid4().hex)
         if session.may(Permission.EDIT_CUSTOMER) and st.button(
-            text("edit"), icon=":material/edit:", key="edit-customer"
+            text("edit"),
+            icon=":material/edit:",
+            help=text("shortcut", keys="E"),
+            shortcut="E",
+            key="edit-customer",
         ):
             dialog = st.dialog(text("edit.title"), icon=":material/edit:")
             dialog(edit_dialog)(order, uuid.uuid4().hex)
         if can_cancel(order):
             payment_actions.cancel(order)
+        if order.customer_email and session.may(Permission.CREATE_INTENT):
+            st.page_link(
+                navigation.new_payment(),
+                label=text("order.again"),
+                icon=":material/add_card:",
+                query_params={"like": order.id},
+            )
+        with st.popover(text("order.copy"), icon=":material/link:", type="tertiary"):
+            st.caption(text("order.copy.help"))
+            address = f"{payment_link.origin()}/order?id={order.payment_intent_id or order.id}"
+            st.code(address, language=None, wrap_lines=True)
         if order.payment_intent_id and not order.is_free:
             gateway = session.desk().gateway
             st.link_button(
                 text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
                 gateway.payment_intent_url(order.payment_intent_id),
                 icon=":material/open_in_new:",
+                type="tertiary",
             )
+    if unanswered:
+        _show_unanswered(order, unanswered)
     problems.show_remembered(order.id)
+
+
+def _show_unanswered(order: Order, request: TimelineEntry) -> None:
+    """A refund that Stripe never answered: what is known of it, and the way to finish it."""
+    told = money(request.amount or 0, order.currency)
+    st.warning(
+        text("refund.unanswered.next", amount=told),
+        title=text(
+            "refund.unanswered", amount=told, by=actor_name(request.by), when=moment(request.at, seconds=True)
+        ),
+        icon=":material/pending:",
+    )
+    if can_refund(order) and st.button(
+        text("refund.finish", amount=told), icon=":material/undo:", type="primary", key="finish-refund"
+    ):
+        try:
+            with st.spinner(text("refund.refunding")):
+                session.desk().intents.finish_refund(order.id, actor=session.actor())
+        except LumiraError as error:
+            problems.remember(order.id, error)
+        else:
+            problems.forget(order.id)
+            notices.say(text("refund.done", amount=told))
+        st.rerun()
 
 
 def refund_dialog(order: Order, attempt: str) -> None:
@@ -192,7 +254,11 @@ def edit_dialog(order: Order, attempt: str) -> None:
 
 def _refresh(order: Order) -> None:
     if st.button(
-        text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh-order"
+        text("order.refresh"),
+        icon=":material/sync:",
+        help=f"{text('order.refresh.help')} {text('shortcut', keys='S')}",
+        shortcut="S",
+        key="refresh-order",
     ):
         try:
             now = session.desk().intents.refresh(order.payment_intent_id or order.id, actor=session.actor())

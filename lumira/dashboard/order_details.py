@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import markup
 from lumira.dashboard.texts import (
@@ -20,6 +21,7 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
+from lumira.payment_details import ChargeDetails, without_secrets
 from lumira.refunds import Dispute, Refund
 from lumira.validation import OWN_METADATA
 
@@ -74,10 +76,40 @@ def show_state(order: Order) -> None:
 
 
 def show_facts(order: Order, *, ids: bool = True) -> None:
-    """Who, how much, when and where from; without `ids` where the page shows those elsewhere."""
+    """When, where from and what Stripe said; without `ids` where the page shows those elsewhere."""
     codes = frozenset(text(name) for name in _COPIED)
     rows = [(label, value) for label, value in facts(order) if ids or label not in codes]
     st.html(markup.facts(rows, codes=codes))
+
+
+def show_money(order: Order, charge: ChargeDetails | None, place: DeltaGenerator) -> None:
+    """Asked for, paid, what Stripe kept and what went back, and what is left; the fee once Stripe told it."""
+    place.html(markup.facts(list(_money(order, charge))))
+
+
+def _money(order: Order, charge: ChargeDetails | None) -> Iterator[tuple[str, str]]:
+    if order.status is not OrderStatus.COMPLETED or order.is_free:
+        free = text("new_payment.free")
+        yield text("order.asked"), free if order.is_free else money(order.amount, order.currency)
+        return
+    yield text("order.taken"), money(order.amount, order.currency)
+    if order.amount_refunded:
+        yield text("order.refunded"), money(-order.amount_refunded, order.currency)
+        yield text("order.net"), money(order.net, order.currency)
+    if charge is None or charge.fee is None or charge.fee_currency is None:
+        yield text("order.fee"), text("order.fee.unknown")
+        return
+    yield text("order.fee"), money(-charge.fee, charge.fee_currency)
+    # Stripe may settle in another currency, which is never summed with the order's.
+    if charge.fee_currency == order.currency:
+        yield text("order.kept"), money(order.net - charge.fee, order.currency)
+
+
+def raw(order: Order) -> dict[str, Any]:
+    """The order as it is stored, without its secrets, as JSON shows it."""
+    stored = order.model_dump(mode="json", by_alias=True, exclude_none=True)
+    without: dict[str, Any] = without_secrets(stored)
+    return without
 
 
 def show_refunds(order: Order) -> None:
@@ -87,7 +119,7 @@ def show_refunds(order: Order) -> None:
     ]
     if not made:
         return
-    st.subheader(text("order.money_back"), anchor=False)
+    st.markdown(f"**{text('order.money_back')}**")
     rows = []
     for kind, one in sorted(made, key=lambda named: named[1].created_at, reverse=True):
         told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
@@ -112,14 +144,6 @@ def facts(order: Order) -> list[tuple[str, str]]:
 
 
 def _facts(order: Order) -> Iterator[tuple[str, str | None]]:
-    yield "order.customer", order.name
-    yield "order.email", order.customer_email
-    yield "order.phone", str(order.metadata.get("customerPhone") or "")
-    if order.status is OrderStatus.COMPLETED and not order.is_free:
-        yield "order.taken", money(order.amount, order.currency)
-        if order.amount_refunded:
-            yield "order.refunded", money(order.amount_refunded, order.currency)
-            yield "order.net", money(order.net, order.currency)
     if order.failure_code:
         yield "order.failure", failure_reason(order.failure_code)
     yield "order.created", moment(order.created_at)

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import problems, session
+from lumira.dashboard import payment_link, problems, session
 from lumira.dashboard.texts import failure_reason, money, text, text_or
 from lumira.errors import LumiraError
 from lumira.orders import Order
@@ -29,11 +29,18 @@ def pay_with_test_card(order: Order) -> None:
         type="primary",
         icon=":material/credit_card:",
         width="stretch",
+        shortcut="P",
+        help=text("shortcut", keys="P"),
         key="pay",
     ):
         try:
             with st.spinner(text("result.paying")):
-                session.desk().intents.confirm(_id(order), method, actor=session.actor())
+                session.desk().intents.confirm(
+                    _id(order),
+                    method,
+                    actor=session.actor(),
+                    return_url=f"{payment_link.origin()}/new-payment?order={_id(order)}",
+                )
         except LumiraError as error:
             problems.remember(order.id, error)
         else:

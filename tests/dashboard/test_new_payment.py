@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -40,7 +41,8 @@ def test_a_payment_is_created_shown_to_copy_and_paid(open_page, desk, support):
     assert "67,00\u00a0€" in shown(app)
     app.button(key="pay").click().run()
     assert app.success[0].title == "Payé"
-    assert "a fait payer" in shown(app)
+    assert "Visa •••• 4242\u00a0: Stripe demande à la banque." in shown(app)
+    assert "Stripe répond\u00a0: payé." in shown(app)
     assert not [button for button in app.button if button.key == "pay"]
     assert stored(desk, support)[0].status == "completed"
 
@@ -177,3 +179,52 @@ def closing_desk(desk):
         yield desk
     finally:
         desk.store.close()
+
+
+def test_a_known_customer_is_found_while_typing_and_fills_the_form(open_page, desk, support):
+    customer = {
+        "customerEmail": "camille@example.com",
+        "customerName": "Camille L.",
+        "customerPhone": "+33 6",
+    }
+    desk.intents.create({"productId": "initie", **customer}, actor=support, source="tests")
+    app = open_page("new_payment")
+    app.text_input(key="customer-search").set_value("cam").run()
+    app.button(key="found-0").click().run()
+    values = {name: app.text_input(key=name).value for name in ("email", "name", "phone")}
+    assert values == {"email": "camille@example.com", "name": "Camille L.", "phone": "+33 6"}
+    app.text_input(key="customer-search").set_value("zzz").run()
+    assert "Personne de ce nom" in shown(app)
+
+
+def test_a_payment_for_the_customer_of_an_order_begins_filled(open_page, desk, support):
+    created = desk.intents.create(
+        {"productId": "initie", "customerEmail": "zoe@example.com", "customerName": "Zoé"},
+        actor=support,
+        source="tests",
+    )
+    app = open_page("new_payment", like=created.order_id)
+    assert app.text_input(key="email").value == "zoe@example.com"
+    assert "like" not in app.query_params
+    assert open_page("new_payment", like="pi_unknown").text_input(key="email").value == ""
+
+
+def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):
+    app = create(open_page("new_payment"))
+    choose_card(app, "pm_card_threeDSecure2Required")
+    app.button(key="pay").click().run()
+    assert "La banque veut authentifier le client (3-D Secure)." in shown(app)
+    [order] = stored(desk, support)
+    bank = desk.payments.details(order.id, actor=support).action_url
+    answer = httpx.post(bank, data={"accepted": "yes"})
+    assert f"/new-payment?order={order.payment_intent_id}&" in answer.headers["location"]
+    app.query_params["payment_intent_client_secret"] = "pi_1_secret_2"
+    app.button(key="refresh").click().run()
+    assert app.success[0].title == "Payé"
+    assert "payment_intent_client_secret" not in app.query_params
+
+
+def test_without_a_publishable_key_staff_are_told_what_to_set(open_page):
+    app = create(open_page("new_payment"))
+    assert "STRIPE_PUBLISHABLE_KEY" in shown(app)
+    assert not any("/checkout/" in code.value for code in app.code)

@@ -37,8 +37,8 @@ def test_a_role_sees_only_what_it_may_do(open_page, desk, at_the_desk, role, pai
     make(desk, 1)
     make(desk, 2, status="pending", stripe_status="requires_payment_method")
     at_the_desk(role)
-    assert actions(open_page("orders", order="pi_number1")) == paid
-    app = open_page("orders", order="pi_number2")
+    assert actions(open_page("order", id="pi_number1")) == paid
+    app = open_page("order", id="pi_number2")
     assert actions(app) == waiting
     may_pay = role in {Role.SUPPORT, Role.ADMIN}
     assert ("Faire payer" in [link.value for link in app.page_link]) is may_pay
@@ -54,12 +54,12 @@ def test_a_role_sees_only_what_it_may_do(open_page, desk, at_the_desk, role, pai
 )
 def test_what_is_settled_is_neither_refunded_nor_cancelled(open_page, desk, fields):
     order = make(desk, 1, **fields)
-    assert not actions(open_page("orders", order=order.id)) & {"refund", "cancel"}
+    assert not actions(open_page("order", id=order.id)) & {"refund", "cancel"}
 
 
-def test_a_waiting_order_is_cancelled_from_the_list(open_page, desk, support):
+def test_a_waiting_order_is_cancelled_on_its_page(open_page, desk, support):
     created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
-    app = open_page("orders", order=created.order_id)
+    app = open_page("order", id=created.order_id)
     next(box for box in app.selectbox if box.key.startswith("cancel-reason-")).set_value("abandoned")
     app.button(key="cancel").click().run()
     assert "a annulé le paiement" in shown(app)
@@ -69,8 +69,8 @@ def test_a_waiting_order_is_cancelled_from_the_list(open_page, desk, support):
 def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
     paid = pay("profond")
     desk.intents.refund(paid.payment_intent_id, 2000, actor=admin, reason="duplicate", note="Geste")
-    page = shown(open_page("orders", order=paid.payment_intent_id))
-    for told in ("<dt>Encaissé</dt><dd>67,00", "<dt>Remboursé</dt><dd>20,00", "<dt>Net</dt><dd>47,00"):
+    page = shown(open_page("order", id=paid.payment_intent_id))
+    for told in ("<dt>Encaissé</dt><dd>67,00", "<dt>Remboursé</dt><dd>-20,00", "<dt>Net</dt><dd>47,00"):
         assert told in page
     assert "Remboursements et litiges" in page
     assert "20,00\u00a0€ · remboursé · C’était un doublon." in page

@@ -1,5 +1,15 @@
 """The page of one order: what it shows, and what can be done there."""
 
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from lumira import desk as desks
+from lumira.access import Role
+from lumira.desk import Desk
+from lumira.orders import TimelineEntry
+from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
 
 
@@ -13,5 +23,120 @@ def test_an_order_shows_at_its_address_by_either_id(open_page, pay):
 
 def test_an_unknown_order_leads_back_to_the_list(open_page):
     app = open_page("order", id="pi_unknown")
-    assert "pi_unknown" in shown(app)
+    assert "pi\\_unknown" in shown(app)
     assert not app.error
+
+
+def test_no_order_asked_for_leads_to_the_list(open_page):
+    app = open_page("order")
+    assert "Aucune commande à cette adresse" in shown(app)
+    assert "Voir les commandes" in [link.value for link in app.page_link]
+
+
+def test_a_paid_order_shows_card_fee_and_what_is_left(open_page, desk, pay, support):
+    order = pay("profond", customerEmail="zoe@example.com")
+    wait_until(lambda: desk.payments.details(order.id, actor=support).paid.fee)
+    page = shown(open_page("order", id=order.id))
+    for told in ("Visa •••• 4242", "Frais Stripe", "Reste à la maison", "Risque"):
+        assert told in page
+    assert "pas encore connus" not in page
+
+
+def test_without_stripe_the_page_is_there_and_says_so(open_page, desk, settings, pay):
+    order = pay("profond", customerEmail="zoe@example.com")
+    with opened_elsewhere(desk, settings):
+        app = open_page("order", id=order.id)
+    assert "zoe@example.com" in shown(app)
+    assert "STRIPE_SERVICE_ERROR" in app.warning[0].value
+    assert "pas encore connus" in shown(app)
+
+
+@contextmanager
+def opened_elsewhere(desk, settings):
+    """A desk on the same data for which Stripe is out of reach."""
+    unreachable = Desk.open(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"}))
+    desks.use(unreachable)
+    try:
+        yield
+    finally:
+        desks.use(desk)
+        unreachable.store.close()
+
+
+def test_a_customer_shows_with_level_and_other_orders(open_page, pay):
+    pay("mystique", customerEmail="zoe@example.com", customerName="Zoé")
+    order = pay("profond", customerEmail="zoe@example.com", customerName="Zoé")
+    app = open_page("order", id=order.id)
+    assert "Niveau le plus haut\u00a0: Profond" in shown(app)
+    assert any("Mystique · 47,00\u00a0€ · terminée" in link.value for link in app.page_link)
+
+
+def test_a_document_of_the_former_program_shows(open_page, documents):
+    now = datetime.now(UTC)
+    documents.productorders.insert_one(
+        {
+            "productId": "unknown-level",
+            "amount": 500,
+            "currency": "jpy",
+            "status": "pending",
+            "paymentIntentId": "pi_former",
+            "createdAt": now,
+            "updatedAt": now,
+            "metadata": None,
+        }
+    )
+    page = shown(open_page("order", id="pi_former"))
+    assert "500\u00a0" in page
+    assert "La commande ne dit pas pour qui elle est." in page
+
+
+def test_a_note_is_written_and_shown(open_page, pay):
+    order = pay()
+    app = open_page("order", id=order.id)
+    app.text_area[0].set_value("Rappeler <b>demain</b> ☎")
+    next(button for button in app.button if button.key == "add-note").click().run()
+    assert "Rappeler &lt;b&gt;demain&lt;/b&gt; ☎" in shown(app)
+    assert not app.text_area[0].value
+
+
+def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, desk, pay):
+    order = pay("profond")
+    request = TimelineEntry(
+        at=datetime.now(UTC),
+        kind="refund.requested",
+        by="fanny",
+        attempt_id=order.id,
+        amount=2000,
+        code="duplicate",
+        note="duplicate",
+    )
+    desk.orders.append(order, request)
+    app = open_page("order", id=order.id)
+    assert "fanny a demandé de rembourser 20,00\u00a0€" in shown(app)
+    assert "refund" not in {button.key for button in app.button}
+    app.button(key="finish-refund").click().run()
+    assert [refund["amount"] for refund in desk.gateway.list_refunds(order.payment_intent_id)] == [2000]
+    assert "finish-refund" not in {button.key for button in app.button}
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.FINANCE])
+def test_a_role_that_creates_no_payments_is_offered_no_link(
+    open_page, desk, support, at_the_desk, role, settings
+):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    desk.checkout.publishable_key = "pk_test_1"
+    assert any("/checkout/" in code.value for code in open_page("order", id=created.order_id).code)
+    at_the_desk(role)
+    app = open_page("order", id=created.order_id)
+    assert not any("/checkout/" in code.value for code in app.code)
+    assert "Lien de paiement" not in shown(app)
+
+
+def test_a_new_link_replaces_the_old_one(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    desk.checkout.publishable_key = "pk_test_1"
+    app = open_page("order", id=created.order_id)
+    link = next(code.value for code in app.code if "/checkout/" in code.value)
+    app.button(key="renew-link").click().run()
+    assert link != next(code.value for code in app.code if "/checkout/" in code.value)
+    assert "a remplacé le lien de paiement." in shown(app)

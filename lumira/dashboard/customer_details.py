@@ -1,0 +1,55 @@
+"""Who an order is for: address, level, and what they ordered before."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lumira.customers import highest_level
+from lumira.dashboard import markup, navigation, session
+from lumira.dashboard.texts import level_name, moment, money, number, text
+from lumira.dashboard.theme import level_colour
+from lumira.orders import Order
+
+# More of them stand one click further.
+_SHOWN = 5
+
+
+def show(order: Order) -> None:
+    """The customer, their highest level, and their other orders, newest first."""
+    rows = [
+        (text("order.customer"), order.name or ""),
+        (text("order.email"), order.customer_email or ""),
+        (text("order.phone"), str(order.metadata.get("customerPhone") or "")),
+    ]
+    known = [(label, value) for label, value in rows if value]
+    if known:
+        st.html(markup.facts(known))
+    else:
+        st.caption(text("customer.unknown"))
+    if not order.customer_email:
+        return
+    history = session.desk().customers.history(order.customer_email, actor=session.actor())
+    if level := highest_level(history):
+        st.html(markup.chips([(text("customer.level", level=level_name(level)), level_colour(level))]))
+    others = [other for other in history if other.id != order.id]
+    if not others:
+        st.caption(text("customer.first"))
+        return
+    st.markdown(f"**{text('customer.history')}**")
+    with st.container(gap=None, key="customer-history"):
+        for other in others[:_SHOWN]:
+            amount = text("new_payment.free") if other.is_free else money(other.amount, other.currency)
+            status = text(f"status.{other.status}").lower()
+            st.page_link(
+                navigation.order(),
+                label=f"{moment(other.created_at)} · {level_name(other.level)} · {amount} · {status}",
+                icon=":material/receipt:",
+                query_params={"id": other.payment_intent_id or other.id},
+            )
+    if len(others) > _SHOWN:
+        st.page_link(
+            navigation.orders(),
+            label=text("customer.all", count=number(len(history))),
+            icon=":material/receipt_long:",
+            query_params={"q": order.customer_email},
+        )

@@ -1,0 +1,69 @@
+"""The link with which a customer pays: to copy, to open, as a QR code, and to replace."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+import segno
+import streamlit as st
+
+from lumira.access import Permission
+from lumira.dashboard import notices, problems, session
+from lumira.dashboard.texts import moment, text
+from lumira.errors import LumiraError
+from lumira.orders import Order
+
+# Night on white: a camera reads it in either light.
+_DARK: Final = "#0F0B19"
+
+
+def is_offered(order: Order) -> bool:
+    """Whether this order can be paid by link, and this person may give one."""
+    waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
+    return waits and session.may(Permission.CREATE_INTENT)
+
+
+def origin() -> str:
+    """Where whoever reads this page reaches the desk, behind whatever proxy."""
+    address = urlsplit(st.context.url or "")
+    if address.netloc:
+        return f"{address.scheme}://{address.netloc}"
+    settings = session.desk().settings
+    return f"http://{settings.host}:{settings.port}"
+
+
+def show(order: Order) -> None:
+    """The link with its QR code, and until when it works; what to set where customers can't pay yet."""
+    checkout = session.desk().checkout
+    if not checkout.is_configured:
+        st.warning(text("link.no_key.next"), title=text("link.no_key"), icon=":material/link_off:")
+        return
+    link = origin() + checkout.link(order, actor=session.actor())
+    with st.container(horizontal=True, gap="medium", vertical_alignment="top", key="payment-link"):
+        st.image(_qr_code(link), width=132, alt=text("link.qr"))
+        with st.container(gap="small", width="stretch"):
+            st.code(link, language=None, wrap_lines=True)
+            with st.container(horizontal=True, gap="small"):
+                st.link_button(text("link.open"), link, icon=":material/open_in_new:")
+                _renew(order)
+            st.caption(text("link.until", when=moment(checkout.ends_at(order))))
+
+
+def _renew(order: Order) -> None:
+    with st.popover(text("link.renew"), icon=":material/autorenew:", type="tertiary"):
+        st.caption(text("link.renew.help"))
+        if st.button(text("link.renew.confirm"), icon=":material/autorenew:", key="renew-link"):
+            try:
+                session.desk().checkout.renew(order.id, actor=session.actor())
+            except LumiraError as error:
+                problems.remember(order.id, error)
+            else:
+                problems.forget(order.id)
+                notices.say(text("link.renewed"))
+            st.rerun()
+
+
+def _qr_code(link: str) -> str:
+    code = segno.make(link, micro=False, error="m")
+    return str(code.svg_inline(border=3, dark=_DARK, light="#FFFFFF", omitsize=True))

@@ -1,0 +1,77 @@
+"""What Stripe shows of one payment: its charges, how each was paid and judged, and the fee."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from lumira.dashboard import markup, problems, session
+from lumira.dashboard.texts import failure_reason, moment, money, text, text_or
+from lumira.dashboard.theme import STATUS_COLOURS
+from lumira.errors import LumiraError
+from lumira.orders import Order
+from lumira.payment_details import ChargeDetails, PaymentDetails
+
+
+def of(order: Order) -> PaymentDetails | LumiraError | None:
+    """What Stripe says of this payment, asked once for each state of the order; an error where it can't."""
+    if order.is_free or not order.payment_intent_id:
+        return None
+    key, state = f"details-{order.id}", (order.updated_at, order.stripe_status, order.stripe_synced_at)
+    known = st.session_state.get(key)
+    if known is None or known[0] != state:
+        try:
+            details = session.desk().payments.details(order.id, actor=session.actor())
+        except LumiraError as error:
+            return error
+        # Stripe works out its fee a moment after the payment: until then it is asked again.
+        if details is None or (details.paid and details.paid.fee is None):
+            return details
+        known = st.session_state[key] = (state, details)
+    read: PaymentDetails = known[1]
+    return read
+
+
+def show_charges(details: PaymentDetails | LumiraError | None) -> None:
+    """Every attempt to pay, newest first; what to do where there is none, or Stripe does not answer."""
+    if isinstance(details, LumiraError):
+        problems.show(details)
+        return
+    if details is None or not details.charges:
+        st.caption(text("charges.none"))
+        return
+    for charge in details.charges:
+        st.html(
+            markup.chips([(text_or(f"charge.{charge.status}", charge.status), _colour(charge))])
+            + markup.facts(list(_facts(charge)), codes=frozenset({text("charge.id")}))
+        )
+
+
+def method(charge: ChargeDetails) -> str:
+    """How it was paid: Visa •••• 4242."""
+    name = (charge.brand or charge.method or "?").replace("_", " ")
+    shown = text_or(f"method.{charge.brand or charge.method}", name.capitalize())
+    return f"{shown} •••• {charge.last4}" if charge.last4 else shown
+
+
+def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
+    yield text("charge.method"), method(charge)
+    if charge.expiry:
+        yield text("charge.expiry"), charge.expiry
+    if charge.country:
+        yield text("charge.country"), charge.country
+    if charge.risk:
+        yield text("charge.risk"), text_or(f"risk.{charge.risk}", charge.risk)
+    if charge.status == "failed":
+        reason = failure_reason(charge.failure_code)
+        yield text("order.failure"), f"{reason[:1].upper()}{reason[1:]}"
+    if charge.fee is not None and charge.fee_currency:
+        yield text("order.fee"), money(charge.fee, charge.fee_currency)
+    yield text("order.created"), moment(charge.created_at, seconds=True)
+    yield text("charge.id"), charge.id
+
+
+def _colour(charge: ChargeDetails) -> str:
+    known = {"succeeded": "completed", "failed": "failed"}
+    return STATUS_COLOURS[known.get(charge.status, "processing")]
