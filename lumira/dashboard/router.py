@@ -17,9 +17,7 @@ from lumira.errors import LumiraError
 from lumira.orders import is_order_id
 from lumira.texts import LANGUAGES
 
-_SEARCH: Final = "find"
-_ASKED: Final = "find-asked"
-_NEW_PAYMENT: Final = "begin-payment-asked"
+_SEARCHES: Final = "searches"
 
 logger: Final = logging.getLogger("lumira.dashboard")
 
@@ -29,10 +27,6 @@ def main() -> None:
     st.set_page_config(page_title="Lumira", page_icon=theme.ICON, layout="wide")
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
-    with st.sidebar:
-        find_orders()
-        begin_payment()
-        choose_language()
     page = st.navigation(
         [
             navigation.start(),
@@ -45,8 +39,11 @@ def main() -> None:
             navigation.reconciliation(),
         ]
     )
+    with st.sidebar:
+        find_orders()
+        begin_payment()
+        choose_language()
     try:
-        go_where_asked()
         show_mode()
         page.run()
     except LumiraError as error:
@@ -57,49 +54,35 @@ def main() -> None:
 
 
 def find_orders() -> None:
-    """The search that is on every page: by name, e-mail address or any id."""
-
-    def asked() -> None:
-        st.session_state[_ASKED] = st.session_state[_SEARCH].strip()
-        st.session_state[_SEARCH] = ""
-
-    st.text_input(
+    """The search that is on every page, by name, e-mail address or any id; it leads to what is asked for."""
+    # A search that has led somewhere gives way to an empty one under a new key.
+    searches = st.session_state.setdefault(_SEARCHES, 0)
+    asked = st.text_input(
         text("find"),
         placeholder=text("find.hint"),
         icon=":material/search:",
-        key=_SEARCH,
-        on_change=asked,
+        key=f"find-{searches}",
         label_visibility="collapsed",
-    )
+    ).strip()
+    if not asked:
+        return
+    st.session_state[_SEARCHES] += 1
+    if is_order_id(asked):
+        st.switch_page(navigation.order(), query_params={"id": asked})
+    st.switch_page(navigation.orders(), query_params={"q": asked})
 
 
 def begin_payment() -> None:
     """The way to a new payment from every page, for those who may."""
-
-    def asked() -> None:
-        st.session_state[_NEW_PAYMENT] = True
-
-    if session.may(Permission.CREATE_INTENT):
-        st.button(
-            text("new_payment.title"),
-            icon=":material/add:",
-            type="primary",
-            shortcut="N",
-            on_click=asked,
-            width="stretch",
-            key="begin-payment",
-        )
-
-
-def go_where_asked() -> None:
-    """Leads where the search or the button above pointed: a page can't be changed while they are handled."""
-    if st.session_state.pop(_NEW_PAYMENT, False):
+    if session.may(Permission.CREATE_INTENT) and st.button(
+        text("new_payment.title"),
+        icon=":material/add:",
+        type="primary",
+        shortcut="N",
+        width="stretch",
+        key="begin-payment",
+    ):
         st.switch_page(navigation.new_payment())
-    asked = st.session_state.pop(_ASKED, "")
-    if is_order_id(asked):
-        st.switch_page(navigation.order(), query_params={"id": asked})
-    elif asked:
-        st.switch_page(navigation.orders(), query_params={"q": asked})
 
 
 def choose_language() -> None:

@@ -20,7 +20,6 @@ from pymongo import MongoClient
 from lumira.embedded import free_port
 from tests.conftest import wait_until
 
-
 # A page of a busy machine may take its time; one that is there is not waited for.
 expect.set_options(timeout=20_000)
 

@@ -115,4 +115,4 @@ def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
     payment_intent = create(page, 1, "webhook@example.com")
     served.pay_elsewhere(payment_intent, page.get_by_role("link", name="Stripe local").get_attribute("href"))
     expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
-    expect(page.get_by_text("Stripe a encaissé le paiement.")).to_be_visible()
+    expect(page.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()
