@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -303,7 +304,9 @@ class Intents:
                 order.payment_intent_id, payment_method, key, return_url or self._return_url
             )
         except PaymentFailed:
-            declined = self.refresh(order_id, actor=actor)
+            declined = order
+            with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
+                declined = self.refresh(order_id, actor=actor)
             self._record(actor, "confirm_test", order, declined, request_id, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor)

@@ -264,6 +264,16 @@ def test_a_decline_is_noted_and_may_be_tried_again(create, desk, support):
     assert order.failure_code is None
 
 
+def test_a_decline_is_told_though_stripe_is_silent_afterwards(settings, support, faulty_sandbox_url, fault):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = desk.intents.create(BODY, actor=support, source="tests")
+        fault(answer=500, method="GET", share=1)
+        with pytest.raises(PaymentFailed):
+            desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
+        order = desk.intents.find(created.order_id, actor=support)
+        assert "confirm_test" in [entry.action for entry in desk.audit.of_order(order.id)]
+
+
 def test_cancelling_twice_is_cancelling_once(create, desk, support):
     created = create()
     order = desk.intents.cancel(created.order_id, actor=support)
