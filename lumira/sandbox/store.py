@@ -233,7 +233,8 @@ class Store:
 
     def forget(self, now: float) -> None:
         """Drop what Stripe would no longer know: old idempotency keys, old events and their deliveries."""
-        old = "SELECT sequence FROM deliveries WHERE event NOT IN (SELECT id FROM objects)"
+        lost = "NOT EXISTS (SELECT 1 FROM objects WHERE objects.id = deliveries.event)"
+        old = f"SELECT sequence FROM deliveries WHERE {lost}"  # noqa: S608
         with self.transaction():
             self.connection.execute("DELETE FROM idempotency WHERE created <= ?", (now - KEYS_KEPT,))
             gone = self.connection.execute(

@@ -2,11 +2,13 @@
 
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 import stripe
 
+from lumira.sandbox.history import PastPayment, PastRefund, write_history
 from tests.sandbox.conftest import client_of, eventually, paid
 
 
@@ -222,6 +224,22 @@ def test_a_refund_above_the_balance_waits_for_the_next_payment_to_be_paid_out(se
     advance(address, days=2)
     latest = eventually(lambda: client.v1.payouts.list().data, lambda payouts: len(payouts) == 2)[0]
     assert latest.amount == 10000 - 175 - 4700
+
+
+def test_a_history_has_been_paid_out_and_tells_nobody(tmp_path, serve):
+    now = datetime.now(UTC)
+    refund = PastRefund(1000, now - timedelta(days=20))
+    then = now - timedelta(days=30)
+    past = PastPayment("pi_past", 4700, "eur", then, then, "succeeded", refunds=(refund,))
+    written = write_history(tmp_path / "state.sqlite", [past])
+    assert write_history(tmp_path / "state.sqlite", [past]) == written
+    client = client_of(serve(state=tmp_path / "state.sqlite"))
+    [payout] = client.v1.payouts.list().data
+    assert (payout.amount, payout.status) == (4604, "paid")
+    assert then.timestamp() + 7 * 86400 < payout.created <= then.timestamp() + 8 * 86400
+    assert client.v1.balance.retrieve().available[0].amount == -1000
+    assert client.v1.payment_intents.retrieve("pi_past").created == int(then.timestamp())
+    assert client.v1.events.list().data == []
 
 
 def test_events_are_kept_for_30_days(tmp_path, serve):
