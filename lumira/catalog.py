@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -117,7 +118,13 @@ def level_of(name: object) -> Level | None:
     Takes today's ids, the names of earlier years and ranks 1 to 4, without regard to case and accents:
     `Intégrale`, `ALCHIMIQUE`, `niveau profond` and `3` are all found.
     """
-    folded = unicodedata.normalize("NFKD", str(name)).encode("ascii", "ignore").decode().casefold().strip()
+    return _level_named(str(name))
+
+
+# A list asks for the same few names row after row.
+@lru_cache(maxsize=256)
+def _level_named(name: str) -> Level | None:
+    folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold().strip()
     folded = folded.removeprefix("niveau").strip()
     if folded in {"1", "2", "3", "4"}:
         return list(Level)[int(folded) - 1]

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
+from lumira.catalog import Level
 from lumira.dashboard import markup, session, tables, theme
-from lumira.dashboard.order_details import stripe_status
 from lumira.dashboard.texts import (
     failure_reason,
     level_name,
     moment,
-    money,
     stripe_status_name,
     text,
     text_or,
+    written_money,
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS, level_colour
 from lumira.money import major_units
-from lumira.order_filter import FORMER, STRIPE_STATUSES, DateField, OrderFilter
+from lumira.order_filter import FORMER, NOT_AT_STRIPE, STRIPE_STATUSES, UNKNOWN, DateField, OrderFilter
 from lumira.orders import Order, OrderStatus
 
 DISAGREES: Final = "⚠ "
 NOTHING: Final = "–"
 # What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
 _QUIET: Final = "#8B859538"
-_MONEY: Final = frozenset({"amount", "refunded", "net"})
 
 COLUMNS: Final[tuple[str, ...]] = (
     *("created", "completed", "last_refund", "level", "product", "customer", "email"),
@@ -79,50 +77,75 @@ def show_column_choice(wanted: OrderFilter) -> list[str]:
     return chosen
 
 
+class _Words:
+    """The words that come back in row after row, looked up once for a page."""
+
+    def __init__(self) -> None:
+        self.language = session.language()
+        self.levels = {level: level_name(level) for level in (*Level, None)}
+        self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
+        self._stripe_statuses: dict[str, str] = {}
+
+    def said(self, order: Order) -> str:
+        """What Stripe said last, marked where it is not what we say."""
+        status = NOT_AT_STRIPE if order.is_free else order.stripe_status or UNKNOWN
+        if status not in self._stripe_statuses:
+            self._stripe_statuses[status] = stripe_status_name(status)
+        return ("" if order.agrees_with_stripe else DISAGREES) + self._stripe_statuses[status]
+
+    def money(self, amount: int, currency: str) -> str:
+        """An amount in minor units as the reader writes it."""
+        return written_money(amount, currency, self.language)
+
+
 def orders_frame(orders: list[Order], columns: list[str], *, numeric: bool = False) -> pd.DataFrame:
     """A page of orders as the list shows it, one row each, in the reader's words.
 
     `numeric` writes money as numbers of the major unit.
     """
-    return pd.DataFrame({name: [_cell(name, order, numeric) for order in orders] for name in columns})
+    words = _Words()
+    return pd.DataFrame({name: [_cell(name, order, words, numeric) for order in orders] for name in columns})
 
 
-def _cell(name: str, order: Order, numeric: bool) -> Any:
-    if name in _MONEY:
-        return _money(name, order, numeric)
-    return _CELLS[name](order)
+def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
+    match name:
+        case "created":
+            return order.created_at
+        case "completed":
+            return order.completed_at
+        case "last_refund":
+            return order.last_refund_at
+        case "level":
+            return [words.levels[order.level]]
+        case "product":
+            return order.product_name
+        case "customer":
+            return order.name or order.customer_email or NOTHING
+        case "email":
+            return order.customer_email or NOTHING
+        case "amount" | "refunded" | "net":
+            return _money(name, order, words, numeric)
+        case "status":
+            return [words.statuses[order.status]]
+        case "stripe_status":
+            return [words.said(order)]
+        case "failure":
+            return failure_reason(order.failure_code) if order.failure_code else ""
+        case "source":
+            return text_or(f"source.{order.source or FORMER}", order.source or "")
+        case "payment_intent":
+            if order.is_free or not order.payment_intent_id:
+                return None
+            return session.desk().gateway.payment_intent_url(order.payment_intent_id)
+        case _:
+            return order.id
 
 
-def _money(name: str, order: Order, numeric: bool) -> Any:
+def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
     if name == "refunded" and not amount:
         return None if numeric else ""
-    return float(major_units(amount, order.currency)) if numeric else money(amount, order.currency)
-
-
-_CELLS: Final[dict[str, Callable[[Order], Any]]] = {
-    "created": lambda order: order.created_at,
-    "completed": lambda order: order.completed_at,
-    "last_refund": lambda order: order.last_refund_at,
-    "level": lambda order: [level_name(order.level)],
-    "product": lambda order: order.product_name,
-    "customer": lambda order: order.name or order.customer_email or NOTHING,
-    "email": lambda order: order.customer_email or NOTHING,
-    "status": lambda order: [text(f"status.{order.status}")],
-    "stripe_status": lambda order: [_said(order)],
-    "failure": lambda order: failure_reason(order.failure_code) if order.failure_code else "",
-    "source": lambda order: text_or(f"source.{order.source or FORMER}", order.source or ""),
-    "payment_intent": lambda order: (
-        None
-        if order.is_free or not order.payment_intent_id
-        else session.desk().gateway.payment_intent_url(order.payment_intent_id)
-    ),
-    "id": lambda order: order.id,
-}
-
-
-def _said(order: Order) -> str:
-    return ("" if order.agrees_with_stripe else DISAGREES) + stripe_status(order)
+    return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 
 
 def show(orders: list[Order], columns: list[str], *, key: str) -> None:
@@ -147,7 +170,8 @@ def show(orders: list[Order], columns: list[str], *, key: str) -> None:
             alt=text("orders.table"),
         )
     with st.container(key="order-cards"):
-        st.html(markup.order_cards(_card(order) for order in orders))
+        words = _Words()
+        st.html(markup.order_cards(_card(order, words) for order in orders))
 
 
 def ticked(key: str, orders: list[Order]) -> list[Order]:
@@ -167,16 +191,16 @@ def address(order: Order) -> str:
     return order.payment_intent_id or order.id
 
 
-def _card(order: Order) -> markup.OrderCard:
+def _card(order: Order, words: _Words) -> markup.OrderCard:
     return markup.OrderCard(
-        link=f"/order?id={address(order)}&language={session.language()}",
+        link=f"/order?id={address(order)}&language={words.language}",
         customer=order.name or order.customer_email or NOTHING,
-        amount=money(order.amount, order.currency),
+        amount=words.money(order.amount, order.currency),
         when=moment(order.created_at),
         chips=[
-            (level_name(order.level), level_colour(order.level)),
-            (text(f"status.{order.status}"), STATUS_COLOURS[order.status]),
-            *([] if order.agrees_with_stripe else [(_said(order), DISAGREES_COLOUR)]),
+            (words.levels[order.level], level_colour(order.level)),
+            (words.statuses[order.status], STATUS_COLOURS[order.status]),
+            *([] if order.agrees_with_stripe else [(words.said(order), DISAGREES_COLOUR)]),
         ],
     )
 

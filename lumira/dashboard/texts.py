@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
@@ -27,11 +28,11 @@ def text_or(name: str, otherwise: str, **values: object) -> str:
 
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as the reader writes it."""
-    return _money(amount, currency, session.language())
+    return written_money(amount, currency, session.language())
 
 
 # A table writes the same few prices hundreds of times, and Babel takes its time over each.
-_money = lru_cache(maxsize=4096)(format_money)
+written_money = lru_cache(maxsize=4096)(format_money)
 
 
 def number(value: int) -> str:
@@ -54,9 +55,14 @@ def share(ratio: float) -> str:
 
 def moment(instant: datetime, *, seconds: bool = False) -> str:
     """An instant in the business time zone: 22 nov. 2026 à 18:05."""
+    return _moment(instant, seconds, session.language(), session.timezone())
+
+
+@lru_cache(maxsize=4096)
+def _moment(instant: datetime, seconds: bool, language: str, zone: ZoneInfo) -> str:
     clock = "HH:mm:ss" if seconds else "HH:mm"
-    pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[session.language()]
-    return format_datetime(instant, pattern, tzinfo=session.timezone(), locale=session.language())
+    pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[language]
+    return format_datetime(instant, pattern, tzinfo=zone, locale=language)
 
 
 def short_moment(instant: datetime) -> str:

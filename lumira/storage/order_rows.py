@@ -388,12 +388,16 @@ class OrderRows:
             return list(self._collection.aggregate(pipeline))
 
     def _before_the_oldest(self, field: str) -> datetime:
-        """An instant before every date of this field, and not long before."""
+        """An instant before every date of this field, an hour before the first of them at most."""
         known = self._oldest.get(field, _MILLENNIUM)
         if self._has(field, BEGINNING, known):
             return BEGINNING
-        while known < datetime.now(UTC) and not self._has(field, known, known + _STEP):
-            known += _STEP - MILLISECOND
+        step = _STEP
+        while known < datetime.now(UTC) and step >= _FIRST_WINDOW:
+            if self._has(field, known, known + step):
+                step /= 2
+            else:
+                known += step - MILLISECOND
         self._oldest[field] = known
         return known
 

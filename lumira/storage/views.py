@@ -20,7 +20,7 @@ class SavedViews:
     def of(self, owners: Sequence[str]) -> list[View]:
         """The views of these owners."""
         with store_errors():
-            rows = [row for owner in owners for row in self._collection.find({"owner": {"$eq": owner}})]
+            rows = list(self._collection.find({"owner": {"$in": list(owners)}}))
         return [View(row["name"], row["query"], row["owner"]) for row in rows]
 
     def save(self, view: View) -> None:

@@ -1,0 +1,219 @@
+"""What does the list of orders cost, with few orders and with many? A rerun of the page, in turns.
+
+    python benchmarks/orders_page.py [--small 10000] [--large 1000000] [--reruns 40]
+
+Two stores, one with few orders and one with many, each behind a dashboard of its own; one visitor of each
+reruns the same pages in turns, over Streamlit's websocket. Prints for several lists what a rerun costs with
+many orders beside few, and what the unfiltered list costs beside an empty page and the bare query together.
+Seeding a million orders takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from websocket import Visitor
+
+from lumira.desk import Desk
+from lumira.embedded import free_port, running
+from lumira.order_filter import parse_filter
+from lumira.orders import Order, OrderStatus
+from lumira.refunds import Refund
+from lumira.settings import Settings, load_settings
+from lumira.storage import OrderRows
+
+EMPTY = "empty"
+LISTS = {
+    "all": "",
+    "failed": "status=failed",
+    "waiting": "status=pending,processing",
+    "a name": "q=camille%20laurent",
+    "an id": "q={id}",
+    "refunded": "refunded=yes",
+    "differs": "stripe=differs",
+    "a month, two levels": "level=profond,integrale&from={month}",
+    "highest amount": "sort=-amount",
+    "paid, oldest first": "date=completed&sort=date",
+}
+FIRST = (
+    "Camille",
+    "Léa",
+    "Manon",
+    "Chloé",
+    "Inès",
+    "Zoé",
+    "Éloïse",
+    "Anaïs",
+    "Hugo",
+    "Théo",
+    "Jules",
+    "Rémi",
+)
+LAST = ("Martin", "Bernard", "Petit", "Durand", "Moreau", "Laurent", "Lefèvre", "Garçon", "Le Goff", "Diallo")
+LEVELS = {"initie": 0, "mystique": 4700, "profond": 6700, "integrale": 9700}
+STATUSES = {
+    OrderStatus.COMPLETED: "succeeded",
+    OrderStatus.FAILED: "requires_payment_method",
+    OrderStatus.CANCELLED: "canceled",
+    OrderStatus.PENDING: "requires_payment_method",
+    OrderStatus.PROCESSING: "processing",
+}
+DAYS = 365
+BATCH = 2_000
+
+
+def orders(count: int, now: datetime) -> Iterator[Order]:
+    """`count` believable orders of the last year, oldest first."""
+    chance = random.Random(count)
+    for number in range(count):
+        created = now - timedelta(days=DAYS) * ((count - number) / count)
+        status = chance.choices(list(STATUSES), (840, 100, 55, 4, 1))[0]
+        level = chance.choices(list(LEVELS), (38, 36, 23, 3))[0]
+        first, last = chance.choice(FIRST), chance.choice(LAST)
+        paid = status is OrderStatus.COMPLETED
+        refunds = []
+        if paid and LEVELS[level] and chance.random() < 0.045:
+            refunds = [Refund(id=f"re_{number:024}", amount=LEVELS[level], created_at=created)]
+        yield Order(
+            id=f"{int(created.timestamp()):08x}{number:016x}",
+            product_id=level,
+            customer_email=f"{first}.{last}.{number}@example.com".lower().replace(" ", ""),
+            customer_name=f"{first} {last}",
+            amount=LEVELS[level],
+            currency="eur",
+            status=status,
+            payment_intent_id=f"pi_{chance.getrandbits(96):024x}",
+            # A few differ from what Stripe says.
+            stripe_status="succeeded" if chance.random() < 5 / count else STATUSES[status],
+            created_at=created,
+            updated_at=created,
+            completed_at=created if paid else None,
+            livemode=False,
+            source="api",
+            metadata={"level": level, "productName": f"Niveau {level}"},
+            refunds=refunds,
+            amount_refunded=sum(refund.amount for refund in refunds),
+            last_refund_at=created if refunds else None,
+        )
+
+
+def seed(desk: Desk, count: int) -> str:
+    """Fills the store; the PaymentIntent id of an order in the middle."""
+    desk.store.prepare()
+    batch: list[Order] = []
+    middle = ""
+    for number, order in enumerate(orders(count, datetime.now(UTC))):
+        batch.append(order)
+        middle = str(order.payment_intent_id) if number == count // 2 else middle
+        if len(batch) == BATCH or number == count - 1:
+            desk.orders.insert_many(batch)
+            batch = []
+    return middle
+
+
+@contextmanager
+def dashboard(settings: Settings, home: Path) -> Iterator[str]:
+    """`lumira run` on this store; its address."""
+    assert settings.mongodb_uri
+    assert settings.stripe_secret_key
+    port = free_port()
+    environment = {
+        **os.environ,
+        "LUMIRA_HOME": str(home),
+        "LUMIRA_PORT": str(port),
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DB": str(settings.mongodb_db),
+        "STRIPE_SECRET_KEY": settings.stripe_secret_key.get_secret_value(),
+        "STRIPE_API_BASE": str(settings.stripe_api_base),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lumira", "run"], env=environment, stdout=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            assert process.poll() is None
+            try:
+                httpx.get(f"{url}/api/healthz")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def bare_query(desk: Desk) -> float:
+    """The seconds of the query that the unfiltered list makes."""
+    rows = OrderRows(desk.store.database, desk.settings.business_timezone)
+    wanted = parse_filter({})
+    start = time.perf_counter()
+    rows.page(wanted, 50)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", type=int, default=10_000)
+    parser.add_argument("--large", type=int, default=1_000_000)
+    parser.add_argument("--reruns", type=int, default=40)
+    options = parser.parse_args()
+    month = (datetime.now(UTC) - timedelta(days=30)).date().isoformat()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        settings = stack.enter_context(running(load_settings(home=Path(folder), port=9)))
+        desks: dict[str, Desk] = {}
+        ids: dict[str, str] = {}
+        visitors: dict[str, dict[str, Visitor]] = {}
+        for name, count in (("small", options.small), ("large", options.large), (EMPTY, 0)):
+            own = settings.model_copy(update={"mongodb_db": f"orders_{name}"})
+            desks[name] = Desk.open(own)
+            stack.callback(desks[name].store.close)
+            began = time.monotonic()
+            ids[name] = seed(desks[name], count)
+            print(f"{count} orders seeded in {time.monotonic() - began:.0f} s", flush=True)
+            url = stack.enter_context(dashboard(own, Path(folder) / name))
+            pages = {EMPTY: "order"} if name == EMPTY else dict.fromkeys(LISTS, "orders")
+            visitors[name] = {}
+            for title, page in pages.items():
+                visitor = stack.enter_context(Visitor(url))
+                query = LISTS.get(title, "").format(id=ids[name], month=month)
+                visitor.open(page, query)
+                visitor.rerun()
+                visitors[name][title] = visitor
+        taken: dict[tuple[str, str], list[float]] = {}
+        bare: list[float] = []
+        for _ in range(options.reruns):
+            for title in LISTS:
+                for name in ("small", "large"):
+                    taken.setdefault((name, title), []).append(visitors[name][title].rerun())
+            taken.setdefault((EMPTY, EMPTY), []).append(visitors[EMPTY][EMPTY].rerun())
+            bare.append(bare_query(desks["large"]))
+    median = {key: statistics.median(seconds) * 1000 for key, seconds in taken.items()}
+    print(f"\n{'list':22} {options.small:>10} {options.large:>10}  ratio (goal: at most 1.5)")
+    for title in LISTS:
+        small, large = median["small", title], median["large", title]
+        print(f"{title:22} {small:7.1f} ms {large:7.1f} ms  {large / small:.2f}")
+    empty, query = median[EMPTY, EMPTY], statistics.median(bare) * 1000
+    ratio = median["large", "all"] / (empty + query)
+    print(
+        f"\nlist {median['large', 'all']:.1f} ms, empty page {empty:.1f} ms, bare query {query:.1f} ms: "
+        f"ratio {ratio:.2f} (goal: at most 2)"
+    )
+
+
+if __name__ == "__main__":
+    main()
