@@ -25,6 +25,7 @@ class Permission(StrEnum):
     RECONCILE = auto()
     REPAIR = auto()
     VIEW_REVENUE = auto()
+    CLOSE_MONTH = auto()
     MANAGE_TOKENS = auto()
     SHARE_VIEW = auto()
 
@@ -50,7 +51,8 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         Permission.EDIT_CUSTOMER,
         Permission.SHARE_VIEW,
     },
-    Role.FINANCE: _STAFF | {Permission.VIEW_REVENUE, Permission.REFUND, Permission.SHARE_VIEW},
+    Role.FINANCE: _STAFF
+    | {Permission.VIEW_REVENUE, Permission.CLOSE_MONTH, Permission.REFUND, Permission.SHARE_VIEW},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -12,6 +12,7 @@ from lumira.customers import Customers
 from lumira.errors import SettingsError
 from lumira.health import Health
 from lumira.intents import Intents
+from lumira.month_close import MonthClose
 from lumira.notes import Notes
 from lumira.order_list import OrderList
 from lumira.payment_details import Payments
@@ -23,6 +24,7 @@ from lumira.storage import (
     ApiTokens,
     AuditLog,
     Events,
+    MonthCloses,
     OrderNotes,
     OrderRows,
     Orders,
@@ -60,6 +62,7 @@ class Desk:
     views: Views
     webhooks: Webhooks
     revenue: Revenue
+    month_close: MonthClose
     tokens: Tokens
     reconciliation: Reconciliation
     health: Health
@@ -82,6 +85,12 @@ class Desk:
         )
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
+        revenue = Revenue(
+            RevenueRows(store.database),
+            Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode),
+            settings.business_timezone,
+            livemode=gateway.livemode,
+        )
         return cls(
             settings=settings,
             gateway=gateway,
@@ -111,11 +120,14 @@ class Desk:
                 verify=verified_event,
             ),
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
-            revenue=Revenue(
+            revenue=revenue,
+            month_close=MonthClose(
                 RevenueRows(store.database),
-                Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode),
+                MonthCloses(store.database, livemode=gateway.livemode),
+                revenue,
+                gateway,
+                audit,
                 settings.business_timezone,
-                livemode=gateway.livemode,
             ),
             health=Health(store, gateway),
             tokens=Tokens(

@@ -299,6 +299,20 @@ class RefundUnanswered(Conflict):
     error = "Refund unanswered"
 
 
+class MonthNotOver(Conflict):
+    """A month is closed when its last day is over."""
+
+    code = "MONTH_NOT_OVER"
+    error = "Month not over"
+
+
+class MonthClosed(Conflict):
+    """The month was closed before; its figures stay as they were signed."""
+
+    code = "MONTH_CLOSED"
+    error = "Month already closed"
+
+
 class RequestTooLarge(LumiraError):
     """The body is larger than anything the API takes."""
 

@@ -204,6 +204,23 @@ class StripeGateway:
         with _translated_errors():
             return [_plain(charge) for charge in self._v1.charges.list(parameters).data]
 
+    def list_balance_transactions(
+        self, created_after: datetime, created_before: datetime, starting_after: str | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page of at most 100 movements of the balance, newest first, sources expanded, and whether there
+        are more. `created_after` is inclusive and `created_before` exclusive, in whole seconds UTC.
+        """
+        parameters: dict[str, Any] = {
+            "limit": 100,
+            "created": {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())},
+            "expand": ["data.source"],
+        }
+        if starting_after:
+            parameters["starting_after"] = starting_after
+        with _translated_errors():
+            page = self._v1.balance_transactions.list(parameters)
+        return [_plain(transaction) for transaction in page.data], page.has_more
+
     def ping(self) -> None:
         """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""
         with _translated_errors():

@@ -56,6 +56,16 @@ def revenue() -> Page:
     )
 
 
+def month_close() -> Page:
+    """A month beside Stripe's balance, and its closing."""
+    return st.Page(
+        PAGES / "month_close.py",
+        title=text("month.title"),
+        icon=":material/event_available:",
+        url_path="month-close",
+    )
+
+
 def webhooks() -> Page:
     """What Stripe delivered, and what came of it."""
     return st.Page(

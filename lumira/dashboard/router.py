@@ -35,6 +35,7 @@ def main() -> None:
             navigation.order(),
             navigation.new_payment(),
             navigation.revenue(),
+            navigation.month_close(),
             navigation.webhooks(),
             navigation.reconciliation(),
         ]

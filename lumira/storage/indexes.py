@@ -20,6 +20,8 @@ NOTES: Final = "order_notes"
 VIEWS: Final = "saved_views"
 REVENUE_DAILY: Final = "revenue_daily"
 REVENUE_STATE: Final = "revenue_state"
+# Read by _id alone.
+MONTH_CLOSES: Final = "month_closes"
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     ORDERS: [

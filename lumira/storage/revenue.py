@@ -139,6 +139,30 @@ class RevenueRows:
                 ]
         return sorted(found, key=lambda row: row[3])
 
+    def money_of(self, start: datetime, end: datetime, *, livemode: bool) -> Iterator[dict[str, Any]]:
+        """The orders behind the figures of start to end: paid then, or with a refund since.
+
+        Documents with _id, paymentIntentId, productId, metadata.level, amount, currency, createdAt,
+        completedAt and refunds; one that was paid then and refunded since comes twice.
+        """
+        fields = dict.fromkeys(
+            (
+                *("paymentIntentId", "productId", "metadata.level", "amount", "currency"),
+                *("createdAt", "completedAt", "refunds"),
+            ),
+            1,
+        )
+        paid = {"status": "completed", "livemode": _livemode(livemode)}
+        after, inside = {"$gt": start - MILLISECOND}, {"$gt": start - MILLISECOND, "$lt": end}
+        with store_errors():
+            for indexed, further in (
+                ({"completedAt": inside}, paid),
+                ({"createdAt": inside}, paid | {"completedAt": None}),
+                ({"lastRefundAt": after}, paid),
+            ):
+                stages: list[Document] = [{"$match": indexed}, {"$match": further}, {"$project": fields}]
+                yield from self._collection.aggregate(stages)
+
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
         """Every order with updatedAt after the instant, with the fields that revenue depends on."""
         with store_errors():

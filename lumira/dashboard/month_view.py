@@ -1,0 +1,261 @@
+"""The parts of the month close page: the month chosen, its figures, and the way to close it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from lumira.dashboard import choices, notices, problems, session
+from lumira.dashboard.tables import ROW_HEIGHT, height
+from lumira.dashboard.texts import money, number, text
+from lumira.errors import LumiraError
+from lumira.month_close import DIFFERENCES_KEPT, KINDS, LateChange, MonthFigures, days_of
+from lumira.month_files import (
+    as_pdf,
+    as_xlsx,
+    level_title,
+    line_amounts,
+    line_titles,
+    month_name,
+    sentences,
+)
+
+PROBLEM: Final = "month"
+_COMPARED: Final = "month-figures"
+_MONTHS: Final = 24
+
+
+def choose() -> str:
+    """The month to look at: the one before this one, unless the URL names another of the last two years."""
+    first = session.desk().revenue.today().replace(day=1)
+    months = []
+    for _ in range(_MONTHS):
+        months.append(f"{first:%Y-%m}")
+        first = (first - timedelta(days=1)).replace(day=1)
+    # The month that just ended is the one to close: it stands first.
+    return choices.choose_text(
+        "month",
+        text("month.choose"),
+        [months[1], months[0], *months[2:]],
+        format_func=_name,
+        on_change=lambda: problems.forget(PROBLEM),
+        width=220,
+    )
+
+
+def known(month: str) -> MonthFigures | None:
+    """The month as it was closed, else as it was compared last in this session."""
+    closed = session.desk().month_close.closed(month, actor=session.actor())
+    compared: dict[str, MonthFigures] = st.session_state.get(_COMPARED, {})
+    return closed or compared.get(month)
+
+
+def compare(month: str) -> None:
+    """Compares the month and keeps what came out for this session."""
+    with st.status(text("month.comparing", count=number(0))) as status:
+        try:
+            figures = session.desk().month_close.compare(
+                month,
+                actor=session.actor(),
+                progress=lambda count: status.update(label=text("month.comparing", count=number(count))),
+            )
+        except LumiraError as error:
+            problems.remember(PROBLEM, error)
+            return
+    problems.forget(PROBLEM)
+    st.session_state.setdefault(_COMPARED, {})[month] = figures
+
+
+def show_close(figures: MonthFigures) -> None:
+    """The button that closes the month, behind a dialog that says what it means."""
+    over = days_of(figures.month)[1] < session.desk().revenue.today()
+    if st.button(
+        text("month.close"),
+        type="primary",
+        icon=":material/lock:",
+        key="close",
+        disabled=not over,
+        help=None if over else text("month.not_over"),
+    ):
+        title = text("month.close.confirm", month=_name(figures.month).lower())
+        st.dialog(title, icon=":material/lock:")(_confirm)(figures)
+
+
+def _confirm(figures: MonthFigures) -> None:
+    st.markdown(text("month.close.lead"))
+    if figures.difference_count:
+        st.warning(text("month.close.differences", count=number(figures.difference_count)))
+    label = text("month.close.confirm", month=_name(figures.month).lower())
+    if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
+        try:
+            session.desk().month_close.close(figures.month, actor=session.actor())
+        except LumiraError as error:
+            problems.remember(PROBLEM, error)
+        else:
+            problems.forget(PROBLEM)
+            notices.say(text("month.close.done", month=_name(figures.month)))
+        st.rerun()
+
+
+def show_start(month: str) -> None:
+    """What the comparison is, before the first one."""
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        st.subheader(text("month.empty"), anchor=False, text_alignment="center", width="content")
+        st.markdown(text("month.empty.next"), text_alignment="center", width="content")
+        if days_of(month)[1] >= session.desk().revenue.today():
+            st.caption(text("month.not_over"), text_alignment="center", width="content")
+        st.space("small")
+
+
+def show(figures: MonthFigures) -> None:
+    """The month: its state, its figures, what came late, the differences, Stripe's balance, the files."""
+    late = (
+        session.desk().month_close.late_changes(figures, actor=session.actor()) if figures.is_closed else []
+    )
+    _show_state(figures, late)
+    for total in figures.totals():
+        with st.grid(4, min_column_width=200):
+            for name, amount in (
+                ("month.net", total.net),
+                ("month.stripe_net", total.stripe_net),
+                ("month.difference", total.difference),
+            ):
+                st.metric(text(name), money(amount, total.currency), border=True)
+            fees = next((b.amounts["fees"] for b in figures.balances if b.currency == total.currency), 0)
+            st.metric(text("month.balance.fees"), money(fees, total.currency), border=True)
+    _show_lines(figures)
+    if figures.differences:
+        _show_differences(figures)
+    if figures.balances:
+        _show_balances(figures)
+
+
+def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
+    said = sentences(figures, late, language=session.language(), zone=session.timezone())
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
+    ):
+        with st.container(width="stretch", gap="xxsmall"):
+            st.subheader(_name(figures.month), anchor=False)
+            st.caption(said[1])
+        with st.container(horizontal=True, width="content", gap="small"):
+            _show_files(figures, late)
+    if figures.difference_count:
+        st.warning(said[2], icon=":material/difference:")
+    else:
+        st.success(said[2], title=text("month.agrees"), icon=":material/check_circle:")
+    if late:
+        lines = "\n".join(
+            "- "
+            + text(
+                "month.late.line",
+                level=level_title(change.level, session.language()),
+                figure=text(f"revenue.{change.figure}").lower(),
+                closed=money(change.closed, change.currency),
+                now=money(change.now, change.currency),
+            )
+            for change in late
+        )
+        st.warning(f"{said[3]}\n\n{lines}", title=text("month.late.title"), icon=":material/history:")
+
+
+def _show_files(figures: MonthFigures, late: list[LateChange]) -> None:
+    language, zone = session.language(), session.timezone()
+    for kind, mime, made in (
+        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
+        ("pdf", "application/pdf", as_pdf),
+    ):
+        st.download_button(
+            text(f"month.file.{kind}"),
+            partial(made, figures, late, language=language, zone=zone),
+            file_name=f"lumira-{figures.month}.{kind}",
+            mime=mime,
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"file-{kind}",
+        )
+
+
+def _show_lines(figures: MonthFigures) -> None:
+    rows = [
+        [level_title(line.level, session.language()), line.currency.upper(), number(line.orders)]
+        + [money(amount, line.currency) for amount in line_amounts(line)]
+        for line in [*figures.lines, *figures.totals()]
+    ]
+    st.subheader(text("month.sheet"), anchor=False)
+    _table(line_titles(session.language()), rows, left=2)
+
+
+def _show_differences(figures: MonthFigures) -> None:
+    st.subheader(text("month.sheet.differences"), anchor=False)
+    if figures.difference_count > len(figures.differences):
+        st.caption(text("month.more", kept=number(DIFFERENCES_KEPT)))
+    link, language = session.desk().gateway.payment_intent_url, session.language()
+    titles = [text(name) for name in ("difference.what", "orders.level", "month.ours", "month.stripes")]
+    frame = pd.DataFrame(
+        [
+            [
+                text(f"month.kind.{found.kind}"),
+                level_title(found.level, language),
+                money(found.ours, found.currency),
+                money(found.stripes, found.currency),
+                f"/order?id={found.order_id}&language={language}" if found.order_id else None,
+                link(found.payment_intent_id) if found.payment_intent_id else None,
+            ]
+            for found in figures.differences
+        ],
+        columns=[*titles, text("difference.order"), "PaymentIntent"],
+    )
+    config = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={
+            titles[2]: config.TextColumn(alignment="right"),
+            titles[3]: config.TextColumn(alignment="right"),
+            text("difference.order"): config.LinkColumn(display_text=r"id=([^&]+)"),
+            "PaymentIntent": config.LinkColumn(display_text=r"/([^/]+)$"),
+        },
+        row_height=ROW_HEIGHT,
+        height=height(len(frame)),
+        placeholder="",
+    )
+
+
+def _show_balances(figures: MonthFigures) -> None:
+    st.subheader(text("month.sheet.balance"), anchor=False)
+    rows = [
+        [text(f"month.balance.{kind}")]
+        + [
+            money(balance.earned if kind == "earned" else balance.amounts[kind], balance.currency)
+            for balance in figures.balances
+        ]
+        for kind in (*KINDS[:-1], "earned", KINDS[-1])
+    ]
+    titles = [text("month.movement"), *(balance.currency.upper() for balance in figures.balances)]
+    with st.container(width=520):
+        _table(titles, rows, left=1)
+
+
+def _table(titles: list[str], rows: list[list[str]], *, left: int) -> None:
+    columns = {
+        title: st.column_config.TextColumn(alignment="left" if place < left else "right")
+        for place, title in enumerate(titles)
+    }
+    st.dataframe(
+        pd.DataFrame(rows, columns=titles),
+        hide_index=True,
+        column_config=columns,
+        row_height=ROW_HEIGHT,
+        height=height(len(rows)),
+    )
+
+
+def _name(month: str) -> str:
+    name = month_name(month, session.language())
+    return name[:1].upper() + name[1:]

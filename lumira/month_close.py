@@ -1,0 +1,411 @@
+"""A month beside the movements of Stripe's balance, and its closing.
+
+Ours are the orders and refunds of the month's days in the business time zone; Stripe's are its balance
+transactions of the same days (https://docs.stripe.com/reports/balance-transaction-types): charges, refunds,
+fees, disputes, payouts. Sales and refunds are compared order by order, so each difference has its orders.
+A closed month is stored as it was signed and shows the same figures for ever; what would change it since is
+told beside it.
+"""
+
+from __future__ import annotations
+
+import time as clocks
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
+from lumira.catalog import level_of
+from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver, StripeRateLimited
+from lumira.orders import FREE_PREFIX
+
+if TYPE_CHECKING:
+    from lumira.revenue import Revenue
+    from lumira.storage import AuditLog, MonthCloses, RevenueRows
+    from lumira.stripe_gateway import StripeGateway
+
+UNKNOWN_LEVEL: Final = "unknown"
+# https://docs.stripe.com/rate-limits: the customers come first.
+_REQUESTS_PER_SECOND: Final = 20
+_ATTEMPTS: Final = 5
+# Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
+_BOOKED_WITHIN: Final = timedelta(hours=1)
+# A list of differences longer than this is no list to work through: the sums hold all of them.
+DIFFERENCES_KEPT: Final = 500
+# Stripe's reporting category by what it is to a reader.
+_KINDS: Final[Mapping[str, str]] = {
+    "charge": "charges",
+    "refund": "refunds",
+    "refund_failure": "refunds",
+    "dispute": "disputes",
+    "dispute_reversal": "disputes",
+    "payout": "payouts",
+    "payout_reversal": "payouts",
+    "fee": "fees",
+}
+KINDS: Final = ("charges", "refunds", "disputes", "fees", "other", "payouts")
+
+Progress = Callable[[int], None]
+Key = tuple[str, str]
+
+
+@dataclass
+class Line:
+    """One level in one currency, minor units: ours beside Stripe's. Refunds are positive on both sides."""
+
+    level: str
+    currency: str
+    orders: int = 0
+    gross: int = 0
+    stripe_gross: int = 0
+    refunds: int = 0
+    stripe_refunds: int = 0
+
+    @property
+    def net(self) -> int:
+        """Our gross less our refunds."""
+        return self.gross - self.refunds
+
+    @property
+    def stripe_net(self) -> int:
+        """Stripe's charges less its refunds."""
+        return self.stripe_gross - self.stripe_refunds
+
+    @property
+    def difference(self) -> int:
+        """Our net less Stripe's."""
+        return self.net - self.stripe_net
+
+
+@dataclass(frozen=True)
+class OrderDifference:
+    """An order whose sale or refunds are not Stripe's; minor units of `currency`, `kind` gross or refunds.
+
+    `order_id` is None for a payment that no order knows.
+    """
+
+    kind: str
+    level: str
+    currency: str
+    payment_intent_id: str | None
+    order_id: str | None
+    ours: int
+    stripes: int
+
+
+@dataclass
+class Balance:
+    """What moved Stripe's balance in one currency, minor units, signs as Stripe has them: `amounts` by kind
+    of KINDS, fees negative. Their sum without the payouts is what the month brought.
+    """
+
+    currency: str
+    amounts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+
+    @property
+    def earned(self) -> int:
+        """What is left of the month: charges less refunds, disputes and fees."""
+        return sum(amount for kind, amount in self.amounts.items() if kind != "payouts")
+
+
+@dataclass
+class MonthFigures:
+    """A month, `2026-10`, as it was compared at `made_at` (UTC); `closed_by` is None while it is open."""
+
+    month: str
+    made_at: datetime
+    lines: list[Line] = field(default_factory=list)
+    differences: list[OrderDifference] = field(default_factory=list)
+    balances: list[Balance] = field(default_factory=list)
+    difference_count: int = 0
+    transactions: int = 0
+    closed_by: str | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether somebody signed it."""
+        return self.closed_by is not None
+
+    def totals(self) -> list[Line]:
+        """The lines of each currency added up, their level `total`."""
+        sums: dict[str, Line] = {}
+        for line in self.lines:
+            total = sums.setdefault(line.currency, Line("total", line.currency))
+            for name in ("orders", "gross", "stripe_gross", "refunds", "stripe_refunds"):
+                setattr(total, name, getattr(total, name) + getattr(line, name))
+        return list(sums.values())
+
+
+@dataclass(frozen=True)
+class LateChange:
+    """A figure that a closed month would have now: `figure` is gross or refunds, minor units."""
+
+    level: str
+    currency: str
+    figure: str
+    closed: int
+    now: int
+
+
+def days_of(month: str) -> tuple[date, date]:
+    """The first and last day of `2026-10`. Raises InvalidRequest for what is no month."""
+    try:
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError:
+        raise InvalidRequest(f"{month} is no month: say it as 2026-10.") from None
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+class MonthClose:
+    """Compares and closes months. Every method raises StoreUnavailable, Forbidden, and InvalidRequest for
+    what is no month.
+    """
+
+    def __init__(
+        self,
+        rows: RevenueRows,
+        closes: MonthCloses,
+        revenue: Revenue,
+        gateway: StripeGateway,
+        audit: AuditLog,
+        timezone: ZoneInfo,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._rows = rows
+        self._closes = closes
+        self._revenue = revenue
+        self._gateway = gateway
+        self._audit = audit
+        self._timezone = timezone
+        self._clock = clock
+
+    def closed(self, month: str, *, actor: Actor) -> MonthFigures | None:
+        """The month as it was closed, or None while it is open."""
+        require(actor, Permission.VIEW_REVENUE)
+        days_of(month)
+        stored = self._closes.find(month)
+        return _from_document(stored) if stored else None
+
+    def compare(self, month: str, *, actor: Actor, progress: Progress | None = None) -> MonthFigures:
+        """The month now, ours and Stripe's; `progress` is told the movements read. Raises StripeError."""
+        require(actor, Permission.VIEW_REVENUE)
+        first, last = days_of(month)
+        start, end = (
+            datetime.combine(day, time.min, self._timezone).astimezone(UTC)
+            for day in (first, last + timedelta(days=1))
+        )
+        figures = MonthFigures(month, self._clock().replace(microsecond=0))
+        ours, refunds, orders = self._ours(start, end)
+        charged, returned, levels = self._stripes(start, end, figures, progress)
+        compare(figures, ours, refunds, charged, returned, orders, levels)
+        return figures
+
+    def close(self, month: str, *, actor: Actor, progress: Progress | None = None) -> MonthFigures:
+        """Compares the month once more and stores it as closed, with whatever differs.
+
+        Raises MonthNotOver before its last day has passed, MonthClosed when it was closed before, and
+        StripeError.
+        """
+        require(actor, Permission.CLOSE_MONTH)
+        _, last = days_of(month)
+        if self._clock().astimezone(self._timezone).date() <= last:
+            raise MonthNotOver(f"{month} is not over. Close it when its last day has passed.")
+        if self._closes.find(month):
+            raise MonthClosed(f"{month} is closed already; its figures stay as they are.")
+        figures = self.compare(month, actor=actor, progress=progress)
+        figures.closed_by = actor.name
+        if not self._closes.store(month, asdict(figures)):
+            raise MonthClosed(f"{month} was closed by somebody else meanwhile.")
+        self._audit.record(
+            AuditEntry(
+                at=figures.made_at,
+                actor=actor.name,
+                role=str(actor.role),
+                action=str(Permission.CLOSE_MONTH),
+                after={
+                    "month": month,
+                    "differences": figures.difference_count,
+                    "net": {line.currency: line.net for line in figures.totals()},
+                },
+            )
+        )
+        return figures
+
+    def late_changes(self, figures: MonthFigures, *, actor: Actor) -> list[LateChange]:
+        """What a closed month would show otherwise if it were closed now, from what is kept of each day."""
+        require(actor, Permission.VIEW_REVENUE)
+        now: dict[Key, list[int]] = {}
+        for row in self._revenue.days(*days_of(figures.month), actor=actor):
+            sums = now.setdefault((row["level"], row["currency"]), [0, 0])
+            sums[0] += row["gross"]
+            sums[1] += row["refunds"]
+        closed = {(line.level, line.currency): [line.gross, line.refunds] for line in figures.lines}
+        return [
+            LateChange(*key, figure=figure, closed=was, now=there)
+            for key in sorted({*now, *closed})
+            for figure, was, there in zip(
+                ("gross", "refunds"), closed.get(key, [0, 0]), now.get(key, [0, 0]), strict=True
+            )
+            if was != there
+        ]
+
+    def _ours(
+        self, start: datetime, end: datetime
+    ) -> tuple[dict[str, int], dict[str, int], dict[str, dict[str, Any]]]:
+        """Gross and refunds of the month by PaymentIntent (or order, where it has none), and the orders."""
+        gross: dict[str, int] = {}
+        refunds: dict[str, int] = {}
+        orders: dict[str, dict[str, Any]] = {}
+        for order in self._rows.money_of(start, end, livemode=self._gateway.livemode):
+            payment = str(order.get("paymentIntentId") or order["_id"])
+            amount = int(order["amount"])
+            if payment in orders or amount == 0 or payment.startswith(FREE_PREFIX):
+                continue
+            paid_at = order.get("completedAt") or order["createdAt"]
+            returned = sum(
+                int(refund["amount"])
+                for refund in order.get("refunds") or []
+                if refund.get("status") not in {"failed", "canceled"} and start <= refund["createdAt"] < end
+            )
+            if start <= paid_at < end:
+                gross[payment] = amount
+            if returned:
+                refunds[payment] = returned
+            if payment in gross or returned:
+                orders[payment] = order
+        return gross, refunds, orders
+
+    def _stripes(
+        self, start: datetime, end: datetime, figures: MonthFigures, progress: Progress | None
+    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, str]]:
+        """Charges and refunds by PaymentIntent as [amount, currency], and the levels Stripe names; the
+        balance goes into `figures`.
+        """
+        charged: dict[str, list[Any]] = {}
+        returned: dict[str, list[Any]] = {}
+        levels: dict[str, str] = {}
+        balances: dict[str, Balance] = {}
+        for transaction in self._transactions(start, end + _BOOKED_WITHIN):
+            source = transaction.get("source")
+            if not start <= _happened(transaction, source) < end:
+                continue
+            figures.transactions += 1
+            if progress and figures.transactions % 100 == 0:
+                progress(figures.transactions)
+            balance = balances.setdefault(transaction["currency"], Balance(transaction["currency"]))
+            kind = _KINDS.get(transaction["reporting_category"], "other")
+            balance.amounts[kind] += transaction["amount"]
+            balance.amounts["fees"] -= transaction["fee"]
+            if kind not in {"charges", "refunds"} or not isinstance(source, Mapping):
+                continue
+            payment = str(source.get("payment_intent") or source["id"])
+            # The source has the currency of the sale; the movement may have that of the bank account.
+            sign = -1 if transaction["amount"] > 0 and kind == "refunds" else 1
+            side = charged if kind == "charges" else returned
+            sums = side.setdefault(payment, [0, source["currency"]])
+            sums[0] += sign * source["amount"]
+            if kind == "charges":
+                metadata = source.get("metadata") or {}
+                levels[payment] = _level(metadata.get("productId"), metadata.get("level"))
+        figures.balances = sorted(balances.values(), key=lambda balance: balance.currency)
+        return charged, returned, levels
+
+    def _transactions(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+        starting_after = None
+        while True:
+            page, more = self._page(start, end, starting_after)
+            yield from page
+            if not more:
+                return
+            starting_after = page[-1]["id"]
+
+    def _page(
+        self, start: datetime, end: datetime, starting_after: str | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page, no faster than we may ask, and again, later and later, when Stripe says to slow down."""
+        for attempt in range(_ATTEMPTS):
+            clocks.sleep(1 / _REQUESTS_PER_SECOND if starting_after else 0)
+            try:
+                return self._gateway.list_balance_transactions(start, end, starting_after)
+            except StripeRateLimited:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                clocks.sleep(2**attempt)
+        raise AssertionError("unreachable")
+
+
+def compare(
+    figures: MonthFigures,
+    gross: Mapping[str, int],
+    refunds: Mapping[str, int],
+    charged: Mapping[str, list[Any]],
+    returned: Mapping[str, list[Any]],
+    orders: Mapping[str, Mapping[str, Any]],
+    levels: Mapping[str, str],
+) -> None:
+    """Fills the figures with lines and differences from both sides by PaymentIntent."""
+    lines: dict[Key, Line] = {}
+    for payment in sorted({*gross, *refunds, *charged, *returned}):
+        order = orders.get(payment)
+        stripes_currency = (charged.get(payment) or returned.get(payment) or [0, None])[1]
+        currency = str(order["currency"] if order else stripes_currency).lower()
+        if order:
+            level = _level(order["productId"], (order.get("metadata") or {}).get("level"))
+        else:
+            level = levels.get(payment, UNKNOWN_LEVEL)
+        line = lines.setdefault((level, currency), Line(level, currency))
+        ours = (gross.get(payment, 0), refunds.get(payment, 0))
+        theirs = []
+        for side in (charged, returned):
+            amount, said = side.get(payment, [0, currency])
+            # In another currency it is no amount to compare: it stands on a line of its own.
+            if said != currency:
+                other = lines.setdefault((level, said), Line(level, said))
+                other.stripe_gross += amount if side is charged else 0
+                other.stripe_refunds += amount if side is returned else 0
+                amount = 0
+            theirs.append(amount)
+        line.orders += payment in gross
+        line.gross += ours[0]
+        line.refunds += ours[1]
+        line.stripe_gross += theirs[0]
+        line.stripe_refunds += theirs[1]
+        for kind, have, say in zip(("gross", "refunds"), ours, theirs, strict=True):
+            if have != say:
+                figures.difference_count += 1
+                if len(figures.differences) < DIFFERENCES_KEPT:
+                    order_id = str(order["_id"]) if order else None
+                    figures.differences.append(
+                        OrderDifference(kind, level, currency, payment, order_id, have, say)
+                    )
+    figures.lines = [lines[key] for key in sorted(lines, key=lambda key: (key[1], key[0]))]
+
+
+def _happened(transaction: Mapping[str, Any], source: object) -> datetime:
+    """When the money moved: a sale or refund when it was made, even if it was booked a moment later.
+
+    What is booked much later, as a debit is that the bank has accepted, counts when it is booked.
+    """
+    booked = datetime.fromtimestamp(transaction["created"], UTC)
+    if not isinstance(source, Mapping) or not isinstance(source.get("created"), int):
+        return booked
+    made = datetime.fromtimestamp(source["created"], UTC)
+    return made if timedelta() <= booked - made <= _BOOKED_WITHIN else booked
+
+
+def _from_document(stored: Mapping[str, Any]) -> MonthFigures:
+    plain = {
+        **stored,
+        "lines": [Line(**line) for line in stored["lines"]],
+        "differences": [OrderDifference(**difference) for difference in stored["differences"]],
+        "balances": [Balance(**balance) for balance in stored["balances"]],
+    }
+    return MonthFigures(**plain)
+
+
+def _level(product: object, level: object) -> str:
+    return level_of(product) or level_of(level) or UNKNOWN_LEVEL

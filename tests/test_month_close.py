@@ -1,0 +1,178 @@
+"""The month close: one figure on the page, in the file, from verify and from Stripe's balance."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lumira.access import Actor, Role
+from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
+from lumira.month_close import Balance, Line, MonthFigures, compare, days_of
+from lumira.month_files import as_pdf, as_xlsx
+from lumira.orders import Order
+from lumira.revenue import frame, totals
+from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from tests.conftest import STRIPE_KEY, opened, sandbox_process
+
+PARIS = ZoneInfo("Europe/Paris")
+FANNY = Actor("fanny", Role.FINANCE)
+MONTH = "2026-09"
+MIDNIGHT = datetime(2026, 8, 31, 22, 0, tzinfo=UTC)  # when September begins in Paris
+
+
+@pytest.fixture
+def september(settings, tmp_path):
+    """A desk and a Stripe with the same September: three sales, two refunds, and neighbours of the month."""
+    state = tmp_path / "stripe.sqlite"
+    with (
+        sandbox_process("--state", str(state)) as url,
+        opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
+    ):
+        assert settings.stripe_secret_key.get_secret_value() == STRIPE_KEY
+        past = [
+            payment("a", 4700, MIDNIGHT),
+            payment("b", 6700, MIDNIGHT + timedelta(days=3), PastRefund(1700, MIDNIGHT + timedelta(days=9))),
+            payment("c", 9900, MIDNIGHT + timedelta(days=30) - timedelta(seconds=1)),
+            # Sold in August, given back in September; and sold in October.
+            payment("d", 4700, MIDNIGHT - timedelta(seconds=1), PastRefund(4700, MIDNIGHT)),
+            payment("e", 4700, MIDNIGHT + timedelta(days=30)),
+        ]
+        refunds = write_history(state, past)
+        desk.orders.insert_many([order(one, refunds[one.id]) for one in past])
+        yield desk
+
+
+def payment(name, amount, at, *refunds):
+    return PastPayment(
+        id=f"pi_{name}",
+        amount=amount,
+        currency="eur",
+        created=at,
+        settled=at,
+        status="succeeded",
+        metadata={"productId": "profond" if amount == 6700 else "mystique"},
+        refunds=refunds,
+    )
+
+
+def order(one, refunds):
+    return Order.model_validate(
+        {
+            "_id": f"{ord(one.id[-1]):024x}",
+            "productId": one.metadata["productId"],
+            "amount": one.amount,
+            "currency": "eur",
+            "status": "completed",
+            "paymentIntentId": one.id,
+            "createdAt": one.created,
+            "updatedAt": one.settled,
+            "completedAt": one.settled,
+            "livemode": False,
+            "refunds": [
+                {"id": name, "amount": made.amount, "status": "succeeded", "createdAt": made.at}
+                for name, made in zip(refunds, one.refunds, strict=True)
+            ],
+            "lastRefundAt": one.refunds[0].at if one.refunds else None,
+        }
+    )
+
+
+def test_page_file_verify_and_stripes_balance_say_the_same(september):
+    """The walk of one figure: what finance sees, exports, verifies and finds at Stripe."""
+    desk, (first, last) = september, days_of(MONTH)
+    assert (first, last) == (date(2026, 9, 1), date(2026, 9, 30))
+    page = totals(desk.revenue.daily(first, last, actor=FANNY))[0]
+    mismatches, rows = desk.revenue.verify(actor=FANNY, first=first, last=last)
+    figures = desk.month_close.compare(MONTH, actor=FANNY)
+    total = figures.totals()[0]
+    balance = figures.balances[0]
+    assert mismatches == []
+    assert totals(frame(rows))[0] == page
+    assert (page.gross, page.refunds, page.net, page.orders) == (21300, 6400, 14900, 3)
+    assert (total.gross, total.stripe_gross) == (page.gross, page.gross)
+    assert (total.refunds, total.stripe_refunds) == (page.refunds, page.refunds)
+    assert (balance.amounts["charges"], balance.amounts["refunds"]) == (page.gross, -page.refunds)
+    # 1.5 % and 25 cents of each sale, rounded as the sandbox does.
+    assert balance.amounts["fees"] < 0
+    assert balance.earned == page.net + balance.amounts["fees"] + balance.amounts["disputes"]
+    assert (figures.differences, figures.difference_count) == ([], 0)
+    assert {line.level: line.net for line in figures.lines} == {"mystique": 9900, "profond": 5000}
+
+
+def test_a_difference_names_its_order(september):
+    collection = september.store.database.productorders
+    collection.update_one({"paymentIntentId": "pi_a"}, {"$set": {"amount": 4800}})
+    collection.delete_one({"paymentIntentId": "pi_c"})
+    figures = september.month_close.compare(MONTH, actor=FANNY)
+    found = {one.payment_intent_id: (one.kind, one.ours, one.stripes) for one in figures.differences}
+    assert found == {"pi_a": ("gross", 4800, 4700), "pi_c": ("gross", 0, 9900)}
+    missing = next(one for one in figures.differences if one.payment_intent_id == "pi_c")
+    assert (missing.order_id, missing.level) == (None, "mystique")
+    assert figures.totals()[0].difference == 100 - 9900
+
+
+def test_a_closed_month_stays_and_says_what_came_late(september):
+    closed = september.month_close.close(MONTH, actor=FANNY)
+    assert september.month_close.closed(MONTH, actor=FANNY) == closed
+    assert september.month_close.late_changes(closed, actor=FANNY) == []
+    now = datetime.now(UTC)
+    september.store.database.productorders.update_one(
+        {"paymentIntentId": "pi_a"}, {"$set": {"amount": 9900, "updatedAt": now}}
+    )
+    assert september.month_close.closed(MONTH, actor=FANNY) == closed
+    late = september.month_close.late_changes(closed, actor=FANNY)
+    assert [(one.level, one.figure, one.closed, one.now) for one in late] == [
+        ("mystique", "gross", 14600, 19800)
+    ]
+    with pytest.raises(MonthClosed):
+        september.month_close.close(MONTH, actor=FANNY)
+    entries = list(september.store.database.audit_entries.find({"action": "close_month"}))
+    assert [(entry["actor"], entry["after"]["month"]) for entry in entries] == [("fanny", MONTH)]
+
+
+def test_who_may_close_which_month(september):
+    claire = Actor("claire", Role.SUPPORT)
+    for ask in (september.month_close.closed, september.month_close.compare, september.month_close.close):
+        with pytest.raises(Forbidden):
+            ask(MONTH, actor=claire)
+    this_month = f"{september.revenue.today():%Y-%m}"
+    with pytest.raises(MonthNotOver):
+        september.month_close.close(this_month, actor=FANNY)
+    with pytest.raises(InvalidRequest):
+        september.month_close.compare("2026-13", actor=FANNY)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_files_hold_the_figures(september, language):
+    figures = september.month_close.close(MONTH, actor=FANNY)
+    book = as_xlsx(figures, [], language=language, zone=PARIS)
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
+        assert len([name for name in parts.namelist() if name.startswith("xl/worksheets/sheet")]) == 3
+    assert "<v>149</v>" in sheet
+    page = as_pdf(figures, [], language=language, zone=PARIS)
+    assert page.startswith(b"%PDF")
+    # The same figures are the same file, whenever it is asked for.
+    assert as_pdf(figures, [], language=language, zone=PARIS) == page
+
+
+def test_a_movement_in_another_currency_is_never_added_up():
+    figures = MonthFigures(MONTH, datetime.now(UTC))
+    order = {"_id": "1", "productId": "mystique", "currency": "eur"}
+    compare(figures, {"pi_1": 4700}, {}, {"pi_1": [5000, "usd"]}, {}, {"pi_1": order}, {})
+    assert {(line.currency, line.gross, line.stripe_gross) for line in figures.lines} == {
+        ("eur", 4700, 0),
+        ("usd", 0, 5000),
+    }
+    assert [(one.ours, one.stripes) for one in figures.differences] == [(4700, 0)]
+
+
+def test_what_a_month_earned_leaves_payouts_out():
+    balance = Balance("eur")
+    balance.amounts |= {"charges": 1000, "refunds": -200, "fees": -40, "disputes": -100, "payouts": -600}
+    assert balance.earned == 660
+    assert Line("mystique", "eur", gross=3, stripe_gross=1, refunds=1).difference == 1
