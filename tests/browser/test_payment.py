@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from lumira.catalog import CATALOG
 from tests.browser.conftest import settle
 from tests.conftest import wait_until
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 def create(page: Page, card: int, email: str, *, clicks: int = 1) -> str:
     """Fills the form for the product of that card and returns the PaymentIntent's id."""
-    page.get_by_role("button", name="Choisir").nth(card).click()
+    page.locator(f".st-key-choose-{list(CATALOG)[card]} button").click()
     expect(page.get_by_role("button", name="Choisi", exact=True)).to_be_visible()
     page.get_by_label("Adresse e-mail").fill(email)
     page.get_by_label("Adresse e-mail").blur()
@@ -70,7 +71,7 @@ def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
     expect(page.get_by_text("67,00\u00a0€ encaissés en mode test.")).to_be_visible()
     wait_until(lambda: served.processed("payment_intent.succeeded", payment_intent))
 
-    page.get_by_role("link", name="Voir dans les commandes").click()
+    page.get_by_role("link", name="Voir la commande").click()
     page.wait_for_url(re.compile(r"/order\?id="))
     opened = page.get_by_test_id("stMain")
     expect(opened.get_by_text("anais@example.com").first).to_be_visible()
