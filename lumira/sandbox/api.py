@@ -24,7 +24,7 @@ from lumira.sandbox.errors import StripeError, StripeObject, refusal
 from lumira.sandbox.faults import Faults, suffer
 from lumira.sandbox.lists import expand
 from lumira.sandbox.parameters import Parameters, check, decode
-from lumira.sandbox.resources import EXTRAS, find_route, perform
+from lumira.sandbox.resources import EXTRAS, find_route
 from lumira.sandbox.store import Store
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class Api:
         if call.publishable:
             _check_browser(call, route.name, identifier, raw)
         params = check(route.name, raw, former_version=call.former_version)
-        answer = perform(call, route, identifier, params)
+        answer = route.function(call, *([identifier] if identifier else []), params)
         if call.publishable and answer.get("object") == "payment_intent":
             answer = shapes.for_browser(answer)
         return expand(call, answer, params.get("expand") or [], EXTRAS)

@@ -92,30 +92,36 @@ class Sandbox(Starlette):
 
 
 async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> None:
-    """Do what falls due, each in a transaction of its own and at the time it fell due; forget once a day."""
-    store, tidy = api.store, 0.0
+    """Do what falls due, and forget once a day what Stripe would not know any more."""
+    tidy = 0.0
     while True:
         due.clear()
         if api.now() >= tidy:
-            store.forget(api.now())
+            api.store.forget(api.now())
             tidy = api.now() + DAY
-        store.begin()
-        while task := store.take_task(api.now()):
-            then, kind, identifier = task
-            try:
-                TASKS[kind](api.call(then), identifier)
-            except Exception:  # one task that can't be done must not keep the others waiting
-                logger.exception("%s of %s failed", kind, identifier)
-                store.rollback()
-                store.take_task(api.now())
-            store.commit()
+        while _do_next(api):
             deliveries.wake.set()
             await asyncio.sleep(0)  # much may be due at once, after a long rest
-            store.begin()
-        store.commit()
-        following = min(tidy, store.next_task() or tidy)
+        following = min(tidy, api.store.next_task() or tidy)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(due.wait(), max(0.0, following - api.now()))
+
+
+def _do_next(api: Api) -> bool:
+    """Do the next thing due as of the time it fell due, in one transaction; False when there is none."""
+    with api.store.transaction():
+        task = api.store.take_task(api.now())
+        if task is None:
+            return False
+        due, kind, identifier = task
+        try:
+            TASKS[kind](api.call(due), identifier)
+        except Exception:  # one task that can't be done must not keep the others waiting
+            logger.exception("%s of %s failed", kind, identifier)
+            api.store.rollback()
+            api.store.begin()
+            api.store.take_task(api.now())
+    return True
 
 
 def _ensure_endpoint(store: Store, now: int, url: str | None, secret: str | None) -> str | None:

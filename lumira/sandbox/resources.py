@@ -24,7 +24,6 @@ from lumira.sandbox import (
 from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeObject, refusal
 from lumira.sandbox.lists import Extras, list_objects
-from lumira.sandbox.parameters import Parameters
 from lumira.sandbox.search import search
 from lumira.sandbox.shapes import shown
 
@@ -86,11 +85,13 @@ URLS = {
 
 
 class Route(NamedTuple):
-    """What a URL leads to: the name of its parameters' table, and the function."""
+    """What a URL leads to: the name of its parameters' table, and the function.
+
+    The function takes the Call, the id if the URL has one, and the parameters.
+    """
 
     name: str
     function: Callable[..., StripeObject]
-    takes_id: bool = True
 
 
 def _function(resource: Resource, operation: str) -> Callable[..., StripeObject]:
@@ -109,14 +110,14 @@ def _function(resource: Resource, operation: str) -> Callable[..., StripeObject]
 
 def _routes() -> dict[tuple[str, str], Route]:
     routes = {
-        ("GET", "/v1/account"): Route("account.retrieve", ledger.retrieve_account, takes_id=False),
-        ("GET", "/v1/balance"): Route("balance.retrieve", ledger.retrieve_balance, takes_id=False),
+        ("GET", "/v1/account"): Route("account.retrieve", ledger.retrieve_account),
+        ("GET", "/v1/balance"): Route("balance.retrieve", ledger.retrieve_balance),
     }
     for resource in RESOURCES:
         for operation in resource.operations.split():
             method, url = URLS.get(operation, ("POST", f"/v1/{{path}}/*/{operation}"))
             url, function = url.format(path=resource.path), _function(resource, operation)
-            routes[method, url] = Route(f"{resource.kind}.{operation}", function, takes_id="*" in url)
+            routes[method, url] = Route(f"{resource.kind}.{operation}", function)
     return routes
 
 
@@ -146,8 +147,3 @@ def find_route(method: str, path: str) -> tuple[Route, str | None]:
     if len(parts) >= 4 and parts[3] and (route := ROUTES.get((method, pattern))):
         return route, parts[3]
     raise refusal("unknown_url", method=method, path=path)
-
-
-def perform(call: Call, route: Route, identifier: str | None, params: Parameters) -> StripeObject:
-    """Do what a route stands for."""
-    return route.function(call, identifier, params) if route.takes_id else route.function(call, params)
