@@ -19,6 +19,8 @@ CALLS = {
     "cancel_payment_intent",
     "create_refund",
     "list_refunds",
+    "list_charges",
+    "list_balance_transactions",
 }
 
 
@@ -47,7 +49,10 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     assert gateway.cancel_payment_intent(other["id"], "requested_by_customer")["status"] == "canceled"
     refund = gateway.create_refund(paid["id"], 700, "requested_by_customer", {"by": "ada"}, uuid.uuid4().hex)
     assert [one["id"] for one in gateway.list_refunds(paid["id"])] == [refund["id"]]
+    assert [one["paid"] for one in gateway.list_charges(paid["id"])] == [True, False]
     now = datetime.now(UTC)
+    booked, _ = gateway.list_balance_transactions(now - timedelta(minutes=5), now + timedelta(minutes=5))
+    assert refund["id"] in [one["source"]["id"] for one in booked]
     page, _ = gateway.list_payment_intents(
         now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
     )
