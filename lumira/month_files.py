@@ -150,7 +150,13 @@ def as_pdf(figures: MonthFigures, late: Sequence[LateChange], *, language: str, 
         pdf.set_text_color(*colour)
         pdf.multi_cell(0, size * 0.52, _plain(sentence), new_x="LMARGIN", new_y="NEXT")
 
-    def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int, widths: Sequence[int]) -> None:
+    def table(
+        titles: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        left: int,
+        widths: Sequence[int],
+        width: int | None = None,
+    ) -> None:
         pdf.set_font("Helvetica", "", 8.5)
         pdf.set_text_color(*_INK)
         alignment = tuple("LEFT" if place < left else "RIGHT" for place in range(len(titles)))
@@ -160,6 +166,8 @@ def as_pdf(figures: MonthFigures, late: Sequence[LateChange], *, language: str, 
             borders_layout="HORIZONTAL_LINES",
             line_height=5.6,
             col_widths=tuple(widths),
+            width=width,
+            align="LEFT",
         ) as drawn:
             drawn.row([_plain(title) for title in titles])
             for row in rows:
@@ -196,6 +204,7 @@ def as_pdf(figures: MonthFigures, late: Sequence[LateChange], *, language: str, 
         ],
         1,
         (40, *(20 for _ in figures.balances)),
+        60 + 35 * len(figures.balances),
     )
     if figures.differences:
         pdf.ln(6)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import threading
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -368,3 +371,32 @@ def test_weeks_begin_on_monday_and_quarters_in_january():
     assert list(weekly["gross"]) == [1, 2, 1]
     quarterly = by_period(daily, Period.QUARTER)
     assert [day.date().isoformat() for day in quarterly["day"]] == ["2026-01-01", "2026-04-01"]
+
+
+def test_five_thousand_orders_give_the_figures_worked_out_apart(desk):
+    """The orders and figures of tests/data, which a script without any of Lumira's code has made."""
+    folder = Path(__file__).parent / "data"
+    expected = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    lines = gzip.decompress((folder / "orders.jsonl.gz").read_bytes()).decode().splitlines()
+    orders = [_with_dates(json.loads(line)) for line in lines]
+    assert len(orders) == 5_000
+    desk.store.database.productorders.insert_many(orders)
+    rows = desk.revenue.days(date(2022, 10, 1), date(2025, 3, 1), actor=FANNY)
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        day = row["day"].isoformat()
+        periods = {day[:7], day} if day[5:] in {"03-26", "03-31", "10-27", "10-29"} else {day[:7]}
+        for period in periods:
+            sums = found.setdefault(f"{period} {row['level']} {row['currency']}", {})
+            for name in ("gross", "refunds", "orders", "free", "failed"):
+                sums[name] = sums.get(name, 0) + row[name]
+    assert found == expected
+
+
+def _with_dates(order: dict[str, Any]) -> dict[str, Any]:
+    def instant(milliseconds: int) -> datetime:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+    dated = {name: instant(value) if name.endswith("At") else value for name, value in order.items()}
+    refunds = [refund | {"createdAt": instant(refund["createdAt"])} for refund in order.get("refunds", [])]
+    return dated | ({"refunds": refunds} if refunds else {})
