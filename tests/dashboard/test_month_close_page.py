@@ -1,0 +1,58 @@
+"""The month close page: what it compares, and what it says of a month that is not over, closed or changed."""
+
+from datetime import UTC, datetime, timedelta
+
+from lumira.access import Actor, Role
+from tests.dashboard.conftest import shown
+
+FANNY = Actor("fanny", Role.FINANCE)
+
+
+def metrics(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_the_month_that_ended_stands_first_and_says_what_to_do(open_page, desk):
+    app = open_page("month_close")
+    last = desk.revenue.today().replace(day=1) - timedelta(days=1)
+    assert app.get_by_key("month").value == f"{last:%Y-%m}"
+    assert "Ce mois n’est pas encore comparé" in shown(app)
+
+
+def test_this_month_is_compared_with_stripe_and_not_closed_yet(open_page, desk, pay):
+    pay("mystique")
+    month = f"{desk.revenue.today():%Y-%m}"
+    app = open_page("month_close", month=month)
+    app.get_by_key("compare").click().run()
+    found = metrics(app)
+    assert found["Net"] == found["Net Stripe"] or "diffère" in shown(app)
+    assert app.get_by_key("close").disabled
+    assert app.dataframe[0].value.iloc[-1]["Niveau"] == "Total"
+
+
+def test_a_closed_month_shows_what_was_signed_and_what_came_late(open_page, desk):
+    last = desk.revenue.today().replace(day=1) - timedelta(days=1)
+    month = f"{last:%Y-%m}"
+    noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
+    order = {
+        **{"productId": "profond", "amount": 6700, "currency": "eur", "status": "completed"},
+        **{"createdAt": noon, "updatedAt": noon, "completedAt": noon, "paymentIntentId": "pi_elsewhere"},
+    }
+    made = desk.store.database.productorders.insert_one(order).inserted_id
+    desk.month_close.close(month, actor=FANNY)
+    app = open_page("month_close", month=month)
+    assert "Clôturé par fanny" in shown(app)
+    assert metrics(app)["Net"] == "67,00\u00a0€"
+    assert "Depuis la clôture" not in shown(app)
+    desk.store.database.productorders.update_one(
+        {"_id": made}, {"$set": {"amount": 9900, "updatedAt": datetime.now(UTC)}}
+    )
+    app.run()
+    assert metrics(app)["Net"] == "67,00\u00a0€"
+    assert "Profond · encaissé\u00a0: 67,00\u00a0€ à la clôture, 99,00\u00a0€ aujourd’hui" in shown(app)
+    assert not [button for button in app.button if button.key in {"compare", "close"}]
+
+
+def test_nonsense_in_the_url_is_the_month_that_ended(open_page, desk):
+    app = open_page("month_close", month="9999-99")
+    assert "pas encore comparé" in shown(app)
