@@ -5,17 +5,20 @@ The order stands in the URL as soon as there is one, so a reload in the middle l
 
 import streamlit as st
 
+from lumira.access import Permission
 from lumira.dashboard import (
     attempt,
     customer_search,
     navigation,
     notices,
+    order_actions,
     order_details,
     payment_actions,
     payment_link,
     payment_steps,
     problems,
     product_cards,
+    session,
 )
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
@@ -154,13 +157,15 @@ def show_result(order_id: str) -> None:
             order_details.show_state(order)
             problems.show_remembered(order.id)
             show_outcome(order)
-            if waits and order.payment_intent_id and not order.livemode:
+            if order.payment_intent_id and order_actions.can_pay(order):
                 st.subheader(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
             if waits and order.payment_intent_id:
                 with st.container(horizontal=True):
-                    payment_actions.refresh(order)
-                    payment_actions.cancel(order)
+                    if order_actions.can_refresh(order):
+                        payment_actions.refresh(order)
+                    if order_actions.can_cancel(order):
+                        payment_actions.cancel(order)
         with st.container(border=True):
             st.subheader(text("result.to_copy"), anchor=False)
             show_ids(order)
@@ -204,12 +209,14 @@ def show_ids(order: order_details.Order) -> None:
         show_to_copy(text(label), order.payment_intent_id)
     show_to_copy(text("result.order"), order.id)
     if order.payment_intent_id and not order.is_free:
-        try:
-            secret = attempt.client_secret(order.payment_intent_id)
-        except LumiraError as error:
-            problems.show(error)
-        else:
-            show_to_copy(text("result.client_secret"), secret, help=text("result.client_secret.help"))
+        # A secret that pays nothing any more is of no use to anyone.
+        if not order.status.is_final and session.may(Permission.CREATE_INTENT):
+            try:
+                secret = attempt.client_secret(order.payment_intent_id)
+            except LumiraError as error:
+                problems.show(error)
+            else:
+                show_to_copy(text("result.client_secret"), secret, help=text("result.client_secret.help"))
         gateway = desk().gateway
         st.link_button(
             text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
@@ -232,5 +239,8 @@ if like := st.query_params.get(LIKE):
     begin_with_customer_of(like)
 if order_id := st.query_params.get(ORDER):
     show_result(order_id)
-else:
+elif session.may(Permission.CREATE_INTENT):
     show_form()
+else:
+    st.title(text("new_payment.title"), anchor=False)
+    st.info(text("error.FORBIDDEN.next"), title=text("error.FORBIDDEN"), icon=":material/lock:")

@@ -36,15 +36,18 @@ def show(order: Order) -> None:
         st.caption(text("customer.first"))
         return
     st.markdown(f"**{text('customer.history')}**")
-    with st.container(gap=None, key="customer-history"):
+    with st.container(gap="xxsmall", key="customer-history"):
         for other in others[:_SHOWN]:
             amount = text("new_payment.free") if other.is_free else money(other.amount, other.currency)
             status = text(f"status.{other.status}").lower()
-            st.page_link(
-                navigation.order(),
-                label=f"{moment(other.created_at)} · {level_name(other.level)} · {amount} · {status}",
+            # A link to the page one is on leads nowhere: this page reads another id.
+            st.button(
+                f"{moment(other.created_at)} · {level_name(other.level)} · {amount} · {status}",
                 icon=":material/receipt:",
-                query_params={"id": other.payment_intent_id or other.id},
+                type="tertiary",
+                on_click=_open,
+                args=(other.payment_intent_id or other.id,),
+                key=f"other-{other.id}",
             )
     if len(others) > _SHOWN:
         st.page_link(
@@ -53,3 +56,7 @@ def show(order: Order) -> None:
             icon=":material/receipt_long:",
             query_params={"q": order.customer_email},
         )
+
+
+def _open(order_id: str) -> None:
+    st.query_params["id"] = order_id

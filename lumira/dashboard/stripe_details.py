@@ -42,10 +42,9 @@ def show_charges(details: PaymentDetails | LumiraError | None) -> None:
         st.caption(text("charges.none"))
         return
     for charge in details.charges:
-        st.html(
-            markup.chips([(text_or(f"charge.{charge.status}", charge.status), _colour(charge))])
-            + markup.facts(list(_facts(charge)), codes=frozenset({text("charge.id")}))
-        )
+        with st.container(gap="small"):
+            st.html(markup.chips([(text_or(f"charge.{charge.status}", charge.status), _colour(charge))]))
+            st.html(markup.facts(list(_facts(charge)), codes=frozenset({text("charge.id")})))
 
 
 def method(charge: ChargeDetails) -> str:
@@ -68,7 +67,7 @@ def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
         yield text("order.failure"), f"{reason[:1].upper()}{reason[1:]}"
     if charge.fee is not None and charge.fee_currency:
         yield text("order.fee"), money(charge.fee, charge.fee_currency)
-    yield text("order.created"), moment(charge.created_at, seconds=True)
+    yield text("charge.at"), moment(charge.created_at, seconds=True)
     yield text("charge.id"), charge.id
 
 

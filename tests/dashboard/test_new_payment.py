@@ -7,7 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import desk as desks
+from lumira.access import Role
 from lumira.desk import Desk
+from lumira.order_filter import OrderFilter
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
 
@@ -28,7 +30,7 @@ def choose_card(app, method):
 
 
 def stored(desk, support):
-    return desk.intents.page(50, actor=support).orders
+    return desk.order_list.page(OrderFilter(), 50, actor=support).orders
 
 
 def test_a_payment_is_created_shown_to_copy_and_paid(open_page, desk, support):
@@ -228,3 +230,15 @@ def test_without_a_publishable_key_staff_are_told_what_to_set(open_page):
     app = create(open_page("new_payment"))
     assert "STRIPE_PUBLISHABLE_KEY" in shown(app)
     assert not any("/checkout/" in code.value for code in app.code)
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.FINANCE])
+def test_who_creates_no_payments_sees_no_form_no_card_and_no_secret(
+    open_page, desk, support, at_the_desk, role
+):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    at_the_desk(role)
+    assert "create" not in {button.key for button in open_page("new_payment").button}
+    app = open_page("new_payment", order=created.order_id)
+    assert not {"pay", "cancel"} & {button.key for button in app.button}
+    assert created.client_secret not in shown(app)

@@ -68,7 +68,10 @@ def test_a_customer_shows_with_level_and_other_orders(open_page, pay):
     order = pay("profond", customerEmail="zoe@example.com", customerName="Zoé")
     app = open_page("order", id=order.id)
     assert "Niveau le plus haut\u00a0: Profond" in shown(app)
-    assert any("Mystique · 47,00\u00a0€ · terminée" in link.value for link in app.page_link)
+    other = next(button for button in app.button if "Mystique · 47,00\u00a0€ · terminée" in button.label)
+    other.click().run()
+    assert app.query_params["id"] != order.id
+    assert "Niveau Mystique" in shown(app)
 
 
 def test_a_document_of_the_former_program_shows(open_page, documents):
