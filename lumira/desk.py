@@ -81,7 +81,7 @@ class Desk:
         secret_text = key.get_secret_value() if key else None
         gateway = StripeGateway(secret_text, api_base=settings.stripe_api_base)
         hurried = StripeGateway(
-            secret_text, api_base=settings.stripe_api_base, timeout=PAGE_TIMEOUT_SECONDS, tries=1
+            secret_text, api_base=settings.stripe_api_base, timeout=PAGE_TIMEOUT_SECONDS, tries=2
         )
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
@@ -101,7 +101,7 @@ class Desk:
             intents=intents,
             checkout=Checkout(
                 orders,
-                gateway,
+                hurried,
                 audit,
                 key=functools.cache(lambda: secret_key(settings)),
                 publishable_key=settings.stripe_publishable_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,11 @@ from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected
 from lumira.checkout import CheckoutState, CheckoutView
 from lumira.desk import Desk
-from lumira.errors import OrderNotFound, StoreUnavailable
+from lumira.errors import LumiraError, OrderNotFound
 from lumira.money import format_money
 from lumira.texts import is_known, translate
+
+logger: Final = logging.getLogger("lumira.checkout")
 
 ROOT: Final = "/checkout"
 FOLDER: Final = Path(__file__).parent
@@ -69,7 +72,8 @@ def page(request: Request) -> Response:
         view = desk.checkout.view(order_id, token)
     except OrderNotFound:
         return unknown(request)
-    except StoreUnavailable:
+    except LumiraError as error:
+        logger.warning("%s: %s", error.code, error.message)
         return _answer(request, "unavailable", status=503)
     status = 503 if view.state is CheckoutState.UNAVAILABLE else 200
     return _answer(request, str(view.state), desk, view, status=status)

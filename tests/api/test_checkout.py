@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
 from lumira.api.checkout import language_of
 from lumira.checkout import LIFETIME
+from lumira.desk import Desk
 from lumira.errors import Forbidden, OrderNotPayable
 from tests.conftest import opened
 
@@ -157,6 +159,18 @@ def test_while_stripe_is_silent_the_page_is_calm_and_the_link_stays(get, link, f
     assert answer.status_code == 503
     assert "momentanément indisponible" in answer.text
     assert get(link).status_code == 200
+
+
+def test_while_the_store_is_down_the_page_is_calm(get, link, desk, settings):
+    down = settings.model_copy(
+        update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=50")}
+    )
+    unreachable = Desk.open(down)
+    desks.use(unreachable)
+    answer = get(link)
+    unreachable.store.close()
+    assert answer.status_code == 503
+    assert "momentanément indisponible" in answer.text
 
 
 def test_a_client_secret_in_the_address_is_left_at_once(get, link):
