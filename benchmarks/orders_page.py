@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from pymongo import MongoClient
 from websocket import Visitor
 
 from lumira.desk import Desk
@@ -33,6 +34,8 @@ from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund
 from lumira.settings import Settings, load_settings
 from lumira.storage import OrderRows
+from lumira.storage.order_rows import KnownAmounts
+from lumira.storage.orders import to_document
 
 EMPTY = "empty"
 LISTS = {
@@ -112,14 +115,19 @@ def orders(count: int, now: datetime) -> Iterator[Order]:
 def seed(desk: Desk, count: int) -> str:
     """Fills the store; the PaymentIntent id of an order in the middle."""
     desk.store.prepare()
-    batch: list[Order] = []
-    middle = ""
-    for number, order in enumerate(orders(count, datetime.now(UTC))):
-        batch.append(order)
-        middle = str(order.payment_intent_id) if number == count // 2 else middle
-        if len(batch) == BATCH or number == count - 1:
-            desk.orders.insert_many(batch)
-            batch = []
+    KnownAmounts(desk.store.database).add(set(LEVELS.values()))
+    assert desk.settings.mongodb_uri
+    # A client of its own: while the store writes out what it holds, a batch may take longer than a page may.
+    with MongoClient(desk.settings.mongodb_uri.get_secret_value()) as client:
+        collection = client[str(desk.settings.mongodb_db)]["productorders"]
+        batch: list[dict[str, object]] = []
+        middle = ""
+        for number, order in enumerate(orders(count, datetime.now(UTC))):
+            batch.append(to_document(order))
+            middle = str(order.payment_intent_id) if number == count // 2 else middle
+            if len(batch) == BATCH or number == count - 1:
+                collection.insert_many(batch, ordered=False)
+                batch = []
     return middle
 
 

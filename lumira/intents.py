@@ -39,7 +39,6 @@ from lumira.orders import (
     Observation,
     Order,
     OrderStatus,
-    Page,
     TimelineEntry,
     observe,
 )
@@ -247,11 +246,6 @@ class Intents:
         if order is None:
             raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
         return order
-
-    def page(self, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
-        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before."""
-        require(actor, Permission.BROWSE)
-        return self._orders.page(size, cursor)
 
     def client_secret(self, order_id: str, *, actor: Actor) -> str:
         """The client secret with which a checkout pays this order, "" for one that never went to Stripe.

@@ -29,6 +29,7 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.intents import payment_intent_parameters
+from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
 from tests.conftest import opened
@@ -208,7 +209,7 @@ def test_a_refused_key_is_a_configuration_error_that_hides_the_key(settings, sup
         with pytest.raises(StripeConfigError) as caught:
             desk.intents.create(BODY, actor=support, source="tests")
         assert "sk_test_wrong" not in caught.value.message
-        [order] = desk.orders.page(10).orders
+        [order] = desk.order_list.page(OrderFilter(), 10, actor=support).orders
         assert (order.status, order.failure_code) == (OrderStatus.FAILED, "STRIPE_CONFIG_ERROR")
 
 
@@ -218,7 +219,7 @@ def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings,
         with pytest.raises(StripeServiceError) as caught:
             desk.intents.create(BODY, actor=support, source="tests", idempotency_key="later")
         assert not isinstance(caught.value, StripeTimeout)
-        [order] = desk.orders.page(10).orders
+        [order] = desk.order_list.page(OrderFilter(), 10, actor=support).orders
         assert order.status is OrderStatus.PENDING
         assert order.payment_intent_id is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
@@ -22,6 +23,9 @@ REVENUE_DAILY: Final = "revenue_daily"
 REVENUE_STATE: Final = "revenue_state"
 # Read by _id alone.
 MONTH_CLOSES: Final = "month_closes"
+
+# Building an index over a large collection takes longer than any other operation may.
+BUILD_SECONDS: Final = 600
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     ORDERS: [
@@ -115,7 +119,8 @@ def create_indexes(database: Database[Document]) -> None:
                     # The program we replaced kept the same keys with other options: a unique index that is
                     # not sparse would let only one order at a time wait for its PaymentIntent.
                     database[collection].drop_index(index["name"])
-                database[collection].create_indexes([model])
+                with pymongo.timeout(BUILD_SECONDS):
+                    database[collection].create_indexes([model])
 
 
 def _keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:

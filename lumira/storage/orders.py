@@ -17,7 +17,6 @@ from lumira.orders import (
     Observation,
     Order,
     OrderStatus,
-    Page,
     TimelineEntry,
 )
 from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
@@ -110,11 +109,6 @@ class Orders:
                 query = {"status": str(status), **inside}
                 found += [from_document(document) for document in self._newest(query, limit)]
         return found
-
-    def page(self, size: int, cursor: str | None = None) -> Page:
-        """At most `size` orders, newest first; `cursor` is the `next_cursor` of the page before."""
-        found, next_cursor = newest_page(self._collection, {}, size, cursor, without=WITHOUT_TIMELINE)
-        return Page([from_document(document) for document in found], next_cursor)
 
     def of_customer(self, email: str, size: int) -> list[Order]:
         """At most `size` orders of this e-mail address (lower case), newest first, without timelines."""

@@ -38,15 +38,6 @@ def test_an_order_knows_whether_it_agrees_with_stripe(status, stripe_status, agr
     assert order(status=status, stripe_status=stripe_status).agrees_with_stripe is agrees
 
 
-def test_a_page_of_orders_follows_its_cursor(desk, support):
-    for _ in range(3):
-        desk.intents.create({"productId": "initie"}, actor=support, source="tests")
-    first = desk.intents.page(2, actor=support)
-    second = desk.intents.page(2, first.next_cursor, actor=support)
-    assert [len(first.orders), len(second.orders), second.next_cursor] == [2, 1, None]
-    assert len({order.id for order in first.orders + second.orders}) == 3
-
-
 def test_the_client_secret_is_asked_of_stripe(desk, support):
     created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
     free = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
