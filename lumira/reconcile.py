@@ -7,10 +7,11 @@ conditional moves that webhooks make. A run can be repeated and killed at any mo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lumira.access import Actor, Permission, require
@@ -106,6 +107,8 @@ class Reconciliation:
         self._clock = clock
         self._sleep = sleep
         self._asked_at = 0.0
+        # Down to here `settle_open_orders` has come; None to begin with the newest again.
+        self._settled_to: datetime | None = None
 
     def run(
         self,
@@ -157,13 +160,20 @@ class Reconciliation:
     def settle_open_orders(self, *, actor: Actor) -> Report:
         """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.
 
-        Small enough to run every few minutes: the last three days, at most fifty orders of a status. An
-        order that Stripe can't tell about is left for the next time.
+        Small enough to run every few minutes: of the last three days and of each status the newest fifty, and
+        fifty of those behind them, in turn from one call to the next, so that none waits for ever behind the
+        others. An order that Stripe can't tell about is left for the next time.
         """
         require(actor, Permission.REPAIR)
         now = self._clock()
         report = Report(since=now - OPEN_SINCE, until=now - IN_FLIGHT)
-        for order in self._orders.open_between(report.since, report.until, OPEN_LIMIT):
+        newest = self._orders.open_between(report.since, report.until, OPEN_LIMIT)
+        further = []
+        if behind := _unread_before(newest):
+            resumed = min(self._settled_to or behind, behind)
+            further = self._orders.open_between(report.since, resumed, OPEN_LIMIT)
+            self._settled_to = _unread_before(further)
+        for order in {order.id: order for order in [*newest, *further]}.values():
             report.orders += 1
             try:
                 if order.payment_intent_id:
@@ -375,3 +385,14 @@ def _restored(state: Mapping[str, Any]) -> tuple[Report, datetime, set[str]]:
         differences=differences,
     )
     return report, state["done_until"], set(state["untied"])
+
+
+def _unread_before(orders: Sequence[Order]) -> datetime | None:
+    """Before which instant there may be more open orders than these; None when these are all."""
+    oldest = {}
+    for status, group in groupby(orders, key=lambda order: order.status):
+        of_status = list(group)
+        if len(of_status) == OPEN_LIMIT:
+            # Others may be of the same instant.
+            oldest[status] = of_status[-1].created_at + timedelta(milliseconds=1)
+    return max(oldest.values(), default=None)

@@ -73,3 +73,11 @@ def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkey
         page, cursor = desk.webhooks.page(2, cursor, selected=processed, actor=STAFF)
         found += [event.event_id for event in page]
     assert found == ["evt_9", "evt_10", "evt_11"]
+
+
+def test_a_worker_slower_than_its_lease_undoes_nothing(desk, documents):
+    desk.events.claim({"id": "evt_1", "type": "refund.created", "data": {"object": {}}})
+    desk.events.settle("evt_1", "applied")
+    desk.events.fail("evt_1", "too slow")
+    row = documents.processed_events.find_one({"eventId": "evt_1"})
+    assert (row["state"], "error" in row) == ("processed", False)

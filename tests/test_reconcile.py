@@ -208,6 +208,24 @@ def test_open_orders_are_settled_after_fifteen_minutes(desk, create):
     assert desk.orders.find(final.id).status is OrderStatus.CANCELLED
 
 
+def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatch):
+    monkeypatch.setattr("lumira.reconcile.OPEN_LIMIT", 3)
+    collection = desk.store.database.productorders
+    waiting = [create() for _ in range(7)]
+    for hours, order in enumerate(waiting, start=1):
+        past = datetime.now(UTC) - timedelta(hours=hours)
+        collection.update_one({"_id": ObjectId(order.id)}, {"$set": {"createdAt": past}})
+    pay(desk, waiting[-1])
+    for _ in range(3):
+        assert desk.reconciliation.settle_open_orders(actor=ADMIN).orders <= 6
+    assert desk.orders.find(waiting[-1].id).status is OrderStatus.COMPLETED
+    # Then it begins with the newest again.
+    pay(desk, waiting[3])
+    desk.reconciliation.settle_open_orders(actor=ADMIN)
+    desk.reconciliation.settle_open_orders(actor=ADMIN)
+    assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
+
+
 def test_it_slows_down_when_stripe_asks_for_it(desk):
     slept: list[float] = []
     answers = [StripeRateLimited("slow"), StripeRateLimited("slow"), "fine"]

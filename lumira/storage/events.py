@@ -87,14 +87,13 @@ class Events:
         )
 
     def fail(self, event_id: str, error: str) -> None:
-        """Gives the event back with the reason, for Stripe's next delivery."""
-        self._update(
-            event_id,
-            {
-                "$set": {"state": "failed", "error": error, "updatedAt": datetime.now(UTC)},
-                "$unset": {"leaseUntil": ""},
-            },
-        )
+        """Gives the event back with the reason, for Stripe's next delivery; what is processed stays so."""
+        failed = {
+            "$set": {"state": "failed", "error": error, "updatedAt": datetime.now(UTC)},
+            "$unset": {"leaseUntil": ""},
+        }
+        # A worker that was slower than its lease must not undo what its successor has done.
+        self._update(event_id, only_if({"$ne": ["$state", "processed"]}, failed))
 
     def find(self, event_id: str) -> Document | None:
         """The row of this event as stored, or None."""
@@ -165,7 +164,7 @@ class Events:
         with store_errors():
             return self._collection.delete_many(old).deleted_count
 
-    def _update(self, event_id: str, update: Document) -> None:
+    def _update(self, event_id: str, update: Document | list[Document]) -> None:
         with store_errors():
             self._collection.update_one({"eventId": {"$eq": event_id}}, update)
 
