@@ -32,12 +32,17 @@ def apply_payment_intent(
 
     The refunds are asked for only when the expanded charge says that they differ from ours.
     """
-    moved = orders.move(order, observe(payment_intent, at), by=by, event_id=event_id)
+    observation = observe(payment_intent, at)
+    moved = orders.move(order, observation, by=by, event_id=event_id)
     charge = payment_intent.get("latest_charge")
     if isinstance(charge, Mapping) and charge.get("amount_refunded", 0) != order.amount_refunded:
         news = [refund_from(refund) for refund in gateway.list_refunds(payment_intent["id"])]
         moved = orders.add_refunds(order, news, by=by, complete=True) or moved
-    return (orders.find(order.id) or order) if moved else order
+    # Where Stripe says other than the order we were given, somebody may have moved it before us.
+    said = (observation.status, observation.stripe_status)
+    if moved or said != (order.status, order.stripe_status):
+        return orders.find(order.id) or order
+    return order
 
 
 def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:
