@@ -225,6 +225,9 @@ class Revenue:
                 return
             now = self._clock()
             certain, possible = self._follow(state.watermark - OVERLAP)
+            if possible:
+                # Nothing can have left a day of which nothing is kept.
+                possible &= self._rollups.versions().keys()
             self._rollups.mark(certain | possible)
             if now - state.watermark > _STEP:
                 self._rollups.advance(now)
@@ -308,12 +311,13 @@ class Revenue:
             sorted((day for day in dirty if (day in first) == wanted), reverse=True)
             for wanted in (True, False)
         )
-        for start, end in [*contiguous(urgent), *contiguous(rest)]:
-            if until is not None and clocks.monotonic() > until:
-                return
-            counted = self._count(start, end, self._refunds(start, end))
-            every = {day: counted.get(day, []) for day in _every_day(start, end) if day in dirty}
-            self._rollups.store(every, dirty, self._clock())
+        for first_day, last_day in [*contiguous(urgent), *contiguous(rest)]:
+            for start, end in _pieces(first_day, last_day):
+                if until is not None and clocks.monotonic() > until:
+                    return
+                counted = self._count(start, end, self._refunds(start, end))
+                every = {day: counted.get(day, []) for day in _every_day(start, end) if day in dirty}
+                self._rollups.store(every, dirty, self._clock())
 
     def _build(self, progress: Progress | None) -> int:
         began = self._clock()
@@ -481,13 +485,13 @@ def failures(rows: Iterable[Row]) -> list[tuple[str, int]]:
     return sorted(((code, count) for code, count in every), key=lambda pair: (-pair[1], pair[0]))
 
 
-def contiguous(days: Iterable[date], longest: int = _DAYS_AT_FIRST) -> list[tuple[date, date]]:
-    """Days, newest first, as ranges of neighbours of at most `longest` days."""
+def contiguous(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Days, newest first, as ranges of neighbours."""
     ranges: list[tuple[date, date]] = []
     for day in days:
         if ranges:
             first, last = ranges[-1]
-            if day == first - timedelta(days=1) and (last - day).days < longest:
+            if day == first - timedelta(days=1):
                 ranges[-1] = day, last
                 continue
         ranges.append((day, day))
