@@ -42,7 +42,7 @@ def show_form() -> None:
     wrong = {"product": st.container()}
     form, summary = st.columns(2)
     with form, st.container(border=True, height="stretch"):
-        st.subheader(text("new_payment.customer"), anchor=False)
+        st.header(text("new_payment.customer"), anchor=False)
         st.caption(text("new_payment.optional"))
         customer_search.show({field: field for field in FIELDS})
         for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
@@ -70,7 +70,7 @@ def show_form() -> None:
             )
         wrong["metadata"] = st.container()
     with summary, st.container(border=True, height="stretch"):
-        st.subheader(text("new_payment.summary"), anchor=False)
+        st.header(text("new_payment.summary"), anchor=False)
         if product:
             product_cards.show(product)
             st.caption(text("new_payment.will_give" if product.is_free else "new_payment.will_pay"))
@@ -158,7 +158,7 @@ def show_result(order_id: str) -> None:
             problems.show_remembered(order.id)
             show_outcome(order)
             if order.payment_intent_id and order_actions.can_pay(order):
-                st.subheader(text("result.pay"), anchor=False)
+                st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
             if waits and order.payment_intent_id:
                 with st.container(horizontal=True):
@@ -167,19 +167,19 @@ def show_result(order_id: str) -> None:
                     if order_actions.can_cancel(order):
                         payment_actions.cancel(order)
         with st.container(border=True):
-            st.subheader(text("result.to_copy"), anchor=False)
+            st.header(text("result.to_copy"), anchor=False)
             show_ids(order)
     with how:
         if payment_link.is_offered(order):
             with st.container(border=True):
-                st.subheader(text("link.title"), anchor=False)
+                st.header(text("link.title"), anchor=False)
                 payment_link.show(order)
         with st.container(border=True):
             if order.is_free or not order.payment_intent_id:
-                st.subheader(text("order.timeline"), anchor=False)
+                st.header(text("order.timeline"), anchor=False)
                 order_details.show_timeline(order)
             else:
-                st.subheader(text("steps.title"), anchor=False)
+                st.header(text("steps.title"), anchor=False)
                 payment_steps.show(order)
 
 

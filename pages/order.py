@@ -29,7 +29,7 @@ def show_unknown(order_id: str) -> None:
         st.space("small")
         where = "orders.not_found" if order_id else "order.none"
         advice = text(f"{where}.next", id=problems.plain(order_id))
-        st.subheader(text(where), anchor=False, text_alignment="center", width="content")
+        st.header(text(where), anchor=False, text_alignment="center", width="content")
         st.markdown(advice, text_alignment="center", width="content")
         st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
         st.space("small")

@@ -26,7 +26,7 @@ def show_nothing(wanted: OrderFilter) -> None:
         where = "orders.page_empty"
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.subheader(text(where), anchor=False, text_alignment="center", width="content")
+        st.header(text(where), anchor=False, text_alignment="center", width="content")
         st.markdown(text(f"{where}.next"), text_alignment="center", width="content")
         if pager.after():
             pager.show_newest()

@@ -17,10 +17,10 @@ overview.show_figures()
 
 waiting, newest = st.columns([1, 1], gap="large")
 with waiting:
-    st.subheader(text("overview.needed"), anchor=False)
+    st.header(text("overview.needed"), anchor=False)
     overview.show_needed()
 with newest:
-    st.subheader(text("overview.latest"), anchor=False)
+    st.header(text("overview.latest"), anchor=False)
     overview.show_latest()
     st.page_link(
         navigation.orders(),

@@ -18,7 +18,7 @@ def show_report(known: Comparison) -> None:
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
         with st.container(width="stretch", gap="xxsmall"):
-            st.subheader(headline(left, repaired), anchor=False)
+            st.header(headline(left, repaired), anchor=False)
             st.caption(
                 text(
                     "reconciliation.made",
@@ -62,7 +62,7 @@ def show_start() -> None:
     """What this page is for, before the first comparison."""
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.subheader(text("reconciliation.empty"), anchor=False, text_alignment="center", width="content")
+        st.header(text("reconciliation.empty"), anchor=False, text_alignment="center", width="content")
         st.markdown(text("reconciliation.empty.next"), text_alignment="center", width="content")
         st.space("small")
 

@@ -91,7 +91,7 @@ def show_main() -> None:
     """The bars; a click on one opens its orders."""
     rows, before = seen.bars, seen.gross_before
     with st.container(border=True):
-        st.subheader(text("revenue.chart"), anchor=False, help=text("revenue.chart.help"))
+        st.header(text("revenue.chart"), anchor=False, help=text("revenue.chart.help"))
         charts.show(
             "chart",
             f"{key}:{width}",
@@ -108,7 +108,7 @@ def show_course_and_levels() -> None:
     daily = seen.daily
     with st.grid(2, min_column_width=340):
         with st.container(border=True):
-            st.subheader(text("revenue.cumulative"), anchor=False)
+            st.header(text("revenue.cumulative"), anchor=False)
             charts.show(
                 "cumulative",
                 f"{key}:{compare}",
@@ -121,7 +121,7 @@ def show_course_and_levels() -> None:
             with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
                 revenue_tables.show_cumulative(daily, figures.days, currency)
         with st.container(border=True):
-            st.subheader(text("revenue.levels"), anchor=False)
+            st.header(text("revenue.levels"), anchor=False)
             charts.show(
                 "levels",
                 key,
@@ -138,7 +138,7 @@ def show_hours_and_failures(now: Totals, before: Totals) -> None:
     counts, reasons = by_hour(seen.rows), failures(seen.rows)
     with st.grid(2, min_column_width=340):
         with st.container(border=True):
-            st.subheader(text("revenue.hours"), anchor=False)
+            st.header(text("revenue.hours"), anchor=False)
             light = st.context.theme.type
             charts.show(
                 "hours", f"{key}:{light}", lambda: charts.hours_figure(counts, language()), image=image
@@ -146,7 +146,7 @@ def show_hours_and_failures(now: Totals, before: Totals) -> None:
             with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
                 revenue_tables.show_hours(counts)
         with st.container(border=True):
-            st.subheader(text("revenue.failures"), anchor=False)
+            st.header(text("revenue.failures"), anchor=False)
             if reasons:
                 charts.show("failures", key, lambda: charts.failures_figure(reasons, language()), image=image)
                 with st.expander(text("revenue.as_table"), icon=":material/table_rows:"):
@@ -195,7 +195,7 @@ def show_empty(free: int) -> None:
     """What to do when nothing was earned."""
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.subheader(text("revenue.empty"), anchor=False, text_alignment="center", width="content")
+        st.header(text("revenue.empty"), anchor=False, text_alignment="center", width="content")
         if free:
             name = "revenue.only_free.one" if free == 1 else "revenue.only_free"
             only_free = text(name, free=number(free))

@@ -48,7 +48,7 @@ def begin_list() -> None:
 def show_open_event(event_id: str) -> None:
     """The event at the side: what came of it, what can be done, what was delivered."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader(text("event.title"), anchor=False)
+        st.header(text("event.title"), anchor=False)
         st.button(
             text("order.close"), icon=":material/close:", type="tertiary", on_click=close, key="close-event"
         )
@@ -118,16 +118,16 @@ def show_empty() -> None:
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
         if pager.after():
-            st.subheader(text("events.page_empty"), anchor=False, text_alignment="center", width="content")
+            st.header(text("events.page_empty"), anchor=False, text_alignment="center", width="content")
             pager.show_newest()
         elif selected == ONLY_FAILED:
-            st.subheader(text("events.none_failed"), anchor=False, text_alignment="center", width="content")
+            st.header(text("events.none_failed"), anchor=False, text_alignment="center", width="content")
             st.markdown(text("events.none_failed.next"), text_alignment="center", width="content")
         elif selected != EVERY_EVENT:
-            st.subheader(text("events.nothing_fits"), anchor=False, text_alignment="center", width="content")
+            st.header(text("events.nothing_fits"), anchor=False, text_alignment="center", width="content")
             st.markdown(text("events.nothing_fits.next"), text_alignment="center", width="content")
         else:
-            st.subheader(text("events.empty"), anchor=False, text_alignment="center", width="content")
+            st.header(text("events.empty"), anchor=False, text_alignment="center", width="content")
             where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
             st.markdown(text(where), text_alignment="center", width="content")
             st.page_link(navigation.new_payment(), icon=":material/add_card:")

@@ -63,7 +63,7 @@ def product(name: str, price: str, description: str, holds: Iterable[str]) -> st
     """The face of a product card."""
     items = "".join(f"<li>{escape(item)}</li>" for item in holds)
     return (
-        f'<div class="lumira-product"><h3>{escape(name)}</h3><p class="lumira-price">{escape(price)}</p>'
+        f'<div class="lumira-product"><h2>{escape(name)}</h2><p class="lumira-price">{escape(price)}</p>'
         f"<p>{escape(description)}</p><ul>{items}</ul></div>"
     )
 

@@ -105,7 +105,7 @@ def show_start(month: str) -> None:
     """What the comparison is, before the first one."""
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
-        st.subheader(text("month.empty"), anchor=False, text_alignment="center", width="content")
+        st.header(text("month.empty"), anchor=False, text_alignment="center", width="content")
         st.markdown(text("month.empty.next"), text_alignment="center", width="content")
         if days_of(month)[1] >= session.desk().revenue.today():
             st.caption(text("month.not_over"), text_alignment="center", width="content")
@@ -141,7 +141,7 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
         with st.container(width="stretch", gap="xxsmall"):
-            st.subheader(_name(figures.month), anchor=False)
+            st.header(_name(figures.month), anchor=False)
             st.caption(said[1])
         with st.container(horizontal=True, width="content", gap="small"):
             _show_files(figures, late)
@@ -187,12 +187,12 @@ def _show_lines(figures: MonthFigures) -> None:
         + [money(amount, line.currency) for amount in line_amounts(line)]
         for line in [*figures.lines, *figures.totals()]
     ]
-    st.subheader(text("month.sheet"), anchor=False)
+    st.header(text("month.sheet"), anchor=False)
     _table(line_titles(session.language()), rows, left=2)
 
 
 def _show_differences(figures: MonthFigures) -> None:
-    st.subheader(text("month.sheet.differences"), anchor=False)
+    st.header(text("month.sheet.differences"), anchor=False)
     if figures.difference_count > len(figures.differences):
         st.caption(text("month.more", kept=number(DIFFERENCES_KEPT)))
     link, language = session.desk().gateway.payment_intent_url, session.language()
@@ -228,7 +228,7 @@ def _show_differences(figures: MonthFigures) -> None:
 
 
 def _show_balances(figures: MonthFigures) -> None:
-    st.subheader(text("month.sheet.balance"), anchor=False)
+    st.header(text("month.sheet.balance"), anchor=False)
     rows = [
         [text(f"month.balance.{kind}")]
         + [

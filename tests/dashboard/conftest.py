@@ -61,7 +61,7 @@ def shown(app: AppTest) -> str:
     """All that the page says, in one text."""
     kinds = (
         "title",
-        "subheader",
+        "header",
         "markdown",
         "caption",
         "html",

@@ -111,7 +111,7 @@ def test_where_all_agrees_it_says_so(settings, open_page):
     with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})):
         app = compare(open_page("reconciliation", since="1d", locale="en-GB"))
     assert app.success[0].title == "Everything agrees."
-    assert app.subheader[0].value == "No difference."
+    assert app.header[0].value == "No difference."
 
 
 def test_the_confirmation_says_what_will_happen(desk):
