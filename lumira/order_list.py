@@ -44,7 +44,8 @@ class OrderList:
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
         """At most `size` of the orders selected; `cursor` is the `next_cursor` of the page before."""
         require(actor, Permission.BROWSE)
-        self.is_complete = self._rows.list_orders(_LISTED_AT_ONCE)
+        if wanted.narrows or wanted.sort.by_amount:
+            self.is_complete = self._rows.list_orders(_LISTED_AT_ONCE)
         return self._rows.page(wanted, size, cursor)
 
     def every(self, wanted: OrderFilter, *, actor: Actor) -> Iterator[Order]:

@@ -389,7 +389,10 @@ class OrderRows:
 
     def _before_the_oldest(self, field: str) -> datetime:
         """An instant before every date of this field, an hour before the first of them at most."""
-        known = self._oldest.get(field, _MILLENNIUM)
+        known = self._oldest.get(field)
+        if known and not self._has(field, BEGINNING, known):
+            return known
+        known = _MILLENNIUM
         if self._has(field, BEGINNING, known):
             return BEGINNING
         step = _STEP
