@@ -6,10 +6,12 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lumira.errors import InvalidFilter
 from lumira.order_filter import (
     LEVELS,
     SOURCES,
@@ -38,7 +40,7 @@ thorough = settings(
 
 
 def plain(text: str | None) -> str:
-    folded = unicodedata.normalize("NFKD", (text or "").lower())
+    folded = unicodedata.normalize("NFKD", (text or "").lower()).replace("œ", "oe").replace("æ", "ae")
     return "".join(c for c in folded if not unicodedata.combining(c))
 
 
@@ -297,7 +299,12 @@ def test_a_filter_selects_what_it_says(desk, made, listed, wanted, size):
 @thorough
 @given(filters())
 def test_a_filter_is_the_same_after_its_way_through_a_link(wanted):
-    assert parse_filter(filter_query(wanted)) == wanted
+    if wanted.search and not wanted.words:
+        # A search without a letter or a digit finds nothing: the link says so.
+        with pytest.raises(InvalidFilter):
+            parse_filter(filter_query(wanted))
+    else:
+        assert parse_filter(filter_query(wanted)) == wanted
 
 
 def test_a_cursor_that_is_none_shows_the_first_page(desk):

@@ -64,7 +64,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     dialog.get_by_label("Nom", exact=True).fill("Laurent")
     dialog.get_by_role("button", name="Enregistrer").click()
     expect(dialog).to_be_hidden()
-    expect(opened.get_by_text("Anaïs Laurent")).to_be_visible()
+    expect(opened.get_by_text("Anaïs Laurent", exact=True)).to_be_visible()
     expect(opened.get_by_text("Le bureau a corrigé le client.")).to_be_visible()
 
 
