@@ -141,8 +141,10 @@ def _done(work: Callable[[], object]) -> bool:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
     """Opens the desk around the server, unless `lumira run` has opened it already."""
+    # Beside the server: API and webhook answer seconds earlier.
+    warming = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
     if desks.is_open():
-        _warm_up()
+        warming.start()
         yield {}
         return
     opened = None
@@ -153,7 +155,7 @@ async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
         # The server would print a traceback of its own around any exception.
         print(f"lumira: {error.message}", file=sys.stderr, flush=True)
         os._exit(1)
-    _warm_up()
+    warming.start()
     try:
         yield {}
     finally:
