@@ -94,7 +94,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """What `condition` answers as soon as it is true; fails the test when it never is."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
@@ -185,8 +185,8 @@ def api_server() -> Iterator[str]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many workers as cores: a test waits for servers for as long as it computes."""
-    return 2 * (os.cpu_count() or 1)
+    """One more worker than cores: a test waits for servers for about as long as it computes."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -154,12 +154,12 @@ def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
             thread.start()
         for _ in range(3):
             before = len(acknowledged)
-            wait_until(lambda before=before: len(acknowledged) > before + 200)
+            wait_until(lambda before=before: len(acknowledged) > before + 200, 60)
             pid = json.loads((tmp_path / "store.pid").read_text())[0]
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda pid=pid: json.loads((tmp_path / "store.pid").read_text())[0] != pid)
         before = len(acknowledged)
-        wait_until(lambda: len(acknowledged) > before + 50)
+        wait_until(lambda: len(acknowledged) > before + 50, 60)
         stop.set()
         for thread in threads:
             thread.join()

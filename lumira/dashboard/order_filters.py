@@ -1,4 +1,8 @@
-"""The filter of the orders on the page: it stands in the URL, and every control reads and writes it there."""
+"""The filter of the orders on the page: it stands in the URL, and every control reads and writes it there.
+
+A control changes the filter of the moment it is used, not the one it was drawn with: where a second action
+stops the run of a first, Streamlit calls what was drawn before both.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +171,7 @@ def show_search(wanted: OrderFilter) -> None:
     """The field for a name, an address or an id."""
 
     def changed() -> None:
-        write({**filter_query(wanted), "q": st.session_state["q"].strip()})
+        write({**filter_query(read()), "q": st.session_state["q"].strip()})
 
     st.session_state["q"] = wanted.search
     st.text_input(
@@ -185,7 +189,7 @@ def show_sort(wanted: OrderFilter) -> None:
     """In which order the list is."""
 
     def changed() -> None:
-        write(filter_query(replace(wanted, sort=Sort(st.session_state["sort"]))))
+        write(filter_query(replace(read(), sort=Sort(st.session_state["sort"]))))
 
     st.session_state["sort"] = wanted.sort
     st.selectbox(
@@ -225,7 +229,7 @@ def _show_period(wanted: OrderFilter) -> None:
             wanted.dated,
             list(DateField),
             lambda field: text(f"orders.filter.date.{field}"),
-            lambda field: replace(wanted, dated=field),
+            lambda now, field: replace(now, dated=field),
             required=True,
         )
         today = datetime.now(session.timezone()).date()
@@ -237,11 +241,11 @@ def _show_period(wanted: OrderFilter) -> None:
             shown,
             list(Span),
             lambda span: text(f"orders.filter.{span}"),
-            lambda span: replace(wanted, first=spans[span] if span else None, last=today if span else None),
+            lambda now, span: replace(now, first=spans[span] if span else None, last=today if span else None),
         )
     with st.container(horizontal=True):
-        _choose_day("from", wanted.first, lambda chosen: replace(wanted, first=chosen))
-        _choose_day("to", wanted.last, lambda chosen: replace(wanted, last=chosen))
+        _choose_day("from", wanted.first, lambda now, chosen: replace(now, first=chosen))
+        _choose_day("to", wanted.last, lambda now, chosen: replace(now, last=chosen))
 
 
 def _show_choices(wanted: OrderFilter) -> None:
@@ -251,7 +255,7 @@ def _show_choices(wanted: OrderFilter) -> None:
         wanted.statuses,
         list(OrderStatus),
         lambda status: text(f"status.{status}"),
-        lambda chosen: replace(wanted, statuses=chosen),
+        lambda now, chosen: replace(now, statuses=chosen),
     )
     _choose_several(
         text("orders.level"),
@@ -259,12 +263,12 @@ def _show_choices(wanted: OrderFilter) -> None:
         wanted.levels,
         LEVELS,
         level_name,
-        lambda chosen: replace(wanted, levels=chosen),
+        lambda now, chosen: replace(now, levels=chosen),
     )
 
     def stripe_changed() -> None:
         chosen = frozenset(st.session_state["filter-stripe"])
-        write(filter_query(replace(wanted, stripe_statuses=chosen)))
+        write(filter_query(replace(read(), stripe_statuses=chosen)))
 
     st.session_state["filter-stripe"] = [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses]
     st.multiselect(
@@ -277,28 +281,28 @@ def _show_choices(wanted: OrderFilter) -> None:
     )
 
     def differs_changed() -> None:
-        write(filter_query(replace(wanted, differs=st.session_state["filter-differs"])))
+        write(filter_query(replace(read(), differs=st.session_state["filter-differs"])))
 
     st.session_state["filter-differs"] = wanted.differs
     st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_changed)
     with st.container(horizontal=True):
-        _choose_answer("refunded", wanted.refunded, lambda chosen: replace(wanted, refunded=chosen))
-        _choose_answer("disputed", wanted.disputed, lambda chosen: replace(wanted, disputed=chosen))
+        _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
+        _choose_answer("disputed", wanted.disputed, lambda now, chosen: replace(now, disputed=chosen))
     _choose_several(
         text("orders.filter.source"),
         "sources",
         wanted.sources,
         SOURCES,
         lambda source: text(f"source.{source}"),
-        lambda chosen: replace(wanted, sources=chosen),
+        lambda now, chosen: replace(now, sources=chosen),
     )
 
 
 def _show_amounts(wanted: OrderFilter) -> None:
     with st.container(horizontal=True):
         wrong = [
-            _choose_amount("min", wanted.minimum, lambda chosen: replace(wanted, minimum=chosen)),
-            _choose_amount("max", wanted.maximum, lambda chosen: replace(wanted, maximum=chosen)),
+            _choose_amount("min", wanted.minimum, lambda now, chosen: replace(now, minimum=chosen)),
+            _choose_amount("max", wanted.maximum, lambda now, chosen: replace(now, maximum=chosen)),
         ]
     if any(wrong):
         st.markdown(f":red[{text('orders.filter.amount.wrong')}]")
@@ -310,7 +314,7 @@ def _choose(
     value: Any,
     options: list[Any],
     format_func: Callable[[Any], str],
-    changed: Callable[[Any], OrderFilter],
+    changed: Callable[[OrderFilter, Any], OrderFilter],
     *,
     required: bool = False,
 ) -> None:
@@ -321,19 +325,21 @@ def _choose(
         options,
         format_func=format_func,
         key=key,
-        on_change=lambda: write(filter_query(changed(st.session_state[key]))),
+        on_change=lambda: write(filter_query(changed(read(), st.session_state[key]))),
         required=required,
     )
 
 
-def _choose_answer(name: str, value: bool | None, changed: Callable[[bool | None], OrderFilter]) -> None:
+def _choose_answer(
+    name: str, value: bool | None, changed: Callable[[OrderFilter, bool | None], OrderFilter]
+) -> None:
     _choose(
         text(f"orders.filter.{name}"),
         name,
         None if value is None else Answer.WITH if value else Answer.WITHOUT,
         list(Answer),
         lambda answer: text(f"orders.filter.{answer}"),
-        lambda answer: changed(None if answer is None else answer is Answer.WITH),
+        lambda now, answer: changed(now, None if answer is None else answer is Answer.WITH),
     )
 
 
@@ -343,7 +349,7 @@ def _choose_several(
     value: frozenset[Any],
     options: Any,
     format_func: Callable[[Any], str],
-    changed: Callable[[frozenset[Any]], OrderFilter],
+    changed: Callable[[OrderFilter, frozenset[Any]], OrderFilter],
 ) -> None:
     key = f"filter-{name}"
     st.session_state[key] = [option for option in options if option in value]
@@ -353,11 +359,13 @@ def _choose_several(
         format_func=format_func,
         selection_mode="multi",
         key=key,
-        on_change=lambda: write(filter_query(changed(frozenset(st.session_state[key])))),
+        on_change=lambda: write(filter_query(changed(read(), frozenset(st.session_state[key])))),
     )
 
 
-def _choose_day(name: str, value: date | None, changed: Callable[[date | None], OrderFilter]) -> None:
+def _choose_day(
+    name: str, value: date | None, changed: Callable[[OrderFilter, date | None], OrderFilter]
+) -> None:
     key = f"filter-{name}"
     st.session_state[key] = value
     st.date_input(
@@ -366,12 +374,14 @@ def _choose_day(name: str, value: date | None, changed: Callable[[date | None], 
         min_value=date(2000, 1, 1),
         max_value=date(2100, 1, 1),
         key=key,
-        on_change=lambda: write(filter_query(changed(st.session_state[key]))),
+        on_change=lambda: write(filter_query(changed(read(), st.session_state[key]))),
         format="DD/MM/YYYY",
     )
 
 
-def _choose_amount(name: str, value: int | None, changed: Callable[[int | None], OrderFilter]) -> bool:
+def _choose_amount(
+    name: str, value: int | None, changed: Callable[[OrderFilter, int | None], OrderFilter]
+) -> bool:
     """A field for an amount; whether what stands in it is none."""
     key, wrong = f"filter-{name}", f"filter-{name}-wrong"
 
@@ -380,7 +390,7 @@ def _choose_amount(name: str, value: int | None, changed: Callable[[int | None],
         amount = minor_units(written, _CURRENCY) if written else None
         st.session_state[wrong] = written if written and amount is None else ""
         if not st.session_state[wrong]:
-            write(filter_query(changed(amount)))
+            write(filter_query(changed(read(), amount)))
 
     plain = "" if value is None else f"{major_units(value, _CURRENCY):f}"
     st.session_state[key] = st.session_state.get(wrong) or (

@@ -21,7 +21,7 @@ from lumira.embedded import free_port
 from tests.conftest import wait_until
 
 # A page of a busy machine may take its time; one that is there is not waited for.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=45_000)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _is_ready(url: str) -> bool:
 def open_page(chromium: Browser, served: Served) -> Iterator[Callable[[str], Page]]:
     """Opens an address of the desk in a French browser of the test's own."""
     context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
 
     def open_page(path: str) -> Page:
         page = context.new_page()

@@ -29,5 +29,7 @@ def test_language_and_light_are_changed_and_stay(open_page):
 def test_a_key_begins_a_payment(open_page):
     page = open_page("/webhooks")
     expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    settle(page)
+    expect(page.get_by_role("button", name="Nouveau paiement Shortcut N")).to_be_visible()
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
