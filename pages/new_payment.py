@@ -154,9 +154,11 @@ def show_result(order_id: str) -> None:
     what, how = st.columns([1, 1.15], gap="medium")
     with what:
         with st.container(border=True):
-            order_details.show_state(order)
-            problems.show_remembered(order.id)
-            show_outcome(order)
+            # A frame of its own: a notice that comes or goes must not move the list of cards while it is open.
+            with st.container():
+                order_details.show_state(order)
+                problems.show_remembered(order.id)
+                show_outcome(order)
             if order.payment_intent_id and order_actions.can_pay(order):
                 st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)

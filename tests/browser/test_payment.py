@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from lumira.catalog import CATALOG
 from tests.browser.conftest import settle
@@ -27,8 +28,16 @@ def create(page: Page, card: int, email: str, *, clicks: int = 1) -> str:
 
 
 def choose_card(page: Page, name: str) -> None:
-    page.get_by_role("combobox", name="Carte").click()
-    page.get_by_role("option", name=name).click()
+    def choose() -> bool:
+        page.get_by_role("combobox", name="Carte").click()
+        try:
+            page.get_by_role("option", name=name).click(timeout=5_000)
+        except PlaywrightTimeout:
+            # A webhook that arrives just then draws the page anew and closes the list.
+            return False
+        return True
+
+    wait_until(choose)
     settle(page)
 
 
