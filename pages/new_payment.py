@@ -154,7 +154,7 @@ def show_result(order_id: str) -> None:
     what, how = st.columns([1, 1.15], gap="medium")
     with what:
         with st.container(border=True):
-            # A frame of its own: a notice that comes or goes must not move the list of cards while it is open.
+            # A frame of its own: a notice that comes or goes must not move an open list of cards.
             with st.container():
                 order_details.show_state(order)
                 problems.show_remembered(order.id)
