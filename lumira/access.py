@@ -26,8 +26,12 @@ class Permission(StrEnum):
     REPAIR = auto()
     VIEW_REVENUE = auto()
     CLOSE_MONTH = auto()
-    MANAGE_TOKENS = auto()
+    EXPORT = auto()
     SHARE_VIEW = auto()
+    MANAGE_STAFF = auto()
+    MANAGE_TOKENS = auto()
+    MANAGE_PERSONAL_DATA = auto()
+    VIEW_SYSTEM = auto()
 
 
 class Role(StrEnum):
@@ -52,7 +56,13 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         Permission.SHARE_VIEW,
     },
     Role.FINANCE: _STAFF
-    | {Permission.VIEW_REVENUE, Permission.CLOSE_MONTH, Permission.REFUND, Permission.SHARE_VIEW},
+    | {
+        Permission.VIEW_REVENUE,
+        Permission.CLOSE_MONTH,
+        Permission.REFUND,
+        Permission.EXPORT,
+        Permission.SHARE_VIEW,
+    },
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -1,0 +1,1 @@
+"""The parts of the `lumira` command: a module for each group of commands."""

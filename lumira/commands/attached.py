@@ -1,0 +1,41 @@
+"""What every command that ends has: a desk beside the running Lumira, and who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from lumira.access import Actor, Role
+from lumira.errors import SettingsError
+from lumira.settings import load_settings
+
+if TYPE_CHECKING:
+    from lumira.desk import Desk
+
+# Whoever can run the command on this machine can read its secrets too.
+COMMAND_LINE: Final = Actor("command line", Role.ADMIN)
+
+
+@contextmanager
+def attached_desk() -> Iterator[Desk]:
+    """A prepared desk for a command that ends, beside a running Lumira or alone."""
+    from lumira.desk import Desk
+    from lumira.embedded import attached
+
+    with attached(load_settings()) as settings:
+        desk = Desk.open(settings)
+        desk.store.prepare()
+        try:
+            yield desk
+        finally:
+            desk.store.close()
+
+
+def parse_day(text: str | None) -> date | None:
+    """The day of an option, None for none. Raises SettingsError for what is no day."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingsError(f"{text} is no day: say it as 2026-11-01.") from None

@@ -1,0 +1,82 @@
+"""`lumira export`: orders and revenue as files for spreadsheets."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import parse_qsl
+
+import typer
+
+from lumira.commands.attached import COMMAND_LINE, attached_desk, parse_day
+from lumira.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lumira.export import FileFormat
+
+export = typer.Typer(name="export", help="Files for spreadsheets.", no_args_is_help=True)
+
+
+@export.command("orders")
+def export_orders(
+    filter: Annotated[str, typer.Option(help="As in the page's address: `status=failed&q=zoe`.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")] = "fr",
+) -> None:
+    """Export every order that a filter selects, in the business time zone."""
+    from lumira.export import order_columns, write
+    from lumira.order_filter import NAMES, parse_filter
+
+    query = dict(parse_qsl(filter.lstrip("?"), keep_blank_values=True))
+    for name in query.keys() - {*NAMES}:
+        raise SettingsError(f"--filter has no {name}. It takes {', '.join(NAMES)}.")
+    kind = _file_format(out, language)
+    wanted = parse_filter(query)
+    with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
+        zone = desk.settings.business_timezone
+        rows = desk.order_list.every(wanted, actor=COMMAND_LINE)
+        columns = order_columns(language, zone)
+        count = write(file, kind, columns, rows, language=language, zone=zone)
+    print(f"{count} orders exported.", file=sys.stderr)
+
+
+@export.command("revenue")
+def export_revenue(
+    first: Annotated[str, typer.Option("--from", help="The first day, such as 2026-11-01.")],
+    last: Annotated[str, typer.Option("--to", help="The last day, included.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")] = "fr",
+) -> None:
+    """Export revenue: a row for each day of the business time zone, level and currency."""
+    from lumira.export import write
+    from lumira.revenue_export import revenue_columns
+
+    kind = _file_format(out, language)
+    days = parse_day(first), parse_day(last)
+    if not days[0] or not days[1] or days[0] > days[1]:
+        raise SettingsError("--from and --to are the first and the last day, such as 2026-11-01 2026-11-30.")
+    with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
+        desk.revenue.refresh()
+        rows = desk.revenue.days(days[0], days[1], actor=COMMAND_LINE)
+        zone = desk.settings.business_timezone
+        count = write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
+    print(f"{count} rows exported.", file=sys.stderr)
+
+
+def _file_format(out: Path | None, language: str) -> FileFormat:
+    """The kind of file that a name asks for. Raises SettingsError for another, or an unknown language."""
+    from lumira.export import FileFormat
+    from lumira.texts import LANGUAGES
+
+    if language not in LANGUAGES:
+        raise SettingsError(f"--language {language} is none of ours: {' or '.join(LANGUAGES)}.")
+    kind = out.suffix.removeprefix(".").lower() if out else str(FileFormat.CSV)
+    if kind not in set(FileFormat):
+        raise SettingsError(f"--out {out}: end the name in .csv or .xlsx.")
+    return FileFormat(kind)
