@@ -53,7 +53,7 @@ def run(
 
     from lumira.serving import open_desk
 
-    with open_desk(settings) as desk:
+    with open_desk(settings, demo=demo) as desk:
         if demo:
             from lumira.seed import seed_demo
 

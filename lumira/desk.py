@@ -66,9 +66,11 @@ class Desk:
     tokens: Tokens
     reconciliation: Reconciliation
     health: Health
+    # Whether whoever reaches the pages is let in, as the role they choose: on this machine alone.
+    is_demo: bool
 
     @classmethod
-    def open(cls, settings: Settings) -> Desk:
+    def open(cls, settings: Settings, *, demo: bool = False) -> Desk:
         """Puts a desk together without any traffic, so it opens while store or Stripe are down.
 
         Raises SettingsError without a MONGODB_URI, or with one that is none.
@@ -93,6 +95,7 @@ class Desk:
         )
         return cls(
             settings=settings,
+            is_demo=demo,
             gateway=gateway,
             store=store,
             orders=orders,

@@ -71,19 +71,22 @@ def routes() -> list[BaseRoute]:
 
 
 @contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
+def open_desk(settings: Settings, *, demo: bool = False) -> Iterator[Desk]:
     """Starts what `settings` lack and makes the desk the one of this process, until the context ends.
 
-    Raises SettingsError with one line that says what to do.
+    A demo lets everybody in who reaches it, so it must not be reachable from elsewhere. Raises SettingsError
+    with one line that says what to do.
     """
-    with running(settings) as complete, _opened(complete, _tend) as desk:
+    with running(settings) as complete, _opened(complete, _tend, demo=demo) as desk:
         yield desk
 
 
 @contextmanager
-def _opened(settings: Settings, work: Callable[[Desk, threading.Event], None]) -> Iterator[Desk]:
+def _opened(
+    settings: Settings, work: Callable[[Desk, threading.Event], None], *, demo: bool = False
+) -> Iterator[Desk]:
     """The desk of this process, with `work` going on beside it until the context ends."""
-    desk = Desk.open(settings)
+    desk = Desk.open(settings, demo=demo)
     stopped = threading.Event()
     working = threading.Thread(target=work, args=(desk, stopped), name="tend", daemon=True)
     working.start()

@@ -131,8 +131,8 @@ def desk(settings: Settings) -> Iterator[Desk]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Desk]:
-    """A prepared desk for these settings; its database is dropped in the end."""
-    desk = Desk.open(settings)
+    """A prepared desk for these settings, its pages open to everybody; its database is dropped in the end."""
+    desk = Desk.open(settings, demo=True)
     desk.store.prepare()
     desks.use(desk)
     try:

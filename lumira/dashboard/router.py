@@ -10,7 +10,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.access import Permission
+from lumira.access import Permission, Role
 from lumira.dashboard import markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
@@ -44,6 +44,8 @@ def main() -> None:
         find_orders()
         begin_payment()
         choose_language()
+        if session.desk().is_demo:
+            choose_role()
     try:
         show_mode()
         page.run()
@@ -98,6 +100,18 @@ def choose_language() -> None:
         required=True,
         label_visibility="collapsed",
         width="stretch",
+    )
+
+
+def choose_role() -> None:
+    """In the demo, what each role sees and may do."""
+    st.selectbox(
+        text("demo.role"),
+        list(Role),
+        index=list(Role).index(Role.ADMIN),
+        format_func=lambda role: text(f"role.{role}"),
+        help=text("demo.role.help"),
+        key=session.ROLE,
     )
 
 

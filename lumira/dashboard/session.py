@@ -12,8 +12,8 @@ from lumira.access import PERMISSIONS, Actor, Permission, Role
 from lumira.desk import Desk
 
 LANGUAGE: Final = "language"
-# Until there is a sign-in, whoever reaches the page is the desk itself.
-_DESK_ACTOR: Final = Actor("desk", Role.ADMIN)
+# Which role a visitor of the demo tries.
+ROLE: Final = "role"
 
 
 def desk() -> Desk:
@@ -23,7 +23,7 @@ def desk() -> Desk:
 
 def actor() -> Actor:
     """The person on whose behalf this page acts."""
-    return _DESK_ACTOR
+    return Actor("demo", Role(st.session_state.get(ROLE) or Role.ADMIN))
 
 
 def may(permission: Permission) -> bool:

@@ -17,11 +17,12 @@ ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
 
 
 @pytest.fixture
-def open_page(desk) -> Callable[..., AppTest]:
+def open_page(desk, roles) -> Callable[..., AppTest]:
     """Opens a page of the dashboard, in French unless the browser asks for another language."""
 
     def open_page(page: str, *, locale: str = "fr-FR", **query: str) -> AppTest:
         app = AppTest.from_file(str(ROUTER), default_timeout=30)
+        app.session_state[session.ROLE] = roles[-1]
         app.context = {"locale": locale}
         app.run()
         app.switch_page(str(PAGES / f"{page}.py"))
@@ -46,13 +47,18 @@ def pay(desk, support):
 
 
 @pytest.fixture
-def at_the_desk(monkeypatch) -> Callable[[Role], Actor]:
-    """Puts somebody of a role at the desk, as a sign-in will."""
+def roles() -> list[Role]:
+    """The roles that a test has tried, the present one last."""
+    return [Role.ADMIN]
+
+
+@pytest.fixture
+def at_the_desk(roles) -> Callable[[Role], Actor]:
+    """Puts somebody of a role at the desk for the pages opened from then on, as the demo's switcher does."""
 
     def at_the_desk(role: Role) -> Actor:
-        actor = Actor(f"a {role}", role)
-        monkeypatch.setattr(session, "_DESK_ACTOR", actor)
-        return actor
+        roles.append(role)
+        return Actor("demo", role)
 
     return at_the_desk
 
