@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,6 +69,8 @@ class Desk:
     health: Health
     # Whether whoever reaches the pages is let in, as the role they choose: on this machine alone.
     is_demo: bool
+    # The key of what is given away and must be known again: payment links, sessions.
+    signing_key: Callable[[], bytes]
 
     @classmethod
     def open(cls, settings: Settings, *, demo: bool = False) -> Desk:
@@ -85,6 +88,7 @@ class Desk:
         hurried = StripeGateway(
             secret_text, api_base=settings.stripe_api_base, timeout=PAGE_TIMEOUT_SECONDS, tries=2
         )
+        signing_key = functools.cache(lambda: secret_key(settings))
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
         revenue = Revenue(
@@ -96,6 +100,7 @@ class Desk:
         return cls(
             settings=settings,
             is_demo=demo,
+            signing_key=signing_key,
             gateway=gateway,
             store=store,
             orders=orders,
@@ -106,7 +111,7 @@ class Desk:
                 orders,
                 hurried,
                 audit,
-                key=functools.cache(lambda: secret_key(settings)),
+                key=signing_key,
                 publishable_key=settings.stripe_publishable_key,
             ),
             order_list=order_list,

@@ -1,4 +1,4 @@
-"""Whose request it is, by address: the peer's, or the one a proxy we trust names."""
+"""Whose request it is, by address: the peer's, or the one a proxy we trust names; and how it came."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def caller_address(scope: Scope, trusted_proxies: Sequence[Network]) -> Address 
             break
         address = named
     return address
+
+
+def is_https(scope: Scope, trusted_proxies: Sequence[Network]) -> bool:
+    """Whether the caller came over https: to us, or to a proxy we trust that says so."""
+    peer = _address(scope["client"][0]) if scope.get("client") else None
+    if peer is not None and any(peer in network for network in trusted_proxies):
+        # The proxy next to us writes last.
+        said = Headers(scope=scope).get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
+        if said:
+            return said in {"https", "wss"}
+    return scope.get("scheme") in {"https", "wss"}
 
 
 def limited_network(address: Address) -> Network:

@@ -28,6 +28,7 @@ logger: Final = logging.getLogger("lumira.checkout")
 ROOT: Final = "/checkout"
 FOLDER: Final = Path(__file__).parent
 ASSETS: Final = {
+    "house.css": FOLDER / "static" / "house.css",
     "checkout.css": FOLDER / "static" / "checkout.css",
     "checkout.js": FOLDER / "static" / "checkout.js",
     "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
