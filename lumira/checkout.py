@@ -104,7 +104,7 @@ class Checkout:
 
         Raises Forbidden, and OrderNotPayable for an order that is free, final, or not yet at Stripe.
         """
-        require(actor, Permission.CREATE_INTENT)
+        require(actor, Permission.SHARE_PAYMENT_LINK)
         self._check_payable(order)
         return f"/checkout/{order.id}?token={self._token(order.id, _made_at(order))}"
 
@@ -117,7 +117,7 @@ class Checkout:
 
         Raises Forbidden, OrderNotFound, and OrderNotPayable as `link` does.
         """
-        require(actor, Permission.CREATE_INTENT)
+        require(actor, Permission.SHARE_PAYMENT_LINK)
         order = self._orders.find(order_id)
         if order is None:
             raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)

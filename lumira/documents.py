@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -14,7 +14,7 @@ def text_or_none(value: object) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def mapping_or_empty(value: object) -> object:
+def mapping_or_empty(value: object) -> Mapping[str, Any]:
     """The mapping, or an empty one where a document holds null or something else."""
     return value if isinstance(value, Mapping) else {}
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from lumira.documents import Document, Text
+from lumira.documents import Document, Text, mapping_or_empty
 
 # The types that are acted on; every other is recorded and does nothing.
 ACTED_ON: Final = (
@@ -51,6 +51,12 @@ class RecordedEvent(Document):
     created_at: datetime | None = None
     processed_at: datetime | None = None
     data: dict[str, Any] | None = None
+
+    def without_payload(self) -> RecordedEvent:
+        """The event with nothing of what was delivered but the ids of what it is about."""
+        subject = mapping_or_empty((self.data or {}).get("object"))
+        ids = {name: subject[name] for name in ("id", "payment_intent") if isinstance(subject.get(name), str)}
+        return self.model_copy(update={"data": {"object": ids}})
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,14 @@ class OrderList:
             self.is_complete = self._rows.list_orders(_LISTED_AT_ONCE)
         return self._rows.page(wanted, size, cursor)
 
-    def every(self, wanted: OrderFilter, *, actor: Actor) -> Iterator[Order]:
-        """All orders selected, in order, however many: they are read as they are asked for."""
-        require(actor, Permission.BROWSE)
+    def export(self, wanted: OrderFilter, chosen: Sequence[Order] = (), *, actor: Actor) -> Iterator[Order]:
+        """The orders of a file: those `chosen` from the list, else all selected, in order, however many.
+
+        They are read as they are asked for.
+        """
+        require(actor, Permission.EXPORT)
+        if chosen:
+            return iter(chosen)
         self.list_all()
         return self._rows.every(wanted)
 
@@ -72,6 +77,9 @@ class OrderList:
         answers come. Where Stripe asks to slow down, an order is tried again after a pause.
         """
         require(actor, Permission.REFRESH)
+        return self._answers(order_ids, actor)
+
+    def _answers(self, order_ids: Sequence[str], actor: Actor) -> Iterator[tuple[str, Order | LumiraError]]:
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
         try:
             asked = {pool.submit(self._refreshed, order_id, actor): order_id for order_id in order_ids}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from lumira.access import Actor, Permission, require
+from lumira.access import Actor, Permission, may, require
 from lumira.errors import OrderNotFound
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Payments:
     def details(self, order_id: str, *, actor: Actor) -> PaymentDetails | None:
         """The payment of the order of this `_id` as it is now, None for one that never went to Stripe.
 
+        Stripe's own object stays out without the permission to read payloads.
         Raises Forbidden, OrderNotFound, StripeError and StoreUnavailable.
         """
         require(actor, Permission.BROWSE)
@@ -81,7 +82,8 @@ class Payments:
         if order.is_free or not order.payment_intent_id:
             return None
         payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
-        return payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
+        details = payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
+        return details if may(actor, Permission.READ_PAYLOAD) else replace(details, payment_intent={})
 
 
 def payment_details(

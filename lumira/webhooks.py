@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lumira.access import Actor, Permission, require
+from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
 from lumira.errors import (
     EventInProgress,
@@ -113,12 +113,16 @@ class Webhooks:
         return self._events.of_payment(payment_intent_id, since, 20)
 
     def find(self, event_id: str, *, actor: Actor) -> RecordedEvent:
-        """One event of the ledger. Raises EventNotFound for an event that was never recorded."""
+        """One event of the ledger; of its payload only what it is about, without the permission to read it.
+
+        Raises EventNotFound for an event that was never recorded.
+        """
         require(actor, Permission.BROWSE)
         row = self._events.find(event_id)
         if row is None:
             raise EventNotFound(f"There is no event {event_id} in the ledger.")
-        return RecordedEvent.model_validate(row)
+        event = RecordedEvent.model_validate(row)
+        return event if may(actor, Permission.READ_PAYLOAD) else event.without_payload()
 
     def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.
@@ -152,6 +156,9 @@ class Webhooks:
     def retry_failed(self, *, actor: Actor, request_id: str = "") -> Iterator[tuple[str, str]]:
         """Handles every failed event again, oldest first; yields each id with its outcome or error."""
         require(actor, Permission.RETRY_WEBHOOK)
+        return self._retried(actor, request_id)
+
+    def _retried(self, actor: Actor, request_id: str) -> Iterator[tuple[str, str]]:
         for event_id in self._events.failed():
             try:
                 yield event_id, self.retry(event_id, actor=actor, request_id=request_id)

@@ -83,6 +83,8 @@ def show(order: Order) -> None:
     if details is None or isinstance(details, LumiraError):
         return
     order_details.show_money(order, details.paid, money)
+    if not details.payment_intent:
+        return
     with raw.container(), st.expander(text("order.raw.payment_intent"), icon=":material/data_object:"):
         st.json(details.payment_intent, expanded=1)
 

@@ -123,7 +123,7 @@ def test_an_export_is_what_the_filter_selects(desk, admin, query):
     wanted = parse_filter(query)
     page = desk.order_list.page(wanted, 100, actor=admin).orders
     columns = order_columns("fr", PARIS)
-    rows = read_csv(written(FileFormat.CSV, columns, desk.order_list.every(wanted, actor=admin)), ";")
+    rows = read_csv(written(FileFormat.CSV, columns, desk.order_list.export(wanted, actor=admin)), ";")
     assert [row[-1] for row in rows[1:]] == [order.id for order in page]
     assert len({len(row) for row in rows}) == 1
 
@@ -141,7 +141,7 @@ def test_an_order_of_the_former_program_can_be_exported(desk, documents, admin, 
             "updatedAt": at,
         }
     )
-    [order] = desk.order_list.every(OrderFilter(), actor=admin)
+    [order] = desk.order_list.export(OrderFilter(), actor=admin)
     told = [column.cell(order) for column in order_columns(language, PARIS)]
     assert Decimal("500") in told
     assert isinstance(order, Order)
@@ -154,7 +154,7 @@ def test_listing_and_refreshing_need_their_permissions(desk, monkeypatch):
     nobody = Actor("max", Role.STAFF)
     for asked in (
         lambda: desk.order_list.page(OrderFilter(), 10, actor=nobody),
-        lambda: desk.order_list.every(OrderFilter(), actor=nobody),
+        lambda: desk.order_list.export(OrderFilter(), actor=nobody),
         lambda: desk.order_list.count(OrderFilter(), actor=nobody),
         lambda: list(desk.order_list.refresh(["x"], actor=nobody)),
         lambda: desk.views.all(actor=nobody),

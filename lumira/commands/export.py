@@ -38,7 +38,7 @@ def export_orders(
     wanted = parse_filter(query)
     with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
         zone = desk.settings.business_timezone
-        rows = desk.order_list.every(wanted, actor=COMMAND_LINE)
+        rows = desk.order_list.export(wanted, actor=COMMAND_LINE)
         columns = order_columns(language, zone)
         count = write(file, kind, columns, rows, language=language, zone=zone)
     print(f"{count} orders exported.", file=sys.stderr)

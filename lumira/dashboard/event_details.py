@@ -7,16 +7,17 @@ from typing import Any, Final
 
 import streamlit as st
 
+from lumira.access import Permission
 from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import moment, number, text, text_or
 from lumira.dashboard.theme import event_colour
 from lumira.errors import OrderNotFound
 from lumira.events import RecordedEvent
 from lumira.orders import Order
+from lumira.payment_details import without_secrets
 from lumira.webhooks import OTHER_API_VERSION
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
-_SECRETS: Final = frozenset({"client_secret"})
 
 
 def outcome(event: RecordedEvent) -> str:
@@ -49,8 +50,9 @@ def show(event: RecordedEvent) -> None:
         st.caption(text("event.other_api_version", ours=session.desk().gateway.api_version))
     codes = frozenset(text(name) for name in _COPIED)
     st.html(markup.facts([(text(name), value) for name, value in _facts(event) if value], codes=codes))
-    st.caption(text("event.payload"))
-    st.json(without_secrets(event.data or {}), expanded=False)
+    if session.may(Permission.READ_PAYLOAD):
+        st.caption(text("event.payload"))
+        st.json(without_secrets(event.data or {}), expanded=False)
 
 
 def order_of(event: RecordedEvent) -> Order | None:
@@ -71,15 +73,6 @@ def payment_intent_of(event: RecordedEvent) -> str | None:
         return _text(subject.get("id"))
     named = subject.get("payment_intent")
     return _text(named.get("id") if isinstance(named, Mapping) else named)
-
-
-def without_secrets(value: Any) -> Any:
-    """The payload as it may be shown: with a client secret anyone could pay, and see the customer."""
-    if isinstance(value, Mapping):
-        return {key: without_secrets(part) for key, part in value.items() if key not in _SECRETS}
-    if isinstance(value, list):
-        return [without_secrets(part) for part in value]
-    return value
 
 
 def _facts(event: RecordedEvent) -> Iterator[tuple[str, str | None]]:

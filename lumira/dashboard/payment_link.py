@@ -21,7 +21,7 @@ _DARK: Final = "#0F0B19"
 def is_offered(order: Order) -> bool:
     """Whether this order can be paid by link, and this person may give one."""
     waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
-    return waits and session.may(Permission.CREATE_INTENT)
+    return waits and session.may(Permission.SHARE_PAYMENT_LINK)
 
 
 def origin() -> str:

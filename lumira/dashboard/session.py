@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from lumira import access
 from lumira import desk as desks
-from lumira.access import PERMISSIONS, Actor, Permission, Role
+from lumira.access import Actor, Permission, Role
 from lumira.desk import Desk
 
 LANGUAGE: Final = "language"
@@ -28,7 +29,7 @@ def actor() -> Actor:
 
 def may(permission: Permission) -> bool:
     """Whether that person may do this; a button for what they may not do is not there."""
-    return permission in PERMISSIONS[actor().role]
+    return access.may(actor(), permission)
 
 
 def language() -> str:
