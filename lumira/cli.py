@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.doctor import doctor
 from lumira.commands.export import export
 from lumira.commands.revenue import revenue
 from lumira.commands.token import token
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(sandbox)
+app.command()(doctor)
 app.add_typer(webhooks)
 app.add_typer(revenue)
 app.add_typer(export)

@@ -10,6 +10,7 @@ from typing import Final
 
 from lumira.checkout import Checkout
 from lumira.customers import Customers
+from lumira.doctor import Doctor, Kept
 from lumira.errors import SettingsError
 from lumira.health import Health
 from lumira.intents import Intents
@@ -35,7 +36,7 @@ from lumira.storage import (
     SavedViews,
     Store,
 )
-from lumira.stripe_gateway import StripeGateway, verified_event
+from lumira.stripe_gateway import StripeGateway, signature, verified_event
 from lumira.tokens import Tokens
 from lumira.views import Views
 from lumira.webhooks import Webhooks
@@ -67,6 +68,7 @@ class Desk:
     tokens: Tokens
     reconciliation: Reconciliation
     health: Health
+    doctor: Doctor
     # Whether whoever reaches the pages is let in, as the role they choose: on this machine alone.
     is_demo: bool
     # The key of what is given away and must be known again: payment links, sessions.
@@ -85,15 +87,14 @@ class Desk:
         key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
         secret_text = key.get_secret_value() if key else None
         gateway = StripeGateway(secret_text, api_base=settings.stripe_api_base)
-        hurried = StripeGateway(
-            secret_text, api_base=settings.stripe_api_base, timeout=PAGE_TIMEOUT_SECONDS, tries=2
-        )
+        hurried = _hurried(settings)
         signing_key = functools.cache(lambda: secret_key(settings))
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
+        rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
         revenue = Revenue(
             RevenueRows(store.database),
-            Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode),
+            rollups,
             settings.business_timezone,
             livemode=gateway.livemode,
         )
@@ -138,10 +139,26 @@ class Desk:
                 settings.business_timezone,
             ),
             health=Health(store, gateway),
+            doctor=Doctor(settings, hurried, Kept(store, orders, events, rollups, audit), sign=signature),
             tokens=Tokens(
                 ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
             ),
         )
+
+
+def doctor_without_store(settings: Settings) -> Doctor:
+    """The doctor of a desk that has no store: none is configured, and none runs."""
+    return Doctor(settings, _hurried(settings), None, sign=signature)
+
+
+def _hurried(settings: Settings) -> StripeGateway:
+    key = settings.stripe_secret_key
+    return StripeGateway(
+        key.get_secret_value() if key else None,
+        api_base=settings.stripe_api_base,
+        timeout=PAGE_TIMEOUT_SECONDS,
+        tries=2,
+    )
 
 
 _current: Desk | None = None

@@ -182,6 +182,22 @@ def attached(settings: Settings) -> Iterator[Settings]:
     yield settings.model_copy(update=children)
 
 
+def beside(settings: Settings) -> Settings:
+    """The settings with store and sandbox of the Lumira that runs on this LUMIRA_HOME; starts nothing, and
+    leaves out what does not run.
+    """
+    found: dict[str, object] = {}
+    with contextlib.suppress(SettingsError):
+        if settings.mongodb_uri is None:
+            found["mongodb_uri"] = SecretStr(_read(settings.home / STORE_FILE))
+    with contextlib.suppress(SettingsError):
+        if _needs_sandbox(settings):
+            address = _read(settings.home / SANDBOX_FILE)
+            _, keys = _sandbox_keys(settings.home, settings)
+            found |= keys | {"stripe_api_base": address}
+    return settings.model_copy(update=found)
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()

@@ -13,28 +13,40 @@
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
     │   ├── InvalidTokenName             INVALID_TOKEN_NAME
     │   ├── InvalidFilter                INVALID_FILTER
+    │   ├── WeakPassword                 WEAK_PASSWORD
+    │   ├── WrongPassword                WRONG_PASSWORD
+    │   ├── WrongCode                    WRONG_CODE
+    │   ├── InvalidAddress               INVALID_ADDRESS (of the webhook)
     │   ├── InvalidViewName              INVALID_VIEW_NAME
     │   ├── InvalidNote                  INVALID_NOTE
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
     │   └── InvalidEvent                 INVALID_EVENT (webhook)
     ├── Unauthorized                401  UNAUTHORIZED
+    │   ├── SessionEnded                 SESSION_ENDED
+    │   ├── SignInRefused                SIGN_IN_REFUSED
+    │   └── CodeNeeded                   CODE_NEEDED (the password was right)
     ├── Forbidden                   403  FORBIDDEN
     ├── PaymentFailed               402  PAYMENT_FAILED
     ├── NotFound                    404
     │   ├── ProductNotFound              PRODUCT_NOT_FOUND
     │   ├── OrderNotFound                ORDER_NOT_FOUND
     │   ├── EventNotFound                EVENT_NOT_FOUND
-    │   └── TokenNotFound                TOKEN_NOT_FOUND
+    │   ├── TokenNotFound                TOKEN_NOT_FOUND
+    │   ├── AccountNotFound              ACCOUNT_NOT_FOUND
+    │   └── SessionNotFound              SESSION_NOT_FOUND
     ├── Conflict                    409
     │   ├── ProductNotAvailable          PRODUCT_NOT_AVAILABLE
     │   ├── IdempotencyConflict          IDEMPOTENCY_CONFLICT
     │   ├── TokenNameTaken               TOKEN_NAME_TAKEN
+    │   ├── AccountExists                ACCOUNT_EXISTS
+    │   ├── LastAdministrator            LAST_ADMINISTRATOR
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
     │   └── RefundUnanswered             REFUND_UNANSWERED
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
+    │   └── TooManyAttempts              TOO_MANY_ATTEMPTS (to sign in)
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
     ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
     ├── StripeError                 502
@@ -43,6 +55,7 @@
     │   │   ├── StripeRateLimited
     │   │   └── StripeRefused
     │   └── StripeTimeout                SERVICE_TIMEOUT
+    ├── SignInUnavailable           503  SIGN_IN_UNAVAILABLE (an OpenID provider is away, or not set up)
     └── StoreUnavailable            503  STORE_UNAVAILABLE
 
 `message` is a sentence for the person who reads it and says what to do next; it holds no secret.
@@ -154,6 +167,34 @@ class InvalidFilter(InvalidRequest):
     error = "Invalid filter"
 
 
+class WeakPassword(InvalidRequest):
+    """A new password that others would guess."""
+
+    code = "WEAK_PASSWORD"
+    error = "Password too weak"
+
+
+class WrongPassword(InvalidRequest):
+    """The present password, asked for once more, is another; or the new one is the old one."""
+
+    code = "WRONG_PASSWORD"
+    error = "Wrong password"
+
+
+class WrongCode(InvalidRequest):
+    """The code is not that of the authenticator which is being set up."""
+
+    code = "WRONG_CODE"
+    error = "Wrong code"
+
+
+class InvalidAddress(InvalidRequest):
+    """The address given for Stripe's webhook can't be one."""
+
+    code = "INVALID_ADDRESS"
+    error = "Invalid webhook address"
+
+
 class InvalidViewName(InvalidRequest):
     """The name given to a saved view can't be one."""
 
@@ -188,6 +229,32 @@ class Unauthorized(LumiraError):
     code = "UNAUTHORIZED"
     status = 401
     error = "Unauthorized"
+
+
+class SessionEnded(Unauthorized):
+    """Nobody is signed in at this page, or no longer."""
+
+    code = "SESSION_ENDED"
+    error = "The session has ended"
+
+
+class SignInRefused(Unauthorized):
+    """Who they are is not proved, or they have no account that is open; which of it is nobody's business."""
+
+    code = "SIGN_IN_REFUSED"
+    error = "Sign-in refused"
+
+
+class CodeNeeded(Unauthorized):
+    """The password was right, and the account asks for a code too; `ticket` stands for the password."""
+
+    code = "CODE_NEEDED"
+    error = "A code is needed"
+
+    @property
+    def ticket(self) -> str:
+        """What proves for five minutes that the password was right."""
+        return str(self.extra["ticket"])
 
 
 class Forbidden(LumiraError):
@@ -242,6 +309,20 @@ class TokenNotFound(NotFound):
     error = "Token not found"
 
 
+class AccountNotFound(NotFound):
+    """No member of staff has that e-mail address."""
+
+    code = "ACCOUNT_NOT_FOUND"
+    error = "Account not found"
+
+
+class SessionNotFound(NotFound):
+    """No session of that id, or no longer."""
+
+    code = "SESSION_NOT_FOUND"
+    error = "Session not found"
+
+
 class Conflict(LumiraError):
     """The request is well formed, and the state of things forbids it."""
 
@@ -262,6 +343,20 @@ class IdempotencyConflict(Conflict):
 
     code = "IDEMPOTENCY_CONFLICT"
     error = "Idempotency key already used"
+
+
+class AccountExists(Conflict):
+    """That e-mail address has an account, open or disabled."""
+
+    code = "ACCOUNT_EXISTS"
+    error = "Account exists"
+
+
+class LastAdministrator(Conflict):
+    """Nobody would be left to manage accounts."""
+
+    code = "LAST_ADMINISTRATOR"
+    error = "The last administrator"
 
 
 class TokenNameTaken(Conflict):
@@ -329,6 +424,18 @@ class RateLimited(LumiraError):
     error = "Too many requests"
 
 
+class TooManyAttempts(RateLimited):
+    """Too many tries to sign in, at an account or from an address."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    error = "Too many attempts"
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until the next try is heard."""
+        return int(self.extra["retry_after"])
+
+
 class WebhookNotConfigured(LumiraError):
     """No webhook signing secret is set, so no delivery can be trusted."""
 
@@ -382,3 +489,11 @@ class StoreUnavailable(LumiraError):
     code = "STORE_UNAVAILABLE"
     status = 503
     error = "Order store unavailable"
+
+
+class SignInUnavailable(LumiraError):
+    """An OpenID provider that can't be asked, or is not set up as it must be."""
+
+    code = "SIGN_IN_UNAVAILABLE"
+    status = 503
+    error = "Signing in is not possible right now"

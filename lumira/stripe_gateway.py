@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -221,6 +222,36 @@ class StripeGateway:
             page = self._v1.balance_transactions.list(parameters)
         return [_plain(transaction) for transaction in page.data], page.has_more
 
+    def list_webhook_endpoints(self) -> list[dict[str, Any]]:
+        """Every webhook endpoint of the account; their secrets are not shown again."""
+        with _translated_errors():
+            page = self._v1.webhook_endpoints.list({"limit": 100})
+            return [_plain(endpoint) for endpoint in page.auto_paging_iter()]
+
+    def create_webhook_endpoint(self, url: str, events: Sequence[str]) -> dict[str, Any]:
+        """Has events of these types delivered to `url` in our API version; the answer alone has the secret."""
+        parameters: dict[str, Any] = {
+            "url": url,
+            "enabled_events": list(events),
+            "api_version": self.api_version,
+            "description": "Lumira",
+        }
+        with _translated_errors():
+            return _plain(self._v1.webhook_endpoints.create(parameters))
+
+    def update_webhook_endpoint(self, endpoint_id: str, *, events: Sequence[str], disabled: bool) -> None:
+        """Changes which types of events an endpoint gets, and whether it gets any."""
+        with _translated_errors():
+            self._v1.webhook_endpoints.update(
+                endpoint_id, {"enabled_events": list(events), "disabled": disabled}
+            )
+
+    def time(self) -> datetime:
+        """What time it is at Stripe (UTC, whole seconds), from the answer to the smallest request."""
+        with _translated_errors():
+            answer = self._intents.list({"limit": 1})
+        return parsedate_to_datetime(answer.last_response.headers["Date"])
+
     def ping(self) -> None:
         """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""
         with _translated_errors():
@@ -275,6 +306,12 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
     ):
         raise InvalidEvent("The body is signed but is not a Stripe event.")
     return event
+
+
+def signature(payload: str, secret: str) -> str:
+    """The Stripe-Signature header with which Stripe would deliver this body now."""
+    header: str = stripe.WebhookSignature.generate_signature_header(payload=payload, secret=secret)
+    return header
 
 
 @contextmanager

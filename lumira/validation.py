@@ -121,6 +121,11 @@ def parse_customer_edit(body: object) -> CustomerEdit:
     return CustomerEdit(email, first_name, last_name, _customer_text(body.get("phone"), "phone"))
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is written like an e-mail address."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def check_idempotency_key(key: str | None) -> None:
     """Raises InvalidIdempotencyKey for a key that Stripe would not take."""
     if key is not None and not 0 < len(key) <= IDEMPOTENCY_KEY_LENGTH:

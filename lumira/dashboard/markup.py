@@ -48,6 +48,36 @@ def facts(rows: Iterable[tuple[str, str]], *, codes: frozenset[str] = frozenset(
     return f'<dl class="lumira-facts">{pairs}</dl>'
 
 
+def settings(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Variables, each with its value and where that came from."""
+    lines = "".join(
+        f"<li><code>{escape(variable)}</code><span>{escape(value)}</span><small>{escape(source)}</small></li>"
+        for variable, value, source in rows
+    )
+    return f'<ul class="lumira-settings">{lines}</ul>'
+
+
+def paragraph(sentence: str) -> str:
+    """A sentence with nothing in it that Markdown would act on."""
+    return f"<p>{escape(sentence)}</p>"
+
+
+def checks(parts: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> str:
+    """What is in order, by part: a mark, what was checked, and what was found."""
+    sections = "".join(
+        f"<section><h3>{escape(part)}</h3><ul>"
+        + "".join(f"<li><b>{escape(title)}</b><span>{escape(found)}</span></li>" for title, found in rows)
+        + "</ul></section>"
+        for part, rows in parts
+    )
+    return f'<div class="lumira-checks">{sections}</div>'
+
+
+def link(address: str, label: str) -> str:
+    """A link to a page of ours that is not Streamlit's; it opens in place of this one."""
+    return f'<a class="lumira-link" href="{escape(address)}" target="_self">{escape(label)}</a>'
+
+
 def timeline(steps: Iterable[Step]) -> str:
     """What happened, one step a line."""
     lines = "".join(

@@ -1,16 +1,32 @@
-"""The pages and their addresses. A page is known by its address: its object may be made anew at will."""
+"""The pages, their addresses, and who may open them.
+
+A page is known by its address: its object may be made anew at will. One that a person may not open is not in
+their menu; it keeps its address, where router.py says why.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from lumira.access import Permission
+from lumira.dashboard import session
 from lumira.dashboard.texts import text
 
 PAGES: Final = Path(__file__).parents[2] / "pages"
+# What a page asks for beside BROWSE, by its address. The page that creates payments also shows them, for
+# which BROWSE is enough, so it asks for itself.
+NEEDS: Final[Mapping[str, Permission]] = {
+    "revenue": Permission.VIEW_REVENUE,
+    "month-close": Permission.VIEW_REVENUE,
+    "reconciliation": Permission.RECONCILE,
+    "staff": Permission.MANAGE_STAFF,
+    "system": Permission.VIEW_SYSTEM,
+}
 
 
 def overview() -> Page:
@@ -52,7 +68,11 @@ def new_payment() -> Page:
 def revenue() -> Page:
     """What the levels earned."""
     return st.Page(
-        PAGES / "revenue.py", title=text("revenue.title"), icon=":material/monitoring:", url_path="revenue"
+        PAGES / "revenue.py",
+        title=text("revenue.title"),
+        icon=":material/monitoring:",
+        url_path="revenue",
+        visibility=_visibility("revenue"),
     )
 
 
@@ -63,6 +83,7 @@ def month_close() -> Page:
         title=text("month.title"),
         icon=":material/event_available:",
         url_path="month-close",
+        visibility=_visibility("month-close"),
     )
 
 
@@ -80,7 +101,40 @@ def reconciliation() -> Page:
         title=text("reconciliation.title"),
         icon=":material/rule:",
         url_path="reconciliation",
+        visibility=_visibility("reconciliation"),
     )
+
+
+def system() -> Page:
+    """What keeps the desk standing, and what is wrong with it."""
+    return st.Page(
+        PAGES / "system.py",
+        title=text("system.title"),
+        icon=":material/health_metrics:",
+        url_path="system",
+        visibility=_visibility("system"),
+    )
+
+
+def is_open(page: Page) -> bool:
+    """Whether the person at the desk may open this page."""
+    needed = NEEDS.get(page.url_path)
+    return needed is None or session.may(needed)
+
+
+def show_closed(title: str) -> None:
+    """What stands at the address of a page that this person's role may not open."""
+    role = text(f"role.{session.actor().role}")
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        st.header(text("closed", page=title), anchor=False, text_alignment="center", width="content")
+        st.markdown(text("closed.next", role=role), text_alignment="center", width="content")
+        st.page_link(overview(), label=text("closed.overview"), icon=":material/home:")
+        st.space("small")
+
+
+def _visibility(address: str) -> Literal["visible", "hidden"]:
+    return "visible" if session.may(NEEDS[address]) else "hidden"
 
 
 def start() -> Page:

@@ -13,7 +13,7 @@ import streamlit as st
 from lumira.access import Permission, Role
 from lumira.dashboard import markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, SessionEnded
 from lumira.orders import is_order_id
 from lumira.texts import LANGUAGES
 
@@ -27,6 +27,14 @@ def main() -> None:
     st.set_page_config(page_title="Lumira", page_icon=theme.ICON, layout="wide")
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
+    try:
+        session.actor()
+    except SessionEnded:
+        show_ended()
+        return
+    except LumiraError as error:
+        problems.show(error, again=True)
+        return
     page = st.navigation(
         [
             navigation.start(),
@@ -38,17 +46,20 @@ def main() -> None:
             navigation.month_close(),
             navigation.webhooks(),
             navigation.reconciliation(),
+            navigation.system(),
         ]
     )
     with st.sidebar:
         find_orders()
         begin_payment()
         choose_language()
-        if session.desk().is_demo:
-            choose_role()
+        show_person()
     try:
         show_mode()
-        page.run()
+        if navigation.is_open(page):
+            page.run()
+        else:
+            navigation.show_closed(page.title)
     except LumiraError as error:
         problems.show(error, again=True)
     except Exception:
@@ -101,6 +112,31 @@ def choose_language() -> None:
         label_visibility="collapsed",
         width="stretch",
     )
+
+
+def show_ended() -> None:
+    """The way to the sign-in. The gate leads there too, within seconds."""
+    st.navigation([navigation.start()], position="hidden")
+    st.warning(text("session.ended.note"), title=text("session.ended"), icon=":material/lock_clock:")
+    st.html(markup.link("/sign-in", text("sign_in.submit")))
+
+
+def show_person() -> None:
+    """Who is signed in, with the way to their account and out; in a demo the role to try."""
+    if session.desk().is_demo:
+        choose_role()
+        return
+    signed_in = session.signed_in()
+    if signed_in is None:
+        return
+    st.page_link(
+        navigation.account(),
+        label=signed_in.name or signed_in.email,
+        icon=":material/account_circle:",
+        help=text(f"role.{signed_in.role}"),
+        width="stretch",
+    )
+    st.html(markup.link("/sign-out", text("sign_out.title")))
 
 
 def choose_role() -> None:

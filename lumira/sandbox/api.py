@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import Request
@@ -105,7 +106,8 @@ class Api:
         if fault and fault.executed and (answer := await suffer(fault)):
             return answer
         version = request.headers.get("stripe-version") or FORMER_VERSION
-        headers |= {"Request-Id": request_id, "Stripe-Version": version, **CORS}
+        date = formatdate(self.now(), usegmt=True)
+        headers |= {"Date": date, "Request-Id": request_id, "Stripe-Version": version, **CORS}
         if key := request.headers.get("idempotency-key"):
             headers["Idempotency-Key"] = key
         return Response(content, status, headers, media_type="application/json")

@@ -98,6 +98,8 @@ def sandbox(
             application,
             log_level="warning",
             access_log=False,
+            # The API says the date itself, by the sandbox's own clock.
+            date_header=False,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=75,
         )

@@ -14,6 +14,14 @@ from lumira.errors import SettingsError
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import create_indexes
+from lumira.storage.server import (
+    Deviations,
+    Server,
+    index_deviations,
+    refused_write,
+    server,
+    validator_deviations,
+)
 from lumira.storage.validators import create_validators
 
 # A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
@@ -54,6 +62,22 @@ class Store:
         """Raises StoreUnavailable when the store does not answer within 4 seconds."""
         with store_errors():
             self.database.command("ping")
+
+    def server(self) -> Server:
+        """Which server answers. Raises StoreUnavailable when none does within 4 seconds."""
+        return server(self.database)
+
+    def refused_write(self) -> str | None:
+        """Tries one write; why it was refused, None when it was not. Raises StoreUnavailable."""
+        return refused_write(self.database)
+
+    def index_deviations(self) -> Deviations:
+        """How the indexes differ from those that are needed. Raises StoreUnavailable."""
+        return index_deviations(self.database)
+
+    def validator_deviations(self) -> Deviations:
+        """How the validators differ from those that are needed. Raises StoreUnavailable."""
+        return validator_deviations(self.database)
 
     def close(self) -> None:
         """Closes every connection."""

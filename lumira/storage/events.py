@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+from pymongo import DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -22,6 +23,9 @@ LEASE: Final = timedelta(seconds=60)
 # What came of asking for an event: ours to handle, handled before, or in another worker's hands.
 Claim = Literal["ours", "processed", "busy"]
 
+
+# An event that is older and still in hand is the business of reconciliation.
+_LOOK_BACK: Final = timedelta(days=90)
 
 # Rows that one page may read while it looks for what fits.
 READ_AT_MOST: Final = 2_000
@@ -157,6 +161,20 @@ class Events:
             rows = self._collection.find({"state": "failed"}, {"eventId": 1, "createdAt": 1})
             found = [(row["createdAt"], row["eventId"]) for row in rows]
         return [event_id for _, event_id in sorted(found)]
+
+    def stuck(self, limit: int) -> list[str]:
+        """The ids of at most `limit` events whose worker died: in hand, and their lease has run out."""
+        in_hand = {"state": "processing", "createdAt": {"$gt": datetime.now(UTC) - _LOOK_BACK}}
+        with store_errors():
+            rows = self._collection.find(in_hand, {"eventId": 1, "leaseUntil": 1, "createdAt": 1})
+            found = list(rows.sort("createdAt", DESCENDING).limit(limit))
+        now = datetime.now(UTC)
+        return [row["eventId"] for row in found if (row.get("leaseUntil") or now) <= now]
+
+    def forget(self, event_id: str) -> None:
+        """Removes the row of an event that was only a test."""
+        with store_errors():
+            self._collection.delete_one({"eventId": {"$eq": event_id}})
 
     def prune(self, before: datetime) -> int:
         """Removes what was processed and recorded before this instant (UTC); returns how many rows."""

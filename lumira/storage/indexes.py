@@ -21,6 +21,11 @@ NOTES: Final = "order_notes"
 VIEWS: Final = "saved_views"
 REVENUE_DAILY: Final = "revenue_daily"
 REVENUE_STATE: Final = "revenue_state"
+# Read by _id alone, and all of them: a house has dozens.
+STAFF: Final = "staff"
+SESSIONS: Final = "sessions"
+# Empty but for the moment in which the doctor tries a write.
+DOCTOR: Final = "doctor"
 # Read by _id alone.
 MONTH_CLOSES: Final = "month_closes"
 
@@ -97,6 +102,12 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         # The views for everyone, and those of one person.
         IndexModel([("owner", ASCENDING)], name="owner"),
     ],
+    SESSIONS: [
+        # The sessions of one account: the list, and ending them all.
+        IndexModel([("email", ASCENDING)], name="email"),
+        # Those that have ended and can go.
+        IndexModel([("expiresAt", ASCENDING)], name="expiresAt"),
+    ],
     TOKENS: [
         # The token of a request, on each request.
         IndexModel([("hash", ASCENDING)], name="hash_unique", unique=True),
@@ -112,10 +123,11 @@ def create_indexes(database: Database[Document]) -> None:
         for collection, models in INDEXES.items():
             existing = list(database[collection].list_indexes())
             for model in models:
-                same_keys = [index for index in existing if _keys(index) == _keys(model.document)]
-                if any(_options(index) == _options(model.document) for index in same_keys):
+                same_keys = [index for index in existing if index_keys(index) == index_keys(model.document)]
+                if any(index_options(index) == index_options(model.document) for index in same_keys):
                     continue
-                for index in same_keys:
+                same_name = [index for index in existing if index["name"] == model.document["name"]]
+                for index in same_keys or same_name:
                     # The program we replaced kept the same keys with other options: a unique index that is
                     # not sparse would let only one order at a time wait for its PaymentIntent.
                     database[collection].drop_index(index["name"])
@@ -123,9 +135,11 @@ def create_indexes(database: Database[Document]) -> None:
                     database[collection].create_indexes([model])
 
 
-def _keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:
+def index_keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The fields of an index, in order, each with its direction."""
     return [(name, int(direction)) for name, direction in index["key"].items()]
 
 
-def _options(index: Mapping[str, Any]) -> tuple[bool, bool]:
+def index_options(index: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether an index is unique, and whether it is sparse."""
     return bool(index.get("unique")), bool(index.get("sparse"))

@@ -1,0 +1,696 @@
+"""What is wrong with a desk, why, and the command or page that mends it.
+
+Each check asks one thing, with a time-out of its own, and answers one finding. A check that depends on a part
+that does not answer is left out: the part's own finding says so. What the answers mean is judged by pure
+functions; store and gateway are handed in.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import version
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
+from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
+from lumira.events import ACTED_ON, EventFilter, EventState
+from lumira.orders import REFUSED, Order, OrderStatus, status_of
+from lumira.setting_sources import masked, overridden_variables, unknown_variables
+from lumira.settings import Settings
+from lumira.texts import translate
+from lumira.validation import is_address
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, Events, Orders, Rollups, Store
+    from lumira.storage.server import Deviations, Server
+    from lumira.stripe_gateway import StripeGateway
+
+# The longest that one check is waited for: store and Stripe have shorter time-outs of their own.
+CHECK_SECONDS: Final = 12.0
+DELIVERY_SECONDS: Final = 5.0
+WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
+# The type of the delivery that the doctor sends: no type of Stripe's, so nothing is done with it.
+TEST_DELIVERY: Final = "lumira.test_delivery"
+_MEGABYTE: Final = 1_000_000
+# MongoDB stops writing at 500 MB left: https://www.mongodb.com/docs/manual/reference/command/fsync/
+DISK_FAILURE: Final = 500 * _MEGABYTE
+DISK_WARNING: Final = 2_000 * _MEGABYTE
+# Stripe's Date has whole seconds, and its answer takes its time.
+SKEW_WARNING: Final = 5
+# Beyond this no signature is accepted: https://docs.stripe.com/webhooks#replay-attacks
+SKEW_FAILURE: Final = 300
+STALE_WARNING: Final = timedelta(minutes=5)
+STALE_FAILURE: Final = timedelta(hours=1)
+# What is still open then has been asked for several times: see `Reconciliation.settle_open_orders`.
+OVERDUE: Final = timedelta(minutes=30)
+OVERDUE_SINCE: Final = timedelta(days=3)
+# Of how many open orders of each status Stripe is asked, and how many rows one look reads.
+ASKED: Final = 5
+LOOKED_AT: Final = 200
+RECENT: Final = timedelta(days=7)
+_NOT_APPLIED: Final = frozenset({"other livemode", "other API version"})
+CREATE_INDEXES: Final = "lumira doctor --create-indexes"
+# The reason of a check that could not be made.
+UNCHECKED: Final = "unchecked"
+_PACKAGES: Final = ("lumira", "stripe", "pymongo", "streamlit")
+
+
+class Status(StrEnum):
+    """How bad it is: a failure loses or will lose something, a warning asks for a look."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: its `name`, how bad it is, and the `reason`, whose sentence takes `values`.
+
+    `mend` is the command that mends it, `page` the page that does; both None where nothing is to be done.
+    """
+
+    name: str
+    status: Status
+    reason: str = "ok"
+    values: Mapping[str, object] = field(default_factory=dict)
+    mend: str | None = None
+    page: str | None = None
+
+    def title(self, language: str) -> str:
+        """What was checked, in a few words of `fr` or `en`."""
+        return translate(language, f"doctor.{self.name}")
+
+    def sentence(self, language: str) -> str:
+        """Why the finding is what it is, in one sentence of `fr` or `en`."""
+        name = "doctor.unchecked" if self.reason == UNCHECKED else f"doctor.{self.name}.{self.reason}"
+        return translate(language, name, **self.values)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The store and what the doctor reads in it."""
+
+    store: Store
+    orders: Orders
+    events: Events
+    rollups: Rollups
+    audit: AuditLog
+
+
+@dataclass(frozen=True)
+class CreatedEndpoint:
+    """A webhook endpoint as it stands now; `secret` only when it was made anew: Stripe shows it this once."""
+
+    id: str
+    url: str
+    secret: str | None
+
+
+Check = Callable[[], Finding]
+
+
+class Doctor:
+    """Examines one desk. `kept` is None where no store is configured or running.
+
+    `sign` makes the header with which Stripe would sign a body of text with a secret.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        gateway: StripeGateway,
+        kept: Kept | None,
+        *,
+        sign: Callable[[str, str], str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._gateway = gateway
+        self._kept = kept
+        self._sign = sign
+        self._clock = clock
+
+    def examine(self, *, actor: Actor, address: str | None = None) -> list[Finding]:
+        """Every finding, in the order of the parts: settings, machine, store, Stripe, webhooks, work.
+
+        `address` is where the desk serves, such as `https://pay.example.com`, by default what the settings
+        say.
+
+        Changes nothing but one document that it writes to try the store, and removes. Never raises for what
+        is wrong, only Forbidden.
+        """
+        require(actor, Permission.VIEW_SYSTEM)
+        address = (address or _served_at(self._settings)).rstrip("/")
+        with ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor") as pool:
+
+            def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
+                under_way = [(name, pool.submit(check)) for name, check in checks]
+                return [_finding(name, future) for name, future in under_way]
+
+            first = all_of(self._first_checks())
+            store_answers = _is_ok(first, "store.reachable")
+            stripe_answers = _is_ok(first, "stripe.key")
+            further = all_of(self._further_checks(store_answers, stripe_answers, address))
+        order = {name: position for position, name in enumerate(NAMES)}
+        return sorted([*first, *further], key=lambda finding: order[finding.name])
+
+    def create_indexes(self, *, actor: Actor) -> None:
+        """Creates missing indexes and validators and corrects those that differ. Raises StoreUnavailable."""
+        require(actor, Permission.VIEW_SYSTEM)
+        if self._kept is None:
+            raise StoreUnavailable("No store is running. Start it with `lumira run`, or set MONGODB_URI.")
+        self._kept.store.prepare()
+        self._record(actor, "create_indexes", None)
+
+    def create_webhook(self, url: str, *, actor: Actor) -> CreatedEndpoint:
+        """Has Stripe deliver the events we act on to `url`, in our API version.
+
+        An endpoint of that address is corrected and keeps its secret. One of another API version can't be: a
+        new one is made and the old one disabled. Raises InvalidAddress, and StripeError.
+        """
+        require(actor, Permission.VIEW_SYSTEM)
+        url = webhook_address(url, insecure=self._gateway.is_sandbox)
+        there = [one for one in self._gateway.list_webhook_endpoints() if one["url"] == url]
+        ours = [one for one in there if not _other_version(one, self._gateway.api_version)]
+        if ours:
+            self._gateway.update_webhook_endpoint(ours[0]["id"], events=ACTED_ON, disabled=False)
+            created = CreatedEndpoint(ours[0]["id"], url, None)
+        else:
+            made = self._gateway.create_webhook_endpoint(url, ACTED_ON)
+            created = CreatedEndpoint(made["id"], url, made["secret"])
+        for other in there:
+            if other["id"] != created.id and other["status"] == "enabled":
+                self._gateway.update_webhook_endpoint(
+                    other["id"], events=other["enabled_events"], disabled=True
+                )
+        self._record(actor, "create_webhook", url)
+        return created
+
+    def _record(self, actor: Actor, action: str, note: str | None) -> None:
+        if self._kept is not None:
+            self._kept.audit.record(
+                AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
+            )
+
+    def _first_checks(self) -> list[tuple[str, Check]]:
+        home = self._settings.home
+        checks: list[tuple[str, Check]] = [
+            ("settings.variables", lambda: judge_variables(unknown_variables(), overridden_variables())),
+            ("machine.home", lambda: judge_home(home, _why_not_writable(home))),
+            ("machine.disk", lambda: judge_disk(shutil.disk_usage(_existing(home)).free, home)),
+            ("store.reachable", self._store),
+            ("stripe.key", self._stripe),
+        ]
+        if self._gateway.is_configured:
+            checks += [
+                ("stripe.publishable_key", lambda: judge_publishable_key(self._settings, self._gateway)),
+                ("webhook.secret", self._secret),
+            ]
+        return checks
+
+    def _further_checks(self, store: bool, stripe: bool, address: str) -> list[tuple[str, Check]]:
+        checks: list[tuple[str, Check]] = []
+        if stripe:
+            checks += [
+                ("stripe.clock", self._stripe_clock),
+                ("webhook.endpoint", lambda: self._endpoint(address)),
+            ]
+        # A desk whose store is down can take nothing.
+        if self._settings.stripe_webhook_secret is not None and (store or self._kept is None):
+            checks.append(("webhook.delivery", lambda: self._delivery(address)))
+        if store and (kept := self._kept):
+            checks += [
+                ("store.writable", lambda: judge_write(kept.store.refused_write())),
+                ("store.replica_set", lambda: judge_replica_set(kept.store.server())),
+                ("store.indexes", lambda: judge_deviations("store.indexes", kept.store.index_deviations())),
+                (
+                    "store.validators",
+                    lambda: judge_deviations("store.validators", kept.store.validator_deviations()),
+                ),
+                ("events.failed", lambda: self._failed(kept)),
+                ("events.stuck", lambda: judge_stuck(kept.events.stuck(LOOKED_AT))),
+                ("events.applied", lambda: self._applied(kept)),
+                ("orders.overdue", lambda: self._overdue(kept, stripe)),
+                ("orders.callers", lambda: self._callers(kept)),
+                ("revenue.fresh", lambda: self._revenue(kept)),
+            ]
+        return checks
+
+    def _store(self) -> Finding:
+        name = "store.reachable"
+        if self._kept is None:
+            return Finding(name, Status.WARNING, "not_running", mend="lumira run")
+        began = time.perf_counter()
+        try:
+            self._kept.store.ping()
+            server = self._kept.store.server()
+        except StoreUnavailable:
+            address = masked(self._settings.mongodb_uri)
+            local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
+            mend = "lumira run" if local else "mongosh \"$MONGODB_URI\" --eval 'db.hello()'"
+            return Finding(name, Status.FAILURE, "down", {"address": address}, mend)
+        milliseconds = round((time.perf_counter() - began) * 1000)
+        values = {"server": server.name, "version": server.version, "milliseconds": milliseconds}
+        return Finding(name, Status.OK, "ok", values)
+
+    def _stripe(self) -> Finding:
+        name, gateway = "stripe.key", self._gateway
+        if not gateway.is_configured and self._kept is None:
+            return Finding(name, Status.WARNING, "not_running", mend="lumira run")
+        if not gateway.is_configured:
+            mend = "export STRIPE_SECRET_KEY='sk_test_…'"
+            return Finding(name, Status.FAILURE, "missing", mend=mend)
+        try:
+            gateway.ping()
+        except StripeConfigError:
+            mend = "export STRIPE_SECRET_KEY='sk_test_…'"
+            return Finding(name, Status.FAILURE, "refused", mend=mend)
+        except StripeError as error:
+            mend = "lumira run" if gateway.is_sandbox else "curl -sSI https://api.stripe.com"
+            return Finding(name, Status.FAILURE, "down", {"code": error.code}, mend)
+        reason = "sandbox" if gateway.is_sandbox else "live" if gateway.livemode else "test"
+        return Finding(name, Status.OK, reason, {"version": gateway.api_version})
+
+    def _stripe_clock(self) -> Finding:
+        before = self._clock()
+        theirs = self._gateway.time()
+        return judge_clock(before + (self._clock() - before) / 2, theirs)
+
+    def _secret(self) -> Finding:
+        if self._settings.stripe_webhook_secret is None:
+            mend = "export STRIPE_WEBHOOK_SECRET='whsec_…'"
+            return Finding("webhook.secret", Status.FAILURE, "missing", mend=mend)
+        return Finding("webhook.secret", Status.OK)
+
+    def _endpoint(self, address: str) -> Finding:
+        try:
+            endpoints = self._gateway.list_webhook_endpoints()
+        except StripeConfigError:
+            return Finding("webhook.endpoint", Status.WARNING, "forbidden")
+        only = f"{address}{WEBHOOK_PATHS[0]}" if self._gateway.is_sandbox else None
+        return judge_endpoints(endpoints, self._gateway.api_version, only)
+
+    def _delivery(self, address: str) -> Finding:
+        """Delivers an event that asks for nothing to the desk itself, signed as Stripe would sign it."""
+        secret = self._settings.stripe_webhook_secret
+        assert secret is not None  # noqa: S101 - asked for only then
+        event_id = f"evt_lumira_{secrets.token_hex(12)}"
+        body = json.dumps({"id": event_id, "type": TEST_DELIVERY, "data": {"object": {"id": event_id}}})
+        address += WEBHOOK_PATHS[0]
+        try:
+            # No proxy of the environment stands between us and ourselves.
+            with httpx.Client(trust_env=False, timeout=DELIVERY_SECONDS) as client:
+                header = self._sign(body, secret.get_secret_value())
+                answer = client.post(address, content=body, headers={"Stripe-Signature": header})
+        except httpx.HTTPError as error:
+            return judge_delivery(address, None, type(error).__name__)
+        finally:
+            if self._kept is not None:
+                self._forget(self._kept, event_id)
+        return judge_delivery(address, answer.status_code, _code(answer))
+
+    @staticmethod
+    def _forget(kept: Kept, event_id: str) -> None:
+        try:
+            kept.events.forget(event_id)
+        except StoreUnavailable:
+            return
+
+    @staticmethod
+    def _failed(kept: Kept) -> Finding:
+        events, more = kept.events.page(LOOKED_AT, selected=EventFilter(EventState.FAILED))
+        return judge_failed(len(events), more=more is not None)
+
+    def _applied(self, kept: Kept) -> Finding:
+        """Whether Stripe's events are of our API version and mode, by the newest of the last days."""
+        selected = EventFilter(EventState.PROCESSED, since=self._clock() - RECENT)
+        events, _ = kept.events.page(LOOKED_AT, selected=selected)
+        # Where one of ours came after them, their cause is over.
+        left = list(takewhile(lambda event: event.outcome in _NOT_APPLIED or event.outcome is None, events))
+        versions = [event.api_version or "?" for event in left if event.outcome in _NOT_APPLIED]
+        return judge_applied(versions)
+
+    def _overdue(self, kept: Kept, stripe: bool) -> Finding:
+        """Orders still open that should not be, by what we know and by what Stripe says of the newest."""
+        now = self._clock()
+        orders = kept.orders.open_between(now - OVERDUE_SINCE, now - OVERDUE, LOOKED_AT)
+        overdue = {order.id for order in orders if _is_overdue(order)}
+        if stripe:
+            for status in OrderStatus:
+                newest = [order for order in orders if order.status is status and order.payment_intent_id]
+                overdue |= {order.id for order in newest[:ASKED] if self._stripe_says_otherwise(order)}
+        return judge_overdue(len(overdue), len(orders))
+
+    def _stripe_says_otherwise(self, order: Order) -> bool:
+        try:
+            payment_intent = self._gateway.retrieve_payment_intent(str(order.payment_intent_id))
+        except StripeError:
+            return False
+        return status_of(payment_intent) is not order.status
+
+    def _callers(self, kept: Kept) -> Finding:
+        now = self._clock()
+        return judge_callers(list(islice(kept.orders.created_between(now - RECENT, now), LOOKED_AT)))
+
+    def _revenue(self, kept: Kept) -> Finding:
+        state = kept.rollups.state()
+        return judge_revenue(self._clock() - state.watermark if state else None)
+
+
+# Every check, in the order in which findings are shown.
+NAMES: Final = (
+    "settings.valid",
+    "settings.variables",
+    "machine.home",
+    "machine.disk",
+    "store.reachable",
+    "store.writable",
+    "store.replica_set",
+    "store.indexes",
+    "store.validators",
+    "stripe.key",
+    "stripe.publishable_key",
+    "stripe.clock",
+    "webhook.secret",
+    "webhook.endpoint",
+    "webhook.delivery",
+    "events.failed",
+    "events.stuck",
+    "events.applied",
+    "orders.overdue",
+    "orders.callers",
+    "revenue.fresh",
+)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Lumira, of the libraries it stands on, and of Python."""
+    return {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
+
+
+def worst(findings: Iterable[Finding]) -> Status:
+    """The gravest status among the findings; ok when there are none."""
+    return max((finding.status for finding in findings), key=list(Status).index, default=Status.OK)
+
+
+def webhook_address(text: str, *, insecure: bool = False) -> str:
+    """The address Stripe is to deliver to; one without a path gets ours.
+
+    Raises InvalidAddress for what is no https address, or none of our webhook; `insecure` admits http.
+    """
+    url = urlsplit(text.strip())
+    schemes = {"https", "http"} if insecure else {"https"}
+    path = url.path if url.path.strip("/") else WEBHOOK_PATHS[0]
+    if url.scheme not in schemes or not url.hostname or path not in WEBHOOK_PATHS or url.query:
+        raise InvalidAddress(
+            f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
+        )
+    return f"{url.scheme}://{url.netloc}{path}"
+
+
+def judge_variables(unknown: Sequence[str], overridden: Sequence[str]) -> Finding:
+    """Whether every variable that is named like ours is read."""
+    name = "settings.variables"
+    if unknown:
+        return Finding(name, Status.WARNING, "unknown", {"names": ", ".join(unknown)}, f"unset {unknown[0]}")
+    if overridden:
+        values = {"names": ", ".join(overridden)}
+        return Finding(name, Status.WARNING, "overridden", values, f"unset {overridden[0]}")
+    return Finding(name, Status.OK)
+
+
+def judge_home(home: Path, problem: str | None) -> Finding:
+    """Whether LUMIRA_HOME can be written, where the store, the sandbox and the signing key live."""
+    values = {"home": str(home), "problem": problem}
+    if problem is None:
+        return Finding("machine.home", Status.OK, "ok", values)
+    return Finding("machine.home", Status.FAILURE, "refused", values, "export LUMIRA_HOME=/var/lib/lumira")
+
+
+def judge_disk(free: int, folder: Path) -> Finding:
+    """Whether there is room left, `free` bytes of it, where LUMIRA_HOME stands."""
+    if free >= DISK_WARNING:
+        return Finding(
+            "machine.disk", Status.OK, "ok", {"gigabytes": free // (1000 * _MEGABYTE), "folder": str(folder)}
+        )
+    values = {"megabytes": free // _MEGABYTE, "folder": str(folder)}
+    status, reason = (Status.FAILURE, "full") if free < DISK_FAILURE else (Status.WARNING, "low")
+    return Finding("machine.disk", status, reason, values, "lumira webhooks prune")
+
+
+def judge_write(refusal: str | None) -> Finding:
+    """Whether the store takes a write."""
+    if refusal is None:
+        return Finding("store.writable", Status.OK)
+    mend = 'mongosh "$MONGODB_URI" --eval \'db.grantRolesToUser("lumira", ["readWrite"])\''
+    return Finding("store.writable", Status.FAILURE, "refused", {"code": refusal}, mend)
+
+
+def judge_replica_set(server: Server) -> Finding:
+    """Whether the store survives the loss of a machine."""
+    name, values = "store.replica_set", {"name": server.replica_set, "members": server.members}
+    if server.is_embedded:
+        return Finding(name, Status.OK, "embedded")
+    if server.replica_set is None:
+        return Finding(name, Status.WARNING, "alone", mend="mongosh \"$MONGODB_URI\" --eval 'rs.initiate()'")
+    if server.members < 3:
+        return Finding(
+            name, Status.WARNING, "few", values, 'mongosh "$MONGODB_URI" --eval \'rs.add("host:27017")\''
+        )
+    return Finding(name, Status.OK, "ok", values)
+
+
+def judge_deviations(name: str, found: Deviations) -> Finding:
+    """Whether indexes or validators are those that are needed."""
+    if found.to_mend:
+        reason = "missing" if found.missing else "different"
+        return Finding(name, Status.FAILURE, reason, {"names": _listed(found.to_mend)}, CREATE_INDEXES)
+    if found.in_the_way:
+        collection, index = found.in_the_way[0].split(".", 1)
+        drop = f'mongosh "$MONGODB_URI" --eval \'db.{collection}.dropIndex("{index}")\''
+        return Finding(name, Status.WARNING, "in_the_way", {"names": _listed(found.in_the_way)}, drop)
+    if found.others:
+        return Finding(name, Status.OK, "others", {"names": _listed(found.others)})
+    return Finding(name, Status.OK)
+
+
+def judge_publishable_key(settings: Settings, gateway: StripeGateway) -> Finding:
+    """Whether customers can pay by a link: with a publishable key, of the same mode as the secret key."""
+    name, key = "stripe.publishable_key", settings.stripe_publishable_key
+    mend = "export STRIPE_PUBLISHABLE_KEY='pk_test_…'"
+    if key is None:
+        return Finding(name, Status.WARNING, "missing", mend=mend)
+    if key.startswith("pk_live_") != gateway.livemode:
+        return Finding(name, Status.FAILURE, "other_mode", mend=mend)
+    return Finding(name, Status.OK)
+
+
+def judge_clock(ours: datetime, theirs: datetime) -> Finding:
+    """Whether our clock goes with Stripe's; a signature is good for five minutes only."""
+    skew = round(abs((ours - theirs).total_seconds()))
+    name, mend = "stripe.clock", "timedatectl set-ntp true"
+    if skew >= SKEW_FAILURE:
+        return Finding(name, Status.FAILURE, "refused", {"seconds": skew}, mend)
+    if skew > SKEW_WARNING:
+        return Finding(name, Status.WARNING, "skewed", {"seconds": skew}, mend)
+    return Finding(name, Status.OK)
+
+
+def judge_endpoints(endpoints: Sequence[Mapping[str, Any]], api_version: str, address: str | None) -> Finding:
+    """Whether Stripe delivers what we act on, in our API version; `address` where only one can be ours."""
+    name = "webhook.endpoint"
+    url = address or f"https://your.host{WEBHOOK_PATHS[0]}"
+    ours = [
+        endpoint
+        for endpoint in endpoints
+        if (endpoint["url"] == address if address else urlsplit(endpoint["url"]).path in WEBHOOK_PATHS)
+    ]
+    # The best one counts: an old one beside it does no harm.
+    ours.sort(key=lambda endpoint: (endpoint["status"] != "enabled", _other_version(endpoint, api_version)))
+    if not ours:
+        return Finding(
+            name,
+            Status.FAILURE if address else Status.WARNING,
+            "missing",
+            {"url": url},
+            f"lumira doctor --create-webhook {url}",
+        )
+    best = ours[0]
+    mend = f"lumira doctor --create-webhook {best['url']}"
+    missing = [] if "*" in best["enabled_events"] else sorted(set(ACTED_ON) - {*best["enabled_events"]})
+    if best["status"] != "enabled":
+        return Finding(name, Status.FAILURE, "disabled", {"url": best["url"]}, mend)
+    if _other_version(best, api_version):
+        values = {"url": best["url"], "version": best.get("api_version"), "ours": api_version}
+        return Finding(name, Status.FAILURE, "other_version", values, mend)
+    if missing:
+        return Finding(
+            name, Status.FAILURE, "events", {"url": best["url"], "names": ", ".join(missing)}, mend
+        )
+    return Finding(name, Status.OK, "ok", {"url": best["url"]})
+
+
+def judge_delivery(address: str, status: int | None, code: str) -> Finding:
+    """Whether the desk took the test delivery: its HTTP status, None when nobody answered, and its code."""
+    name, values = "webhook.delivery", {"url": address, "status": status, "code": code}
+    if status is None:
+        return Finding(name, Status.WARNING, "not_running", values, "lumira run")
+    if status == 200:
+        return Finding(name, Status.OK, "ok", values)
+    if code in {"INVALID_SIGNATURE", "WEBHOOK_SECRET_MISSING"}:
+        return Finding(name, Status.FAILURE, "other_secret", values, "lumira run")
+    return Finding(
+        name, Status.FAILURE, "refused", values, f"curl -si {address.rsplit('/api/', 1)[0]}/api/ready"
+    )
+
+
+def judge_failed(count: int, *, more: bool) -> Finding:
+    """Whether every event that Stripe delivered was handled; `more` when they were not counted to the end."""
+    if not count:
+        return Finding("events.failed", Status.OK)
+    values = {"count": f"{count}+" if more else count}
+    reason = "failed.one" if count == 1 else "failed"
+    return Finding("events.failed", Status.FAILURE, reason, values, "lumira webhooks retry", "webhooks")
+
+
+def judge_stuck(event_ids: Sequence[str]) -> Finding:
+    """Whether a worker died over an event and nobody has taken it up."""
+    if not event_ids:
+        return Finding("events.stuck", Status.OK)
+    reason = "stuck.one" if len(event_ids) == 1 else "stuck"
+    mend = f"lumira webhooks retry {event_ids[0]}"
+    return Finding("events.stuck", Status.WARNING, reason, {"count": len(event_ids)}, mend)
+
+
+def judge_applied(versions: Sequence[str]) -> Finding:
+    """Whether the latest events were of our API version and mode; `versions` of those that were not."""
+    if not versions:
+        return Finding("events.applied", Status.OK)
+    values = {"count": len(versions), "versions": ", ".join(sorted(set(versions)))}
+    reason = "left.one" if len(versions) == 1 else "left"
+    mend = "lumira reconcile --since 7d --apply"
+    return Finding("events.applied", Status.WARNING, reason, values, mend, "webhooks")
+
+
+def judge_overdue(overdue: int, opened: int) -> Finding:
+    """Whether orders stand open that Stripe has settled, or never heard of."""
+    values = {"count": overdue, "open": opened}
+    if not overdue:
+        return Finding("orders.overdue", Status.OK, "ok", values)
+    reason = "overdue.one" if overdue == 1 else "overdue"
+    mend = "lumira reconcile --since 3d --apply"
+    return Finding("orders.overdue", Status.FAILURE, reason, values, mend, "reconciliation")
+
+
+def judge_callers(orders: Sequence[Order]) -> Finding:
+    """What callers get wrong, by the signs it leaves on recent orders."""
+    unknown = sum(order.level is None for order in orders)
+    address = sum(not order.customer_email or not is_address(order.customer_email) for order in orders)
+    metadata = sum(not order.metadata.get("productId") for order in orders)
+    refused = sum(order.stripe_status == REFUSED for order in orders)
+    values = {
+        "orders": len(orders),
+        "unknown": unknown,
+        "address": address,
+        "metadata": metadata,
+        "refused": refused,
+    }
+    name = "orders.callers"
+    if refused:
+        return Finding(
+            name, Status.WARNING, "refused", values, "lumira export orders --filter stripe=refused", "orders"
+        )
+    if unknown or metadata:
+        return Finding(
+            name, Status.WARNING, "wrong", values, "lumira export orders --filter level=unknown", "orders"
+        )
+    return Finding(name, Status.OK, "ok", values)
+
+
+def judge_revenue(age: timedelta | None) -> Finding:
+    """Whether the days' figures follow the orders; `age` since they last did, None when they never did."""
+    name, mend = "revenue.fresh", "lumira revenue rebuild"
+    if age is None:
+        return Finding(name, Status.WARNING, "never", mend=mend)
+    values = {"minutes": round(age.total_seconds() / 60)}
+    if age > STALE_FAILURE:
+        return Finding(name, Status.FAILURE, "stale", values, mend)
+    if age > STALE_WARNING:
+        return Finding(name, Status.WARNING, "stale", values, mend)
+    return Finding(name, Status.OK)
+
+
+def _served_at(settings: Settings) -> str:
+    """Where the desk of these settings serves, as seen from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - no binding
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _finding(name: str, under_way: Future[Finding]) -> Finding:
+    """What a check found; a check that fails, or takes too long, takes no other with it."""
+    try:
+        return under_way.result(timeout=CHECK_SECONDS)
+    except NotInTime:
+        problem = "TimeoutError"
+    except Exception as error:
+        problem = getattr(error, "code", None) or type(error).__name__
+    return Finding(name, Status.FAILURE, UNCHECKED, {"problem": problem}, "lumira doctor")
+
+
+def _is_ok(findings: Iterable[Finding], name: str) -> bool:
+    return any(finding.name == name and finding.status is Status.OK for finding in findings)
+
+
+def _is_overdue(order: Order) -> bool:
+    return order.payment_intent_id is None or not order.agrees_with_stripe
+
+
+def _other_version(endpoint: Mapping[str, Any], api_version: str) -> bool:
+    return endpoint.get("api_version") not in (None, api_version)
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return "–"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """At most five names in a row, and how many more there are."""
+    return ", ".join(names[:5]) + (f" (+{len(names) - 5})" if len(names) > 5 else "")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _why_not_writable(home: Path) -> str | None:
+    """Why no file can be made in the folder, or the folder itself can't be; None when it can."""
+    folder = _existing(home)
+    if not folder.is_dir():
+        return f"{folder} is a file"
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return str(error.strerror)

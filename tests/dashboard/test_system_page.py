@@ -1,0 +1,66 @@
+"""The System page: what is wrong first, mended from there; settings masked; only for those who may."""
+
+from __future__ import annotations
+
+import pytest
+
+from lumira.access import Role
+from lumira.events import ACTED_ON
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
+from tests.dashboard.conftest import shown
+
+
+@pytest.fixture
+def settings(settings):
+    """Those of a desk whose Stripe is its own, so that its endpoints are nobody else's."""
+    with sandbox_process() as url:
+        yield settings.model_copy(
+            update={"stripe_api_base": url, "stripe_publishable_key": "pk_test_0123456789abcdef"}
+        )
+
+
+def test_what_is_wrong_stands_first_and_is_mended_there(desk, open_page, documents):
+    desk.revenue.refresh()
+    documents.productorders.drop_index("customer_orders")
+    app = open_page("system")
+    page = shown(app)
+    assert "2 pannes · 1 avertissement" in page
+    assert "Il manque productorders.customer_orders" in page
+    assert "lumira doctor --create-indexes" in [code.value for code in app.code]
+    app.button(key="mend-store.indexes").click().run()
+    page = shown(app)
+    assert "Il manque" not in page
+    assert "Tous les index sont en place." in page
+    assert "customer_orders" in documents.productorders.index_information()
+    assert documents.audit_entries.find_one({"action": "create_indexes"})["actor"] == "demo"
+
+
+def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page):
+    app = open_page("system", locale="en-GB")
+    assert f"Stripe will deliver {len(ACTED_ON)} types of events" in shown(app)
+    app.text_input(key="webhook-url").set_value("nowhere").run()
+    app.button(key="create-webhook").click().run()
+    assert "This address can’t receive webhooks" in shown(app)
+    assert desk.gateway.list_webhook_endpoints() == []
+    app.text_input(key="webhook-url").set_value("http://127.0.0.1:0").run()
+    app.button(key="create-webhook").click().run()
+    [endpoint] = desk.gateway.list_webhook_endpoints()
+    assert endpoint["url"] == "http://127.0.0.1:0/api/products/webhook"
+    assert any(code.value.startswith("export STRIPE_WEBHOOK_SECRET='whsec_") for code in app.code)
+    assert "Stripe delivers all that is needed" in shown(app)
+
+
+def test_settings_are_shown_masked_with_their_origin(open_page):
+    page = shown(open_page("system", locale="en-GB"))
+    assert "pk_test_…cdef" in page
+    assert "Europe/Paris" in page
+    for secret in (STRIPE_KEY, WEBHOOK_SECRET):
+        assert secret not in page
+
+
+def test_nobody_without_the_permission_gets_there(open_page, at_the_desk):
+    for role in (Role.STAFF, Role.SUPPORT, Role.FINANCE):
+        at_the_desk(role)
+        page = shown(open_page("system"))
+        assert "À réparer" not in page
+        assert "MONGODB_URI" not in page

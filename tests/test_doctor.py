@@ -1,0 +1,537 @@
+"""The doctor: each part is really broken, found, mended by what the finding names, and found well again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from lumira.access import Actor, Role
+from lumira.cli import app
+from lumira.desk import Desk, doctor_without_store
+from lumira.doctor import (
+    ACTED_ON,
+    DISK_FAILURE,
+    DISK_WARNING,
+    NAMES,
+    Doctor,
+    Kept,
+    Status,
+    judge_disk,
+    judge_replica_set,
+    webhook_address,
+    worst,
+)
+from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.errors import Forbidden, InvalidAddress
+from lumira.setting_sources import Source, masked, settings_in_force
+from lumira.storage import Store
+from lumira.storage.server import Server
+from lumira.stripe_gateway import StripeGateway, signature
+from lumira.texts import LANGUAGES, is_known
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
+from tests.test_run import running
+
+LOCAL = "http://127.0.0.1:0/api/products/webhook"
+
+
+@pytest.fixture
+def settings(settings, faulty_sandbox_url):
+    """Those of a desk whose Stripe can be broken, and whose customers can pay by a link."""
+    return settings.model_copy(
+        update={"stripe_api_base": faulty_sandbox_url, "stripe_publishable_key": "pk_test_of_the_tests"}
+    )
+
+
+@pytest.fixture
+def stripe(faulty_sandbox_url):
+    """The sandbox, asked directly; its endpoints are gone and its clock goes right when the test ends."""
+    with httpx.Client(base_url=faulty_sandbox_url, auth=(STRIPE_KEY, "")) as client:
+        yield client
+        for endpoint in client.get("/v1/webhook_endpoints").json()["data"]:
+            client.delete(f"/v1/webhook_endpoints/{endpoint['id']}")
+        offset = client.get("/_sandbox/clock").json()["offset"]
+        client.post("/_sandbox/clock", json={"advance": -offset})
+
+
+@pytest.fixture
+def desk_with(settings):
+    """Opens another desk on the same store, with some settings changed."""
+    with ExitStack() as opened:
+
+        def desk_with(**changes):
+            changed = Desk.open(settings.model_copy(update=changes))
+            opened.callback(changed.store.close)
+            return changed
+
+        yield desk_with
+
+
+@pytest.fixture
+def find(desk, admin):
+    """The finding of a name, as the desk's doctor sees it now."""
+
+    def find(name, of=None, address=None):
+        findings = (of or desk).doctor.examine(actor=admin, address=address)
+        for finding in findings:
+            for language in LANGUAGES:
+                assert finding.title(language)
+                assert finding.sentence(language)
+        return {finding.name: finding for finding in findings}.get(name)
+
+    return find
+
+
+@pytest.fixture
+def mend(desk, monkeypatch):
+    """Runs the command that a finding names, on the desk of the test."""
+
+    def mend(finding):
+        program, *arguments = shlex.split(finding.mend)
+        assert program == "lumira"
+        done = CliRunner().invoke(app, arguments, env=variables(desk.settings))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return mend
+
+
+def variables(settings):
+    """What makes a command work on the database of the test."""
+    return {
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DB": settings.mongodb_db,
+        "STRIPE_SECRET_KEY": settings.stripe_secret_key.get_secret_value(),
+        "STRIPE_PUBLISHABLE_KEY": settings.stripe_publishable_key,
+        "STRIPE_API_BASE": settings.stripe_api_base,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "LUMIRA_HOME": str(settings.home),
+        "LUMIRA_PORT": "0",
+    }
+
+
+@pytest.fixture
+def paid(desk, support):
+    """A PaymentIntent paid at Stripe, of which we have not heard."""
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    desk.gateway.confirm_payment_intent(
+        created.order_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+    )
+    return desk.gateway.retrieve_payment_intent(created.order_id)
+
+
+def test_a_desk_in_order(desk, admin, api_server, stripe):
+    desk.revenue.refresh()
+    desk.doctor.create_webhook(api_server, actor=admin)
+    findings = desk.doctor.examine(actor=admin, address=api_server)
+    assert [(finding.name, finding.status) for finding in findings if finding.status is not Status.OK] == []
+    assert [finding.name for finding in findings] == [name for name in NAMES if name != "settings.valid"]
+    assert worst(findings) is Status.OK
+
+
+def test_every_check_has_its_words():
+    for name in NAMES:
+        assert is_known(f"doctor.{name}")
+        assert is_known(f"system.part.{name.partition('.')[0]}")
+
+
+def test_nobody_else_may_look_or_mend(desk):
+    for role in (Role.STAFF, Role.SUPPORT, Role.FINANCE):
+        somebody = Actor("somebody", role)
+        with pytest.raises(Forbidden):
+            desk.doctor.examine(actor=somebody)
+        with pytest.raises(Forbidden):
+            desk.doctor.create_indexes(actor=somebody)
+        with pytest.raises(Forbidden):
+            desk.doctor.create_webhook("https://a.example", actor=somebody)
+
+
+def test_a_missing_and_a_different_index_are_made_as_they_should_be(find, mend, documents):
+    documents.productorders.drop_index("customer_orders")
+    documents.productorders.drop_index("attemptId_unique")
+    documents.productorders.create_index("attemptId")
+    finding = find("store.indexes")
+    assert finding.status is Status.FAILURE
+    names = "productorders.customer_orders, productorders.attemptId_unique"
+    assert finding.values["names"] == names
+    mend(finding)
+    assert find("store.indexes").status is Status.OK
+
+
+def test_an_index_of_our_name_over_other_fields_gives_way(find, mend, documents):
+    documents.productorders.drop_index("completedAt")
+    documents.productorders.create_index("somethingElse", name="completedAt")
+    finding = find("store.indexes")
+    assert finding.reason == "different"
+    mend(finding)
+    assert find("store.indexes").status is Status.OK
+
+
+def test_a_unique_index_of_another_program_is_named(find, documents):
+    documents.productorders.create_index("legacyId")
+    assert find("store.indexes").reason == "others"
+    documents.productorders.create_index("sessionId", unique=True, sparse=True)
+    finding = find("store.indexes")
+    assert finding.status is Status.WARNING
+    assert 'db.productorders.dropIndex("sessionId_1")' in finding.mend
+    documents.productorders.drop_index("sessionId_1")
+    assert find("store.indexes").status is Status.OK
+
+
+def test_a_missing_and_a_different_validator_are_made_as_they_should_be(find, mend, documents):
+    for name, validator in (("productorders", {}), ("processed_events", {"eventId": {"$exists": True}})):
+        documents.command("collMod", name, validator=validator)
+        finding = find("store.validators")
+        assert finding.status is Status.FAILURE
+        assert finding.values["names"] == name
+        mend(finding)
+        assert find("store.validators").status is Status.OK
+
+
+def test_a_store_that_takes_no_write(find, documents):
+    documents.create_collection("doctor", validator={"allowed": True})
+    finding = find("store.writable")
+    assert finding.status is Status.FAILURE
+    assert finding.values["code"] == "Document failed validation"
+    documents.command("collMod", "doctor", validator={})
+    assert find("store.writable").status is Status.OK
+    assert documents.doctor.find_one() is None
+
+
+def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, admin, tmp_path):
+    child, uri = embedded_store(tmp_path)
+    desk = desk_with(mongodb_uri=SecretStr(uri))
+    findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
+    assert findings["store.reachable"].status is Status.FAILURE
+    assert findings["store.reachable"].mend == "lumira run"
+    assert findings["stripe.key"].status is Status.OK
+    assert "store.indexes" not in findings
+    with kept_running(child):
+        findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
+        assert findings["store.reachable"].status is Status.OK
+        desk.store.close()
+
+
+def test_what_a_replica_set_is_worth():
+    def judged(replica_set, members):
+        return judge_replica_set(Server("MongoDB", "8.0", replica_set, members)).status
+
+    assert judged(None, 1) is Status.WARNING
+    assert judged("rs0", 1) is Status.WARNING
+    assert judged("rs0", 3) is Status.OK
+
+
+def test_a_key_that_stripe_refuses_and_none_at_all(desk_with, find):
+    for key, reason in ((SecretStr("sk_test_another"), "refused"), (None, "missing")):
+        desk = desk_with(stripe_secret_key=key)
+        assert find("stripe.clock", desk) is None
+        finding = find("stripe.key", desk)
+        assert (finding.status, finding.reason) == (Status.FAILURE, reason)
+        assert finding.mend.startswith("export STRIPE_SECRET_KEY=")
+    assert find("stripe.key").status is Status.OK
+
+
+def test_a_stripe_that_cannot_be_reached(desk_with, find):
+    finding = find("stripe.key", desk_with(stripe_api_base=f"http://127.0.0.1:{free_port()}"))
+    assert (finding.status, finding.reason) == (Status.FAILURE, "down")
+
+
+def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):
+    gateway = StripeGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base, timeout=0.5, tries=1)
+    kept = Kept(desk.store, desk.orders, desk.events, desk.doctor._kept.rollups, desk.audit)
+    doctor = Doctor(desk.settings, gateway, kept, sign=signature)
+    fault(answer="hang", seconds=2)
+    began = time.monotonic()
+    findings = {finding.name: finding for finding in doctor.examine(actor=admin)}
+    assert time.monotonic() - began < 5
+    assert findings["stripe.key"].values["code"] == "SERVICE_TIMEOUT"
+    assert findings["store.indexes"].status is Status.OK
+
+
+def test_a_publishable_key_of_another_mode_or_none(desk_with, find):
+    for key, status in (("pk_live_1", Status.FAILURE), (None, Status.WARNING)):
+        desk = desk_with(stripe_publishable_key=key)
+        assert find("stripe.publishable_key", desk).status is status
+    assert find("stripe.publishable_key").status is Status.OK
+
+
+def test_a_clock_that_differs_from_stripes(find, stripe):
+    for seconds, status in ((30, Status.WARNING), (600, Status.FAILURE)):
+        stripe.post("/_sandbox/clock", json={"advance": seconds})
+        finding = find("stripe.clock")
+        assert finding.status is status
+        assert abs(finding.values["seconds"] - seconds) <= 2
+        stripe.post("/_sandbox/clock", json={"advance": -seconds})
+    assert find("stripe.clock").status is Status.OK
+
+
+def test_an_endpoint_that_is_missing_stopped_or_incomplete_is_mended(find, mend, stripe):
+    finding = find("webhook.endpoint")
+    assert (finding.status, finding.reason) == (Status.FAILURE, "missing")
+    assert "export STRIPE_WEBHOOK_SECRET='whsec_" in mend(finding)
+    assert find("webhook.endpoint").status is Status.OK
+    [endpoint] = stripe.get("/v1/webhook_endpoints").json()["data"]
+    assert endpoint["enabled_events"] == list(ACTED_ON)
+    breaks = {"disabled": {"disabled": "true"}, "events": {"enabled_events[0]": "payment_intent.succeeded"}}
+    for reason, change in breaks.items():
+        stripe.post(f"/v1/webhook_endpoints/{endpoint['id']}", data=change)
+        finding = find("webhook.endpoint")
+        assert (finding.status, finding.reason) == (Status.FAILURE, reason)
+        assert "its signing secret stays the same" in mend(finding)
+        assert find("webhook.endpoint").status is Status.OK
+    assert len(stripe.get("/v1/webhook_endpoints").json()["data"]) == 1
+
+
+def test_an_endpoint_of_another_api_version_is_replaced(find, mend, stripe, documents):
+    made = {"url": LOCAL, "enabled_events[0]": "*", "api_version": "2024-06-20"}
+    old = stripe.post("/v1/webhook_endpoints", data=made).json()["id"]
+    finding = find("webhook.endpoint")
+    assert (finding.status, finding.reason) == (Status.FAILURE, "other_version")
+    mend(finding)
+    assert find("webhook.endpoint").status is Status.OK
+    assert stripe.get(f"/v1/webhook_endpoints/{old}").json()["status"] == "disabled"
+    assert documents.audit_entries.find_one({"action": "create_webhook"})["note"] == LOCAL
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pay.example.com", "ftp://a.example", "http://a.example", "https://a.example/other"]
+)
+def test_what_is_no_address_for_a_webhook(text):
+    with pytest.raises(InvalidAddress):
+        webhook_address(text)
+
+
+def test_an_address_without_a_path_gets_ours():
+    assert webhook_address(" https://a.example/ ") == "https://a.example/api/products/webhook"
+    assert webhook_address("http://a.example", insecure=True) == "http://a.example/api/products/webhook"
+
+
+def test_a_missing_signing_secret(desk_with, find):
+    desk = desk_with(stripe_webhook_secret=None)
+    finding = find("webhook.secret", desk)
+    assert finding.status is Status.FAILURE
+    assert finding.mend.startswith("export STRIPE_WEBHOOK_SECRET=")
+    assert find("webhook.delivery", desk) is None
+    assert find("webhook.secret").status is Status.OK
+
+
+def test_a_test_delivery_is_refused_for_another_secret_and_leaves_no_trace(
+    desk_with, find, api_server, documents
+):
+    told_otherwise = desk_with(stripe_webhook_secret=SecretStr("whsec_another"))
+    finding = find("webhook.delivery", told_otherwise, api_server)
+    assert (finding.status, finding.values["code"]) == (Status.FAILURE, "INVALID_SIGNATURE")
+    assert find("webhook.delivery", address=api_server).status is Status.OK
+    assert documents.processed_events.find_one() is None
+    assert documents.productorders.find_one() is None
+    nobody = find("webhook.delivery", address=f"http://127.0.0.1:{free_port()}")
+    assert (nobody.status, nobody.mend) == (Status.WARNING, "lumira run")
+
+
+def test_a_failed_event_is_found_and_handled_again(desk, find, mend, paid):
+    event = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": paid}}
+    desk.events.claim(event)
+    desk.events.fail("evt_1", "time-out")
+    finding = find("events.failed")
+    assert (finding.status, finding.values["count"]) == (Status.FAILURE, 1)
+    mend(finding)
+    assert find("events.failed").status is Status.OK
+    assert desk.orders.find_by_payment_intent(paid["id"]).status == "completed"
+
+
+def test_an_event_whose_worker_died_is_found_and_handled_again(desk, find, mend, paid, documents):
+    desk.events.claim({"id": "evt_2", "type": "payment_intent.succeeded", "data": {"object": paid}})
+    assert find("events.stuck").status is Status.OK
+    past = datetime.now(UTC) - timedelta(minutes=5)
+    documents.processed_events.update_one({"eventId": "evt_2"}, {"$set": {"leaseUntil": past}})
+    finding = find("events.stuck")
+    assert (finding.status, finding.mend) == (Status.WARNING, "lumira webhooks retry evt_2")
+    mend(finding)
+    assert find("events.stuck").status is Status.OK
+
+
+def test_events_of_another_api_version_are_noticed_until_one_of_ours_comes(desk, find, mend, paid, admin):
+    def deliver(event_id, **more):
+        event = {"id": event_id, "type": "payment_intent.succeeded", "data": {"object": paid}, **more}
+        desk.events.claim(event)
+        desk.events.fail(event_id, "kept for the test")
+        desk.webhooks.retry(event_id, actor=admin)
+
+    deliver("evt_3", api_version="2019-01-01")
+    finding = find("events.applied")
+    assert (finding.status, finding.values["versions"]) == (Status.WARNING, "2019-01-01")
+    assert desk.orders.find_by_payment_intent(paid["id"]).status == "pending"
+    mend(finding)
+    assert desk.orders.find_by_payment_intent(paid["id"]).status == "completed"
+    deliver("evt_4")
+    assert find("events.applied").status is Status.OK
+
+
+def test_an_order_that_stripe_has_settled_long_ago(find, mend, paid, documents):
+    assert find("orders.overdue").status is Status.OK
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    documents.productorders.update_one({"paymentIntentId": paid["id"]}, {"$set": {"createdAt": an_hour_ago}})
+    finding = find("orders.overdue")
+    assert (finding.status, finding.values["count"]) == (Status.FAILURE, 1)
+    mend(finding)
+    assert find("orders.overdue").status is Status.OK
+
+
+def test_what_callers_get_wrong_is_counted(find, documents):
+    now = datetime.now(UTC)
+    wrong = {"productId": "alchimiste", "amount": 100, "currency": "eur", "status": "pending"}
+    wrong |= {
+        "customerEmail": "no address",
+        "paymentIntentId": "pi_wrong",
+        "createdAt": now,
+        "updatedAt": now,
+    }
+    documents.productorders.insert_one(wrong)
+    finding = find("orders.callers")
+    assert (finding.status, finding.reason) == (Status.WARNING, "wrong")
+    assert [finding.values[name] for name in ("unknown", "metadata", "address")] == [1, 1, 1]
+    right = {"productId": "mystique", "customerEmail": "a@b.example", "metadata": {"productId": "mystique"}}
+    documents.productorders.update_one({}, {"$set": right})
+    assert find("orders.callers").status is Status.OK
+    documents.productorders.update_one({}, {"$set": {"stripeStatus": "refused"}})
+    assert find("orders.callers").reason == "refused"
+
+
+def test_revenue_that_was_never_worked_out_or_is_stale(find, mend, documents):
+    finding = find("revenue.fresh")
+    assert (finding.status, finding.reason) == (Status.WARNING, "never")
+    mend(finding)
+    assert find("revenue.fresh").status is Status.OK
+    for age, status in ((timedelta(minutes=20), Status.WARNING), (timedelta(hours=2), Status.FAILURE)):
+        documents.revenue_state.update_many({}, {"$set": {"watermark": datetime.now(UTC) - age}})
+        finding = find("revenue.fresh")
+        assert finding.status is status
+        mend(finding)
+        assert find("revenue.fresh").status is Status.OK
+
+
+def test_a_home_that_cannot_be_written(desk_with, find, tmp_path):
+    (tmp_path / "file").write_text("")
+    for home in (tmp_path / "file", tmp_path / "file" / "home"):
+        finding = find("machine.home", desk_with(home=home))
+        assert finding.status is Status.FAILURE
+        assert finding.mend.startswith("export LUMIRA_HOME=")
+    assert find("machine.home").status is Status.OK
+
+
+def test_what_room_is_enough(tmp_path):
+    assert judge_disk(DISK_FAILURE - 1, tmp_path).status is Status.FAILURE
+    assert judge_disk(DISK_WARNING - 1, tmp_path).status is Status.WARNING
+    assert judge_disk(DISK_WARNING, tmp_path).status is Status.OK
+
+
+def test_a_misspelt_variable_and_a_line_of_dotenv_without_effect(find, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LUMIRA_PROT", "9000")
+    finding = find("settings.variables")
+    assert (finding.status, finding.mend) == (Status.WARNING, "unset LUMIRA_PROT")
+    monkeypatch.delenv("LUMIRA_PROT")
+    (tmp_path / ".env").write_text("LUMIRA_TIMEZONE=Europe/Berlin\nLUMIRA_HSOT=x\n")
+    assert find("settings.variables").values["names"] == "LUMIRA_HSOT"
+    (tmp_path / ".env").write_text("LUMIRA_TIMEZONE=Europe/Berlin\n")
+    assert find("settings.variables").status is Status.OK
+    monkeypatch.setenv("LUMIRA_TIMEZONE", "Europe/Paris")
+    assert find("settings.variables").reason == "overridden"
+
+
+def test_settings_say_where_they_come_from_and_keep_their_secrets(settings, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "LUMIRA_TIMEZONE=Europe/Paris\nSTRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef\n"
+    )
+    monkeypatch.setenv("LUMIRA_RATE_LIMIT", settings.rate_limit)
+    secret = SecretStr("whsec_0123456789abcdef")
+    shown = {
+        setting.variable: setting
+        for setting in settings_in_force(settings.model_copy(update={"stripe_webhook_secret": secret}))
+    }
+    assert shown["LUMIRA_TIMEZONE"].source is Source.DOTENV
+    assert shown["LUMIRA_RATE_LIMIT"].source is Source.ENVIRONMENT
+    assert shown["LUMIRA_HOST"].source is Source.DEFAULT
+    assert shown["LUMIRA_HOME"].source is Source.LUMIRA
+    assert (shown["STRIPE_WEBHOOK_SECRET"].value, shown["STRIPE_WEBHOOK_SECRET"].source) == (
+        "whsec_…cdef",
+        Source.DOTENV,
+    )
+    assert shown["LUMIRA_API_TOKEN"].value == "••••••••"
+
+
+def test_what_is_masked():
+    uri = SecretStr(
+        "mongodb+srv://us%40er:pass%3Aword@a.example,b.example:1/orders?tlsCertificateKeyFilePassword=p"
+    )
+    assert masked(uri) == "mongodb+srv://a.example,b.example:1/orders"
+    assert masked(SecretStr("sk_test_0123456789abcdef")) == "sk_test_…cdef"
+    assert masked("pk_live_0123456789abcdef") == "pk_live_…cdef"
+    assert masked(SecretStr("sk_test_short")) == "••••••••"
+    assert masked(SecretStr("a password")) == "••••••••"
+    assert masked("Europe/Paris") == "Europe/Paris"
+
+
+def test_the_command_answers_json_without_a_secret_and_fails_on_a_failure(desk, documents):
+    documents.productorders.drop_index("customer_orders")
+    done = CliRunner().invoke(app, ["doctor", "--json"], env=variables(desk.settings))
+    assert done.exit_code == 1, done.output
+    report = json.loads(done.output)
+    assert report["status"] == "failure"
+    [index] = [finding for finding in report["findings"] if finding["name"] == "store.indexes"]
+    assert index["mend"] == "lumira doctor --create-indexes"
+    assert {"lumira", "stripe", "pymongo", "streamlit", "python"} == set(report["versions"])
+    for secret in (STRIPE_KEY, WEBHOOK_SECRET):
+        assert secret not in done.output
+
+
+def test_settings_that_can_not_be_read_are_a_finding_too(tmp_path):
+    environment = {"LUMIRA_HOME": str(tmp_path), "LUMIRA_TIMEZONE": "Mars/Olympus"}
+    done = CliRunner().invoke(app, ["doctor"], env=environment)
+    assert done.exit_code == 1
+    assert "LUMIRA_TIMEZONE must be an IANA name" in done.output
+
+
+def test_with_nothing_running_it_says_so_starts_nothing_and_beside_a_desk_all_is_well(tmp_path):
+    home = tmp_path / "home"
+    alone = CliRunner().invoke(app, ["doctor"], env={"LUMIRA_HOME": str(home)})
+    assert alone.exit_code == 0, alone.output
+    assert "lumira run" in alone.output
+    assert not home.exists()
+    with running(home) as (url, _process):
+        environment = {"LUMIRA_HOME": str(home), "LUMIRA_PORT": url.rsplit(":", 1)[1]}
+        beside = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
+        assert beside.exit_code == 0, beside.output
+        wrong = [one for one in json.loads(beside.output)["findings"] if one["status"] != "ok"]
+        assert [one["name"] for one in wrong] in ([], ["revenue.fresh"])
+    (home / "store.uri").write_text("mongodb://127.0.0.1:1/")
+    dead = CliRunner().invoke(app, ["doctor"], env={"LUMIRA_HOME": str(home)})
+    assert dead.exit_code == 1
+    assert "mongodb://127.0.0.1:1/ does not answer" in " ".join(dead.output.split())
+
+
+def test_a_desk_without_a_store_has_a_doctor(settings, admin):
+    doctor = doctor_without_store(settings.model_copy(update={"mongodb_uri": None}))
+    findings = {finding.name: finding for finding in doctor.examine(actor=admin)}
+    assert findings["store.reachable"].reason == "not_running"
+    assert findings["stripe.key"].status is Status.OK
+    assert "events.failed" not in findings
+
+
+def test_a_store_named_by_its_uri_alone_is_examined(store_uri):
+    store = Store(store_uri, "doctor_alone")
+    try:
+        assert store.server().is_embedded
+        assert store.index_deviations().missing
+        assert store.validator_deviations().missing == ["productorders", "processed_events"]
+    finally:
+        store.close()
