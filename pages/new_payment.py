@@ -244,5 +244,4 @@ if order_id := st.query_params.get(ORDER):
 elif session.may(Permission.CREATE_INTENT):
     show_form()
 else:
-    st.title(text("new_payment.title"), anchor=False)
-    st.info(text("error.FORBIDDEN.next"), title=text("error.FORBIDDEN"), icon=":material/lock:")
+    navigation.show_closed(text("new_payment.title"))
