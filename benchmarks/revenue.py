@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orders_page import dashboard, seed
-from websocket import Visitor
+from page_reruns import dashboard, seed
+from websocket import Visitor, cookie_of
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
@@ -104,8 +104,9 @@ def main() -> None:
             )
             url = stack.enter_context(dashboard(own, Path(folder) / name))
             visitors = {}
+            cookie = cookie_of(desk)
             for title, query in PAGES.items():
-                visitors[title] = stack.enter_context(Visitor(url))
+                visitors[title] = stack.enter_context(Visitor(url, cookie=cookie))
                 visitors[title].open("revenue", query)
                 visitors[title].rerun()
                 assert re.search(r"\d", gross(visitors[title]))

@@ -10,13 +10,29 @@ included. What the page showed is in `visitor.messages`.
 
 from __future__ import annotations
 
+import secrets
 import time
 from types import TracebackType
 from typing import Self
 
+from starlette.responses import Response
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
+
+from lumira.access import Actor, Role
+from lumira.desk import Desk
+from lumira.session_cookie import set_session
+
+
+def cookie_of(desk: Desk) -> str:
+    """The Cookie header of an administrator of its own, signed in at this desk's store."""
+    email = f"{secrets.token_hex(4)}@example.com"
+    desk.staff.add(email, Role.ADMIN, actor=Actor("benchmark", Role.ADMIN))
+    token = desk.sessions.sign_in_by_identity(email, address="127.0.0.1", device="benchmark").token
+    response = Response()
+    set_session(response, token, desk.signing_key(), secure=False, seconds=3600)
+    return response.headers["set-cookie"].partition(";")[0]
 
 
 class PageFailed(Exception):

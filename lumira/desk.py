@@ -17,11 +17,15 @@ from lumira.intents import Intents
 from lumira.month_close import MonthClose
 from lumira.notes import Notes
 from lumira.order_list import OrderList
+from lumira.passwords import Passwords
 from lumira.payment_details import Payments
+from lumira.privacy import Privacy
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
+from lumira.sessions import Sessions
 from lumira.settings import Settings, load_settings
+from lumira.staff import Staff
 from lumira.storage import (
     ApiTokens,
     AuditLog,
@@ -30,10 +34,13 @@ from lumira.storage import (
     OrderNotes,
     OrderRows,
     Orders,
+    PersonalData,
     Reconciliations,
     RevenueRows,
     Rollups,
     SavedViews,
+    StaffAccounts,
+    StaffSessions,
     Store,
 )
 from lumira.stripe_gateway import StripeGateway, signature, verified_event
@@ -62,10 +69,13 @@ class Desk:
     notes: Notes
     payments: Payments
     views: Views
+    privacy: Privacy
     webhooks: Webhooks
     revenue: Revenue
     month_close: MonthClose
     tokens: Tokens
+    staff: Staff
+    sessions: Sessions
     reconciliation: Reconciliation
     health: Health
     doctor: Doctor
@@ -98,8 +108,12 @@ class Desk:
             settings.business_timezone,
             livemode=gateway.livemode,
         )
+        accounts, sessions = StaffAccounts(store.database), StaffSessions(store.database)
+        passwords = Passwords()
         return cls(
             settings=settings,
+            staff=Staff(accounts, sessions, audit, passwords=passwords),
+            sessions=Sessions(sessions, accounts, audit, key=signing_key, passwords=passwords),
             is_demo=demo,
             signing_key=signing_key,
             gateway=gateway,
@@ -120,6 +134,7 @@ class Desk:
             payments=Payments(orders, hurried),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
+            privacy=Privacy(PersonalData(store.database), audit),
             webhooks=Webhooks(
                 events,
                 orders,

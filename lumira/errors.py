@@ -40,6 +40,7 @@
     │   ├── TokenNameTaken               TOKEN_NAME_TAKEN
     │   ├── AccountExists                ACCOUNT_EXISTS
     │   ├── LastAdministrator            LAST_ADMINISTRATOR
+    │   ├── CustomerErased               CUSTOMER_ERASED
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
@@ -364,6 +365,13 @@ class TokenNameTaken(Conflict):
 
     code = "TOKEN_NAME_TAKEN"
     error = "Token name taken"
+
+
+class CustomerErased(Conflict):
+    """The order's customer was erased at their request; no other takes their place."""
+
+    code = "CUSTOMER_ERASED"
+    error = "Customer erased"
 
 
 class OrderNotCancellable(Conflict):

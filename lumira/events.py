@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,3 +74,11 @@ class EventFilter:
 
 
 EVERY_EVENT: Final = EventFilter()
+
+
+def payment_intent_of(event_type: str, data: Mapping[str, Any]) -> str | None:
+    """The id of the PaymentIntent that an event with this `data` is about."""
+    subject = mapping_or_empty(data.get("object"))
+    named = subject.get("id" if event_type.startswith("payment_intent.") else "payment_intent")
+    found = named.get("id") if isinstance(named, Mapping) else named
+    return found if isinstance(found, str) and found else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lumira.access import Actor, Permission, require
 from lumira.audit import audit_entry
 from lumira.errors import (
+    CustomerErased,
     IdempotencyConflict,
     LumiraError,
     OrderNotCancellable,
@@ -30,6 +31,7 @@ from lumira.errors import (
     StripeRefused,
 )
 from lumira.lifecycle import apply_payment_intent
+from lumira.metrics import INTENTS, counted_by_result
 from lumira.money import format_money
 from lumira.orders import (
     FREE_PREFIX,
@@ -112,6 +114,7 @@ class Intents:
         self._recorder = ThreadPoolExecutor(thread_name_prefix="audit")
         self._clock = clock
 
+    @counted_by_result(INTENTS)
     def create(
         self,
         body: object,
@@ -457,13 +460,14 @@ class Intents:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.
 
         The order is changed even when Stripe can't be reached; its timeline then says so. Raises what
-        `parse_customer_edit` raises, and OrderNotFound.
+        `parse_customer_edit` raises, OrderNotFound, and CustomerErased.
         """
         require(actor, Permission.EDIT_CUSTOMER)
         edit = parse_customer_edit(body)
         order = self.find(order_id, actor=actor)
         entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
-        self._orders.edit_customer(order, edit.email, edit.metadata, entry)
+        if not self._orders.edit_customer(order, edit.email, edit.metadata, entry):
+            raise CustomerErased("The customer of this order was erased. Create another order instead.")
         if order.payment_intent_id and not order.is_free:
             try:
                 self._gateway.update_payment_intent_metadata(order.payment_intent_id, edit.metadata)

@@ -175,7 +175,8 @@ class Order(Document):
     """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
 
     `revision` counts the changes to refunds and disputes: a change is written only onto the one it read.
-    `payment_link_at` is when staff replaced the order's payment link by a new one.
+    `payment_link_at` is when staff replaced the order's payment link by a new one, `erased_at` when its
+    customer was erased.
     """
 
     id: Annotated[str, BeforeValidator(str)] = Field(alias="_id")
@@ -207,6 +208,7 @@ class Order(Document):
     source: Text = None
     created_by: Text = None
     payment_link_at: datetime | None = None
+    erased_at: datetime | None = None
     timeline: list[TimelineEntry] = Field(default_factory=list)
 
     @property

@@ -18,6 +18,7 @@ from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.errors import StripeRateLimited, StripeRefused
 from lumira.lifecycle import apply_payment_intent, order_of
+from lumira.metrics import DIFFERENCES
 from lumira.orders import NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Reconciliation:
         if progress:
             progress(len(windows), len(windows))
         self._reconciliations.finish(key)
+        _count(report)
         if apply:
             repaired = len(report.differences) - len(report.open_differences)
             self._audit.record(
@@ -184,6 +186,7 @@ class Reconciliation:
                     self._look_for(order, report, actor)
             except StripeRefused:
                 report.differences.append(_missing_intent(order))
+        _count(report)
         return report
 
     def _walk(
@@ -325,6 +328,11 @@ class Reconciliation:
                     raise
                 self._sleep(2**attempt)
         raise AssertionError("unreachable")
+
+
+def _count(report: Report) -> None:
+    for difference in report.differences:
+        DIFFERENCES.labels(str(difference.kind), "yes" if difference.repaired else "no").inc()
 
 
 def _differences(

@@ -235,6 +235,11 @@ class Revenue:
             if dirty:
                 self._work_out(dirty, certain, seconds)
 
+    def followed_until(self) -> datetime | None:
+        """Every change to the orders before this instant (UTC) is in the figures; None when none are kept."""
+        state = self._rollups.state()
+        return state.watermark if state else None
+
     def rebuild(self, *, progress: Progress | None = None) -> int:
         """Works out every day from nothing and answers how many; `progress` is told days done and in all."""
         with self._lock:

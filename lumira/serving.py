@@ -14,7 +14,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio.to_thread
@@ -22,27 +24,36 @@ import click
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
+from lumira import logs
 from lumira.access import Actor, Role
+from lumira.api.allowed_hosts import AllowedHosts
 from lumira.api.application import application, nothing_here
 from lumira.api.checkout import checkout_application
+from lumira.api.gate import OPEN, Gate
+from lumira.api.metrics import metrics_application
+from lumira.api.no_uploads import NoUploads
+from lumira.api.security_headers import SecurityHeaders
+from lumira.api.sign_in import callback_application, sign_in_application, sign_out_application
 from lumira.desk import Desk
 from lumira.embedded import STORE_FILE, attached, running
 from lumira.errors import LumiraError, SettingsError, StoreUnavailable
+from lumira.metrics import SHARED_FOLDER
 from lumira.settings import Settings, load_settings
 from lumira.storage import Store
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
 ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
 
-# The desk is for this machine until it has a sign-in. The names keep a web page of another host from reaching
-# it through a name that resolves to loopback.
-LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+# The outermost first: a refusal has the headers too.
 MIDDLEWARE: Final = [
-    Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_HOSTS), www_redirect=False)
+    Middleware(SecurityHeaders),
+    Middleware(AllowedHosts),
+    Middleware(NoUploads, others=OPEN),
+    Middleware(Gate),
 ]
 
 logger: Final = logging.getLogger("lumira")
@@ -61,13 +72,42 @@ LUMIRA: Final = Actor("lumira", Role.ADMIN)
 
 
 def routes() -> list[BaseRoute]:
-    """API and the customer's page; all other paths are Streamlit's, which answers even unknown ones."""
-    api, checkout = application(), checkout_application()
-    mounts = [Mount("/api", app=api), Mount("/checkout", app=checkout)]
-    for mount in mounts:
-        # Starlette's pattern ends at a line break, and what it lets by would get Streamlit's page.
-        mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-    return [*mounts, Route("/api", endpoint=api), Route("/checkout", endpoint=checkout)]
+    """API, the customer's page and the sign-in; all other paths are Streamlit's, even unknown ones."""
+    return [
+        *api_routes(),
+        *_mounted("/sign-in", sign_in_application()),
+        *_mounted("/sign-out", sign_out_application()),
+        *_mounted("/oauth2callback", callback_application()),
+    ]
+
+
+def api_routes() -> list[BaseRoute]:
+    """API, webhook, the customer's page and what Prometheus reads."""
+    return [
+        *_mounted("/api", application()),
+        *_mounted("/checkout", checkout_application()),
+        *_mounted("/metrics", metrics_application()),
+    ]
+
+
+def _mounted(path: str, app: ASGIApp) -> list[BaseRoute]:
+    """The application at the path and at every path below it."""
+    mount = Mount(path, app=app)
+    # Starlette's pattern ends at a line break, and what it lets by would get Streamlit's page.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [mount, Route(path, endpoint=_Root(path, app))]
+
+
+@dataclass(frozen=True)
+class _Root:
+    """An application asked for at the very path it is mounted at, which a Mount leaves to others."""
+
+    path: str
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = scope.get("root_path", "") + self.path
+        await self.app({**scope, "path": f"{root}/", "root_path": root}, receive, send)
 
 
 @contextmanager
@@ -86,6 +126,7 @@ def _opened(
     settings: Settings, work: Callable[[Desk, threading.Event], None], *, demo: bool = False
 ) -> Iterator[Desk]:
     """The desk of this process, with `work` going on beside it until the context ends."""
+    logs.configure(settings)
     desk = Desk.open(settings, demo=demo)
     stopped = threading.Event()
     working = threading.Thread(target=work, args=(desk, stopped), name="tend", daemon=True)
@@ -118,7 +159,7 @@ def _tend(desk: Desk, stopped: threading.Event) -> None:
         tended = time.monotonic()
         if desk.gateway.is_configured:
             _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
-        if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune):
+        if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune) and _done(desk.sessions.prune):
             pruned = time.monotonic()
 
 
@@ -133,10 +174,10 @@ def _done(work: Callable[[], object]) -> bool:
     try:
         work()
     except LumiraError as error:
-        logger.warning("%s: %s", error.code, error.message)
+        logger.warning("background work postponed", extra={"code": error.code, "reason": error.message})
         return False
     except Exception:
-        logger.exception("looking after store and orders failed")
+        logger.exception("background work failed")
         return False
     return True
 
@@ -144,6 +185,7 @@ def _done(work: Callable[[], object]) -> bool:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
     """Opens the desk around the server, unless `lumira run` has opened it already."""
+    logs.take_over_libraries()
     # Beside the server: API and webhook answer seconds earlier.
     warming = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
     if desks.is_open():
@@ -185,8 +227,8 @@ def serve_api(settings: Settings, workers: int) -> None:
     Returns when a SIGTERM or SIGINT has ended them; requests in flight are finished first. Raises
     SettingsError without a store.
     """
-    with _beside_a_store(settings) as complete:
-        os.environ.update(_environment(complete))
+    with _beside_a_store(settings) as complete, TemporaryDirectory(prefix="lumira-metrics-") as shared:
+        os.environ.update(_environment(complete) | {SHARED_FOLDER: shared})
         print(f"API on http://{settings.host}:{settings.port}/api by {workers} processes", flush=True)
         uvicorn.run(
             "lumira.serving:api_application",
@@ -194,6 +236,7 @@ def serve_api(settings: Settings, workers: int) -> None:
             host=settings.host,
             port=settings.port,
             workers=workers,
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -205,7 +248,11 @@ def serve_api(settings: Settings, workers: int) -> None:
 
 def api_application() -> Starlette:
     """The application of one process of `lumira api`; it is set up by the environment alone."""
-    return Starlette(routes=[*routes(), Mount("/", app=nothing_here())], lifespan=_api_lifespan)
+    return Starlette(
+        routes=[*api_routes(), Mount("/", app=nothing_here())],
+        middleware=[Middleware(SecurityHeaders), Middleware(AllowedHosts)],
+        lifespan=_api_lifespan,
+    )
 
 
 @asynccontextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from lumira.errors import SettingsError
 
 DEFAULT_DATABASE = "lumira"
+
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(BaseSettings):
@@ -49,11 +53,18 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         default=(), validation_alias="LUMIRA_TRUSTED_PROXIES"
     )
+    # Empty: the names of this machine, and LUMIRA_HOST.
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), validation_alias="LUMIRA_ALLOWED_HOSTS"
+    )
     rate_limit: str = Field(default="120/minute", validation_alias="LUMIRA_RATE_LIMIT")
     # Stripe delivers in bursts, and from few addresses.
     webhook_rate_limit: str = Field(default="3000/minute", validation_alias="LUMIRA_WEBHOOK_RATE_LIMIT")
     allow_live: bool = Field(default=False, validation_alias="LUMIRA_ALLOW_LIVE")
     timezone: str = Field(default="Europe/Paris", validation_alias="LUMIRA_TIMEZONE")
+    # Without it: console where stderr is a terminal, else JSON.
+    log_format: LogFormat | None = Field(default=None, validation_alias="LUMIRA_LOG_FORMAT")
+    log_level: LogLevel = Field(default="info", validation_alias="LUMIRA_LOG_LEVEL")
 
     @field_validator("timezone")
     @classmethod
@@ -63,6 +74,11 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError("LUMIRA_TIMEZONE must be an IANA name such as Europe/Paris") from error
         return name
+
+    @field_validator("log_format", "log_level", mode="before")
+    @classmethod
+    def _lower_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -75,6 +91,18 @@ class Settings(BaseSettings):
                     "LUMIRA_CORS_ORIGINS must be origins such as https://example.com, separated by commas"
                 )
         return origins
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        hosts = tuple(host.lower() for host in _comma_separated(value))
+        for host in hosts:
+            if not re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", host):
+                raise ValueError(
+                    "LUMIRA_ALLOWED_HOSTS must be names such as lumira.example.com or *.example.com, without "
+                    "scheme and port, separated by commas"
+                )
+        return hosts
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -30,6 +30,7 @@ from lumira.errors import (
     StripeServiceError,
     StripeTimeout,
 )
+from lumira.metrics import STRIPE
 
 PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
@@ -70,6 +71,24 @@ def _session(api_base: str) -> requests.Session:
     return session
 
 
+class _TimedClient(stripe.RequestsClient):
+    """Requests to Stripe, each try of them timed."""
+
+    # What the library declares here, it does not declare where it calls it.
+    def request(  # type: ignore[override]
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Sends one request. The resource is what follows /v1/: its id, and all behind it, stay out."""
+        began, status = time.perf_counter(), "unreachable"
+        try:
+            answer = super().request(method, url, headers, post_data)
+            status = str(answer[1])
+            return answer
+        finally:
+            resource = urlsplit(url).path.removeprefix("/v1/").partition("/")[0]
+            STRIPE.labels(method.upper(), resource, status).observe(time.perf_counter() - began)
+
+
 class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
@@ -95,7 +114,7 @@ class StripeGateway:
                 key,
                 base_addresses={"api": api_base} if api_base else {},
                 max_network_retries=tries - 1,
-                http_client=stripe.RequestsClient(
+                http_client=_TimedClient(
                     timeout=timeout, session=_session(api_base or stripe.DEFAULT_API_BASE)
                 ),
             )
@@ -229,7 +248,7 @@ class StripeGateway:
             return [_plain(endpoint) for endpoint in page.auto_paging_iter()]
 
     def create_webhook_endpoint(self, url: str, events: Sequence[str]) -> dict[str, Any]:
-        """Has events of these types delivered to `url` in our API version; the answer alone has the secret."""
+        """Has these types of events delivered to `url` in our API version; only the answer has the secret."""
         parameters: dict[str, Any] = {
             "url": url,
             "enabled_events": list(events),

@@ -109,9 +109,7 @@ def parse_customer_edit(body: object) -> CustomerEdit:
     """
     if not isinstance(body, Mapping) or not body:
         raise InvalidRequestBody("Send a JSON object with email, firstName and lastName.")
-    email = _email(body.get("email"), "email")
-    if email is None:
-        raise InvalidEmail("email must be an address such as name@example.com.")
+    email = check_email(body.get("email"))
     first_name = _name(body.get("firstName"))
     if first_name is None:
         raise InvalidFirstName("firstName must have at least 2 characters.")
@@ -124,6 +122,14 @@ def parse_customer_edit(body: object) -> CustomerEdit:
 def is_address(text: str) -> bool:
     """Whether a text is written like an e-mail address."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+def check_email(address: object) -> str:
+    """The address as it is stored, trimmed and in lower case. Raises InvalidEmail for what is none."""
+    email = _email(address, "email")
+    if email is None:
+        raise InvalidEmail("email must be an address such as name@example.com.")
+    return email
 
 
 def check_idempotency_key(key: str | None) -> None:

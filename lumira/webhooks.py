@@ -22,9 +22,10 @@ from lumira.errors import (
     StripeError,
     WebhookNotConfigured,
 )
-from lumira.events import EVERY_EVENT, EventFilter, RecordedEvent
+from lumira.events import EVERY_EVENT, EventFilter, RecordedEvent, payment_intent_of
 from lumira.lifecycle import order_of
 from lumira.orders import Order, observe
+from lumira.person import without_person
 from lumira.refunds import dispute_from, refund_from, refunds_of_charge
 
 if TYPE_CHECKING:
@@ -53,9 +54,14 @@ KEPT: Final = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Receipt:
-    """The answer to a delivery; `duplicate` when the event had been handled before."""
+    """The answer to a delivery: what came of it in a word, None when it had been handled before."""
 
-    duplicate: bool
+    outcome: str | None
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether the event had been handled before."""
+        return self.outcome is None
 
 
 class Webhooks:
@@ -90,7 +96,7 @@ class Webhooks:
                 "No webhook secret is configured. Set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret."
             )
         event = self._verify(payload, signature, self._secret)
-        return Receipt(duplicate=self._handle(event) is None)
+        return Receipt(self._handle(event))
 
     def page(
         self,
@@ -175,6 +181,7 @@ class Webhooks:
         """Claims, applies and settles an event; what came of it, or None when it had been handled before."""
         if not self._claim(event):
             return None
+        self._forget_erased(event)
         try:
             outcome = self._apply(event)
         except Exception as error:
@@ -191,6 +198,17 @@ class Webhooks:
                 raise EventInProgress("Another worker is handling this event; deliver it again later.")
             time.sleep(0.02)
         return claim == "ours"
+
+    def _forget_erased(self, event: Event) -> None:
+        """Keeps no person in the ledger whose order says that they were erased.
+
+        Looked up after the event is recorded: whoever erases marks the order before reading the ledger, so
+        one of the two sees the other.
+        """
+        data = event.get("data") or {}
+        payment_intent_id = payment_intent_of(event["type"], data)
+        if payment_intent_id and self._orders.is_erased(payment_intent_id):
+            self._events.replace_payload(event["id"], without_person(data))
 
     def _apply(self, event: Event) -> str:
         """Does what the event asks for and says in a word what came of it."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -190,18 +191,31 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shows what the tests of tests/torture have counted."""
-    counted = {
-        report.nodeid: counts
+    """Shows what the tests of tests/torture have counted, and what those of tests/security have tried."""
+    properties = {
+        report.nodeid: dict(report.user_properties)
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "when", None) == "teardown"
-        and (counts := dict(report.user_properties).get("counts"))
     }
+    counted = {name: found["counts"] for name, found in properties.items() if "counts" in found}
     if counted:
         terminalreporter.section("torture")
     for name, counts in sorted(counted.items()):
         terminalreporter.line(f"{name.removeprefix('tests/torture/')}: {counts}")
+    tried = Counter(
+        (kind, outcome)
+        for found in properties.values()
+        for kind, _, outcome in found.get("attempts", ())
+    )
+    if tried:
+        terminalreporter.section("attempts to get in")
+    for (kind, outcome), times in sorted(tried.items()):
+        terminalreporter.line(f"{kind:12} {times:5} times: {outcome}")
+    if terminalreporter.config.option.verbose > 0:
+        for found in properties.values():
+            for kind, what, outcome in found.get("attempts", ()):
+                terminalreporter.line(f"{kind:12} {what!r}: {outcome}")
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

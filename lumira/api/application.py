@@ -42,8 +42,8 @@ def application() -> FastAPI:
             Middleware(Unexpected),
         ],
     )
-    api.add_exception_handler(LumiraError, _lumira_error)
-    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(LumiraError, lumira_error)
+    api.add_exception_handler(HTTPException, http_error)
     api.include_router(products.router)
     api.include_router(webhook.router)
     api.include_router(health.router)
@@ -53,10 +53,11 @@ def application() -> FastAPI:
 
 def nothing_here() -> Starlette:
     """An application that answers every path with the contract's 404, for where the API stands alone."""
-    return Starlette(middleware=[Middleware(RequestId)], exception_handlers={HTTPException: _http_error})
+    return Starlette(middleware=[Middleware(RequestId)], exception_handlers={HTTPException: http_error})
 
 
-async def _lumira_error(request: Request, error: Exception) -> JSONResponse:
+async def lumira_error(request: Request, error: Exception) -> JSONResponse:
+    """The contract's answer to an error of ours."""
     assert isinstance(error, LumiraError)  # noqa: S101 - registered for this class alone
     extra = {key: value for key, value in error.extra.items() if key in _PUBLIC_EXTRA}
     response = error_response(
@@ -71,7 +72,8 @@ async def _lumira_error(request: Request, error: Exception) -> JSONResponse:
 _PUBLIC_EXTRA = frozenset({"validProductIds", "orderId", "declineCode"})
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def http_error(request: Request, error: Exception) -> JSONResponse:
+    """The contract's answer to a path or method that is not there."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "INVALID_REQUEST")
     response = error_response(

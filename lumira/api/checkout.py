@@ -74,7 +74,7 @@ def page(request: Request) -> Response:
     except OrderNotFound:
         return unknown(request)
     except LumiraError as error:
-        logger.warning("%s: %s", error.code, error.message)
+        logger.warning("checkout unavailable", extra={"code": error.code, "reason": error.message})
         return _answer(request, "unavailable", status=503)
     status = 503 if view.state is CheckoutState.UNAVAILABLE else 200
     return _answer(request, str(view.state), desk, view, status=status)

@@ -1,11 +1,21 @@
-"""The id of a request, in and out."""
+"""The id of a request: in, out, and on every line that is logged meanwhile."""
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lumira.logs import bound
+
+logger: Final = logging.getLogger("lumira.api")
+
+# Asked every few seconds for as long as we run.
+_PROBES: Final = ("/healthz", "/ready")
 
 
 class RequestId:
@@ -15,7 +25,7 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Names the request in `request.state.request_id` and in the answer's X-Request-Id."""
+        """Names the request in `request.state.request_id` and in the X-Request-Id of its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -24,9 +34,21 @@ class RequestId:
         request_id = given if plain else str(uuid.uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
 
+        began, status = time.perf_counter(), 0
+
         async def send_named(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        with bound(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_named)
+            finally:
+                # The path alone: what follows it may be the token of a payment link.
+                answered = {"method": scope["method"], "path": scope["path"], "status": status}
+                took = round((time.perf_counter() - began) * 1_000, 1)
+                level = logging.DEBUG if scope["path"].endswith(_PROBES) else logging.INFO
+                logger.log(level, "request answered", extra={**answered, "milliseconds": took})

@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from lumira.metrics import REFUSALS
+
 
 def iso(instant: datetime) -> str:
     """A UTC instant as JavaScript writes it: 2026-11-22T09:30:00.000Z."""
@@ -18,6 +20,7 @@ def error_response(
     request: Request, *, status: int, code: str, error: str, message: str, **extra: Any
 ) -> JSONResponse:
     """The body every error has: error, code, message, timestamp (UTC, ISO 8601) and requestId."""
+    REFUSALS.labels(code).inc()
     body = {
         "error": error,
         "code": code,

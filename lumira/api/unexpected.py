@@ -36,7 +36,7 @@ class Unexpected:
             await self._app(scope, receive, send_noted)
         except Exception:
             request = Request(scope)
-            logger.exception("request %s failed", getattr(request.state, "request_id", ""))
+            logger.exception("request failed")
             if started:
                 raise
             response = error_response(

@@ -14,6 +14,7 @@ from lumira.api.products import limited_body
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent
 from lumira.errors import LumiraError
+from lumira.metrics import timed_delivery
 
 router = APIRouter(tags=["Webhook"])
 
@@ -42,7 +43,9 @@ async def receive(request: Request) -> JSONResponse:
     payload = await limited_body(request, BODY_LIMIT)
     signature = request.headers.get("stripe-signature")
     try:
-        receipt = await run_in_threadpool(desks.current().webhooks.receive, payload, signature)
+        with timed_delivery() as became:
+            receipt = await run_in_threadpool(desks.current().webhooks.receive, payload, signature)
+            became(receipt.outcome or "duplicate")
     except LumiraError as error:
         if error.status < 500:
             raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Role
 from lumira.errors import SettingsError
+from lumira.logs import configure
 from lumira.settings import load_settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def attached_desk() -> Iterator[Desk]:
     from lumira.embedded import attached
 
     with attached(load_settings()) as settings:
+        configure(settings)
         desk = Desk.open(settings)
         desk.store.prepare()
         try:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from lumira import events
 from lumira.access import Permission
 from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import moment, number, text, text_or
@@ -68,11 +69,7 @@ def order_of(event: RecordedEvent) -> Order | None:
 
 def payment_intent_of(event: RecordedEvent) -> str | None:
     """The id of the PaymentIntent an event is about."""
-    subject = _subject(event)
-    if event.event_type.startswith("payment_intent."):
-        return _text(subject.get("id"))
-    named = subject.get("payment_intent")
-    return _text(named.get("id") if isinstance(named, Mapping) else named)
+    return events.payment_intent_of(event.event_type, event.data or {})
 
 
 def _facts(event: RecordedEvent) -> Iterator[tuple[str, str | None]]:

@@ -129,13 +129,7 @@ def show_person() -> None:
     signed_in = session.signed_in()
     if signed_in is None:
         return
-    st.page_link(
-        navigation.account(),
-        label=signed_in.name or signed_in.email,
-        icon=":material/account_circle:",
-        help=text(f"role.{signed_in.role}"),
-        width="stretch",
-    )
+    st.caption(f"{problems.plain(signed_in.name or signed_in.email)} · {text(f'role.{signed_in.role}')}")
     st.html(markup.link("/sign-out", text("sign_out.title")))
 
 

@@ -11,6 +11,9 @@ from lumira import access
 from lumira import desk as desks
 from lumira.access import Actor, Permission, Role
 from lumira.desk import Desk
+from lumira.errors import SessionEnded
+from lumira.session_cookie import SECURE_COOKIE, session_token
+from lumira.sessions import Session
 
 LANGUAGE: Final = "language"
 # Which role a visitor of the demo tries.
@@ -22,9 +25,27 @@ def desk() -> Desk:
     return desks.current()
 
 
+def signed_in() -> Session | None:
+    """The session of whoever reads the page; None once it has ended, and in a demo.
+
+    Looked up on every rerun, so a page open for hours ends with its session. Raises StoreUnavailable.
+    """
+    if desk().is_demo:
+        return None
+    cookies = st.context.cookies
+    # The gate has seen to it that over https only the cookie of that name got here.
+    token = session_token(cookies, desk().signing_key(), secure=SECURE_COOKIE in cookies)
+    return desk().sessions.find(token) if token else None
+
+
 def actor() -> Actor:
-    """The person on whose behalf this page acts."""
-    return Actor("demo", Role(st.session_state.get(ROLE) or Role.ADMIN))
+    """The person on whose behalf this page acts. Raises SessionEnded when nobody is signed in."""
+    if desk().is_demo:
+        return Actor("demo", Role(st.session_state.get(ROLE) or Role.ADMIN))
+    session = signed_in()
+    if session is None:
+        raise SessionEnded("Your session has ended. Sign in again.")
+    return session.actor
 
 
 def may(permission: Permission) -> bool:

@@ -13,9 +13,12 @@ from lumira.storage.month_closes import MonthCloses
 from lumira.storage.notes import OrderNotes
 from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
+from lumira.storage.personal_data import PersonalData
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
 from lumira.storage.rollups import Rollups
+from lumira.storage.sessions import StaffSessions
+from lumira.storage.staff import StaffAccounts
 from lumira.storage.tokens import ApiTokens
 from lumira.storage.views import SavedViews
 
@@ -27,9 +30,12 @@ __all__ = [
     "OrderNotes",
     "OrderRows",
     "Orders",
+    "PersonalData",
     "Reconciliations",
     "RevenueRows",
     "Rollups",
     "SavedViews",
+    "StaffAccounts",
+    "StaffSessions",
     "Store",
 ]

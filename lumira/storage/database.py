@@ -9,8 +9,15 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
 
 from lumira.errors import SettingsError
+from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import create_indexes
@@ -26,6 +33,27 @@ from lumira.storage.validators import create_validators
 
 # A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
 OPERATION_TIMEOUT_MS: Final = 4_000
+# The commands worth a line of their own.
+_COMMANDS: Final = frozenset({"find", "getMore", "aggregate", "insert", "update", "delete", "ping"})
+
+
+class _CommandTimes(CommandListener):
+    """Times every command of the driver, as the driver sees it."""
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Nothing is known yet."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """The store has answered."""
+        STORE.labels(_command(event.command_name), "ok").observe(event.duration_micros / 1e6)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """The store has refused, or did not answer."""
+        STORE.labels(_command(event.command_name), "failed").observe(event.duration_micros / 1e6)
+
+
+def _command(name: str) -> str:
+    return name if name in _COMMANDS else "other"
 
 
 class Store:
@@ -45,6 +73,7 @@ class Store:
                 connectTimeoutMS=2_000,
                 timeoutMS=OPERATION_TIMEOUT_MS,
                 w="majority",
+                event_listeners=[_CommandTimes()],
                 readPreference="primary",
             )
             default = self._client.get_default_database(DEFAULT_DATABASE).name

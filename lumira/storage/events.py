@@ -99,6 +99,10 @@ class Events:
         # A worker that was slower than its lease must not undo what its successor has done.
         self._update(event_id, only_if({"$ne": ["$state", "processed"]}, failed))
 
+    def replace_payload(self, event_id: str, data: Mapping[str, Any]) -> None:
+        """Keeps `data` of the event in place of what was delivered."""
+        self._update(event_id, {"$set": {"data": data}})
+
     def find(self, event_id: str) -> Document | None:
         """The row of this event as stored, or None."""
         with store_errors():

@@ -11,6 +11,7 @@ from bson.errors import InvalidId
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from lumira.metrics import MOVES
 from lumira.orders import (
     TIMELINE_LIMIT,
     TRANSITIONS,
@@ -172,6 +173,7 @@ class Orders:
             moved = self._collection.update_one(
                 {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$in": ["$status", before]}, update)
             )
+        MOVES.labels(str(observation.status)).inc(moved.modified_count)
         return moved.modified_count == 1
 
     def add_refunds(
@@ -242,8 +244,11 @@ class Orders:
 
     def edit_customer(
         self, order: Order, email: str, metadata: Mapping[str, str], entry: TimelineEntry
-    ) -> None:
-        """Writes the customer's address and the given metadata fields; the other metadata stays."""
+    ) -> bool:
+        """Writes the customer's address and the given metadata fields; the other metadata stays.
+
+        False when the customer was erased, who does not come back.
+        """
         fields: Document = {
             "customerEmail": email,
             "customerName": metadata["customerName"],
@@ -256,7 +261,18 @@ class Orders:
             nothing = is_value("metadata", None)
             self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            self._collection.update_one(by_id, edited)
+            return (
+                self._collection.update_one(by_id, only_if(is_missing("erasedAt"), edited)).modified_count
+                == 1
+            )
+
+    def is_erased(self, payment_intent_id: str) -> bool:
+        """Whether the customer of this PaymentIntent's order was erased, or is being erased."""
+        with store_errors():
+            found = self._collection.find_one(
+                {"paymentIntentId": {"$eq": payment_intent_id}}, {"erasedAt": 1}
+            )
+        return bool(found and found.get("erasedAt"))
 
     def correct_amount(self, order: Order, amount: int, currency: str, entry: TimelineEntry) -> bool:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
@@ -290,6 +306,8 @@ class Orders:
             applied = self._collection.update_one(
                 {"_id": ObjectId(order.id)}, only_if({"$and": conditions}, update)
             )
+        if observation.status is not order.status:
+            MOVES.labels(str(observation.status)).inc(applied.modified_count)
         return applied.modified_count == 1
 
     def _find_one(self, query: Mapping[str, Any]) -> Order | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,6 +86,11 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
             delivered = list(pool.map(deliver, range(40)))
         # Stripe delivers again what was busy in the other worker's hands.
         again = [deliver(number) for number in range(10)]
+        # Whichever worker is asked answers for both.
+        for _ in range(6):
+            metrics = httpx.get(f"{url}/metrics").raise_for_status().text
+            counts = re.findall(r"^lumira_webhook_seconds_count{.*} (.+)$", metrics, re.MULTILINE)
+            assert sum(map(float, counts)) == 50
         nothing = httpx.get(f"{url}/orders", headers={"X-Request-Id": "req-1"})
         assert (nothing.status_code, nothing.json()["code"]) == (404, "NOT_FOUND")
         assert nothing.json()["requestId"] == nothing.headers["X-Request-Id"] == "req-1"

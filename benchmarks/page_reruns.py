@@ -1,11 +1,12 @@
-"""What does the list of orders cost, with few orders and with many? A rerun of the page, in turns.
+"""What does each page cost, with few orders and with many? A rerun, in turns.
 
-    python benchmarks/orders_page.py [--small 10000] [--large 1000000] [--reruns 40]
+    python benchmarks/page_reruns.py [--small 10000] [--large 1000000] [--reruns 40]
 
-Two stores, one with few orders and one with many, each behind a dashboard of its own; one visitor of each
-reruns the same pages in turns, over Streamlit's websocket. Prints for several lists what a rerun costs with
-many orders beside few, and what the unfiltered list costs beside an empty page and the bare query together.
-Seeding a million orders takes some minutes.
+Two stores, one with few orders and webhook events and one with many, each behind a dashboard of its own; one
+visitor of each reruns the same pages in turns, over Streamlit's websocket. Prints for every page, and for
+several lists of orders, what a rerun costs with many orders beside few, and what the unfiltered list costs
+beside an empty page and the bare query together. The revenue page has a program of its own. Seeding a
+million orders takes some minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import httpx
 from pymongo import MongoClient
-from websocket import Visitor
+from websocket import Visitor, cookie_of
 
 from lumira.desk import Desk
 from lumira.embedded import free_port, running
@@ -38,6 +39,15 @@ from lumira.storage.order_rows import KnownAmounts
 from lumira.storage.orders import to_document
 
 EMPTY = "empty"
+# Every page but revenue's two: its address and what stands behind the question mark.
+OTHERS = {
+    "overview": ("overview", ""),
+    "an order": ("order", "id={id}"),
+    "new payment": ("new-payment", ""),
+    "webhooks": ("webhooks", ""),
+    "failed webhooks": ("webhooks", "state=failed"),
+    "reconciliation": ("reconciliation", ""),
+}
 LISTS = {
     "all": "",
     "failed": "status=failed",
@@ -112,22 +122,45 @@ def orders(count: int, now: datetime) -> Iterator[Order]:
         )
 
 
-def seed(desk: Desk, count: int) -> str:
+PAGES = {**{title: ("orders", query) for title, query in LISTS.items()}, **OTHERS}
+
+
+def event(order: Order) -> dict[str, object]:
+    """The row that the webhook of a finished order has left in the ledger."""
+    return {
+        "eventId": f"evt_{order.id}",
+        "eventType": "payment_intent.succeeded",
+        "livemode": False,
+        "data": {"object": {"id": order.payment_intent_id, "object": "payment_intent"}},
+        "eventCreated": int(order.created_at.timestamp()),
+        "attempts": 1,
+        "state": "processed",
+        "createdAt": order.created_at,
+        "updatedAt": order.created_at,
+    }
+
+
+def seed(desk: Desk, count: int, *, with_events: bool = False) -> str:
     """Fills the store; the PaymentIntent id of an order in the middle."""
     desk.store.prepare()
     KnownAmounts(desk.store.database).add(set(LEVELS.values()))
     assert desk.settings.mongodb_uri
     # A client of its own: while the store writes out what it holds, a batch may take longer than a page may.
     with MongoClient(desk.settings.mongodb_uri.get_secret_value()) as client:
-        collection = client[str(desk.settings.mongodb_db)]["productorders"]
+        database = client[str(desk.settings.mongodb_db)]
         batch: list[dict[str, object]] = []
+        events: list[dict[str, object]] = []
         middle = ""
         for number, order in enumerate(orders(count, datetime.now(UTC))):
             batch.append(to_document(order))
+            if with_events:
+                events.append(event(order))
             middle = str(order.payment_intent_id) if number == count // 2 else middle
             if len(batch) == BATCH or number == count - 1:
-                collection.insert_many(batch, ordered=False)
-                batch = []
+                database["productorders"].insert_many(batch, ordered=False)
+                if events:
+                    database["processed_events"].insert_many(events, ordered=False)
+                batch, events = [], []
     return middle
 
 
@@ -191,28 +224,30 @@ def main() -> None:
             desks[name] = Desk.open(own)
             stack.callback(desks[name].store.close)
             began = time.monotonic()
-            ids[name] = seed(desks[name], count)
+            ids[name] = seed(desks[name], count, with_events=True)
             print(f"{count} orders seeded in {time.monotonic() - began:.0f} s", flush=True)
             url = stack.enter_context(dashboard(own, Path(folder) / name))
-            pages = {EMPTY: "order"} if name == EMPTY else dict.fromkeys(LISTS, "orders")
+            # What the dashboard does in the background is done before anything is measured.
+            desks[name].revenue.refresh()
+            pages = {EMPTY: ("order", "")} if name == EMPTY else PAGES
             visitors[name] = {}
-            for title, page in pages.items():
-                visitor = stack.enter_context(Visitor(url))
-                query = LISTS.get(title, "").format(id=ids[name], month=month)
-                visitor.open(page, query)
+            cookie = cookie_of(desks[name])
+            for title, (page, query) in pages.items():
+                visitor = stack.enter_context(Visitor(url, cookie=cookie))
+                visitor.open(page, query.format(id=ids[name], month=month))
                 visitor.rerun()
                 visitors[name][title] = visitor
         taken: dict[tuple[str, str], list[float]] = {}
         bare: list[float] = []
         for _ in range(options.reruns):
-            for title in LISTS:
+            for title in PAGES:
                 for name in ("small", "large"):
                     taken.setdefault((name, title), []).append(visitors[name][title].rerun())
             taken.setdefault((EMPTY, EMPTY), []).append(visitors[EMPTY][EMPTY].rerun())
             bare.append(bare_query(desks["large"]))
     median = {key: statistics.median(seconds) * 1000 for key, seconds in taken.items()}
-    print(f"\n{'list':22} {options.small:>10} {options.large:>10}  ratio (goal: at most 1.5)")
-    for title in LISTS:
+    print(f"\n{'page or list':22} {options.small:>10} {options.large:>10}  ratio (goal: at most 1.5)")
+    for title in PAGES:
         small, large = median["small", title], median["large", title]
         print(f"{title:22} {small:7.1f} ms {large:7.1f} ms  {large / small:.2f}")
     empty, query = median[EMPTY, EMPTY], statistics.median(bare) * 1000

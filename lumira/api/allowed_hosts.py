@@ -1,0 +1,52 @@
+"""The names under which we answer: a web page elsewhere can have a name of its own lead to our address."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lumira import desk as desks
+from lumira.settings import Settings
+
+# Nobody else's name leads to the machine it is asked on, so these are always ours.
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+class AllowedHosts:
+    """Refuses what is asked of a host that is not in LUMIRA_ALLOWED_HOSTS, over HTTP and websocket alike.
+
+    Unlike Starlette's own it learns the names when the first request comes, for the settings are read after
+    the application is put together, and it says what to do.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the connection on, or refuses it."""
+        if scope["type"] == "lifespan" or is_allowed(
+            Headers(scope=scope).get("host", ""), desks.current().settings
+        ):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # Closed before it is accepted, a websocket is refused by 403.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            answer = "Lumira does not answer under this name: LUMIRA_ALLOWED_HOSTS lists those it has.\n"
+            await PlainTextResponse(answer, 400)(scope, receive, send)
+
+
+def is_allowed(host: str, settings: Settings) -> bool:
+    """Whether a Host header, with or without a port, names us."""
+    name, _, port = host.lower().rpartition(":")
+    if not name or not port.isdecimal():
+        name = host.lower()
+    address = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
+    return any(
+        name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:]) and name != allowed[1:])
+        for allowed in (*LOOPBACK, address, *settings.allowed_hosts)
+    )

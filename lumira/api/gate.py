@@ -1,0 +1,183 @@
+"""The gate: nothing of the dashboard is served without a session, no page, no file, no websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lumira import desk as desks
+from lumira.api.addresses import caller_address, is_https
+from lumira.desk import Desk
+from lumira.errors import LumiraError, Unauthorized
+from lumira.session_cookie import session_token
+from lumira.sessions import Session
+
+# Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
+OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", "/oauth2callback")
+SIGN_IN: Final = "/sign-in"
+# How often an open page is looked at: a colleague who is disabled is out within the minute.
+CHECK_SECONDS: Final = 5
+# Ours to choose from 4000 on: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.2
+SESSION_ENDED: Final = 4401
+
+logger: Final = logging.getLogger("lumira.gate")
+
+
+class Gate:
+    """Passes on requests and websockets of those who are signed in, and whatever has a door of its own.
+
+    In a demo everybody on this machine passes, and nobody else.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the connection on, or refuses it."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and is_open(scope["path"])):
+            await self._app(scope, receive, send)
+            return
+        desk = desks.current()
+        try:
+            passes = comes_from_here(scope) if desk.is_demo else await _session(desk, scope) is not None
+        except LumiraError as error:
+            await _refuse(scope, receive, send, error.status, error.message)
+            return
+        if scope["type"] == "websocket":
+            if not passes or not is_same_origin(scope):
+                await _refuse(scope, receive, send, 403, "")
+            elif desk.is_demo:
+                await self._app(scope, receive, send)
+            else:
+                await self._while_signed_in(desk, scope, receive, send)
+        elif passes:
+            await self._app(scope, receive, send)
+        elif desk.is_demo:
+            await _refuse(scope, receive, send, 403, "The demo is for this machine alone.")
+        elif _is_navigation(scope):
+            await RedirectResponse(sign_in_address(scope), 303)(scope, receive, send)
+        else:
+            await _refuse(scope, receive, send, 401, "Sign in first.")
+
+    async def _while_signed_in(self, desk: Desk, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a websocket until it closes or its session ends, whichever comes first."""
+        ended = False
+        waiting: asyncio.Future[Message] | None = None
+
+        async def receive_signed_in() -> Message:
+            nonlocal ended, waiting
+            while not ended:
+                # One wait for one message: a wait that is given up could lose what it was about to bring.
+                waiting = waiting or asyncio.ensure_future(receive())
+                await asyncio.wait({waiting}, timeout=CHECK_SECONDS)
+                if not await _is_signed_in(desk, scope):
+                    ended = True
+                    await _end(send)
+                elif waiting.done():
+                    message, waiting = waiting.result(), None
+                    return message
+            return {"type": "websocket.disconnect", "code": SESSION_ENDED}
+
+        async def send_signed_in(message: Message) -> None:
+            if not ended:
+                await send(message)
+
+        try:
+            await self._app(scope, receive_signed_in, send_signed_in)
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+
+
+def is_open(path: str) -> bool:
+    """Whether a path has a door of its own."""
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in OPEN)
+
+
+def comes_from_here(scope: Scope) -> bool:
+    """Whether a person on this machine asks, directly: what a proxy passes on may come from anywhere."""
+    headers = Headers(scope=scope)
+    address = caller_address(scope, ())
+    return (
+        address is not None
+        and address.is_loopback
+        and not {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"} & set(headers.keys())
+    )
+
+
+def is_same_origin(scope: Scope) -> bool:
+    """Whether a page of ours asks. Programs send no Origin; browsers do, and other sites can't forge it."""
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def sign_in_address(scope: Scope) -> str:
+    """Where to sign in, and be led back from to what was asked for."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    wanted = f"{scope['path']}?{query}" if query else scope["path"]
+    return SIGN_IN if wanted == "/" else f"{SIGN_IN}?{urlencode({'next': wanted})}"
+
+
+async def _session(desk: Desk, scope: Scope) -> Session | None:
+    """The session of a connection; raises LumiraError when it can't be looked up."""
+    connection = HTTPConnection(scope)
+    secure = is_https(scope, desk.settings.trusted_proxies)
+    token = session_token(connection.cookies, desk.signing_key(), secure=secure)
+    return await anyio.to_thread.run_sync(desk.sessions.find, token) if token else None
+
+
+async def _is_signed_in(desk: Desk, scope: Scope) -> bool:
+    try:
+        return await _session(desk, scope) is not None
+    except LumiraError as error:
+        # A store that is down signs nobody out: pages that ask it show what is wrong.
+        logger.warning("%s: %s", error.code, error.message)
+        return True
+
+
+async def _end(send: Send) -> None:
+    """Leads an open page to the sign-in, and closes its websocket."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    lead = ForwardMsg()
+    lead.auth_redirect.url = SIGN_IN
+    # The browser may be gone.
+    with contextlib.suppress(Exception):
+        await send({"type": "websocket.send", "bytes": lead.SerializeToString()})
+        await send({"type": "websocket.close", "code": SESSION_ENDED})
+
+
+def _is_navigation(scope: Scope) -> bool:
+    return scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
+    if scope["type"] == "websocket":
+        # Closed before it is accepted, a websocket is refused by 403.
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    response: Response
+    if _is_navigation(scope):
+        response = PlainTextResponse(f"{message}\n", status)
+    else:
+        body = {
+            "error": "Refused",
+            "code": Unauthorized.code if status == 401 else "REFUSED",
+            "message": message,
+        }
+        response = JSONResponse(body, status)
+    response.headers["Cache-Control"] = "no-store"
+    await response(Request(scope).scope, receive, send)

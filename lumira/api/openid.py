@@ -1,0 +1,146 @@
+"""Sign-in by an OpenID Connect provider, set up as Streamlit's own: `[auth]` in .streamlit/secrets.toml.
+
+https://docs.streamlit.io/develop/concepts/connections/authentication. What comes of it is a session like
+any other, so it ends when the account is disabled, whatever the provider still says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.starlette_client import OAuth
+from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lumira import desk as desks
+from lumira.errors import SettingsError, SignInRefused, SignInUnavailable
+
+logger: Final = logging.getLogger("lumira.sign_in")
+
+# What is under way at the provider: its state and nonce, and where to go afterwards.
+STATE_COOKIE: Final = "lumira_openid"
+# Who signs in there may have to look for a telephone first.
+STATE_SECONDS: Final = 600
+# What stands in an address for the provider without a name.
+UNNAMED: Final = "openid"
+_NEEDED: Final = ("client_id", "client_secret", "server_metadata_url")
+
+
+def providers() -> Mapping[str, Mapping[str, Any]]:
+    """The providers of `[auth]`, by name: `""` for the one that stands there without a name.
+
+    Empty where there is no `[auth]`.
+    """
+    auth = _secrets()
+    shared = {name: value for name, value in auth.items() if not isinstance(value, Mapping)}
+    named = {name: {**shared, **value} for name, value in auth.items() if isinstance(value, Mapping)}
+    found = named or ({"": shared} if shared else {})
+    return {name: found[name] for name in found if all(found[name].get(key) for key in _NEEDED)}
+
+
+async def begin(request: Request, provider: str, wanted: str) -> Response:
+    """Leads to the provider's page. Raises SignInUnavailable where it can't be asked, or is none of ours."""
+    found = _provider(provider)
+    redirect_uri = str(found["redirect_uri"])
+    request.scope["session"] = {"provider": provider, "next": wanted}
+    try:
+        response: Response = await _client(found).authorize_redirect(request, redirect_uri)
+    except (httpx.HTTPError, AuthlibBaseError, ValueError) as error:
+        raise SignInUnavailable(f"The OpenID provider {provider} can't be asked: {error}") from error
+    response.set_cookie(
+        STATE_COOKIE,
+        _serializer().dumps(request.scope["session"]),
+        max_age=STATE_SECONDS,
+        secure=urlsplit(redirect_uri).scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def finish(request: Request) -> tuple[str, str]:
+    """The e-mail address that the provider has proved, and where its owner wanted to go.
+
+    Raises SignInRefused for an answer that is not one to our question, or an address that is not verified;
+    SignInUnavailable where the provider can't be asked.
+    """
+    try:
+        session = _serializer().loads(request.cookies.get(STATE_COOKIE, ""), max_age=STATE_SECONDS)
+    except BadData as error:
+        raise SignInRefused("This sign-in was not begun here, or too long ago. Begin again.") from error
+    provider = _provider(str(session.get("provider", "")))
+    request.scope["session"] = session
+    try:
+        token = await _client(provider).authorize_access_token(request)
+    except httpx.HTTPError as error:
+        raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
+    except (AuthlibBaseError, ValueError) as error:
+        raise SignInRefused(f"The OpenID provider's answer is not valid: {error}") from error
+    claims = token.get("userinfo") or {}
+    email = claims.get("email")
+    # Some providers let an account claim any address. Where all of them are the house's own, say so.
+    verified = claims.get("email_verified") is True or provider.get("trust_email") is True
+    if not isinstance(email, str) or not verified:
+        raise SignInRefused("The OpenID provider names no verified e-mail address.")
+    return email, str(session.get("next") or "/")
+
+
+def forget(response: Response) -> Response:
+    """Has the browser forget a sign-in that is done."""
+    response.delete_cookie(STATE_COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+def begin_address(provider: str, wanted: str) -> str:
+    """The path of ours that leads to the provider."""
+    path = f"/sign-in/with/{provider or UNNAMED}"
+    return f"{path}?{urlencode({'next': wanted})}" if wanted else path
+
+
+def _provider(name: str) -> Mapping[str, Any]:
+    known = providers()
+    found = known.get(name if name in known else {UNNAMED: ""}.get(name, name))
+    if found is None:
+        raise SignInUnavailable(f"There is no OpenID provider {name!r} in [auth].")
+    if not found.get("redirect_uri"):
+        raise SignInUnavailable("[auth] lacks redirect_uri, such as https://desk.example.com/oauth2callback.")
+    return found
+
+
+def _client(provider: Mapping[str, Any]) -> Any:
+    return OAuth().register(
+        "openid",
+        client_id=provider["client_id"],
+        client_secret=provider["client_secret"],
+        server_metadata_url=provider["server_metadata_url"],
+        client_kwargs={
+            "scope": "openid email profile",
+            "code_challenge_method": "S256",
+            "timeout": 10,
+            **provider.get("client_kwargs", {}),
+        },
+    )
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(desks.current().signing_key(), salt="lumira.openid")
+
+
+def _secrets() -> Mapping[str, Any]:
+    """The table `[auth]`, as Streamlit reads it."""
+    import streamlit as st
+    from streamlit.errors import StreamlitSecretNotFoundError
+
+    try:
+        return dict(st.secrets.get("auth", {}))
+    except StreamlitSecretNotFoundError:
+        return {}
+    except Exception as error:
+        raise SettingsError(f"[auth] can't be read: {error}") from error

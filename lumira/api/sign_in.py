@@ -1,0 +1,292 @@
+"""Signing in and out: a page of its own under /sign-in, no page of Streamlit's."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.templating import Jinja2Templates
+
+from lumira import desk as desks
+from lumira.api import openid
+from lumira.api.addresses import caller_address, is_https
+from lumira.api.checkout import language_of
+from lumira.api.gate import SIGN_IN, is_same_origin
+from lumira.api.rate_limit import RateLimit
+from lumira.api.request_id import RequestId
+from lumira.api.unexpected import Unexpected
+from lumira.desk import Desk
+from lumira.errors import CodeNeeded, LumiraError, SignInRefused, TooManyAttempts
+from lumira.session_cookie import forget_session, session_token, set_session
+from lumira.sessions import SignedIn
+from lumira.texts import translate
+
+logger: Final = logging.getLogger("lumira.sign_in")
+
+FOLDER: Final = Path(__file__).parent
+ASSETS: Final = {
+    "house.css": FOLDER / "static" / "house.css",
+    "sign_in.css": FOLDER / "static" / "sign_in.css",
+    "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
+}
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Vary": "Accept-Language",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+}
+# An e-mail address, a password, a code and a way back: what is longer is no sign-in.
+MAX_BODY_BYTES: Final = 16_384
+# What is kept of a browser's name.
+DEVICE_LENGTH: Final = 200
+
+_templates: Final = Jinja2Templates(FOLDER / "templates")
+
+
+def sign_in_application() -> Starlette:
+    """The application of /sign-in; it asks `lumira.desk.current()` on each request."""
+    return _application(
+        Route("/", show),
+        Route("/", sign_in, methods=["POST"]),
+        Route("/assets/{name}", asset),
+        Route("/with/{provider}", begin_openid),
+    )
+
+
+def sign_out_application() -> Starlette:
+    """The application of /sign-out."""
+    return _application(Route("/", ask_sign_out), Route("/", sign_out, methods=["POST"]))
+
+
+def callback_application() -> Starlette:
+    """The application of /oauth2callback, where an OpenID provider sends people back to."""
+    return _application(Route("/", finish_openid))
+
+
+async def show(request: Request) -> Response:
+    """The form; whoever is signed in already is led on."""
+    desk = desks.current()
+    if desk.is_demo or await _is_signed_in(request, desk):
+        return RedirectResponse(way_back(request.query_params.get("next", "")), 303, HEADERS)
+    left = "signed_out" if "left" in request.query_params else ""
+    return _form(request, next=request.query_params.get("next", ""), notice=left)
+
+
+async def sign_in(request: Request) -> Response:
+    """Signs in and leads on, or shows the form again and says why not."""
+    if not is_same_origin(request.scope):
+        return _form(request, problem="sign_in.elsewhere", status=403)
+    form = await _fields(request)
+    given = {"next": form.get("next", ""), "email": form.get("email", "")}
+    desk = desks.current()
+    try:
+        signed_in = await anyio.to_thread.run_sync(
+            lambda: desk.sessions.sign_in(
+                form.get("email", ""),
+                form.get("password", ""),
+                form.get("code", "").replace(" ", "") or None,
+                ticket=form.get("ticket") or None,
+                address=_address(request, desk),
+                device=_device(request),
+            )
+        )
+    except CodeNeeded as needed:
+        return _form(request, **given, ticket=needed.ticket, status=401)
+    except LumiraError as error:
+        return _problem(request, error, **given)
+    return _signed_in(request, desk, signed_in, given["next"])
+
+
+async def begin_openid(request: Request) -> Response:
+    """Leads to an OpenID provider's sign-in."""
+    try:
+        return await openid.begin(
+            request, request.path_params["provider"], way_back(request.query_params.get("next", ""))
+        )
+    except LumiraError as error:
+        return _problem(request, error)
+
+
+async def finish_openid(request: Request) -> Response:
+    """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
+    desk = desks.current()
+    try:
+        email, wanted = await openid.finish(request)
+        signed_in = await anyio.to_thread.run_sync(
+            lambda: desk.sessions.sign_in_by_identity(
+                email, address=_address(request, desk), device=_device(request)
+            )
+        )
+    except LumiraError as error:
+        return openid.forget(_problem(request, error))
+    return openid.forget(_signed_in(request, desk, signed_in, wanted))
+
+
+async def ask_sign_out(request: Request) -> Response:
+    """Signs out by a link of our own pages; a link from elsewhere only leads to a button."""
+    # A browser says where a link stood, and no page can make it say otherwise:
+    # https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return await sign_out(request)
+    return _answer(request, "sign_out.html", {})
+
+
+async def sign_out(request: Request) -> Response:
+    """Ends the session, here and in the browser."""
+    if not is_same_origin(request.scope):
+        return _answer(request, "sign_out.html", {}, 403)
+    desk = desks.current()
+    token = _token(request, desk)
+    if token:
+        try:
+            await anyio.to_thread.run_sync(desk.sessions.sign_out, token)
+        except LumiraError as error:
+            return _problem(request, error)
+    response = RedirectResponse(f"{SIGN_IN}?left=1", 303, HEADERS)
+    forget_session(response, secure=_is_secure(request, desk))
+    return response
+
+
+def asset(request: Request) -> Response:
+    """A file that the page loads."""
+    file = ASSETS.get(request.path_params["name"])
+    if file is None:
+        raise HTTPException(404)
+    return FileResponse(file, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+
+
+def way_back(wanted: str) -> str:
+    """The path of this site that `wanted` names; the start page for anything else."""
+    # A browser reads \ as /, drops tabs and line breaks, and takes // for another host.
+    plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
+    if not plain or not wanted.startswith("/") or wanted.startswith("//") or urlsplit(wanted).netloc:
+        return "/"
+    return wanted
+
+
+def _application(*routes: Route) -> Starlette:
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(RequestId), Middleware(RateLimit), Middleware(Unexpected)],
+        exception_handlers={HTTPException: _nothing_here},
+    )
+
+
+async def _nothing_here(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    if error.status_code == 404:
+        return RedirectResponse(SIGN_IN, 303, HEADERS)
+    return Response(status_code=error.status_code, headers={**HEADERS, **(error.headers or {})})
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The fields of a posted form; none of one that is too long or no form."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413)
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=10))
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+async def _is_signed_in(request: Request, desk: Desk) -> bool:
+    token = _token(request, desk)
+    try:
+        return token is not None and await anyio.to_thread.run_sync(desk.sessions.find, token) is not None
+    except LumiraError:
+        return False
+
+
+def _token(request: Request, desk: Desk) -> str | None:
+    return session_token(request.cookies, desk.signing_key(), secure=_is_secure(request, desk))
+
+
+def _is_secure(request: Request, desk: Desk) -> bool:
+    return is_https(request.scope, desk.settings.trusted_proxies)
+
+
+def _address(request: Request, desk: Desk) -> str:
+    return str(caller_address(request.scope, desk.settings.trusted_proxies) or "")
+
+
+def _device(request: Request) -> str:
+    return request.headers.get("user-agent", "")[:DEVICE_LENGTH]
+
+
+def _signed_in(request: Request, desk: Desk, signed_in: SignedIn, wanted: str) -> Response:
+    response = RedirectResponse(way_back(wanted), 303, HEADERS)
+    seconds = (signed_in.session.expires_at - datetime.now(UTC)).total_seconds()
+    set_session(
+        response,
+        signed_in.token,
+        desk.signing_key(),
+        secure=_is_secure(request, desk),
+        seconds=max(0, int(seconds)),
+    )
+    return response
+
+
+def _problem(request: Request, error: LumiraError, **given: str) -> Response:
+    """The form again with what is wrong, in words that don't tell whether an account exists."""
+    if isinstance(error, TooManyAttempts):
+        response = _form(request, **given, problem="sign_in.too_many", status=429)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    if isinstance(error, SignInRefused):
+        return _form(request, **given, problem="sign_in.refused", status=401)
+    logger.warning("%s: %s", error.code, error.message)
+    return _form(request, **given, problem="sign_in.unavailable", status=503)
+
+
+def _form(
+    request: Request,
+    *,
+    next: str = "",
+    email: str = "",
+    ticket: str = "",
+    notice: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    context: dict[str, object] = {
+        "email": email,
+        "next": next,
+        "notice": notice,
+        "problem": problem,
+        "providers": openid.providers(),
+        "ticket": ticket,
+    }
+    return _answer(request, "sign_in.html", context, status)
+
+
+def _answer(request: Request, template: str, context: dict[str, object], status: int = 200) -> Response:
+    language = language_of(request.headers.get("accept-language", ""))
+
+    def text(name: str, **values: object) -> str:
+        return translate(language, name, **values)
+
+    context |= {
+        "begin_address": openid.begin_address,
+        "language": language,
+        "root": SIGN_IN,
+        "text": text,
+    }
+    return _templates.TemplateResponse(request, template, context, status, HEADERS)

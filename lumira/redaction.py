@@ -1,0 +1,88 @@
+"""What must never be read in a log: secrets, as they look in the texts that programs write.
+
+A secret is known by its shape, wherever it stands: in an address, a header, a traceback, a library's words.
+What tells which key or card it was stays, as far as it helps nobody else; PaymentIntent ids stay whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+HIDDEN: Final = "[hidden]"
+
+# Between a name and its value in an address, a header, JSON, or Python's own notation. Atomic: what is hidden
+# already must not be looked at again from its middle.
+_IS: Final = r"(?>[\"']?\s*[:=]\s*|[\"'],\s*)(?>(?:b(?=[\"']))?\\?[\"']?)"
+# A value, up to where its quotation marks, an address, JSON or Python's own notation end it.
+_VALUE: Final = r"(?!\[hidden\])(?:(?<=\")[^\"\r\n]+|(?<=')[^'\r\n]+|[^\s\"'&,;<>(){}\[\]\\]+(?:\[hidden\])?)"
+
+# Numbers of the schemes, written together or in groups; ids and other long numbers stand beside letters,
+# begin otherwise or have no check digit: https://docs.stripe.com/testing#cards
+_CARD: Final = re.compile(
+    r"(?<![\w.-])(?:[2-6]\d{12,18}"
+    r"|[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?"
+    r"|3\d{3}([ -])\d{6}\2\d{5})(?![\w-])"
+)
+
+_PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), rf"\g<1>{HIDDEN}")
+    for pattern in (
+        # Keys and secrets of Stripe, and tokens of our own: https://docs.stripe.com/keys
+        r"((?:sk|rk)_(?:test|live)_)[\w*]+",
+        r"(whsec_)[\w+/=-]+",
+        r"((?:pi|seti|cs|src|ek)_\w+?_secret_)\w+",
+        r"(\blum_)[\w-]{16,}",
+        r"(\bv[01]=)[0-9a-f]{16,}",
+        # Headers, to the end of their value.
+        rf"(\b(?:set-)?cookie{_IS})(?!\[hidden\])[^\"'\r\n]+",
+        rf"(\bauthorization{_IS}(?>(?:(?:bearer|basic|digest)\s+)?)){_VALUE}",
+        rf"(\bstripe-signature{_IS})(?!\[hidden\])[^\"'\s]+",
+        r"(\bbearer\s+)[\w.~+/=-]{8,}",
+        # The password of an address: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
+        r"(://[^\s:/@\"']*:)[^\s/\"']+(?=@)",
+        # What is called a secret.
+        rf"(\b\w*(?:password|passwd|secret|_session|_xsrf|csrf)\w*{_IS}){_VALUE}",
+        rf"(\b(?:access_|id_|refresh_|api_|_streamlit_user_)?(?:token|tokens|key|ticket){_IS}(?=[^\s\"']{{12}})){_VALUE}",
+        rf"(\b_streamlit_user{_IS}){_VALUE}",
+        rf"([?&](?:code|state|token|ticket|nonce)=){_VALUE}",
+        # Codes of an authenticator: https://www.rfc-editor.org/rfc/rfc6238
+        rf"(\b(?:code|otp|totp){_IS})\d{{3}} ?\d{{3}}(?:\d\d)?\b",
+    )
+)
+
+
+def redacted(text: str) -> str:
+    """The text without what is secret in it; once redacted it stays as it is.
+
+    Hidden are keys and webhook secrets of Stripe, client secrets, tokens, signatures, cookies, passwords (in
+    an address too), codes of an authenticator, the token of a payment link, and all but the last four digits
+    of a card.
+    """
+    for pattern, hidden in _PATTERNS:
+        text = pattern.sub(hidden, text)
+    return _CARD.sub(_last_digits, text)
+
+
+def redaction_of(secrets: Iterable[str]) -> Callable[[str], str]:
+    """`redacted`, for texts in which these secrets may stand too, whatever they look like.
+
+    A secret of fewer than eight characters would hide words that it is part of: it is left to its shape.
+    """
+    known = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+    if not known:
+        return redacted
+    pattern = re.compile("|".join(map(re.escape, known)))
+    return lambda text: redacted(pattern.sub(HIDDEN, text))
+
+
+def _last_digits(found: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", found[0])
+    return f"[card ending {digits[-4:]}]" if _has_check_digit(digits) else found[0]
+
+
+def _has_check_digit(digits: str) -> bool:
+    """Luhn's check, which every card number passes: https://en.wikipedia.org/wiki/Luhn_algorithm."""
+    doubled = (int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

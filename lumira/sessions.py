@@ -1,0 +1,355 @@
+"""Sessions: who is signed in, where, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import limits
+from itsdangerous import BadData, URLSafeTimedSerializer
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from lumira.access import Actor, Permission, Role, require
+from lumira.audit import AuditEntry
+from lumira.errors import (
+    CodeNeeded,
+    SessionNotFound,
+    SignInRefused,
+    StoreUnavailable,
+    TooManyAttempts,
+)
+from lumira.passwords import Passwords
+from lumira.staff import StaffMember, normalized, totp_step
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, StaffAccounts, StaffSessions
+
+# A working day: whoever comes back in the morning signs in.
+LIFETIME: Final = timedelta(hours=12)
+SEEN_NOTED_EVERY: Final = timedelta(minutes=1)
+# For how long an answer is trusted: somebody disabled is out within the minute, and a page costs no look-up.
+REMEMBERED_SECONDS: Final = 10
+REMEMBERED_AT_MOST: Final = 1_000
+TOKEN_BYTES: Final = 32
+# Between password and code.
+TICKET_SECONDS: Final = 300
+
+# Guesses that one account may get from one address, one address may make, and one account may get at all.
+# The last keeps a crowd of addresses from guessing; whoever it also keeps out can come back soon.
+_PER_PAIR: Final = limits.parse("5/5 minutes")
+_PER_ADDRESS: Final = limits.parse("60/5 minutes")
+_PER_ACCOUNT: Final = limits.parse("40/10 minutes")
+# The same for every reason, so that nothing is learned from it.
+_REFUSED: Final = "The address, the password or the code is not right."
+
+logger: Final = logging.getLogger("lumira.sessions")
+
+
+class StoredSession(BaseModel):
+    """A session as it is kept; `id` is the SHA-256 of its token, which is kept nowhere. Instants are UTC."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    id: str = Field(alias="_id")
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    last_seen_at: datetime
+    address: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody who is signed in: what is kept of it, and the account as it is now. Instants are UTC."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    must_change_password: bool
+    created_at: datetime
+    expires_at: datetime
+    last_seen_at: datetime
+    address: str
+    device: str
+
+    @property
+    def actor(self) -> Actor:
+        """On whose behalf the session acts."""
+        return Actor(self.email, self.role)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session and its token, which only the browser keeps."""
+
+    token: str
+    session: Session
+
+    def __repr__(self) -> str:
+        return f"SignedIn({self.session!r})"
+
+
+class Sessions:
+    """Signs in and out. Every method raises StoreUnavailable when the store can't be reached.
+
+    Guesses are counted in this process: the sign-in is served by one alone, and a restart that forgets them
+    takes longer than the guesses it gives away are worth.
+    """
+
+    def __init__(
+        self,
+        sessions: StaffSessions,
+        accounts: StaffAccounts,
+        audit: AuditLog,
+        *,
+        key: Callable[[], bytes],
+        passwords: Passwords | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._sessions = sessions
+        self._accounts = accounts
+        self._audit = audit
+        self._key = key
+        self._passwords = passwords or Passwords()
+        self._clock = clock
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()
+        self._remembered: dict[str, tuple[float, Session]] = {}
+
+    def sign_in(
+        self,
+        email: str,
+        password: str,
+        code: str | None = None,
+        *,
+        ticket: str | None = None,
+        address: str,
+        device: str,
+    ) -> SignedIn:
+        """Signs in by password, and by a code for those who have an authenticator.
+
+        The code may come with the password, or later with the `ticket` that CodeNeeded carries in place of
+        the password. Raises TooManyAttempts, SignInRefused for every other reason, and CodeNeeded.
+        """
+        given = normalized(email)
+        self._count(given, address)
+        member = self._accounts.find(given)
+        proved = self._proved_by_ticket(member, ticket) if ticket else self._proved(member, password)
+        if member is None or not proved or member.disabled_at is not None:
+            self._record(member, "sign_in_refused", address, device)
+            raise SignInRefused(_REFUSED)
+        if member.totp_secret:
+            if code is None:
+                raise CodeNeeded("Enter the code of your authenticator.", ticket=self._ticket(member))
+            step = totp_step(member.totp_secret, code, self._clock())
+            # A code is good once: whoever saw it over a shoulder comes too late.
+            if step is None or not self._accounts.use_totp_step(member.email, step):
+                self._record(member, "sign_in_refused", address, device)
+                raise SignInRefused(_REFUSED)
+        if not ticket and member.password_hash and self._passwords.is_outdated(member.password_hash):
+            self._accounts.update(member.email, {"passwordHash": self._passwords.hash(password)})
+        return self._begin(member, address, device)
+
+    def sign_in_by_identity(self, email: str, *, address: str, device: str) -> SignedIn:
+        """Signs in whom an OpenID provider has proved to own this address.
+
+        Raises SignInRefused for an address without an account, or with one that is disabled.
+        """
+        member = self._accounts.find(normalized(email))
+        if member is None or member.disabled_at is not None:
+            self._record(member, "sign_in_refused", address, device)
+            raise SignInRefused(_REFUSED)
+        return self._begin(member, address, device)
+
+    def find(self, token: str) -> Session | None:
+        """The session of this token; None once it has ended, is signed out, or its account is disabled.
+
+        An answer is trusted for ten seconds.
+        """
+        id_ = _hash(token)
+        with self._lock:
+            asked, session = self._remembered.get(id_, (-math.inf, None))
+        if session and time.monotonic() < asked + REMEMBERED_SECONDS and session.expires_at > self._clock():
+            return session
+        session = self._look_up(id_)
+        with self._lock:
+            self._remembered.pop(id_, None)
+            if session:
+                if len(self._remembered) >= REMEMBERED_AT_MOST:
+                    self._remembered.clear()
+                self._remembered[id_] = (time.monotonic(), session)
+        return session
+
+    def sign_out(self, token: str) -> None:
+        """Ends the session of this token, at once; twice is the same as once."""
+        session = self.find(token)
+        self._forget(_hash(token))
+        if self._sessions.delete(_hash(token)) and session:
+            self._audit.record(
+                AuditEntry(at=self._clock(), actor=session.email, role=str(session.role), action="sign_out")
+            )
+
+    def of(self, email: str, *, actor: Actor) -> list[StoredSession]:
+        """The sessions of an account that have not ended, newest first. Raises Forbidden for another's."""
+        self._allow(email, actor)
+        now = self._clock()
+        found = [one for one in self._sessions.of(normalized(email)) if one.expires_at > now]
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
+
+    def end(self, id_: str, email: str, *, actor: Actor) -> None:
+        """Ends one session of an account. Raises SessionNotFound, and Forbidden for another's."""
+        self._allow(email, actor)
+        session = self._sessions.find(id_)
+        if session is None or session.email != normalized(email):
+            raise SessionNotFound("This session has ended already.")
+        self._forget(id_)
+        if self._sessions.delete(id_):
+            self._note(actor, "end_session", session.email)
+
+    def sign_out_everywhere(self, email: str, *, actor: Actor, but: str | None = None) -> int:
+        """Ends every session of an account, but the one of that id; says how many.
+
+        Raises Forbidden for another's.
+        """
+        self._allow(email, actor)
+        for session in self._sessions.of(normalized(email)):
+            if session.id != but:
+                self._forget(session.id)
+        ended = self._sessions.delete_of(normalized(email), but=but)
+        self._note(actor, "sign_out_everywhere", normalized(email))
+        return ended
+
+    def prune(self) -> int:
+        """Removes what is kept of sessions that have ended by themselves; how many."""
+        return self._sessions.delete_expired(self._clock())
+
+    def _count(self, email: str, address: str) -> None:
+        """Counts an attempt. Raises TooManyAttempts, for unknown accounts as for known ones."""
+        # Counted before the answer is known: many guesses sent at once would all be let through.
+        counted = ((_PER_PAIR, "pair", f"{email} {address}"), (_PER_ADDRESS, "address", address))
+        for rate, kind, who in (*counted, (_PER_ACCOUNT, "account", email)):
+            with self._lock:
+                if self._limiter.hit(rate, kind, who):
+                    continue
+                reset = self._limiter.get_window_stats(rate, kind, who).reset_time
+            raise TooManyAttempts(
+                "Too many attempts. Wait a few minutes.", retry_after=max(1, math.ceil(reset - time.time()))
+            )
+
+    def _proved(self, member: StaffMember | None, password: str) -> bool:
+        return self._passwords.matches(password, member.password_hash if member else None)
+
+    def _ticket(self, member: StaffMember) -> str:
+        """Says that the password of now was right; another password makes it worthless."""
+        return self._serializer().dumps([member.email, _mark(member)])
+
+    def _proved_by_ticket(self, member: StaffMember | None, ticket: str) -> bool:
+        try:
+            proved = self._serializer().loads(ticket, max_age=TICKET_SECONDS)
+        except BadData:
+            return False
+        return member is not None and proved == [member.email, _mark(member)]
+
+    def _serializer(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(
+            self._key(), salt="lumira.second-step", signer_kwargs={"digest_method": hashlib.sha256}
+        )
+
+    def _begin(self, member: StaffMember, address: str, device: str) -> SignedIn:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        now = self._clock()
+        stored = StoredSession(
+            id=_hash(token),
+            email=member.email,
+            created_at=now,
+            expires_at=now + LIFETIME,
+            last_seen_at=now,
+            address=address,
+            device=device,
+        )
+        self._sessions.insert(stored)
+        self._accounts.update(member.email, {"lastSignInAt": now})
+        self._record(member, "sign_in", address, device)
+        with self._lock:
+            # Who has got in may mistype again tomorrow.
+            self._limiter.clear(_PER_PAIR, "pair", f"{member.email} {address}")
+        return SignedIn(token, _joined(stored, member))
+
+    def _look_up(self, id_: str) -> Session | None:
+        stored = self._sessions.find(id_)
+        now = self._clock()
+        if stored is None or stored.expires_at <= now:
+            return None
+        member = self._accounts.find(stored.email)
+        if member is None or member.disabled_at is not None:
+            return None
+        if now - stored.last_seen_at >= SEEN_NOTED_EVERY:
+            try:
+                self._sessions.note_seen(id_, now)
+            except StoreUnavailable as error:
+                # The page matters more than the note of it.
+                logger.warning("%s: %s", error.code, error.message)
+        return _joined(stored, member)
+
+    def _forget(self, id_: str) -> None:
+        with self._lock:
+            self._remembered.pop(id_, None)
+
+    def _allow(self, email: str, actor: Actor) -> None:
+        if normalized(email) != actor.name:
+            require(actor, Permission.MANAGE_STAFF)
+
+    def _record(self, member: StaffMember | None, action: str, address: str, device: str) -> None:
+        """What was typed for an unknown account is not kept: it may be somebody's password."""
+        self._audit.record(
+            AuditEntry(
+                at=self._clock(),
+                actor=member.email if member else "unknown",
+                role=str(member.role) if member else "",
+                action=action,
+                note=f"{address} · {device}",
+            )
+        )
+
+    def _note(self, actor: Actor, action: str, note: str) -> None:
+        self._audit.record(
+            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
+        )
+
+
+def _joined(stored: StoredSession, member: StaffMember) -> Session:
+    return Session(
+        id=stored.id,
+        email=member.email,
+        name=member.name,
+        role=member.role,
+        must_change_password=member.must_change_password,
+        created_at=stored.created_at,
+        expires_at=stored.expires_at,
+        last_seen_at=stored.last_seen_at,
+        address=stored.address,
+        device=stored.device,
+    )
+
+
+def _hash(token: str) -> str:
+    """The SHA-256 of a token: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _mark(member: StaffMember) -> str:
+    """Something that changes with the password and tells nothing of it."""
+    return hashlib.sha256((member.password_hash or "").encode()).hexdigest()[:16]

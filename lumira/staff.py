@@ -1,0 +1,297 @@
+"""Accounts of staff: who may sign in, as what, and how they prove who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import pyotp
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from lumira.access import Actor, Permission, Role, require
+from lumira.audit import AuditEntry
+from lumira.errors import (
+    AccountExists,
+    AccountNotFound,
+    InvalidEmail,
+    LastAdministrator,
+    WrongCode,
+    WrongPassword,
+)
+from lumira.passwords import Passwords, check_password, one_time_password
+from lumira.validation import is_address
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, StaffAccounts, StaffSessions
+
+ISSUER: Final = "Oracle Lumira"
+# A clock may be half a minute off, one way or the other: https://www.rfc-editor.org/rfc/rfc6238#section-5.2
+_STEPS: Final = (-1, 0, 1)
+
+
+class StaffMember(BaseModel):
+    """One account. The e-mail address, in lower case, is who it is. Instants are UTC.
+
+    Without a password its owner signs in by OpenID alone. `totp_used` is the step of the last code that was
+    taken, which is taken no second time.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    email: str = Field(alias="_id")
+    name: str = ""
+    role: Role
+    password_hash: str | None = Field(default=None, repr=False)
+    must_change_password: bool = False
+    password_changed_at: datetime | None = None
+    totp_secret: str | None = Field(default=None, repr=False)
+    totp_used: int = 0
+    created_at: datetime
+    created_by: str
+    last_sign_in_at: datetime | None = None
+    disabled_at: datetime | None = None
+
+    @property
+    def has_totp(self) -> bool:
+        """Whether signing in takes a code beside the password."""
+        return self.totp_secret is not None
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """An authenticator that is being set up: the secret, and the address its QR code holds."""
+
+    secret: str
+    uri: str
+
+    def __repr__(self) -> str:
+        return "Enrolment()"
+
+
+class Staff:
+    """Keeps accounts. Every method raises StoreUnavailable when the store can't be reached.
+
+    What ends an account's right to be here ends its sessions too: disabling, a reset, a new password.
+    """
+
+    def __init__(
+        self,
+        accounts: StaffAccounts,
+        sessions: StaffSessions,
+        audit: AuditLog,
+        *,
+        passwords: Passwords | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._audit = audit
+        self._passwords = passwords or Passwords()
+        self._clock = clock
+
+    def add(
+        self,
+        email: str,
+        role: Role,
+        *,
+        name: str = "",
+        password: str | None = None,
+        must_change: bool = False,
+        actor: Actor,
+    ) -> StaffMember:
+        """Makes an account; without a password it can be entered by OpenID only.
+
+        Raises Forbidden, InvalidEmail, WeakPassword, and AccountExists for a disabled account's address too.
+        """
+        require(actor, Permission.MANAGE_STAFF)
+        address = normalized(email)
+        if not is_address(address) or len(address) > 254:
+            raise InvalidEmail(f"{email[:80]} is no e-mail address.")
+        if password is not None:
+            check_password(password, about=(address, name))
+        now = self._clock()
+        member = StaffMember(
+            email=address,
+            name=" ".join(name.split())[:100],
+            role=role,
+            password_hash=self._passwords.hash(password) if password is not None else None,
+            must_change_password=must_change,
+            password_changed_at=now if password is not None else None,
+            created_at=now,
+            created_by=actor.name,
+        )
+        if not self._accounts.insert(member):
+            raise AccountExists(f"{address} has an account already. `lumira staff list` shows them all.")
+        self._record(actor, "add_staff", f"{address} ({role})")
+        return member
+
+    def add_with_one_time_password(
+        self, email: str, role: Role, *, name: str = "", actor: Actor
+    ) -> tuple[StaffMember, str]:
+        """Makes an account with a password that its owner has to change; it is shown this once."""
+        password = one_time_password()
+        member = self.add(email, role, name=name, password=password, must_change=True, actor=actor)
+        return member, password
+
+    def all(self, *, actor: Actor) -> list[StaffMember]:
+        """Every account, disabled ones too, by address. Raises Forbidden."""
+        require(actor, Permission.MANAGE_STAFF)
+        return self._accounts.all()
+
+    def is_empty(self) -> bool:
+        """Whether nobody can sign in yet, because there is no account."""
+        return not self._accounts.any()
+
+    def set_role(self, email: str, role: Role, *, actor: Actor) -> None:
+        """Gives a member another role, from their next click on.
+
+        Raises Forbidden, AccountNotFound, and LastAdministrator for the only one there is.
+        """
+        member = self._managed(email, actor)
+        if member.role == role:
+            return
+        self._accounts.update(member.email, {"role": str(role)})
+        self._keep_an_administrator(member, {"role": str(member.role)})
+        self._record(actor, "set_role", f"{member.email}: {member.role} → {role}")
+
+    def disable(self, email: str, *, actor: Actor) -> None:
+        """Shuts an account and ends its sessions; twice is the same as once.
+
+        Raises Forbidden, AccountNotFound, and LastAdministrator for the only one there is.
+        """
+        member = self._managed(email, actor)
+        if member.disabled_at is None:
+            self._accounts.update(member.email, {"disabledAt": self._clock()})
+            self._keep_an_administrator(member, {"disabledAt": None})
+            self._record(actor, "disable_staff", member.email)
+        self._sessions.delete_of(member.email)
+
+    def enable(self, email: str, *, actor: Actor) -> None:
+        """Opens a shut account again. Raises Forbidden and AccountNotFound."""
+        member = self._managed(email, actor)
+        if member.disabled_at is not None:
+            self._accounts.update(member.email, {"disabledAt": None})
+            self._record(actor, "enable_staff", member.email)
+
+    def reset(self, email: str, *, actor: Actor) -> str:
+        """A new password that its owner has to change, shown this once; their authenticator is forgotten.
+
+        Raises Forbidden and AccountNotFound.
+        """
+        member = self._managed(email, actor)
+        password = one_time_password()
+        self._set_password(member.email, password, must_change=True, more={"totpSecret": None})
+        self._record(actor, "reset_staff", member.email)
+        return password
+
+    def drop_authenticator(self, email: str, *, actor: Actor) -> None:
+        """Forgets a member's authenticator, who has lost it. Raises Forbidden and AccountNotFound."""
+        member = self._managed(email, actor)
+        self._accounts.update(member.email, {"totpSecret": None})
+        self._record(actor, "drop_authenticator", member.email)
+
+    def of(self, actor: Actor) -> StaffMember:
+        """One's own account. Raises AccountNotFound for an actor who has none."""
+        return self._find(actor.name)
+
+    def change_password(self, old: str, new: str, *, actor: Actor, keep_session: str | None = None) -> None:
+        """Changes one's own password and ends one's other sessions.
+
+        Raises AccountNotFound, WrongPassword for another `old`, and WeakPassword.
+        """
+        member = self._find(actor.name)
+        self._prove(member, old)
+        check_password(new, about=(member.email, member.name))
+        if self._passwords.matches(new, member.password_hash):
+            raise WrongPassword("The new password is the old one. Take another.")
+        self._set_password(member.email, new, must_change=False, keep_session=keep_session)
+        self._record(actor, "change_password", member.email)
+
+    def begin_authenticator(self, *, actor: Actor) -> Enrolment:
+        """A secret for one's authenticator; nothing is stored before a first code proves it is there."""
+        member = self._find(actor.name)
+        secret = pyotp.random_base32()
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=member.email, issuer_name=ISSUER))
+
+    def confirm_authenticator(self, enrolment: Enrolment, code: str, *, actor: Actor) -> None:
+        """Asks for codes of this authenticator from now on. Raises WrongCode."""
+        member = self._find(actor.name)
+        step = totp_step(enrolment.secret, code, self._clock())
+        if step is None:
+            raise WrongCode("This is not the code of that authenticator. Is the telephone's clock right?")
+        self._accounts.update(member.email, {"totpSecret": enrolment.secret, "totpUsed": step})
+        self._record(actor, "add_authenticator", member.email)
+
+    def remove_authenticator(self, password: str, *, actor: Actor) -> None:
+        """Asks for no codes any more. Raises WrongPassword."""
+        member = self._find(actor.name)
+        self._prove(member, password)
+        self._accounts.update(member.email, {"totpSecret": None})
+        self._record(actor, "remove_authenticator", member.email)
+
+    def _managed(self, email: str, actor: Actor) -> StaffMember:
+        require(actor, Permission.MANAGE_STAFF)
+        return self._find(email)
+
+    def _find(self, email: str) -> StaffMember:
+        member = self._accounts.find(normalized(email))
+        if member is None:
+            raise AccountNotFound(f"There is no account {email[:80]}. `lumira staff list` names them all.")
+        return member
+
+    def _prove(self, member: StaffMember, password: str) -> None:
+        if not self._passwords.matches(password, member.password_hash):
+            raise WrongPassword("This is not your present password.")
+
+    def _set_password(
+        self,
+        email: str,
+        password: str,
+        *,
+        must_change: bool,
+        more: dict[str, object] | None = None,
+        keep_session: str | None = None,
+    ) -> None:
+        changed = {
+            "passwordHash": self._passwords.hash(password),
+            "passwordChangedAt": self._clock(),
+            "mustChangePassword": must_change,
+        }
+        self._accounts.update(email, changed | (more or {}))
+        self._sessions.delete_of(email, but=keep_session)
+
+    def _keep_an_administrator(self, member: StaffMember, undo: dict[str, object]) -> None:
+        """Takes a change back that has left nobody to manage accounts.
+
+        Looked at afterwards: two administrators who shut each other out at once both find it undone.
+        """
+        active = (other for other in self._accounts.all() if other.disabled_at is None)
+        if member.role is Role.ADMIN and not any(other.role is Role.ADMIN for other in active):
+            self._accounts.update(member.email, undo)
+            raise LastAdministrator(
+                f"{member.email} is the only administrator. Make another one first: "
+                "`lumira staff role EMAIL admin`."
+            )
+
+    def _record(self, actor: Actor, action: str, note: str) -> None:
+        self._audit.record(
+            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
+        )
+
+
+def normalized(email: str) -> str:
+    """An e-mail address as accounts have it."""
+    return email.strip().lower()
+
+
+def totp_step(secret: str, code: str, now: datetime) -> int | None:
+    """The step of time (of 30 seconds, since 1970) whose code this is; None for a wrong code."""
+    totp = pyotp.TOTP(secret)
+    present = totp.timecode(now)
+    for step in _STEPS:
+        if pyotp.utils.strings_equal(code, totp.generate_otp(present + step)):
+            return present + step
+    return None

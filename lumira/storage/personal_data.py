@@ -1,0 +1,106 @@
+"""What the collections hold of one customer: found, and taken out of each.
+
+A customer's orders are found by an index. Whatever else may name them is read through once: it happens when a
+customer asks, not while anybody waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo.database import Database
+
+from lumira.storage.conditions import is_missing, is_value, only_if
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
+from lumira.storage.paging import newest_page
+
+# Payloads are a few kilobytes each.
+_EVENTS_AT_ONCE: Final = 500
+
+
+class PersonalData:
+    """Reads documents as they are stored, and changes them. Every method raises StoreUnavailable."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._orders = database[ORDERS]
+        self._notes = database[NOTES]
+        self._audit = database[AUDIT]
+        self._events = database[EVENTS]
+        self._views = database[VIEWS]
+
+    def orders_of(self, email: str) -> list[Document]:
+        """Every order of this e-mail address (lower case), oldest first."""
+        with store_errors():
+            return list(self._orders.find({"customerEmail": {"$eq": email}}).sort("createdAt", 1))
+
+    def mark_erased(self, order: Document, at: datetime) -> None:
+        """Notes that the customer of this order is being erased, once."""
+        with store_errors():
+            marked = only_if(is_missing("erasedAt"), {"$set": {"erasedAt": at}})
+            self._orders.update_one({"_id": order["_id"]}, marked)
+
+    def clear_order(self, order: Document, kept: Mapping[str, Any], gone: Sequence[str]) -> bool:
+        """Writes the fields that stay with other values and removes those that go.
+
+        False when the order's timeline has grown meanwhile: nothing is written then.
+        """
+        update = {"$set": kept, "$unset": dict.fromkeys(gone, "")}
+        with store_errors():
+            cleared = self._orders.update_one(
+                {"_id": order["_id"]}, only_if(is_value("timeline", order.get("timeline")), update)
+            )
+        return cleared.modified_count == 1
+
+    def find_order(self, order: Document) -> Document | None:
+        """The order as it is stored now."""
+        with store_errors():
+            return self._orders.find_one({"_id": order["_id"]})
+
+    def notes_of(self, order_ids: Sequence[str]) -> list[Document]:
+        """The notes of these orders, oldest first."""
+        with store_errors():
+            found = list(self._notes.find({"orderId": {"$in": list(order_ids)}}))
+        return sorted(found, key=lambda note: note["at"])
+
+    def delete_notes(self, order_ids: Sequence[str]) -> int:
+        """Removes the notes of these orders; how many they were."""
+        with store_errors():
+            return self._notes.delete_many({"orderId": {"$in": list(order_ids)}}).deleted_count
+
+    def audit_entries(self, order_ids: Sequence[str]) -> Iterator[Document]:
+        """What was done to these orders, and everything that was done to no order."""
+        for order_id in (*order_ids, None):
+            with store_errors():
+                yield from self._audit.find({"order_id": order_id}).sort("at", 1)
+
+    def replace_audit_entry(self, entry: Document) -> None:
+        """Writes the entry in place of the one it was made from."""
+        with store_errors():
+            self._audit.replace_one({"_id": entry["_id"]}, entry)
+
+    def events(self) -> Iterator[Document]:
+        """The whole ledger with its payloads, newest first."""
+        cursor = None
+        while True:
+            rows, cursor = newest_page(self._events, {}, _EVENTS_AT_ONCE, cursor)
+            yield from rows
+            if cursor is None:
+                return
+
+    def replace_event(self, event: Document, fields: Mapping[str, Any]) -> None:
+        """Writes these fields of an event of the ledger."""
+        with store_errors():
+            self._events.update_one({"_id": event["_id"]}, {"$set": dict(fields)})
+
+    def views(self) -> list[Document]:
+        """Every saved view, everybody's."""
+        with store_errors():
+            return list(self._views.find())
+
+    def delete_view(self, view: Document) -> None:
+        """Removes a saved view."""
+        with store_errors():
+            self._views.delete_one({"_id": view["_id"]})

@@ -1,0 +1,118 @@
+"""A real `lumira run` on a real port, with accounts of every kind, and the table of what was tried."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+
+from lumira.access import Actor, Role
+from lumira.desk import Desk
+from lumira.embedded import free_port
+from lumira.session_cookie import COOKIE, _signer
+from lumira.settings import load_settings
+from tests.conftest import API_TOKEN, wait_until
+
+ADMIN = Actor("tests", Role.ADMIN)
+PASSWORD = "quatre tirages sous la lune"
+
+
+@dataclass(frozen=True)
+class Fortress:
+    """The desk that is attacked, and a desk of our own on its store to look behind it."""
+
+    url: str
+    desk: Desk
+    home: Path
+
+    def cookie(self, email: str) -> str:
+        """The Cookie header of a new session of this member."""
+        token = self.desk.sessions.sign_in_by_identity(email, address="127.0.0.1", device="tests").token
+        return self.cookie_of(token)
+
+    def cookie_of(self, token: str, key: bytes | None = None) -> str:
+        """The Cookie header that carries this token, signed by the desk's key or another."""
+        return f"{COOKIE}={_signer(key or self.desk.signing_key()).sign(token).decode()}"
+
+
+@pytest.fixture(scope="package")
+def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+    """`lumira run` without a demo, its accounts made as `lumira staff add` makes them."""
+    home, port = tmp_path_factory.mktemp("fortress"), free_port()
+    environment = {
+        **os.environ,
+        "LUMIRA_HOME": str(home),
+        "LUMIRA_PORT": str(port),
+        "LUMIRA_API_TOKEN": API_TOKEN,
+        # This test asks more often than any caller may.
+        "LUMIRA_RATE_LIMIT": "100000/minute",
+    }
+    log = home / "run.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lumira", "run"], env=environment, stdout=stream, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _is_ready(url) or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        uri = (home / "store.uri").read_text().strip()
+        desk = Desk.open(load_settings(home=home, mongodb_uri=SecretStr(uri)))
+        with closing(desk.store):
+            for role in Role:
+                desk.staff.add(f"{role}@example.com", role, password=PASSWORD, actor=ADMIN)
+            yield Fortress(url, desk, home)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@dataclass
+class Attempts:
+    """What was tried and what came of it; printed when the tests have run."""
+
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def note(self, kind: str, what: str, outcome: str) -> None:
+        """Adds a row."""
+        self.rows.append((kind, what, outcome))
+
+
+@pytest.fixture
+def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
+    """The attempts of one test, handed to whoever prints the summary."""
+    attempts = Attempts()
+    yield attempts
+    request.node.user_properties.append(("attempts", attempts.rows))
+
+
+@pytest.fixture
+def stored(fortress: Fortress) -> Iterator[Any]:
+    """How many documents each collection holds, asked through a driver of the test's own."""
+    with MongoClient(fortress.desk.settings.mongodb_uri.get_secret_value()) as client:
+        database = client[fortress.desk.settings.mongodb_db or "lumira"]
+
+        def stored() -> dict[str, int]:
+            return {
+                name: len(list(database[name].find({}, {"_id": 1})))
+                for name in database.list_collection_names()
+            }
+
+        yield stored

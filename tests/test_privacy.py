@@ -1,0 +1,363 @@
+"""One customer's data: all of it handed out, all of it erased, whatever is cut short or comes later."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from lumira.errors import CustomerErased, Forbidden, InvalidEmail
+from lumira.order_filter import OrderFilter
+from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
+from lumira.storage.personal_data import PersonalData
+from tests.api.conftest import event, sign
+
+EMAIL = "eve.marin@example.com"
+MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "4242")
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def deliver(desk, type_: str, obj: dict, **fields) -> str:
+    """Has the desk handle an event, signed as Stripe signs it; its id."""
+    delivered = event(type_, obj, **fields)
+    body = json.dumps(delivered).encode()
+    desk.webhooks.receive(body, sign(body)["Stripe-Signature"])
+    return delivered["id"]
+
+
+def payment_intent(order) -> dict:
+    """A PaymentIntent as an event of our days shows it, with the person wherever Stripe puts one."""
+    return {
+        "id": order.payment_intent_id,
+        "object": "payment_intent",
+        "amount": order.amount,
+        "currency": "eur",
+        "status": "succeeded",
+        "receipt_email": EMAIL,
+        "description": "Tirage de Ève Marin",
+        "metadata": {**order.metadata, "wish": "vœu secret"},
+        "shipping": {"name": "Ève Marin", "address": {"line1": "1 rue de la Lune"}},
+        "latest_charge": "ch_1",
+        "last_payment_error": {
+            "code": "card_declined",
+            "payment_method": {"billing_details": {"email": EMAIL}, "card": {"last4": "4242"}},
+        },
+    }
+
+
+@pytest.fixture
+def customer(desk, support, admin, documents):
+    """A customer who is known in every collection, beside one of nearly the same address."""
+    who = {"customerEmail": EMAIL, "customerName": "Ève Marin", "customerPhone": "+33 6 12 34 56 78"}
+    bodies = [
+        {"productId": "mystique", **who, "metadata": {"wish": "vœu secret"}},
+        {"productId": "initie", **who},
+    ]
+    created = [desk.intents.create(body, actor=support, source="tests") for body in bodies]
+    order = desk.intents.confirm(created[0].order_id, "pm_card_visa", actor=support)
+    desk.notes.add(order.id, "Ève Marin a rappelé au 06 12 34 56 78.", actor=support, attempt_id="1")
+    desk.intents.refund(order.id, 700, actor=admin, reason=None, note="Geste pour Ève Marin, vœu secret")
+    deliver(desk, "payment_intent.succeeded", payment_intent(order))
+    deliver(desk, "customer.updated", {"id": "cus_1", "object": "customer", "email": EMAIL})
+    desk.views.save("Eve Marin", {"q": "marin"}, shared=True, actor=admin)
+    desk.views.save("Ses commandes", {"q": EMAIL}, shared=False, actor=admin)
+    desk.views.save("Échecs", {"status": "failed"}, shared=True, actor=admin)
+    # Written by another program, which adds fields of its own.
+    documents.productorders.update_one(
+        {"paymentIntentId": order.payment_intent_id},
+        {"$set": {"customerId": "6" * 24, "formData": {"question": "vœu secret"}, "__v": 0}},
+    )
+    other = {"productId": "initie", "customerEmail": "st" + EMAIL, "customerName": "Steve Marin"}
+    desk.intents.create(other, actor=support, source="tests")
+    desk.order_list.list_all()
+    return desk.intents.find(order.id, actor=support)
+
+
+def everything(documents) -> dict[str, list]:
+    """All that the store holds, by collection."""
+    return {name: list(documents[name].find()) for name in sorted(documents.list_collection_names())}
+
+
+def holding(documents, *marks: str) -> dict[str, list[str]]:
+    """The collections that hold one of these texts, with the texts."""
+    found = {}
+    for name, rows in everything(documents).items():
+        text = json.dumps(rows, default=str, ensure_ascii=False).lower()
+        text = text.replace("steve.marin", "").replace("steve marin", "")
+        if there := [mark for mark in marks if mark.lower() in text]:
+            found[name] = there
+    return found
+
+
+def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, customer, documents):
+    exported = desk.privacy.export(f" {EMAIL.upper()} ", actor=admin)
+    assert json.loads(json.dumps(exported)) == exported
+    assert [order["productId"] for order in exported["orders"]] == ["mystique", "initie"]
+    assert exported["orders"][0]["metadata"]["wish"] == "vœu secret"
+    assert exported["orders"][0]["formData"] == {"question": "vœu secret"}
+    assert [note["text"] for note in exported["notes"]] == ["Ève Marin a rappelé au 06 12 34 56 78."]
+    assert {event["eventType"] for event in exported["webhooks"]} >= {
+        "payment_intent.succeeded",
+        "customer.updated",
+    }
+    assert {view["name"] for view in exported["saved_views"]} == {"Eve Marin", "Ses commandes"}
+    assert "refund" in {entry["action"] for entry in exported["audit_entries"]}
+    assert exported["at_stripe"] == [customer.payment_intent_id]
+    text = json.dumps(exported)
+    assert "steve" not in text.lower()
+    assert "_secret_" not in text
+    assert "client_secret" not in text
+    [entry] = documents.audit_entries.find({"action": "export_customer"})
+    assert EMAIL not in str(entry)
+    assert entry["after"]["order_ids"] == [order["_id"] for order in exported["orders"]]
+
+
+def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, documents):
+    assert holding(documents, *MARKS).keys() == {
+        *("audit_entries", "order_notes", "processed_events", "productorders", "saved_views"),
+    }
+    before = desk.intents.find(customer.id, actor=admin)
+    erased = desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+    assert (erased.orders, erased.notes, erased.views) == (2, 1, 2)
+    assert erased.payment_intents == [customer.payment_intent_id]
+    after = desk.intents.find(customer.id, actor=admin)
+    for name in ("amount", "currency", "status", "created_at", "completed_at", "refunds", "amount_refunded"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert [entry.kind for entry in after.timeline] == [
+        *(entry.kind for entry in before.timeline),
+        "customer.erased",
+    ]
+    assert after.level == before.level
+    assert after.product_name == before.product_name
+    [raw] = documents.productorders.find({"paymentIntentId": customer.payment_intent_id})
+    assert raw["__v"] == 0
+    assert "customerId" not in raw
+    assert [view["name"] for view in documents.saved_views.find()] == ["Échecs"]
+    entries = list(documents.audit_entries.find({"action": "erase_customer"}))
+    assert len(entries) == 2
+    assert {entry["actor"] for entry in entries} == {"ada"}
+
+
+def test_a_search_finds_the_erased_no_more_and_others_still(desk, admin, customer):
+    desk.privacy.erase(EMAIL, actor=admin)
+    desk.order_list.list_all()
+    for search in ("eve", EMAIL, "eve.marin"):
+        assert desk.order_list.page(OrderFilter(search=search), 10, actor=admin).orders == []
+    found = desk.order_list.page(OrderFilter(search="marin"), 10, actor=admin).orders
+    assert [order.customer_email for order in found] == ["st" + EMAIL]
+    assert desk.customers.history(EMAIL, actor=admin) == []
+    assert desk.order_list.page(OrderFilter(search=customer.payment_intent_id), 10, actor=admin).orders
+
+
+def test_erasing_again_changes_nothing(desk, admin, customer, documents):
+    desk.privacy.erase(EMAIL, actor=admin)
+    before = everything(documents)
+    assert desk.privacy.erase(EMAIL, actor=admin).is_nothing
+    assert everything(documents) == before
+    assert desk.privacy.erase("nobody@example.com", actor=admin).is_nothing
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+CHANGES = (
+    "mark_erased",
+    "delete_notes",
+    "replace_audit_entry",
+    "replace_event",
+    "delete_view",
+    "clear_order",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("after", [False, True])
+def test_what_was_cut_short_is_finished_by_the_next_call(
+    desk, admin, customer, documents, change, after, monkeypatch
+):
+    changing = getattr(PersonalData, change)
+
+    def killed(*arguments):
+        if after:
+            changing(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(PersonalData, change, killed)
+    with pytest.raises(Killed):
+        desk.privacy.erase(EMAIL, actor=admin)
+    monkeypatch.undo()
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+    # One for each order, however often it was begun.
+    assert documents.audit_entries.count_documents({"action": "erase_customer"}) == 2
+
+
+def test_an_event_that_comes_later_brings_nobody_back(desk, admin, customer, documents):
+    desk.privacy.erase(EMAIL, actor=admin)
+    intent = payment_intent(customer)
+    deliver(desk, "payment_intent.succeeded", intent)
+    charge = {"id": "ch_1", "object": "charge", "payment_intent": customer.payment_intent_id, "amount": 4700}
+    owner = {"billing_details": {"email": EMAIL, "name": "Ève Marin"}, "receipt_email": EMAIL}
+    event_id = deliver(desk, "charge.updated", charge | owner)
+    desk.reconciliation.run(customer.created_at, actor=admin, apply=True)
+    assert holding(documents, *MARKS) == {}
+    assert desk.webhooks.find(event_id, actor=admin).data["object"]["id"] == "ch_1"
+
+
+def test_an_event_that_failed_before_can_be_handled_after(desk, admin, support, documents):
+    created = desk.intents.create(
+        {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"},
+        actor=support,
+        source="tests",
+    )
+    order = desk.intents.find(created.order_id, actor=support)
+    delivered = event("payment_intent.succeeded", payment_intent(order))
+    documents.processed_events.insert_one(
+        {
+            "eventId": delivered["id"],
+            "eventType": delivered["type"],
+            "state": "failed",
+            "attempts": 1,
+            "error": f"no mail to {EMAIL}",
+            "data": delivered["data"],
+            "createdAt": datetime.now(UTC),
+            "updatedAt": datetime.now(UTC),
+        }
+    )
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+    assert desk.webhooks.retry(delivered["id"], actor=admin) == "applied"
+    assert desk.intents.find(order.id, actor=admin).status == "completed"
+    assert holding(documents, *MARKS) == {}
+
+
+def test_events_that_come_meanwhile_are_kept_without_the_person(desk, admin, customer, documents):
+    stop = threading.Event()
+    errors = []
+
+    def keep_coming():
+        try:
+            while not stop.is_set():
+                deliver(desk, "payment_intent.processing", payment_intent(customer))
+        except Exception as error:  # told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=keep_coming) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        desk.privacy.erase(EMAIL, actor=admin)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert holding(documents, *MARKS) == {}
+
+
+def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, monkeypatch):
+    finding, grown = PersonalData.views, []
+
+    def growing(self):
+        if not grown:
+            grown.append(desk.intents.refund(customer.id, 100, actor=admin))
+        return finding(self)
+
+    monkeypatch.setattr(PersonalData, "views", growing)
+    desk.privacy.erase(EMAIL, actor=admin)
+    kinds = [entry.kind for entry in desk.intents.find(customer.id, actor=admin).timeline]
+    assert kinds.count("refund.requested") == 2
+    assert kinds[-1] == "customer.erased"
+
+
+def test_nobody_takes_the_place_of_the_erased(desk, admin, customer, documents):
+    desk.privacy.erase(EMAIL, actor=admin)
+    edit = {"email": EMAIL, "firstName": "Eve", "lastName": "Marin"}
+    with pytest.raises(CustomerErased):
+        desk.intents.edit_customer(customer.id, edit, actor=admin)
+    assert holding(documents, *MARKS) == {}
+
+
+def test_whoever_orders_again_is_a_new_customer(desk, admin, support, customer):
+    desk.privacy.erase(EMAIL, actor=admin)
+    desk.intents.create({"productId": "initie", "customerEmail": EMAIL}, actor=support, source="tests")
+    assert len(desk.customers.history(EMAIL, actor=admin)) == 1
+
+
+@pytest.mark.parametrize("address", ["", "eve", "a@b", '{"$ne": null}', "\x00@example.com"])
+def test_what_is_no_address_erases_nobody(desk, admin, customer, documents, address):
+    before = everything(documents)
+    with pytest.raises(InvalidEmail):
+        desk.privacy.erase(address, actor=admin)
+    assert everything(documents) == before
+
+
+def test_only_an_administrator_may(desk, support):
+    for asked in (desk.privacy.export, desk.privacy.erase):
+        with pytest.raises(Forbidden):
+            asked(EMAIL, actor=support)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("EVE@X.FR", True),
+        ("to eve@x.fr.", True),
+        ("steve@x.fr", False),
+        ("eve@x.fr.evil.com", False),
+        ("eve@x.free", False),
+        ("a+eve@x.fr", False),
+        ("Mme ÈVE   Marin", True),
+        ("Steve Marin", False),
+        ("Eve Marina", False),
+        ("Eve", False),
+        ("06.12.34.56.78", True),
+        ("+33 6 12 34 56 78", True),
+        ("06 12 34 56 79", False),
+    ],
+)
+def test_a_person_is_known_by_address_full_name_and_number(text, named):
+    person = Person("eve@x.fr", frozenset({"eve marin"}), frozenset({"612345678"}))
+    assert person.is_named_in(text) is named
+
+
+def test_a_first_name_alone_and_a_short_number_name_nobody():
+    orders = [{"customerName": "Eve", "metadata": {"customerPhone": "1234", "customerLastName": None}}, {}]
+    assert person_of("eve@x.fr", orders) == Person("eve@x.fr")
+
+
+def test_a_payload_keeps_what_its_handling_needs():
+    payload = {
+        "object": {"id": "pi_1", "status": "succeeded", "amount": 1, "charges": {"data": [{"name": "x"}]}}
+    }
+    assert without_person(payload)["object"] == {
+        "id": "pi_1",
+        "status": "succeeded",
+        "amount": 1,
+        "charges": {"data": [{}]},
+    }
+    assert without_person(None) is None
+    assert without_person({"metadata": None, "payment_method": "pm_1"}) == {
+        "metadata": {},
+        "payment_method": "pm_1",
+    }
+
+
+def test_words_of_staff_go_and_reasons_of_stripe_stay():
+    person = Person("eve@x.fr")
+    words = [
+        ("ada", "a word of mine"),
+        ("ada", "duplicate"),
+        ("stripe", "declined"),
+        ("stripe", "to eve@x.fr"),
+    ]
+    timeline = [{"at": NOW, "kind": "refund.succeeded", "by": by, "note": note} for by, note in words]
+    kept, gone = order_without({"timeline": timeline, "listing": {}, "amount": 1}, person)
+    assert [entry.get("note") for entry in kept["timeline"]] == [None, "duplicate", "declined", None]
+    assert gone == ["listing"]
+    entry = {"action": "refund", "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
+    assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
