@@ -19,7 +19,6 @@ from lumira.notes import Notes
 from lumira.order_list import OrderList
 from lumira.passwords import Passwords
 from lumira.payment_details import Payments
-from lumira.privacy import Privacy
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
@@ -34,7 +33,6 @@ from lumira.storage import (
     OrderNotes,
     OrderRows,
     Orders,
-    PersonalData,
     Reconciliations,
     RevenueRows,
     Rollups,
@@ -69,7 +67,6 @@ class Desk:
     notes: Notes
     payments: Payments
     views: Views
-    privacy: Privacy
     webhooks: Webhooks
     revenue: Revenue
     month_close: MonthClose
@@ -134,7 +131,6 @@ class Desk:
             payments=Payments(orders, hurried),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
-            privacy=Privacy(PersonalData(store.database), audit),
             webhooks=Webhooks(
                 events,
                 orders,

@@ -13,7 +13,6 @@ from lumira.storage.month_closes import MonthCloses
 from lumira.storage.notes import OrderNotes
 from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
-from lumira.storage.personal_data import PersonalData
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
 from lumira.storage.rollups import Rollups
@@ -30,7 +29,6 @@ __all__ = [
     "OrderNotes",
     "OrderRows",
     "Orders",
-    "PersonalData",
     "Reconciliations",
     "RevenueRows",
     "Rollups",
