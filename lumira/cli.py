@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import signal
 import socket
 import sys
@@ -66,10 +66,15 @@ def run(
 
 
 def _serve(settings: Settings) -> None:
+    import uvicorn
+
     import app as entry
 
-    # LUMIRA_TRUSTED_PROXIES says whom to believe about a caller's address, not the server's own default.
-    os.environ["FORWARDED_ALLOW_IPS"] = ""
+    # What Streamlit does not pass on to its server: LUMIRA_TRUSTED_PROXIES says whom to believe about a
+    # caller's address, the log is set up already, and what we are made of is nobody's business.
+    uvicorn.Config = functools.partial(  # type: ignore[assignment, misc]
+        uvicorn.Config, proxy_headers=False, log_config=None, server_header=False
+    )
     # Streamlit reads .streamlit/config.toml beside the program it believes it runs.
     sys.argv = [str(Path(entry.__file__).resolve())]
     entry.app.run(config={"server.address": settings.host, "server.port": settings.port})

@@ -19,6 +19,7 @@ from lumira.notes import Notes
 from lumira.order_list import OrderList
 from lumira.passwords import Passwords
 from lumira.payment_details import Payments
+from lumira.privacy import Privacy
 from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
@@ -33,6 +34,7 @@ from lumira.storage import (
     OrderNotes,
     OrderRows,
     Orders,
+    PersonalData,
     Reconciliations,
     RevenueRows,
     Rollups,
@@ -67,6 +69,7 @@ class Desk:
     notes: Notes
     payments: Payments
     views: Views
+    privacy: Privacy
     webhooks: Webhooks
     revenue: Revenue
     month_close: MonthClose
@@ -131,6 +134,7 @@ class Desk:
             payments=Payments(orders, hurried),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
+            privacy=Privacy(PersonalData(store.database), audit),
             webhooks=Webhooks(
                 events,
                 orders,

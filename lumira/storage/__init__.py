@@ -13,6 +13,7 @@ from lumira.storage.month_closes import MonthCloses
 from lumira.storage.notes import OrderNotes
 from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
+from lumira.storage.personal_data import PersonalData
 from lumira.storage.reconciliations import Reconciliations
 from lumira.storage.revenue import RevenueRows
 from lumira.storage.rollups import Rollups
@@ -29,6 +30,7 @@ __all__ = [
     "OrderNotes",
     "OrderRows",
     "Orders",
+    "PersonalData",
     "Reconciliations",
     "RevenueRows",
     "Rollups",
