@@ -15,7 +15,7 @@ from lumira.storage.personal_data import PersonalData
 from tests.api.conftest import event, sign
 
 EMAIL = "eve.marin@example.com"
-MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "4242")
+MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
