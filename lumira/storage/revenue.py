@@ -171,8 +171,8 @@ class RevenueRows:
     def first_instant(self, until: datetime) -> datetime | None:
         """An instant at most a month before the first order was made or paid, None when there is none.
 
-        Looks year by year, then month by month: the embedded store sorts the whole collection for the
-        oldest order. What lies after `until` is not looked for.
+        Looks month by month: the embedded store sorts the whole collection for the oldest order, and reads
+        all of a range for one order in it. What lies after `until` is not looked for.
         """
         found = [self._first_month(field, until) for field in ("createdAt", "completedAt")]
         return min((first for first in found if first), default=None)
@@ -181,11 +181,10 @@ class RevenueRows:
         if self._any(field, BEGINNING, _FIRST_LIKELY):
             return BEGINNING
         start = _FIRST_LIKELY
-        for step in (12 * _MONTH, _MONTH):
-            while not self._any(field, start, start + step):
-                start += step
-                if start > until:
-                    return None
+        while not self._any(field, start, start + _MONTH):
+            start += _MONTH
+            if start > until:
+                return None
         return start
 
     def _any(self, field: str, start: datetime, end: datetime) -> bool:
