@@ -14,7 +14,7 @@ HIDDEN: Final = "[hidden]"
 
 # Between a name and its value in an address, a header, JSON, or Python's own notation. Atomic: what is hidden
 # already must not be looked at again from its middle.
-_IS: Final = r"(?>[\"']?\s*[:=]\s*|[\"'],\s*)(?>(?:b(?=[\"']))?\\?[\"']?)"
+_IS: Final = r"(?>\\*[\"']?\s*[:=]\s*|\\*[\"'],\s*)(?>(?:b(?=[\"']))?\\*[\"']?)"
 # A value, up to where its quotation marks, an address, JSON or Python's own notation end it.
 _VALUE: Final = r"(?!\[hidden\])(?:(?<=\")[^\"\r\n]+|(?<=')[^'\r\n]+|[^\s\"'&,;<>(){}\[\]\\]+(?:\[hidden\])?)"
 
@@ -32,7 +32,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         # Keys and secrets of Stripe, and tokens of our own: https://docs.stripe.com/keys
         r"((?:sk|rk)_(?:test|live)_)[\w*]+",
         r"(whsec_)[\w+/=-]+",
-        r"((?:pi|seti|cs|src|ek)_\w+?_secret_)\w+",
+        r"((?:pi|seti|src)_[A-Za-z0-9]{1,64}_secret_)\w+",
         r"(\blum_)[\w-]{16,}",
         r"(\bv[01]=)[0-9a-f]{16,}",
         # Headers, to the end of their value.
@@ -43,9 +43,8 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         # The password of an address: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
         r"(://[^\s:/@\"']*:)[^\s/\"']+(?=@)",
         # What is called a secret.
-        rf"(\b\w*(?:password|passwd|secret|_session|_xsrf|csrf)\w*{_IS}){_VALUE}",
-        rf"(\b(?:access_|id_|refresh_|api_|_streamlit_user_)?(?:token|tokens|key|ticket){_IS}(?=[^\s\"']{{12}})){_VALUE}",
-        rf"(\b_streamlit_user{_IS}){_VALUE}",
+        rf"((?:password|passwd|secret|_session|_xsrf|csrf|_streamlit_user)\w*{_IS}){_VALUE}",
+        rf"(\b(?:access_|id_|refresh_|api_)?(?:token|tokens|key|ticket){_IS}(?=[^\s\"']{{12}})){_VALUE}",
         rf"([?&](?:code|state|token|ticket|nonce)=){_VALUE}",
         # Codes of an authenticator: https://www.rfc-editor.org/rfc/rfc6238
         rf"(\b(?:code|otp|totp){_IS})\d{{3}} ?\d{{3}}(?:\d\d)?\b",
