@@ -7,18 +7,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pydantic import SecretStr
 from pymongo import MongoClient
+from starlette.responses import Response
 
+from lumira.access import Actor, Role
+from lumira.desk import Desk
 from lumira.embedded import free_port
+from lumira.session_cookie import set_session
+from lumira.settings import load_settings
 from tests.conftest import wait_until
+
+ADMINISTRATOR = "anais@example.com"
+PASSWORD = "quatre tirages sous la lune"
+TESTS = Actor("tests", Role.ADMIN)
 
 # A page of a busy machine may take its time; one that is there is not waited for.
 expect.set_options(timeout=45_000)
@@ -30,6 +40,12 @@ class Served:
 
     url: str
     home: Path
+    cookie: Any
+
+    def sign_in(self, context: BrowserContext) -> BrowserContext:
+        """Has the browser carry the session of an administrator."""
+        context.add_cookies([self.cookie])
+        return context
 
     def pay_elsewhere(self, payment_intent_id: str, link: str) -> None:
         """Pays at the sandbox, as a customer would at a checkout: the desk hears of it by webhook only."""
@@ -71,11 +87,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     try:
         wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=60)
         assert process.poll() is None, (home / "run.log").read_text()
-        yield Served(url, home)
+        yield Served(url, home, session_cookie(url, home))
     finally:
         process.terminate()
         process.wait(timeout=30)
         log.close()
+
+
+def session_cookie(url: str, home: Path) -> Any:
+    """A session of an administrator's own account, as Playwright takes a cookie."""
+    uri = SecretStr((home / "store.uri").read_text().strip())
+    desk = Desk.open(load_settings(home=home, mongodb_uri=uri))
+    with closing(desk.store):
+        desk.staff.add(ADMINISTRATOR, Role.ADMIN, name="Anaïs", password=PASSWORD, actor=TESTS)
+        token = desk.sessions.sign_in_by_identity(ADMINISTRATOR, address="127.0.0.1", device="tests").token
+        response = Response()
+        set_session(response, token, desk.signing_key(), secure=False, seconds=3600)
+    name, _, value = response.headers["set-cookie"].partition(";")[0].partition("=")
+    return {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Lax"}
 
 
 def _is_ready(url: str) -> bool:
@@ -89,7 +118,7 @@ def _is_ready(url: str) -> bool:
 @pytest.fixture
 def open_page(chromium: Browser, served: Served) -> Iterator[Callable[[str], Page]]:
     """Opens an address of the desk in a French browser of the test's own."""
-    context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+    context = served.sign_in(chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000}))
     context.set_default_timeout(60_000)
 
     def open_page(path: str) -> Page:

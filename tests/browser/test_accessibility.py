@@ -24,7 +24,7 @@ NOT_OURS = [["[data-testid='stMetricChart']"], ["[data-testid='stSidebarCollapse
 @pytest.mark.parametrize("light", ["dark", "light"])
 def test_every_page_can_be_read_by_everyone(chromium: Browser, served, light):
     size = {"width": 1440, "height": 1000}
-    context = chromium.new_context(locale="fr-FR", color_scheme=light, viewport=size)
+    context = served.sign_in(chromium.new_context(locale="fr-FR", color_scheme=light, viewport=size))
     found = []
     for path, title in PAGES.items():
         page = context.new_page()

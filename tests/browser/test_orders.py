@@ -12,7 +12,7 @@ from tests.browser.test_payment import create, rows
 pytestmark = pytest.mark.browser
 
 
-def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, chromium: Browser):
+def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, chromium: Browser):
     for card, name in ((1, "ondine.a"), (2, "ondine.b")):
         create(open_page("/new-payment"), card, f"{name}@example.com")
     page = open_page("/orders")
@@ -27,7 +27,7 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, chromium
     expect(rows(page, "ondine.b@example.com")).to_have_count(1)
     expect(rows(page, "ondine.a@example.com")).to_have_count(0)
 
-    elsewhere = chromium.new_context(locale="fr-FR").new_page()
+    elsewhere = served.sign_in(chromium.new_context(locale="fr-FR")).new_page()
     elsewhere.goto(page.url)
     settle(elsewhere)
     expect(rows(elsewhere, "ondine.b@example.com")).to_have_count(1)
@@ -49,10 +49,11 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, chromium
     expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
 
 
-def test_a_phone_shows_cards_that_open_their_orders(open_page, chromium: Browser):
+def test_a_phone_shows_cards_that_open_their_orders(open_page, served, chromium: Browser):
     page = open_page("/new-payment")
     payment_intent = create(page, 1, "poche@example.com")
-    phone = chromium.new_context(locale="fr-FR", viewport={"width": 390, "height": 800}).new_page()
+    context = chromium.new_context(locale="fr-FR", viewport={"width": 390, "height": 800})
+    phone = served.sign_in(context).new_page()
     phone.goto(page.url.split("/new-payment")[0] + "/orders?q=poche")
     settle(phone)
     expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()

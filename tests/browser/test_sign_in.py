@@ -1,0 +1,44 @@
+"""Signing in and out as a person does it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import ADMINISTRATOR, PASSWORD, settle
+
+pytestmark = pytest.mark.browser
+
+
+def test_who_asks_for_a_page_signs_in_and_is_led_to_it_and_out_again(chromium: Browser, served):
+    context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    page.goto(f"{served.url}/orders?status=failed")
+    expect(page.get_by_role("heading", name="Connexion")).to_be_visible()
+
+    page.get_by_label("Adresse e-mail").fill(ADMINISTRATOR.upper())
+    page.get_by_label("Mot de passe").fill("pas le bon")
+    page.get_by_role("button", name="Se connecter").click()
+    expect(page.get_by_role("alert")).to_contain_text("n’est pas bon")
+    expect(page.get_by_label("Adresse e-mail")).to_have_value(ADMINISTRATOR.upper())
+
+    page.get_by_label("Mot de passe").fill(PASSWORD)
+    page.get_by_role("button", name="Se connecter").click()
+    page.wait_for_url(re.compile(r"/orders\?status=failed"))
+    settle(page)
+    expect(page.get_by_role("heading", name="Commandes")).to_be_visible()
+    [cookie] = [cookie for cookie in context.cookies() if cookie["name"] == "lumira_session"]
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+
+    elsewhere = context.new_page()
+    elsewhere.goto(f"{served.url}/overview")
+    settle(elsewhere)
+    page.get_by_role("link", name="Se déconnecter").click()
+    expect(page.get_by_role("status")).to_contain_text("déconnecté")
+    # The other page of the same session is led out too, by itself.
+    expect(elsewhere.get_by_role("heading", name="Connexion")).to_be_visible()
+    page.goto(f"{served.url}/orders")
+    expect(page.get_by_role("heading", name="Connexion")).to_be_visible()
+    context.close()
