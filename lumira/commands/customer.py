@@ -1,0 +1,76 @@
+"""`lumira customer`: the personal data of one customer, for who asks for theirs or asks to be forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from lumira.commands.attached import COMMAND_LINE, attached_desk
+
+customer = typer.Typer(name="customer", help="The personal data of one customer.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The address of the customer's orders.")]
+_STRIPE: Final = "https://docs.stripe.com/privacy/deletion-requests"
+
+
+@customer.command("export")
+def export_customer(
+    email: Email,
+    out: Annotated[
+        Path | None, typer.Option(help="The file, ending in .json; without it, on the output.")
+    ] = None,
+) -> None:
+    """Write everything held about a customer as JSON, to be given to them."""
+    with attached_desk() as desk:
+        exported = desk.privacy.export(email, actor=COMMAND_LINE)
+    text = json.dumps(exported, ensure_ascii=False, indent=2) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        # It is a customer's own: for whoever writes it alone.
+        with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    print(_counted(exported), file=sys.stderr)
+    _name_stripes(exported["at_stripe"], "has copies of its own")
+
+
+@customer.command()
+def erase(
+    email: Email,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Erase a customer for good; orders stay with their amounts. It can be repeated, and finishes itself."""
+    with attached_desk() as desk:
+        if not yes:
+            print(
+                f"{email} will be removed from orders, search, notes, audit entries, webhooks and saved "
+                "views. Orders stay with their amounts, states and times. This can't be undone."
+            )
+            typer.confirm("Erase?", abort=True)
+        erased = desk.privacy.erase(email, actor=COMMAND_LINE)
+    if erased.is_nothing:
+        print("Nothing is held about this address.")
+        return
+    print(
+        f"{erased.orders} orders cleared, {erased.notes} notes and {erased.views} saved views removed, "
+        f"{erased.audit_entries} audit entries and {erased.events} webhooks cleared."
+    )
+    _name_stripes(erased.payment_intents, "still holds the customer")
+
+
+def _counted(exported: dict[str, Any]) -> str:
+    counts = {name: len(rows) for name, rows in exported.items() if isinstance(rows, list)}
+    return (
+        f"{counts['orders']} orders, {counts['notes']} notes, {counts['audit_entries']} audit entries, "
+        f"{counts['webhooks']} webhooks, {counts['saved_views']} saved views exported."
+    )
+
+
+def _name_stripes(payment_intents: list[str], what: str) -> None:
+    if payment_intents:
+        print(f"Stripe {what} in {', '.join(payment_intents)}. Ask Stripe too: {_STRIPE}", file=sys.stderr)
