@@ -50,6 +50,8 @@ from lumira.webhooks import Webhooks
 
 # A page shows without what Stripe has not said by then.
 PAGE_TIMEOUT_SECONDS: Final = 4
+# Whoever asks whether we are ready waits no longer than the store may take.
+READY_TIMEOUT_SECONDS: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +155,7 @@ class Desk:
                 audit,
                 settings.business_timezone,
             ),
-            health=Health(store, gateway),
+            health=Health(store, _hurried(settings, READY_TIMEOUT_SECONDS)),
             doctor=Doctor(settings, hurried, Kept(store, orders, events, rollups, audit), sign=signature),
             tokens=Tokens(
                 ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
@@ -166,12 +168,12 @@ def doctor_without_store(settings: Settings) -> Doctor:
     return Doctor(settings, _hurried(settings), None, sign=signature)
 
 
-def _hurried(settings: Settings) -> StripeGateway:
+def _hurried(settings: Settings, timeout: float = PAGE_TIMEOUT_SECONDS) -> StripeGateway:
     key = settings.stripe_secret_key
     return StripeGateway(
         key.get_secret_value() if key else None,
         api_base=settings.stripe_api_base,
-        timeout=PAGE_TIMEOUT_SECONDS,
+        timeout=timeout,
         tries=2,
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import math
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lumira.errors import LumiraError
@@ -15,18 +17,27 @@ if TYPE_CHECKING:
 
 
 class Health:
-    """Asks store and Stripe whether they answer, each at most once a second however often it is asked."""
+    """Asks store and Stripe whether they answer, at once, and no sooner again than a second after the answer.
+
+    Whoever asks meanwhile waits for that answer, so a part that hangs holds up no more than one question.
+    How long that may take, `store` and `gateway` say by their time-outs.
+    """
 
     def __init__(self, store: Store, gateway: StripeGateway) -> None:
         self._pings = {"store": store.ping, "stripe": gateway.ping}
-        self._within_a_second = functools.lru_cache(maxsize=1)(self._ask)
+        self._asking = threading.Lock()
+        self._answer: Mapping[str, LumiraError | None] = {}
+        self._answered_at = -math.inf
 
     def problems(self) -> Mapping[str, LumiraError | None]:
         """What is wrong with `store` and with `stripe`, None when it answers; never raises."""
-        return self._within_a_second(int(time.monotonic()))
-
-    def _ask(self, _second: int) -> Mapping[str, LumiraError | None]:
-        return {name: _problem(ping) for name, ping in self._pings.items()}
+        with self._asking:
+            if time.monotonic() > self._answered_at + 1:
+                with ThreadPoolExecutor(len(self._pings), thread_name_prefix="health") as pool:
+                    found = pool.map(_problem, self._pings.values())
+                    self._answer = dict(zip(self._pings, found, strict=True))
+                self._answered_at = time.monotonic()
+            return self._answer
 
 
 def _problem(ping: Callable[[], object]) -> LumiraError | None:

@@ -16,6 +16,7 @@ PAGES = {
     "/month-close": "Clôture",
     "/webhooks": "Webhooks",
     "/reconciliation": "Rapprochement",
+    "/system": "Système",
 }
 # Streamlit's own drawing of a figure's little chart has marks without a name.
 NOT_OURS = [["[data-testid='stMetricChart']"], ["[data-testid='stSidebarCollapsedControl']"]]
