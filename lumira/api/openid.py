@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-import httpx
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -48,14 +47,17 @@ async def begin(request: Request, provider: str, wanted: str) -> Response:
     """Leads to the provider's page. Raises SignInUnavailable where it can't be asked, or is none of ours."""
     found = _provider(provider)
     redirect_uri = str(found["redirect_uri"])
-    request.scope["session"] = {"provider": provider, "next": wanted}
+    session: dict[str, Any] = {"provider": provider, "next": wanted}
     try:
-        response: Response = await _client(found).authorize_redirect(request, redirect_uri)
-    except (httpx.HTTPError, AuthlibBaseError, ValueError) as error:
+        response: Response = await _client(found).authorize_redirect(
+            _with_session(request, session), redirect_uri
+        )
+    except Exception as error:
+        # Whatever there is between us and a provider raises errors of its own.
         raise SignInUnavailable(f"The OpenID provider {provider} can't be asked: {error}") from error
     response.set_cookie(
         STATE_COOKIE,
-        _serializer().dumps(request.scope["session"]),
+        _serializer().dumps(session),
         max_age=STATE_SECONDS,
         secure=urlsplit(redirect_uri).scheme == "https",
         httponly=True,
@@ -76,14 +78,17 @@ async def finish(request: Request) -> tuple[str, str]:
     except BadData as error:
         raise SignInRefused("This sign-in was not begun here, or too long ago. Begin again.") from error
     provider = _provider(str(session.get("provider", "")))
-    request.scope["session"] = session
+    client = _client(provider)
     try:
-        token = await _client(provider).authorize_access_token(request)
-    except httpx.HTTPError as error:
-        raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
+        token = await client.authorize_access_token(_with_session(request, session))
+        # Not every provider tells the address in the token itself.
+        claims = token.get("userinfo") or {}
+        if "email" not in claims:
+            claims = {**claims, **await client.userinfo(token=token)}
     except (AuthlibBaseError, ValueError) as error:
         raise SignInRefused(f"The OpenID provider's answer is not valid: {error}") from error
-    claims = token.get("userinfo") or {}
+    except Exception as error:
+        raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
     email = claims.get("email")
     # Some providers let an account claim any address. Where all of them are the house's own, say so.
     verified = claims.get("email_verified") is True or provider.get("trust_email") is True
@@ -127,6 +132,11 @@ def _client(provider: Mapping[str, Any]) -> Any:
             **provider.get("client_kwargs", {}),
         },
     )
+
+
+def _with_session(request: Request, session: dict[str, Any]) -> Request:
+    """The request with a place for what must be known again; Streamlit keeps one of its own in the scope."""
+    return Request({**request.scope, "session": session}, request.receive)
 
 
 def _serializer() -> URLSafeTimedSerializer:

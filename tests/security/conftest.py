@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from oidc_provider_mock import run_server_in_thread
 from pydantic import SecretStr
 from pymongo import MongoClient
 
@@ -34,6 +35,7 @@ class Fortress:
     url: str
     desk: Desk
     home: Path
+    provider: str
 
     def cookie(self, email: str) -> str:
         """The Cookie header of a new session of this member."""
@@ -46,11 +48,33 @@ class Fortress:
 
 
 @pytest.fixture(scope="package")
-def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+def stack() -> Iterator[ExitStack]:
+    """What is open as long as the desk is attacked."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def fortress(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterator[Fortress]:
     """`lumira run` without a demo, its accounts made as `lumira staff add` makes them."""
     home, port = tmp_path_factory.mktemp("fortress"), free_port()
+    provider = stack.enter_context(run_server_in_thread())
+    issuer = f"http://localhost:{provider.server_port}"
+    (home / ".streamlit").mkdir()
+    (home / ".streamlit" / "secrets.toml").write_text(
+        f"""
+        [auth]
+        redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+        cookie_secret = "not used by Lumira, which signs with its own key"
+        client_id = "lumira"
+        client_secret = "of the tests"
+        server_metadata_url = "{issuer}/.well-known/openid-configuration"
+        """
+    )
     environment = {
         **os.environ,
+        # Where Streamlit looks for [auth], beside the working directory.
+        "HOME": str(home),
         "LUMIRA_HOME": str(home),
         "LUMIRA_PORT": str(port),
         "LUMIRA_API_TOKEN": API_TOKEN,
@@ -71,7 +95,7 @@ def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
         with closing(desk.store):
             for role in Role:
                 desk.staff.add(f"{role}@example.com", role, password=PASSWORD, actor=ADMIN)
-            yield Fortress(url, desk, home)
+            yield Fortress(url, desk, home, issuer)
     finally:
         process.terminate()
         process.wait(timeout=30)
