@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import unicodedata
@@ -20,7 +21,7 @@ MAX_LENGTH: Final = 128
 _JUDGED_LENGTH: Final = 72
 # "Safely unguessable: moderate protection from an offline attack", of 0 to 4.
 _GOOD: Final = 3
-_HOUSE: Final = ("lumira", "oracle", "oracle lumira", "initié", "mystique", "profond", "intégral")
+_HOUSE: Final = ("lumira", "oracle", "initié", "mystique", "profond", "intégral")
 # Each hash takes 64 MiB: a crowd at the door must not take the machine's memory.
 _AT_ONCE: Final = 2
 
@@ -28,13 +29,16 @@ _AT_ONCE: Final = 2
 def check_password(password: str, *, about: tuple[str, ...] = ()) -> None:
     """Raises WeakPassword for one that is too short, too long, or among the first that anybody would try.
 
-    `about` are words that belong to its owner, such as the name and the e-mail address.
+    `about` is what belongs to its owner, such as the name and the e-mail address. Words of it, and of the
+    house, add nothing to a password: what is left without them is judged.
     """
     if len(password) < MIN_LENGTH:
         raise WeakPassword(f"A password has at least {MIN_LENGTH} characters: three or four words do.")
     if len(password) > MAX_LENGTH:
         raise WeakPassword(f"A password has at most {MAX_LENGTH} characters.")
-    if zxcvbn(password[:_JUDGED_LENGTH], [*_HOUSE, *about])["score"] < _GOOD:
+    known = [word for text in (*_HOUSE, *about) for word in re.findall(r"\w{3,}", text)]
+    left = re.sub("|".join(map(re.escape, sorted(known, key=len, reverse=True))), "", password, flags=re.I)
+    if not left or zxcvbn(left[:_JUDGED_LENGTH])["score"] < _GOOD:
         raise WeakPassword("This password is too easy to guess. Take three or four unrelated words.")
 
 

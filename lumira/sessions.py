@@ -13,21 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import limits
 from itsdangerous import BadData, URLSafeTimedSerializer
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lumira.access import Actor, Permission, Role, require
+from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
 from lumira.errors import (
     CodeNeeded,
     SessionNotFound,
     SignInRefused,
     StoreUnavailable,
-    TooManyAttempts,
 )
 from lumira.passwords import Passwords
 from lumira.staff import StaffMember, normalized, totp_step
@@ -45,11 +42,6 @@ TOKEN_BYTES: Final = 32
 # Between password and code.
 TICKET_SECONDS: Final = 300
 
-# Guesses that one account may get from one address, one address may make, and one account may get at all.
-# The last keeps a crowd of addresses from guessing; whoever it also keeps out can come back soon.
-_PER_PAIR: Final = limits.parse("5/5 minutes")
-_PER_ADDRESS: Final = limits.parse("60/5 minutes")
-_PER_ACCOUNT: Final = limits.parse("40/10 minutes")
 # The same for every reason, so that nothing is learned from it.
 _REFUSED: Final = "The address, the password or the code is not right."
 
@@ -103,11 +95,7 @@ class SignedIn:
 
 
 class Sessions:
-    """Signs in and out. Every method raises StoreUnavailable when the store can't be reached.
-
-    Guesses are counted in this process: the sign-in is served by one alone, and a restart that forgets them
-    takes longer than the guesses it gives away are worth.
-    """
+    """Signs in and out. Every method raises StoreUnavailable when the store can't be reached."""
 
     def __init__(
         self,
@@ -117,6 +105,8 @@ class Sessions:
         *,
         key: Callable[[], bytes],
         passwords: Passwords | None = None,
+        attempts: Attempts | None = None,
+        remembered_seconds: float = REMEMBERED_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sessions = sessions
@@ -124,8 +114,9 @@ class Sessions:
         self._audit = audit
         self._key = key
         self._passwords = passwords or Passwords()
+        self._remembered_seconds = remembered_seconds
         self._clock = clock
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._attempts = attempts or Attempts()
         self._lock = threading.Lock()
         self._remembered: dict[str, tuple[float, Session]] = {}
 
@@ -145,7 +136,7 @@ class Sessions:
         the password. Raises TooManyAttempts, SignInRefused for every other reason, and CodeNeeded.
         """
         given = normalized(email)
-        self._count(given, address)
+        self._attempts.count(given, address)
         member = self._accounts.find(given)
         proved = self._proved_by_ticket(member, ticket) if ticket else self._proved(member, password)
         if member is None or not proved or member.disabled_at is not None:
@@ -182,7 +173,11 @@ class Sessions:
         id_ = _hash(token)
         with self._lock:
             asked, session = self._remembered.get(id_, (-math.inf, None))
-        if session and time.monotonic() < asked + REMEMBERED_SECONDS and session.expires_at > self._clock():
+        if (
+            session
+            and time.monotonic() < asked + self._remembered_seconds
+            and session.expires_at > self._clock()
+        ):
             return session
         session = self._look_up(id_)
         with self._lock:
@@ -232,22 +227,16 @@ class Sessions:
         self._note(actor, "sign_out_everywhere", normalized(email))
         return ended
 
+    def forget(self, email: str) -> None:
+        """Trusts no answer about this account any more: the next request looks at it anew."""
+        with self._lock:
+            self._remembered = {
+                id_: (asked, one) for id_, (asked, one) in self._remembered.items() if one.email != email
+            }
+
     def prune(self) -> int:
         """Removes what is kept of sessions that have ended by themselves; how many."""
         return self._sessions.delete_expired(self._clock())
-
-    def _count(self, email: str, address: str) -> None:
-        """Counts an attempt. Raises TooManyAttempts, for unknown accounts as for known ones."""
-        # Counted before the answer is known: many guesses sent at once would all be let through.
-        counted = ((_PER_PAIR, "pair", f"{email} {address}"), (_PER_ADDRESS, "address", address))
-        for rate, kind, who in (*counted, (_PER_ACCOUNT, "account", email)):
-            with self._lock:
-                if self._limiter.hit(rate, kind, who):
-                    continue
-                reset = self._limiter.get_window_stats(rate, kind, who).reset_time
-            raise TooManyAttempts(
-                "Too many attempts. Wait a few minutes.", retry_after=max(1, math.ceil(reset - time.time()))
-            )
 
     def _proved(self, member: StaffMember | None, password: str) -> bool:
         return self._passwords.matches(password, member.password_hash if member else None)
@@ -283,9 +272,7 @@ class Sessions:
         self._sessions.insert(stored)
         self._accounts.update(member.email, {"lastSignInAt": now})
         self._record(member, "sign_in", address, device)
-        with self._lock:
-            # Who has got in may mistype again tomorrow.
-            self._limiter.clear(_PER_PAIR, "pair", f"{member.email} {address}")
+        self._attempts.forgive(member.email, address)
         return SignedIn(token, _joined(stored, member))
 
     def _look_up(self, id_: str) -> Session | None:
@@ -347,7 +334,7 @@ def _joined(stored: StoredSession, member: StaffMember) -> Session:
 
 def _hash(token: str) -> str:
     """The SHA-256 of a token: 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def _mark(member: StaffMember) -> str:

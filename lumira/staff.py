@@ -12,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lumira.access import Actor, Permission, Role, require
+from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
 from lumira.errors import (
     AccountExists,
     AccountNotFound,
+    Forbidden,
     InvalidEmail,
     LastAdministrator,
+    WeakPassword,
     WrongCode,
     WrongPassword,
 )
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 ISSUER: Final = "Oracle Lumira"
 # A clock may be half a minute off, one way or the other: https://www.rfc-editor.org/rfc/rfc6238#section-5.2
 _STEPS: Final = (-1, 0, 1)
+# In place of an address: whoever asks has a session.
+_SIGNED_IN: Final = "signed in"
 
 
 class StaffMember(BaseModel):
@@ -75,6 +80,7 @@ class Staff:
     """Keeps accounts. Every method raises StoreUnavailable when the store can't be reached.
 
     What ends an account's right to be here ends its sessions too: disabling, a reset, a new password.
+    `changed` is told which account's sessions are no longer what they were.
     """
 
     def __init__(
@@ -84,12 +90,16 @@ class Staff:
         audit: AuditLog,
         *,
         passwords: Passwords | None = None,
+        attempts: Attempts | None = None,
+        changed: Callable[[str], None] = lambda _email: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._audit = audit
         self._passwords = passwords or Passwords()
+        self._attempts = attempts or Attempts()
+        self._changed = changed
         self._clock = clock
 
     def add(
@@ -155,6 +165,7 @@ class Staff:
             return
         self._accounts.update(member.email, {"role": str(role)})
         self._keep_an_administrator(member, {"role": str(member.role)})
+        self._changed(member.email)
         self._record(actor, "set_role", f"{member.email}: {member.role} → {role}")
 
     def disable(self, email: str, *, actor: Actor) -> None:
@@ -168,6 +179,7 @@ class Staff:
             self._keep_an_administrator(member, {"disabledAt": None})
             self._record(actor, "disable_staff", member.email)
         self._sessions.delete_of(member.email)
+        self._changed(member.email)
 
     def enable(self, email: str, *, actor: Actor) -> None:
         """Opens a shut account again. Raises Forbidden and AccountNotFound."""
@@ -200,13 +212,13 @@ class Staff:
     def change_password(self, old: str, new: str, *, actor: Actor, keep_session: str | None = None) -> None:
         """Changes one's own password and ends one's other sessions.
 
-        Raises AccountNotFound, WrongPassword for another `old`, and WeakPassword.
+        Raises AccountNotFound, WrongPassword for another `old`, TooManyAttempts, and WeakPassword.
         """
         member = self._find(actor.name)
         self._prove(member, old)
         check_password(new, about=(member.email, member.name))
-        if self._passwords.matches(new, member.password_hash):
-            raise WrongPassword("The new password is the old one. Take another.")
+        if new == old:
+            raise WeakPassword("The new password is the old one. Take another.")
         self._set_password(member.email, new, must_change=False, keep_session=keep_session)
         self._record(actor, "change_password", member.email)
 
@@ -217,8 +229,13 @@ class Staff:
         return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=member.email, issuer_name=ISSUER))
 
     def confirm_authenticator(self, enrolment: Enrolment, code: str, *, actor: Actor) -> None:
-        """Asks for codes of this authenticator from now on. Raises WrongCode."""
+        """Asks for codes of this authenticator from now on.
+
+        Raises WrongCode, and Forbidden while there is another: taking that away needs the password.
+        """
         member = self._find(actor.name)
+        if member.has_totp:
+            raise Forbidden("This account has an authenticator. Remove that one first.")
         step = totp_step(enrolment.secret, code, self._clock())
         if step is None:
             raise WrongCode("This is not the code of that authenticator. Is the telephone's clock right?")
@@ -226,7 +243,7 @@ class Staff:
         self._record(actor, "add_authenticator", member.email)
 
     def remove_authenticator(self, password: str, *, actor: Actor) -> None:
-        """Asks for no codes any more. Raises WrongPassword."""
+        """Asks for no codes any more. Raises WrongPassword and TooManyAttempts."""
         member = self._find(actor.name)
         self._prove(member, password)
         self._accounts.update(member.email, {"totpSecret": None})
@@ -243,8 +260,11 @@ class Staff:
         return member
 
     def _prove(self, member: StaffMember, password: str) -> None:
+        # A session left open on somebody's desk is not a place to guess the password from.
+        self._attempts.count(member.email, _SIGNED_IN)
         if not self._passwords.matches(password, member.password_hash):
             raise WrongPassword("This is not your present password.")
+        self._attempts.forgive(member.email, _SIGNED_IN)
 
     def _set_password(
         self,
@@ -262,6 +282,7 @@ class Staff:
         }
         self._accounts.update(email, changed | (more or {}))
         self._sessions.delete_of(email, but=keep_session)
+        self._changed(email)
 
     def _keep_an_administrator(self, member: StaffMember, undo: dict[str, object]) -> None:
         """Takes a change back that has left nobody to manage accounts.
@@ -284,7 +305,7 @@ class Staff:
 
 def normalized(email: str) -> str:
     """An e-mail address as accounts have it."""
-    return email.strip().lower()
+    return email.encode("utf-8", "replace").decode().strip().lower()
 
 
 def totp_step(secret: str, code: str, now: datetime) -> int | None:
