@@ -8,7 +8,7 @@ import socket
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,6 +23,9 @@ from lumira.commands.webhooks import webhooks
 from lumira.errors import LumiraError, SettingsError
 from lumira.sandbox.command import sandbox
 from lumira.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lumira.desk import Desk
 
 app = typer.Typer(
     name="lumira",
@@ -47,12 +50,16 @@ def _commands() -> None:
 
 @app.command()
 def run(
-    demo: Annotated[bool, typer.Option("--demo", help="Fill an empty store with believable orders.")] = False,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Believable orders in an empty store, and no sign-in on this machine."),
+    ] = False,
     port: Annotated[int | None, typer.Option(help="The port, instead of LUMIRA_PORT.")] = None,
 ) -> None:
     """Serve dashboard, API and webhook on one port, with a store and a sandbox where none is configured."""
     settings = load_settings(**({} if port is None else {"port": port}))
-    _require_loopback(settings)
+    if demo:
+        _require_demo_surroundings(settings)
     settings = settings.model_copy(update={"port": _bindable(settings)})
     # The server gives a signal back after it has closed; only an exception lets us stop what we started.
     signal.signal(signal.SIGTERM, _stop)
@@ -64,6 +71,8 @@ def run(
             from lumira.seed import seed_demo
 
             seed_demo(desk)
+        else:
+            _say_how_to_begin(desk)
         _serve(settings)
 
 
@@ -103,12 +112,26 @@ def api(
     serve_api(settings, workers)
 
 
-def _require_loopback(settings: Settings) -> None:
+def _require_demo_surroundings(settings: Settings) -> None:
+    """Raises SettingsError where a desk without a sign-in would stand open."""
     if settings.host not in {"127.0.0.1", "::1", "localhost"}:
         raise SettingsError(
-            f"LUMIRA_HOST is {settings.host}: the desk has no sign-in yet and serves this machine only. "
-            "Use 127.0.0.1."
+            f"LUMIRA_HOST is {settings.host}: a demo has no sign-in and serves this machine only. "
+            "Use 127.0.0.1, or leave --demo away."
         )
+    if settings.livemode:
+        raise SettingsError("STRIPE_SECRET_KEY is a live key, and a demo has no sign-in. Leave --demo away.")
+
+
+def _say_how_to_begin(desk: Desk) -> None:
+    """Says how to get in to whoever starts a desk that has no account yet."""
+    try:
+        nobody = desk.staff.is_empty()
+    except LumiraError:
+        # The pages say what is wrong with the store.
+        return
+    if nobody:
+        print("Nobody can sign in yet. Make the first account: lumira staff add you@example.com --role admin")
 
 
 def _bindable(settings: Settings) -> int:

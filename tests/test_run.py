@@ -219,7 +219,9 @@ def test_what_keeps_it_from_starting_is_one_line_that_says_what_to_do(tmp_path):
     assert "store" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port)
     assert "MONGODB_URI" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port, MONGODB_URI="nonsense")
     assert "LUMIRA_ALLOW_LIVE" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, STRIPE_SECRET_KEY="sk_live_1")
-    assert "LUMIRA_HOST" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_HOST="0.0.0.0")
+    assert "LUMIRA_HOST" in fails(*LUMIRA_RUN, "--demo", LUMIRA_HOME=home, LUMIRA_HOST="0.0.0.0")
+    live = {"STRIPE_SECRET_KEY": "sk_live_x", "LUMIRA_ALLOW_LIVE": "1"}
+    assert "--demo" in fails(*LUMIRA_RUN, "--demo", LUMIRA_HOME=home, **live)
 
 
 def test_a_store_that_does_not_start_is_named_with_its_log(tmp_path):

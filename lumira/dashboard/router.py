@@ -13,8 +13,9 @@ import streamlit as st
 from lumira.access import Permission, Role
 from lumira.dashboard import markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
-from lumira.errors import LumiraError, SessionEnded
+from lumira.errors import LumiraError
 from lumira.orders import is_order_id
+from lumira.sessions import Session
 from lumira.texts import LANGUAGES
 
 _SEARCHES: Final = "searches"
@@ -28,12 +29,12 @@ def main() -> None:
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
     try:
-        session.actor()
-    except SessionEnded:
-        show_ended()
-        return
+        signed_in = session.signed_in()
     except LumiraError as error:
         problems.show(error, again=True)
+        return
+    if signed_in is None and not session.desk().is_demo:
+        show_ended()
         return
     page = st.navigation(
         [
@@ -53,7 +54,7 @@ def main() -> None:
         find_orders()
         begin_payment()
         choose_language()
-        show_person()
+        show_person(signed_in)
     try:
         show_mode()
         if navigation.is_open(page):
@@ -121,13 +122,10 @@ def show_ended() -> None:
     st.html(markup.link("/sign-in", text("sign_in.submit")))
 
 
-def show_person() -> None:
-    """Who is signed in, with the way to their account and out; in a demo the role to try."""
-    if session.desk().is_demo:
-        choose_role()
-        return
-    signed_in = session.signed_in()
+def show_person(signed_in: Session | None) -> None:
+    """Who is signed in, and the way out; in a demo the role to try."""
     if signed_in is None:
+        choose_role()
         return
     st.caption(f"{problems.plain(signed_in.name or signed_in.email)} · {text(f'role.{signed_in.role}')}")
     st.html(markup.link("/sign-out", text("sign_out.title")))
@@ -156,6 +154,8 @@ def show_mode() -> None:
         notes.append(text("mode.sandbox"))
     if not gateway.is_configured:
         notes.append(text("mode.no_key"))
+    if session.desk().is_demo:
+        notes.append(text("mode.demo"))
     st.html(markup.mode(text("mode.test"), notes, live=False))
 
 
