@@ -238,12 +238,17 @@ class Doctor:
             checks.append(("webhook.delivery", lambda: self._delivery(address)))
         if store and (kept := self._kept):
             checks += [
-                ("store.writable", lambda: judge_write(kept.store.refused_write())),
-                ("store.replica_set", lambda: judge_replica_set(kept.store.server())),
-                ("store.indexes", lambda: judge_deviations("store.indexes", kept.store.index_deviations())),
+                ("store.writable", lambda: judge_write(kept.store.refused_write(), self._mongosh())),
+                ("store.replica_set", lambda: judge_replica_set(kept.store.server(), self._mongosh())),
+                (
+                    "store.indexes",
+                    lambda: judge_indexes(
+                        kept.store.index_deviations(), self._mongosh(), kept.store.database.name
+                    ),
+                ),
                 (
                     "store.validators",
-                    lambda: judge_deviations("store.validators", kept.store.validator_deviations()),
+                    lambda: judge_validators(kept.store.validator_deviations()),
                 ),
                 ("events.failed", lambda: self._failed(kept)),
                 ("events.stuck", lambda: judge_stuck(kept.events.stuck(LOOKED_AT))),
@@ -265,11 +270,18 @@ class Doctor:
         except StoreUnavailable:
             address = masked(self._settings.mongodb_uri)
             local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
-            mend = "lumira run" if local else "mongosh \"$MONGODB_URI\" --eval 'db.hello()'"
+            mend = "lumira run" if local else f"{self._mongosh()} 'db.hello()'"
             return Finding(name, Status.FAILURE, "down", {"address": address}, mend)
         milliseconds = round((time.perf_counter() - began) * 1000)
         values = {"server": server.name, "version": server.version, "milliseconds": milliseconds}
         return Finding(name, Status.OK, "ok", values)
+
+    def _mongosh(self) -> str:
+        """The command that evaluates what follows it in our store, without a secret in it."""
+        uri = self._settings.mongodb_uri
+        shown = masked(uri)
+        is_open = uri is not None and uri.get_secret_value() == shown
+        return f"mongosh {shown} --eval" if is_open else 'mongosh "$MONGODB_URI" --eval'
 
     def _stripe(self) -> Finding:
         name, gateway = "stripe.key", self._gateway
@@ -456,40 +468,49 @@ def judge_disk(free: int, folder: Path) -> Finding:
     return Finding("machine.disk", status, reason, values, "lumira webhooks prune")
 
 
-def judge_write(refusal: str | None) -> Finding:
-    """Whether the store takes a write."""
+def judge_write(refusal: str | None, mongosh: str) -> Finding:
+    """Whether the store takes a write; `mongosh` is the command that evaluates what follows it."""
     if refusal is None:
         return Finding("store.writable", Status.OK)
-    mend = 'mongosh "$MONGODB_URI" --eval \'db.grantRolesToUser("lumira", ["readWrite"])\''
+    mend = f'{mongosh} \'db.grantRolesToUser("lumira", ["readWrite"])\''
     return Finding("store.writable", Status.FAILURE, "refused", {"code": refusal}, mend)
 
 
-def judge_replica_set(server: Server) -> Finding:
+def judge_replica_set(server: Server, mongosh: str) -> Finding:
     """Whether the store survives the loss of a machine."""
     name, values = "store.replica_set", {"name": server.replica_set, "members": server.members}
     if server.is_embedded:
         return Finding(name, Status.OK, "embedded")
     if server.replica_set is None:
-        return Finding(name, Status.WARNING, "alone", mend="mongosh \"$MONGODB_URI\" --eval 'rs.initiate()'")
+        return Finding(name, Status.WARNING, "alone", mend=f"{mongosh} 'rs.initiate()'")
     if server.members < 3:
-        return Finding(
-            name, Status.WARNING, "few", values, 'mongosh "$MONGODB_URI" --eval \'rs.add("host:27017")\''
-        )
+        return Finding(name, Status.WARNING, "few", values, f"{mongosh} 'rs.add(\"host:27017\")'")
     return Finding(name, Status.OK, "ok", values)
 
 
-def judge_deviations(name: str, found: Deviations) -> Finding:
-    """Whether indexes or validators are those that are needed."""
+def judge_indexes(found: Deviations, mongosh: str, database: str) -> Finding:
+    """Whether the indexes are those that are needed, and none of another program may refuse our writes."""
+    name = "store.indexes"
     if found.to_mend:
-        reason = "missing" if found.missing else "different"
-        return Finding(name, Status.FAILURE, reason, {"names": _listed(found.to_mend)}, CREATE_INDEXES)
+        return _to_create(name, found)
     if found.in_the_way:
         collection, index = found.in_the_way[0].split(".", 1)
-        drop = f'mongosh "$MONGODB_URI" --eval \'db.{collection}.dropIndex("{index}")\''
-        return Finding(name, Status.WARNING, "in_the_way", {"names": _listed(found.in_the_way)}, drop)
+        drop = f'db.getSiblingDB("{database}").{collection}.dropIndex("{index}")'
+        values = {"names": _listed(found.in_the_way)}
+        return Finding(name, Status.WARNING, "in_the_way", values, f"{mongosh} '{drop}'")
     if found.others:
         return Finding(name, Status.OK, "others", {"names": _listed(found.others)})
     return Finding(name, Status.OK)
+
+
+def judge_validators(found: Deviations) -> Finding:
+    """Whether the validators are those of this version."""
+    return _to_create("store.validators", found) if found.to_mend else Finding("store.validators", Status.OK)
+
+
+def _to_create(name: str, found: Deviations) -> Finding:
+    reason = "missing" if found.missing else "different"
+    return Finding(name, Status.FAILURE, reason, {"names": _listed(found.to_mend)}, CREATE_INDEXES)
 
 
 def judge_publishable_key(settings: Settings, gateway: StripeGateway) -> Finding:

@@ -20,6 +20,7 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -29,6 +30,9 @@ from prometheus_client.registry import Collector
 from lumira.errors import LumiraError
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+# When a series began is of no use here and doubles their number.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 # Set by `lumira api` for its workers, before they begin: each of them answers for all.
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 # Seconds. A page waits for Stripe for four, and nothing for more than ten.

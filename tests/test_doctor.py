@@ -175,13 +175,14 @@ def test_an_index_of_our_name_over_other_fields_gives_way(find, mend, documents)
     assert find("store.indexes").status is Status.OK
 
 
-def test_a_unique_index_of_another_program_is_named(find, documents):
+def test_a_unique_index_of_another_program_is_named(desk, find, documents):
     documents.productorders.create_index("legacyId")
     assert find("store.indexes").reason == "others"
     documents.productorders.create_index("sessionId", unique=True, sparse=True)
     finding = find("store.indexes")
     assert finding.status is Status.WARNING
-    assert 'db.productorders.dropIndex("sessionId_1")' in finding.mend
+    assert finding.mend.startswith(f"mongosh {desk.settings.mongodb_uri.get_secret_value()} --eval ")
+    assert f'db.getSiblingDB("{documents.name}").productorders.dropIndex("sessionId_1")' in finding.mend
     documents.productorders.drop_index("sessionId_1")
     assert find("store.indexes").status is Status.OK
 
@@ -222,7 +223,7 @@ def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, a
 
 def test_what_a_replica_set_is_worth():
     def judged(replica_set, members):
-        return judge_replica_set(Server("MongoDB", "8.0", replica_set, members)).status
+        return judge_replica_set(Server("MongoDB", "8.0", replica_set, members), "mongosh").status
 
     assert judged(None, 1) is Status.WARNING
     assert judged("rs0", 1) is Status.WARNING

@@ -93,14 +93,13 @@ def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
 
     from lumira.doctor import Status, versions
 
-    console = Console()
-    checks = Table("", "check", "why", box=None, pad_edge=False)
+    console = Console(highlight=False)
     for finding in findings:
-        why = escape(finding.sentence("en"))
+        title, why = escape(finding.title("en")), escape(finding.sentence("en"))
+        console.print(f"{_MARKS[finding.status]} [bold]{title}[/]: {why}", soft_wrap=True)
         if finding.mend:
-            why += f"\n[bold]→ {escape(finding.mend)}[/]"
-        checks.add_row(_MARKS[finding.status], escape(finding.title("en")), why)
-    console.print(checks)
+            # In one line, to be copied.
+            console.print(f"        → {escape(finding.mend)}", soft_wrap=True)
     if settings:
         table = Table("setting", "value", "from", box=None, pad_edge=False, title_justify="left")
         for setting in settings:
@@ -108,12 +107,9 @@ def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
         console.print()
         console.print(table)
     console.print()
-    console.print(", ".join(f"{name} {number}" for name, number in versions().items()), highlight=False)
+    console.print(", ".join(f"{name} {number}" for name, number in versions().items()))
     counts = {status: sum(finding.status is status for finding in findings) for status in Status}
-    console.print(
-        f"{counts[Status.FAILURE]} failures, {counts[Status.WARNING]} warnings, {counts[Status.OK]} ok.",
-        highlight=False,
-    )
+    console.print(", ".join(f"{status}: {count}" for status, count in counts.items()))
 
 
 def _as_json(findings: Sequence[Finding], settings: Sequence[Setting]) -> dict[str, object]:

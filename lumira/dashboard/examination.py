@@ -141,13 +141,16 @@ def show_versions() -> None:
 
 
 def show_created_webhook() -> None:
-    """The secret of an endpoint just made, until the page is left."""
+    """The secret of an endpoint just made, until whoever made it has it."""
     created: CreatedEndpoint | None = st.session_state.get(_CREATED)
     if created is None or created.secret is None:
         return
     with st.container(border=True, key="created-webhook-secret"):
         st.markdown(f":orange[:material/key:] **{text('system.create_webhook.secret')}**")
         st.code(f"export STRIPE_WEBHOOK_SECRET='{created.secret}'", language="sh", wrap_lines=True)
+        if st.button(text("system.create_webhook.noted"), icon=":material/check:", key="secret-noted"):
+            st.session_state.pop(_CREATED)
+            st.rerun()
 
 
 def _create_indexes(name: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
+from lumira import desk as desks
 from lumira.access import Role
+from lumira.desk import Desk
 from lumira.events import ACTED_ON
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
 from tests.dashboard.conftest import shown
@@ -48,6 +51,19 @@ def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page)
     assert endpoint["url"] == "http://127.0.0.1:0/api/products/webhook"
     assert any(code.value.startswith("export STRIPE_WEBHOOK_SECRET='whsec_") for code in app.code)
     assert "Stripe delivers all that is needed" in shown(app)
+    app.button(key="secret-noted").click().run()
+    assert "whsec_" not in "".join(code.value for code in app.code)
+
+
+def test_a_store_that_is_down_is_shown_as_that(settings, desk, open_page):
+    away = Desk.open(
+        settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")}), demo=True
+    )
+    desks.use(away)
+    page = shown(open_page("system", locale="en-GB"))
+    assert "mongodb://127.0.0.1:9/ does not answer" in page
+    assert "The local Stripe answers" in page
+    away.store.close()
 
 
 def test_settings_are_shown_masked_with_their_origin(open_page):
