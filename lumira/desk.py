@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from lumira.attempts import Attempts
 from lumira.checkout import Checkout
 from lumira.customers import Customers
 from lumira.doctor import Doctor, Kept
@@ -110,12 +111,22 @@ class Desk:
             settings.business_timezone,
             livemode=gateway.livemode,
         )
-        accounts, sessions = StaffAccounts(store.database), StaffSessions(store.database)
-        passwords = Passwords()
+        accounts, kept_sessions = StaffAccounts(store.database), StaffSessions(store.database)
+        passwords, attempts = Passwords(), Attempts()
+        sessions = Sessions(
+            kept_sessions, accounts, audit, key=signing_key, passwords=passwords, attempts=attempts
+        )
         return cls(
             settings=settings,
-            staff=Staff(accounts, sessions, audit, passwords=passwords),
-            sessions=Sessions(sessions, accounts, audit, key=signing_key, passwords=passwords),
+            staff=Staff(
+                accounts,
+                kept_sessions,
+                audit,
+                passwords=passwords,
+                attempts=attempts,
+                changed=sessions.forget,
+            ),
+            sessions=sessions,
             is_demo=demo,
             signing_key=signing_key,
             gateway=gateway,

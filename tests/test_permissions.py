@@ -173,6 +173,7 @@ WITHOUT_ACTOR = {
     "revenue.refresh": "Lumira's own: the same",
     "revenue.today": "reads the clock",
     "sessions.find": "finds out who acts",
+    "sessions.forget": "what is remembered for ten seconds, nothing that is kept",
     "sessions.prune": "Lumira's own: what has ended by itself",
     "sessions.sign_in": "finds out who acts",
     "sessions.sign_in_by_identity": "finds out who acts",

@@ -1,0 +1,53 @@
+"""How often passwords and codes may be tried, before the answer is no without looking."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Final
+
+import limits
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from lumira.errors import TooManyAttempts
+
+# Guesses that one account may get from one address, one address may make, and one account may get at all.
+# The last keeps a crowd of addresses from guessing; whoever it also keeps out can come back soon.
+_PER_PAIR: Final = limits.parse("5/5 minutes")
+_PER_ADDRESS: Final = limits.parse("60/5 minutes")
+_PER_ACCOUNT: Final = limits.parse("40/10 minutes")
+
+
+class Attempts:
+    """Counts attempts over a moving window, in this process.
+
+    The sign-in is served by one process alone, and a restart that forgets them takes longer than the guesses
+    it gives away are worth.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        # The storage is not made for several threads.
+        self._lock = threading.Lock()
+
+    def count(self, email: str, address: str) -> None:
+        """Counts one more. Raises TooManyAttempts, for unknown accounts as for known ones.
+
+        Called before the answer is known: of many guesses sent at once all would be let through otherwise.
+        """
+        counted = ((_PER_PAIR, "pair", f"{email} {address}"), (_PER_ADDRESS, "address", address))
+        for rate, kind, who in (*counted, (_PER_ACCOUNT, "account", email)):
+            with self._lock:
+                if self._limiter.hit(rate, kind, who):
+                    continue
+                reset = self._limiter.get_window_stats(rate, kind, who).reset_time
+            raise TooManyAttempts(
+                "Too many attempts. Wait a few minutes.", retry_after=max(1, math.ceil(reset - time.time()))
+            )
+
+    def forgive(self, email: str, address: str) -> None:
+        """Forgets what was counted for a person who has got it right: they may mistype again tomorrow."""
+        with self._lock:
+            self._limiter.clear(_PER_PAIR, "pair", f"{email} {address}")
