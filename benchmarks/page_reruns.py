@@ -33,6 +33,7 @@ from lumira.embedded import free_port, running
 from lumira.order_filter import parse_filter
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund
+from lumira.secret_key import secret_key
 from lumira.settings import Settings, load_settings
 from lumira.storage import OrderRows
 from lumira.storage.order_rows import KnownAmounts
@@ -178,6 +179,8 @@ def dashboard(settings: Settings, home: Path) -> Iterator[str]:
         "MONGODB_DB": str(settings.mongodb_db),
         "STRIPE_SECRET_KEY": settings.stripe_secret_key.get_secret_value(),
         "STRIPE_API_BASE": str(settings.stripe_api_base),
+        # The key that `cookie_of` signs with.
+        "LUMIRA_SECRET_KEY": secret_key(settings).decode(),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "lumira", "run"], env=environment, stdout=subprocess.DEVNULL

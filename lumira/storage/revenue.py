@@ -19,7 +19,7 @@ _COUNTED: Final = (
     *("refunds.createdAt", "disputes.id"),
 )
 # Where the search for the first order begins in steps; what is older is found too, less exactly.
-_FIRST_LIKELY: Final = datetime(2010, 1, 1, tzinfo=UTC)
+_FIRST_LIKELY: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _MONTH: Final = timedelta(days=30)
 _EMAILS_AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
@@ -174,8 +174,12 @@ class RevenueRows:
         Looks month by month: the embedded store sorts the whole collection for the oldest order, and reads
         all of a range for one order in it. What lies after `until` is not looked for.
         """
-        found = [self._first_month(field, until) for field in ("createdAt", "completedAt")]
-        return min((first for first in found if first), default=None)
+        made = self._first_month("createdAt", until)
+        # Nearly always nothing was paid before anything was made: one look at nothing.
+        if made and not self._any("completedAt", BEGINNING, made):
+            return made
+        paid = self._first_month("completedAt", until)
+        return min((first for first in (made, paid) if first), default=None)
 
     def _first_month(self, field: str, until: datetime) -> datetime | None:
         if self._any(field, BEGINNING, _FIRST_LIKELY):
