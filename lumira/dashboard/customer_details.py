@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lumira.customers import highest_level
-from lumira.dashboard import markup, navigation, session
+from lumira.dashboard import markup, navigation, personal_data, session
 from lumira.dashboard.texts import level_name, moment, money, number, text
 from lumira.dashboard.theme import level_colour
 from lumira.orders import Order
@@ -15,7 +15,10 @@ _SHOWN = 5
 
 
 def show(order: Order) -> None:
-    """The customer, their highest level, and their other orders, newest first."""
+    """The customer, their highest level, their other orders, newest first, and what they may ask for."""
+    if order.erased_at:
+        st.caption(text("customer.erased", when=moment(order.erased_at)))
+        return
     rows = [
         (text("order.customer"), order.name or ""),
         (text("order.email"), order.customer_email or ""),
@@ -26,9 +29,13 @@ def show(order: Order) -> None:
         st.html(markup.facts(known))
     else:
         st.caption(text("customer.unknown"))
-    if not order.customer_email:
-        return
-    history = session.desk().customers.history(order.customer_email, actor=session.actor())
+    if order.customer_email:
+        _show_history(order)
+        personal_data.show(order)
+
+
+def _show_history(order: Order) -> None:
+    history = session.desk().customers.history(str(order.customer_email), actor=session.actor())
     if level := highest_level(history):
         st.html(markup.chips([(text("customer.level", level=level_name(level)), level_colour(level))]))
     others = [other for other in history if other.id != order.id]
@@ -54,7 +61,7 @@ def show(order: Order) -> None:
             navigation.orders(),
             label=text("customer.all", count=number(len(history))),
             icon=":material/receipt_long:",
-            query_params={"q": order.customer_email},
+            query_params={"q": str(order.customer_email)},
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from lumira.customers import Customer
-from lumira.dashboard import session
+from lumira.dashboard import problems, session
 from lumira.dashboard.texts import text
 
 _SEARCH = "customer-search"
@@ -34,7 +34,7 @@ def show(fields: Mapping[str, str]) -> None:
         for place, customer in enumerate(found):
             named = f"{customer.name} · {customer.email}" if customer.name else customer.email
             st.button(
-                named.replace("[", "\\["),
+                problems.plain(named),
                 icon=":material/person:",
                 type="tertiary",
                 on_click=fill,

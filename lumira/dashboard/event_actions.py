@@ -37,7 +37,7 @@ def retry(event: RecordedEvent) -> None:
         else:
             problems.forget(event.event_id)
             now = session.desk().webhooks.find(event.event_id, actor=session.actor())
-            notices.say(text("event.retried", outcome=event_details.outcome(now)))
+            notices.say(text("event.retried", outcome=problems.plain(event_details.outcome(now))))
         st.rerun()
 
 

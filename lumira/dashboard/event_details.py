@@ -46,7 +46,7 @@ def show(event: RecordedEvent) -> None:
     if event.error and event.state == "failed":
         st.error(problems.plain(event.error), title=text("event.failed"), icon=":material/error:")
     else:
-        st.markdown(f"**{outcome(event)}**")
+        st.markdown(f"**{problems.plain(outcome(event))}**")
     if event.outcome == OTHER_API_VERSION:
         st.caption(text("event.other_api_version", ours=session.desk().gateway.api_version))
     codes = frozenset(text(name) for name in _COPIED)

@@ -81,12 +81,16 @@ def show(order: Order) -> None:
             # drawn then too and kept by its reruns, so a double click refunds once.
             dialog = st.dialog(text("refund.title"), icon=":material/undo:")
             dialog(refund_dialog)(order, uuid.uuid4().hex)
-        if session.may(Permission.EDIT_CUSTOMER) and st.button(
-            text("edit"),
-            icon=":material/edit:",
-            help=text("shortcut", keys="E"),
-            shortcut="E",
-            key="edit-customer",
+        if (
+            session.may(Permission.EDIT_CUSTOMER)
+            and not order.erased_at
+            and st.button(
+                text("edit"),
+                icon=":material/edit:",
+                help=text("shortcut", keys="E"),
+                shortcut="E",
+                key="edit-customer",
+            )
         ):
             dialog = st.dialog(text("edit.title"), icon=":material/edit:")
             dialog(edit_dialog)(order, uuid.uuid4().hex)
@@ -266,7 +270,9 @@ def _refresh(order: Order) -> None:
             problems.remember(order.id, error)
         else:
             problems.forget(order.id)
-            notices.say(text("order.refreshed", status=order_details.stripe_status(now).lower()))
+            notices.say(
+                text("order.refreshed", status=problems.plain(order_details.stripe_status(now).lower()))
+            )
         st.rerun()
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from lumira.dashboard import markup
+from lumira.dashboard import markup, problems
 from lumira.dashboard.texts import (
     actor_name,
     failure_reason,
@@ -68,7 +68,7 @@ def show_state(order: Order) -> None:
             text(
                 "order.disagrees.next",
                 here=text(f"status.{order.status}").lower(),
-                there=stripe_status(order).lower(),
+                there=problems.plain(stripe_status(order).lower()),
             ),
             title=text("order.disagrees"),
             icon=":material/sync_problem:",

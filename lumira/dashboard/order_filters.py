@@ -91,7 +91,7 @@ def show_views(wanted: OrderFilter) -> None:
     """The views, built in and saved, side by side; the one that is shown is marked."""
     saved = session.desk().views.all(actor=session.actor())
     named = {f"built-in:{name}": (text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
-    named |= {view.id: (view.name, view.query) for view in saved}
+    named |= {view.id: (problems.plain(view.name), view.query) for view in saved}
     here = filter_query(wanted)
 
     def changed() -> None:
@@ -143,11 +143,11 @@ def _show_saving(here: Mapping[str, str], saved: list[View]) -> None:
         problems.forget(_PROBLEM)
         st.session_state["view-name"] = ""
         st.session_state["save-view"] = False
-        notices.say(text("orders.view.saved", view=view.name))
+        notices.say(text("orders.view.saved", view=problems.plain(view.name)))
 
     def delete(view: View) -> None:
         session.desk().views.delete(view, actor=session.actor())
-        notices.say(text("orders.view.deleted", view=view.name))
+        notices.say(text("orders.view.deleted", view=problems.plain(view.name)))
 
     st.button(
         text("orders.view.save"), type="primary", on_click=save, disabled=not name.strip(), width="stretch"
@@ -158,7 +158,7 @@ def _show_saving(here: Mapping[str, str], saved: list[View]) -> None:
         st.caption(text("orders.view.yours"))
     for view in mine:
         st.button(
-            text("orders.view.delete", view=view.name),
+            text("orders.view.delete", view=problems.plain(view.name)),
             icon=":material/delete:",
             type="tertiary",
             on_click=delete,

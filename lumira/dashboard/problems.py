@@ -49,14 +49,18 @@ def show_remembered(subject: str) -> None:
 
 
 def plain(sentence: str) -> str:
-    """Text from outside with nothing in it that Markdown would act on."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", sentence)
+    """Text from outside with nothing in it that Markdown would act on.
+
+    Bare addresses become links behind any backslash, so a word joiner, which nobody sees, parts them.
+    """
+    parted = re.sub(r"(?<=@)|(?<=://)|(?i:(?<=www))(?=\.)", "\u2060", sentence)
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", parted)
 
 
 def headline(error: LumiraError) -> str:
     """What happened, in a sentence."""
     if isinstance(error, PaymentFailed):
-        return text("result.declined", reason=failure_reason(error.extra.get("declineCode")))
+        return text("result.declined", reason=plain(failure_reason(error.extra.get("declineCode"))))
     if duplicate := error.extra.get("duplicate"):
         return text("new_payment.metadata.twice", key=plain(duplicate))
     return text_or(f"error.{error.code}", error.error)
@@ -66,7 +70,7 @@ def what_to_do(error: LumiraError) -> str:
     """What the reader can do about it."""
     if isinstance(error, PaymentFailed):
         return text("result.declined.next")
-    return text_or(f"error.{error.code}.next", error.message)
+    return text_or(f"error.{error.code}.next", plain(error.message))
 
 
 def field_of(error: LumiraError) -> str | None:
