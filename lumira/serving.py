@@ -227,6 +227,7 @@ def serve_api(settings: Settings, workers: int) -> None:
     Returns when a SIGTERM or SIGINT has ended them; requests in flight are finished first. Raises
     SettingsError without a store.
     """
+    logs.configure(settings)
     with _beside_a_store(settings) as complete, TemporaryDirectory(prefix="lumira-metrics-") as shared:
         os.environ.update(_environment(complete) | {SHARED_FOLDER: shared})
         print(f"API on http://{settings.host}:{settings.port}/api by {workers} processes", flush=True)

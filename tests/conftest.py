@@ -166,7 +166,9 @@ def admin() -> Actor:
 @contextmanager
 def serving(app: Starlette, port: int = 0) -> Iterator[str]:
     """The app on a real port of this machine."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="off", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -204,9 +206,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, counts in sorted(counted.items()):
         terminalreporter.line(f"{name.removeprefix('tests/torture/')}: {counts}")
     tried = Counter(
-        (kind, outcome)
-        for found in properties.values()
-        for kind, _, outcome in found.get("attempts", ())
+        (kind, outcome) for found in properties.values() for kind, _, outcome in found.get("attempts", ())
     )
     if tried:
         terminalreporter.section("attempts to get in")
