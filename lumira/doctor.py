@@ -30,7 +30,7 @@ import httpx
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
-from lumira.events import ACTED_ON, EventFilter, EventState
+from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
 from lumira.orders import REFUSED, Order, OrderStatus, status_of
 from lumira.setting_sources import masked, overridden_variables, unknown_variables
 from lumira.settings import Settings
@@ -65,7 +65,7 @@ OVERDUE_SINCE: Final = timedelta(days=3)
 ASKED: Final = 5
 LOOKED_AT: Final = 200
 RECENT: Final = timedelta(days=7)
-_NOT_APPLIED: Final = frozenset({"other livemode", "other API version"})
+_NOT_APPLIED: Final = frozenset({OTHER_LIVEMODE, OTHER_API_VERSION})
 CREATE_INDEXES: Final = "lumira doctor --create-indexes"
 # The reason of a check that could not be made.
 UNCHECKED: Final = "unchecked"

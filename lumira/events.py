@@ -27,6 +27,10 @@ ACTED_ON: Final = (
     "charge.dispute.funds_reinstated",
 )
 
+# What came of an event that was recorded and left alone, as the ledger keeps it.
+OTHER_LIVEMODE: Final = "other livemode"
+OTHER_API_VERSION: Final = "other API version"
+
 
 class EventState(StrEnum):
     """How far the handling of an event has come, as the ledger keeps it."""

@@ -22,7 +22,14 @@ from lumira.errors import (
     StripeError,
     WebhookNotConfigured,
 )
-from lumira.events import EVERY_EVENT, EventFilter, RecordedEvent, payment_intent_of
+from lumira.events import (
+    EVERY_EVENT,
+    OTHER_API_VERSION,
+    OTHER_LIVEMODE,
+    EventFilter,
+    RecordedEvent,
+    payment_intent_of,
+)
 from lumira.lifecycle import order_of
 from lumira.orders import Order, observe
 from lumira.person import without_person
@@ -43,8 +50,6 @@ STATUS_BY_TYPE: Final = {
 APPLIED: Final = "applied"
 UNCHANGED: Final = "unchanged"
 IGNORED: Final = "ignored"
-OTHER_LIVEMODE: Final = "other livemode"
-OTHER_API_VERSION: Final = "other API version"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
 # How long a delivery waits for another worker that handles the same event, in seconds.
 _PATIENCE: Final = 5.0

@@ -13,10 +13,9 @@ from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import moment, number, text, text_or
 from lumira.dashboard.theme import event_colour
 from lumira.errors import OrderNotFound
-from lumira.events import RecordedEvent
+from lumira.events import OTHER_API_VERSION, RecordedEvent
 from lumira.orders import Order
 from lumira.payment_details import without_secrets
-from lumira.webhooks import OTHER_API_VERSION
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
 

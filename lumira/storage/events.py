@@ -10,7 +10,7 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from lumira.events import EVERY_EVENT, EventFilter, EventState, RecordedEvent
+from lumira.events import EVERY_EVENT, OTHER_API_VERSION, EventFilter, EventState, RecordedEvent
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import EVENTS
@@ -41,9 +41,14 @@ class Events:
         """Records the event and takes its lease, unless it is processed or another worker holds it.
 
         A row without a state was written by the program we replaced, which recorded only what it had
-        processed.
+        processed. An event that was left alone for its API version is handled when it comes in another.
         """
         now = datetime.now(UTC)
+        delivered = {
+            "apiVersion": event.get("api_version"),
+            "livemode": event.get("livemode"),
+            "data": event["data"],
+        }
         lease = {"state": "processing", "leaseUntil": now + LEASE, "updatedAt": now}
         with store_errors():
             try:
@@ -51,9 +56,7 @@ class Events:
                     {
                         "eventId": event["id"],
                         "eventType": event["type"],
-                        "apiVersion": event.get("api_version"),
-                        "livemode": event.get("livemode"),
-                        "data": event["data"],
+                        **delivered,
                         "eventCreated": event.get("created"),
                         "attempts": 1,
                         "createdAt": now,
@@ -64,18 +67,22 @@ class Events:
             except DuplicateKeyError:
                 pass
             row = self._collection.find_one(
-                {"eventId": {"$eq": event["id"]}}, {"state": 1, "leaseUntil": 1, "attempts": 1}
+                {"eventId": {"$eq": event["id"]}},
+                {"state": 1, "leaseUntil": 1, "attempts": 1, "outcome": 1, "apiVersion": 1},
             )
             if row is None:
                 return "busy"
-            if row.get("state", "processed") == "processed":
+            left_alone = row.get("outcome") == OTHER_API_VERSION
+            news = left_alone and row.get("apiVersion") != delivered["apiVersion"]
+            if row.get("state", "processed") == "processed" and not news:
                 return "processed"
             if row["state"] == "processing" and row["leaseUntil"] > now:
                 return "busy"
             # The attempts counted above are the version: of two workers that saw the same row, one wins.
             same = {"$and": [is_value("state", row["state"]), is_value("attempts", row["attempts"])]}
             taken = self._collection.update_one(
-                {"_id": row["_id"]}, only_if(same, {"$set": lease, "$inc": {"attempts": 1}})
+                {"_id": row["_id"]},
+                only_if(same, {"$set": lease | (delivered if news else {}), "$inc": {"attempts": 1}}),
             )
         return "ours" if taken.modified_count else "busy"
 

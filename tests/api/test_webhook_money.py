@@ -125,6 +125,18 @@ def test_another_api_version_is_recorded_and_not_applied(deliver, desk, support,
     assert order_of(created.order_id).status is OrderStatus.PENDING
 
 
+def test_an_event_that_also_comes_in_our_api_version_is_applied(deliver, desk, support, documents, order_of):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    ours = event("payment_intent.succeeded", {"id": created.order_id, "status": "succeeded"})
+    other = {**ours, "api_version": "2019-01-01", "data": {"object": {"id": created.order_id, "old": "$x"}}}
+    # While an endpoint of another version stands beside ours, Stripe delivers each event to both.
+    for delivery, duplicate in ((other, False), (ours, False), (other, True), (ours, True)):
+        assert ("duplicate" in deliver(delivery).json()) is duplicate
+    [row] = documents.processed_events.find()
+    assert (row["outcome"], row["apiVersion"], row["data"]) == ("applied", ours["api_version"], ours["data"])
+    assert order_of(created.order_id).status is OrderStatus.COMPLETED
+
+
 def test_a_failed_event_is_retried_by_hand(
     settings, deliver, desk, paid, refund_at_stripe, order_of, support
 ):
