@@ -137,7 +137,7 @@ class Checkout:
         order = self._orders.find(order_id)
         expected = self._token(order_id, _made_at(order) if order else _EPOCH)
         # Compared also where there is no order, so that both take as long.
-        matches = hmac.compare_digest(expected.encode(), token.encode())
+        matches = hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace"))
         if order is None or not matches:
             raise OrderNotFound("This payment link is not known.")
         client_secret = ""
@@ -167,7 +167,7 @@ class Checkout:
     def _token(self, order_id: str, made_at: datetime) -> str:
         # The store resolves instants to the millisecond.
         signed = f"payment link\n{order_id}\n{(made_at - _EPOCH) // timedelta(milliseconds=1)}"
-        digest = hmac.digest(self._key(), signed.encode(), "sha256")
+        digest = hmac.digest(self._key(), signed.encode("utf-8", "replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

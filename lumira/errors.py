@@ -12,6 +12,7 @@
     │   ├── InvalidMetadata              INVALID_METADATA
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
     │   ├── InvalidTokenName             INVALID_TOKEN_NAME
+    │   ├── InvalidText                  INVALID_TEXT
     │   ├── InvalidFilter                INVALID_FILTER
     │   ├── WeakPassword                 WEAK_PASSWORD
     │   ├── WrongPassword                WRONG_PASSWORD
@@ -21,6 +22,8 @@
     │   ├── InvalidNote                  INVALID_NOTE
     │   ├── InvalidSignature             INVALID_SIGNATURE (webhook)
     │   └── InvalidEvent                 INVALID_EVENT (webhook)
+    ├── BackupUnreadable                 the file is no backup, or damaged
+    ├── StoreNotEmpty                    a backup goes into an empty store only
     ├── Unauthorized                401  UNAUTHORIZED
     │   ├── SessionEnded                 SESSION_ENDED
     │   ├── SignInRefused                SIGN_IN_REFUSED
@@ -81,6 +84,20 @@ class LumiraError(Exception):
         super().__init__(message)
         self.message = message
         self.extra = extra
+
+
+class BackupUnreadable(LumiraError):
+    """A file that `lumira restore` can't take: no backup, another format, or not as it was written."""
+
+    code = "BACKUP_UNREADABLE"
+    error = "Backup unreadable"
+
+
+class StoreNotEmpty(LumiraError):
+    """A backup is restored into an empty store only: it would be mixed with what is there."""
+
+    code = "STORE_NOT_EMPTY"
+    error = "Store not empty"
 
 
 class SettingsError(LumiraError):
@@ -145,6 +162,13 @@ class InvalidCustomer(InvalidRequest):
 
     code = "INVALID_CUSTOMER"
     error = "Invalid customer"
+
+
+class InvalidText(InvalidRequest):
+    """A text holds half a surrogate pair, which no store and no Stripe takes."""
+
+    code = "INVALID_TEXT"
+    error = "Invalid text"
 
 
 class InvalidIdempotencyKey(InvalidRequest):

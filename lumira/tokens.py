@@ -118,7 +118,8 @@ class Tokens:
         Nothing is remembered between requests, so a revoked token is refused at once. Raises Unauthorized,
         the same for an unknown and a revoked token.
         """
-        if self._setting and hmac.compare_digest(text.encode(), self._setting.encode()):
+        given = text.encode("utf-8", "surrogatepass")
+        if self._setting and hmac.compare_digest(given, self._setting.encode()):
             return SETTING_ACTOR
         # Only what could be a token costs a look-up.
         token = self._tokens.find_by_hash(_hash(text)) if text.startswith(PREFIX) else None
@@ -146,4 +147,4 @@ def _hash(text: str) -> str:
     A slow hash makes guessing a password dear. These are 256 random bits: nobody guesses them at any speed,
     and the hash is computed on every request.
     """
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
