@@ -167,7 +167,12 @@ class Desk:
                 settings.business_timezone,
             ),
             health=Health(store, _hurried(settings, READY_TIMEOUT_SECONDS)),
-            doctor=Doctor(settings, hurried, Kept(store, orders, events, rollups, audit), sign=signature),
+            doctor=Doctor(
+                settings,
+                hurried,
+                Kept(store, orders, events, rollups, audit, None if demo else accounts),
+                sign=signature,
+            ),
             tokens=Tokens(
                 ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
             ),

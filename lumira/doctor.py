@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lumira.access import Actor, Permission, require
+from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
 from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
 from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
@@ -38,7 +38,8 @@ from lumira.texts import translate
 from lumira.validation import is_address
 
 if TYPE_CHECKING:
-    from lumira.storage import AuditLog, Events, Orders, Rollups, Store
+    from lumira.staff import StaffMember
+    from lumira.storage import AuditLog, Events, Orders, Rollups, StaffAccounts, Store
     from lumira.storage.server import Deviations, Server
     from lumira.stripe_gateway import StripeGateway
 
@@ -106,13 +107,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Kept:
-    """The store and what the doctor reads in it."""
+    """The store and what the doctor reads in it; `accounts` is None where everybody is let in."""
 
     store: Store
     orders: Orders
     events: Events
     rollups: Rollups
     audit: AuditLog
+    accounts: StaffAccounts | None = None
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,8 @@ class Doctor:
                 ("orders.callers", lambda: self._callers(kept)),
                 ("revenue.fresh", lambda: self._revenue(kept)),
             ]
+            if (accounts := kept.accounts) is not None:
+                checks.append(("staff.administrator", lambda: judge_staff(accounts.all())))
         return checks
 
     def _store(self) -> Finding:
@@ -410,6 +414,7 @@ NAMES: Final = (
     "orders.overdue",
     "orders.callers",
     "revenue.fresh",
+    "staff.administrator",
 )
 
 
@@ -644,6 +649,16 @@ def judge_callers(orders: Sequence[Order]) -> Finding:
             name, Status.WARNING, "wrong", values, "lumira export orders --filter level=unknown", "orders"
         )
     return Finding(name, Status.OK, "ok", values)
+
+
+def judge_staff(members: Sequence[StaffMember]) -> Finding:
+    """Whether somebody may sign in who may do everything."""
+    name = "staff.administrator"
+    members = [member for member in members if member.disabled_at is None]
+    administrators = [member for member in members if member.role is Role.ADMIN]
+    if not administrators:
+        return Finding(name, Status.WARNING, "none", mend="lumira staff add you@example.com --role admin")
+    return Finding(name, Status.OK, "ok", {"count": len(administrators), "members": len(members)})
 
 
 def judge_revenue(age: timedelta | None) -> Finding:
