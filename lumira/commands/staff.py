@@ -54,19 +54,24 @@ def add(
 def list_staff() -> None:
     """List every account, disabled ones too; times are UTC."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("e-mail", "name", "role", "second step", "last sign-in", "sessions", "disabled")
+    # What is cut off can't be copied.
+    whole = [
+        Column(header, no_wrap=True)
+        for header in ("e-mail", "role", "code", "last sign-in", "sessions", "disabled")
+    ]
+    table = Table(*whole, "name", box=None, padding=(0, 2, 0, 0))
     with attached_desk() as desk:
         for member in desk.staff.all(actor=COMMAND_LINE):
             signed_in, disabled = (
-                f"{instant:%Y-%m-%d %H:%M}" if instant else "–"
+                f"{instant:%Y-%m-%d}" if instant else "–"
                 for instant in (member.last_sign_in_at, member.disabled_at)
             )
             sessions = len(desk.sessions.of(member.email, actor=COMMAND_LINE))
-            second = "yes" if member.has_totp else "no"
+            code = "yes" if member.has_totp else "no"
             table.add_row(
-                *(member.email, member.name, str(member.role), second, signed_in, str(sessions), disabled)
+                *(member.email, str(member.role), code, signed_in, str(sessions), disabled, member.name)
             )
     Console().print(table)
 

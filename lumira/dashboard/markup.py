@@ -38,6 +38,14 @@ def chips(labels: Iterable[tuple[str, str]]) -> str:
     return f'<div class="lumira-chips">{"".join(chip(*label) for label in labels)}</div>'
 
 
+def entry(title: str, labels: Iterable[tuple[str, str]], note: str) -> str:
+    """One line of a list that has few: what it is, chips from (label, colour), and a note under it."""
+    return (
+        f'<div class="lumira-entry"><b>{escape(title)}</b>{"".join(chip(*label) for label in labels)}'
+        f"<small>{escape(note)}</small></div>"
+    )
+
+
 def facts(rows: Iterable[tuple[str, str]], *, codes: frozenset[str] = frozenset()) -> str:
     """A list of labels and values; the labels in `codes` have a value to be copied, set in monospace."""
     pairs = "".join(

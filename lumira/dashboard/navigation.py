@@ -116,6 +116,28 @@ def system() -> Page:
     )
 
 
+def staff() -> Page:
+    """Who may come in, and the tokens of programs."""
+    return st.Page(
+        PAGES / "staff.py",
+        title=text("staff.title"),
+        icon=":material/group:",
+        url_path="staff",
+        visibility=_visibility("staff"),
+    )
+
+
+def account() -> Page:
+    """One's own account; the name at the foot of the menu leads to it."""
+    return st.Page(
+        PAGES / "account.py",
+        title=text("account.title"),
+        icon=":material/person:",
+        url_path="account",
+        visibility="hidden",
+    )
+
+
 def is_open(page: Page) -> bool:
     """Whether the person at the desk may open this page."""
     needed = NEEDS.get(page.url_path)

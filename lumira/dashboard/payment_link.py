@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import urlsplit
 
-import segno
 import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import notices, problems, session
+from lumira.dashboard.qr_code import qr_code
 from lumira.dashboard.texts import moment, text
 from lumira.errors import LumiraError
 from lumira.orders import Order
-
-# Night on white: a camera reads it in either light.
-_DARK: Final = "#0F0B19"
 
 
 def is_offered(order: Order) -> bool:
@@ -41,7 +37,7 @@ def show(order: Order) -> None:
         return
     link = origin() + checkout.link(order, actor=session.actor())
     with st.container(horizontal=True, gap="medium", vertical_alignment="top", key="payment-link"):
-        st.image(_qr_code(link), width=132, alt=text("link.qr"))
+        st.image(qr_code(link), width=132, alt=text("link.qr"))
         with st.container(gap="small", width="stretch"):
             st.code(link, language=None, wrap_lines=True)
             with st.container(horizontal=True, gap="small"):
@@ -62,8 +58,3 @@ def _renew(order: Order) -> None:
                 problems.forget(order.id)
                 notices.say(text("link.renewed"))
             st.rerun()
-
-
-def _qr_code(link: str) -> str:
-    code = segno.make(link, micro=False, error="m")
-    return str(code.svg_inline(border=3, dark=_DARK, light="#FFFFFF", omitsize=True))

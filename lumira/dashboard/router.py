@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.access import Permission, Role
-from lumira.dashboard import markup, navigation, problems, session, theme
+from lumira.dashboard import account, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
 from lumira.orders import is_order_id
@@ -47,7 +47,9 @@ def main() -> None:
             navigation.month_close(),
             navigation.webhooks(),
             navigation.reconciliation(),
+            navigation.staff(),
             navigation.system(),
+            navigation.account(),
         ]
     )
     with st.sidebar:
@@ -57,7 +59,9 @@ def main() -> None:
         show_person(signed_in)
     try:
         show_mode()
-        if navigation.is_open(page):
+        if (signed_in := session.signed_in()) and signed_in.must_change_password:
+            account.show_choose_password(signed_in)
+        elif navigation.is_open(page):
             page.run()
         else:
             navigation.show_closed(page.title)
@@ -127,7 +131,11 @@ def show_person(signed_in: Session | None) -> None:
     if signed_in is None:
         choose_role()
         return
-    st.caption(f"{problems.plain(signed_in.name or signed_in.email)} · {text(f'role.{signed_in.role}')}")
+    st.page_link(
+        navigation.account(),
+        label=f"{problems.plain(signed_in.name or signed_in.email)} · {text(f'role.{signed_in.role}')}",
+        icon=":material/person:",
+    )
     st.html(markup.link("/sign-out", text("sign_out.title")))
 
 

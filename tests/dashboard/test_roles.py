@@ -35,6 +35,7 @@ BUTTONS = {
     "reconciliation": {"apply": P.REPAIR},
     "month_close": {"close": P.CLOSE_MONTH},
     "revenue": {"download-csv": P.VIEW_REVENUE},
+    "staff": {"add-account-submit": P.MANAGE_STAFF, "create-token-submit": P.MANAGE_TOKENS},
     "system": {"check-again": P.VIEW_SYSTEM},
 }
 

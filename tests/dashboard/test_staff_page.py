@@ -1,0 +1,100 @@
+"""The Team page: accounts and tokens made, changed and ended there; secrets shown once."""
+
+from __future__ import annotations
+
+import pytest
+
+from lumira.access import Role
+from lumira.errors import SignInRefused, Unauthorized
+from tests.dashboard.conftest import shown
+
+PASSWORD = "tournesol vélo plombier"
+EMAIL = "claire@example.com"
+
+
+@pytest.fixture
+def team(desk, admin):
+    """Two colleagues."""
+    desk.staff.add("ada@example.com", Role.ADMIN, name="Ada", password=PASSWORD, actor=admin)
+    desk.staff.add(EMAIL, Role.SUPPORT, name="Claire <b>Martin</b>", password=PASSWORD, actor=admin)
+
+
+def entered(desk, password, email=EMAIL):
+    """A sign-in."""
+    return desk.sessions.sign_in(email, password, address="192.0.2.1", device="Firefox")
+
+
+def secret_of(app) -> str:
+    """The password or token that the page shows."""
+    [shown_once] = [code.value for code in app.code if len(code.value) > 15]
+    return shown_once
+
+
+def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, admin):
+    app = open_page("staff")
+    assert "Personne n’a encore de compte" in shown(app)
+    app.text_input(key="account-email").set_value("nowhere")
+    app.button(key="add-account-submit").click().run()
+    assert desk.staff.is_empty()
+    app.text_input(key="account-email").set_value(EMAIL)
+    app.selectbox(key="account-role").set_value(Role.FINANCE)
+    app.button(key="add-account-submit").click().run()
+    [claire] = desk.staff.all(actor=admin)
+    assert (claire.email, claire.role) == (EMAIL, Role.FINANCE)
+    password = secret_of(app)
+    assert entered(desk, password).session.must_change_password
+    app.button(key="noted").click().run()
+    assert password not in shown(app)
+    app.text_input(key="account-email").set_value(EMAIL)
+    app.button(key="add-account-submit").click().run()
+    assert "Cette adresse a déjà un compte." in shown(app)
+
+
+def test_a_role_is_changed_and_an_account_shut_and_opened(desk, open_page, team, admin):
+    app = open_page("staff")
+    assert "Claire &lt;b&gt;Martin&lt;/b&gt;" in shown(app)
+    app.selectbox(key=f"role-{EMAIL}").set_value(Role.FINANCE).run()
+    app.button(key=f"set-role-{EMAIL}").click().run()
+    signed_in = entered(desk, PASSWORD)
+    assert signed_in.session.role is Role.FINANCE
+    app.button(key=f"disable-{EMAIL}").click().run()
+    assert "Désactivé" in shown(app)
+    assert desk.sessions.find(signed_in.token) is None
+    app.button(key=f"enable-{EMAIL}").click().run()
+    assert entered(desk, PASSWORD)
+
+
+def test_a_reset_shows_the_new_password(desk, open_page, team):
+    app = open_page("staff")
+    app.button(key=f"reset-{EMAIL}").click().run()
+    with pytest.raises(SignInRefused):
+        entered(desk, PASSWORD)
+    assert entered(desk, secret_of(app)).session.must_change_password
+
+
+def test_the_last_administrator_can_not_be_shut_out(desk, open_page, team, admin):
+    app = open_page("staff")
+    app.button(key="disable-ada@example.com").click().run()
+    assert "C’est le dernier compte d’administration." in shown(app)
+    assert entered(desk, PASSWORD, "ada@example.com")
+
+
+def test_a_token_is_shown_once_and_refused_once_revoked(desk, open_page, admin):
+    app = open_page("staff")
+    app.text_input(key="token-name").set_value("checkout")
+    app.button(key="create-token-submit").click().run()
+    token = secret_of(app)
+    assert desk.tokens.authenticate(token).role is Role.SUPPORT
+    app.button(key="noted").click().run()
+    assert token not in shown(app)
+    app.button(key="revoke-confirm-checkout").click().run()
+    with pytest.raises(Unauthorized):
+        desk.tokens.authenticate(token)
+    app.text_input(key="token-name").set_value("checkout")
+    app.button(key="create-token-submit").click().run()
+    assert "Ce nom est déjà pris." in shown(app)
+
+
+def test_a_demo_has_no_account_to_change(open_page):
+    page = shown(open_page("account", locale="en-GB"))
+    assert "No account in the demo" in page
