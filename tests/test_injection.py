@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from lumira.access import Actor, Role
@@ -206,3 +207,15 @@ def test_no_cell_of_a_file_is_a_formula(text):
     sheet = ZipFile(io.BytesIO(files[FileFormat.XLSX])).read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
     assert "hyperlink" not in sheet.lower().replace("hyperlink(", "")
+
+
+def test_the_customers_page_shows_what_is_stored_as_text(desk, admin, documents, api_server):
+    created = desk.intents.create({"productId": "mystique"}, actor=admin, source="tests")
+    poison = '<script>alert(1)</script>{{ 7 * 7 }}"onload=x'
+    documents.productorders.update_one(
+        {"paymentIntentId": created.order_id}, {"$set": {"metadata.productName": poison}}
+    )
+    order = desk.intents.find(created.order_id, actor=admin)
+    page = httpx.get(api_server + desk.checkout.link(order, actor=admin)).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7 * 7 }}&#34;onload=x" in page
+    assert "<script>alert" not in page
