@@ -676,7 +676,9 @@ def judge_revenue(age: timedelta | None) -> Finding:
 
 def _served_at(settings: Settings) -> str:
     """Where the desk of these settings serves, as seen from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - no binding
+    # The sandbox delivers to the same address: see `embedded.sandbox`.
+    here = {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104 - no binding
+    host = here.get(settings.host, settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 

@@ -36,6 +36,8 @@ STOP_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 0.2
 STORE_FILE: Final = "store.uri"
 SANDBOX_FILE: Final = "sandbox.url"
+# The port of the desk that holds this home.
+PORT_FILE: Final = "desk.port"
 SANDBOX_STATE: Final = "sandbox.sqlite"
 WEBHOOK_PATH: Final = "/api/products/webhook"
 
@@ -183,10 +185,12 @@ def attached(settings: Settings) -> Iterator[Settings]:
 
 
 def beside(settings: Settings) -> Settings:
-    """The settings with store and sandbox of the Lumira that runs on this LUMIRA_HOME; starts nothing, and
-    leaves out what does not run.
+    """The settings with store, sandbox and port of the Lumira that runs on this LUMIRA_HOME; starts nothing,
+    and leaves out what does not run.
     """
     found: dict[str, object] = {}
+    with contextlib.suppress(SettingsError, ValueError):
+        found["port"] = int(_read(settings.home / PORT_FILE))
     with contextlib.suppress(SettingsError):
         if settings.mongodb_uri is None:
             found["mongodb_uri"] = SecretStr(_read(settings.home / STORE_FILE))
@@ -236,6 +240,7 @@ def running(settings: Settings) -> Iterator[Settings]:
         return
     with ExitStack() as stack:
         home = stack.enter_context(_claimed(settings.home))
+        stack.enter_context(_recorded(home / PORT_FILE, str(settings.port)))
         children = []
         if needs_store:
             child, uri = embedded_store(home)
