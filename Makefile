@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture bench screenshots lint format lock clean
+.PHONY: help install run test torture bench screenshots check lint format lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,11 +34,15 @@ torture: install ## The proofs of tests/torture at length, about 15 minutes.
 screenshots: install ## Photograph every page from the demo data; docs/screenshots keeps a few.
 	$(BIN)/python docs/take_screenshots.py --every
 
-lint: install ## Style, types, and the direction of imports.
+check: lint test ## What has to pass before a change lands.
+
+lint: install ## Style, types, the direction of imports, secrets in files, known holes in dependencies.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	.ci/secrets
+	.ci/audit
 
 format: install ## Rewrite the code in the house's style.
 	$(BIN)/ruff check --fix
