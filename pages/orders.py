@@ -33,7 +33,7 @@ def show_nothing(wanted: OrderFilter) -> None:
         elif wanted.narrows:
             st.button(text("orders.show_all"), icon=":material/filter_alt_off:", on_click=order_filters.clear)
         else:
-            st.page_link(navigation.new_payment(), icon=":material/add_card:")
+            navigation.link_new_payment()
         st.space("small")
 
 

@@ -201,7 +201,7 @@ def show_empty(free: int) -> None:
             only_free = text(name, free=number(free))
             st.markdown(only_free, text_alignment="center", width="content")
         st.markdown(text("revenue.empty.next"), text_alignment="center", width="content")
-        st.page_link(navigation.new_payment(), icon=":material/add_card:")
+        navigation.link_new_payment()
         st.space("small")
 
 

@@ -130,7 +130,7 @@ def show_empty() -> None:
             st.header(text("events.empty"), anchor=False, text_alignment="center", width="content")
             where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
             st.markdown(text(where), text_alignment="center", width="content")
-            st.page_link(navigation.new_payment(), icon=":material/add_card:")
+            navigation.link_new_payment()
         st.space("small")
 
 

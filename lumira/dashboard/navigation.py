@@ -138,6 +138,12 @@ def account() -> Page:
     )
 
 
+def link_new_payment() -> None:
+    """The way to a new payment where there is nothing else to see, for those who may make one."""
+    if session.may(Permission.CREATE_INTENT):
+        st.page_link(new_payment(), icon=":material/add_card:")
+
+
 def is_open(page: Page) -> bool:
     """Whether the person at the desk may open this page."""
     needed = NEEDS.get(page.url_path)

@@ -205,7 +205,7 @@ def show_latest() -> None:
         with st.container(border=True, horizontal_alignment="center", key="no-orders"):
             st.space("small")
             st.markdown(f"**{text('orders.empty')}**", width="content")
-            st.page_link(navigation.new_payment(), icon=":material/add_card:")
+            navigation.link_new_payment()
             st.space("small")
         return
     with st.container(border=True, key="latest", gap="xsmall"):

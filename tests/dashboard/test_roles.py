@@ -87,3 +87,11 @@ def test_a_page_offers_what_its_reader_may_do_and_nothing_else(busy_desk, role):
 def every_button(app: AppTest) -> list[Any]:
     """Buttons, those that submit a form, and those that download."""
     return [*app.button, *app.get("download_button"), *app.get("popover")]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_empty_page_leads_to_a_new_payment_only_whoever_may_make_one(desk, open_page, at_the_desk, role):
+    at_the_desk(role)
+    for page in ("overview", "orders", "webhooks"):
+        links = [link.proto.page for link in open_page(page).get("page_link")]
+        assert ("new-payment" in links) is may(Actor("tests", role), P.CREATE_INTENT), page
