@@ -17,6 +17,8 @@ PAGES = {
     "/webhooks": "Webhooks",
     "/reconciliation": "Rapprochement",
     "/system": "Système",
+    "/account": "Mon compte",
+    "/staff": "Équipe",
 }
 # Streamlit's own drawing of a figure's little chart has marks without a name.
 NOT_OURS = [["[data-testid='stMetricChart']"], ["[data-testid='stSidebarCollapsedControl']"]]

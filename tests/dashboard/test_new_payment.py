@@ -154,7 +154,7 @@ def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, 
         assert "STRIPE_SERVICE_ERROR" in app.warning[0].value
         assert app.text_input(key="email").value == "zoe@example.com"
         [order] = stored(desk, support)
-        with closing_desk(Desk.open(settings)) as back:
+        with closing_desk(Desk.open(settings, demo=True)) as back:
             desks.use(back)
             app.button(key="create").click().run()
             [again] = stored(back, support)
@@ -165,7 +165,7 @@ def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"
     down = settings.model_copy(update={"mongodb_uri": SecretStr(nowhere)})
     app = open_page("orders")
-    with closing_desk(Desk.open(down)) as unreachable:
+    with closing_desk(Desk.open(down, demo=True)) as unreachable:
         desks.use(unreachable)
         app.run()
         assert "STORE_UNAVAILABLE" in app.warning[0].value

@@ -54,7 +54,7 @@ def test_without_stripe_the_page_is_there_and_says_so(open_page, desk, settings,
 @contextmanager
 def opened_elsewhere(desk, settings):
     """A desk on the same data for which Stripe is out of reach."""
-    unreachable = Desk.open(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"}))
+    unreachable = Desk.open(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"}), demo=True)
     desks.use(unreachable)
     try:
         yield

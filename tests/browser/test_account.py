@@ -1,0 +1,84 @@
+"""One's own account in a browser: the first password, an authenticator, sessions, and their end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
+
+from lumira.access import Role
+from lumira.desk import Desk
+from lumira.settings import load_settings
+from tests.browser.conftest import PASSWORD, TESTS, Served, settle
+
+pytestmark = pytest.mark.browser
+
+EMAIL = "claire@example.com"
+
+
+@pytest.fixture
+def behind(served: Served) -> Iterator[Desk]:
+    """A desk of our own on the store of the one that runs, as a command beside it has."""
+    uri = SecretStr((served.home / "store.uri").read_text().strip())
+    desk = Desk.open(load_settings(home=served.home, mongodb_uri=uri))
+    with closing(desk.store):
+        yield desk
+
+
+def sign_in(page: Page, served: Served, password: str) -> None:
+    """Fills the form of the sign-in page."""
+    page.goto(f"{served.url}/sign-in?next=/account")
+    page.get_by_label("Adresse e-mail").fill(EMAIL)
+    page.get_by_label("Mot de passe").fill(password)
+    page.get_by_role("button", name="Se connecter").click()
+
+
+def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, served: Served, behind: Desk):
+    _, once = behind.staff.add_with_one_time_password(EMAIL, Role.SUPPORT, name="Claire", actor=TESTS)
+    context = chromium.new_context(locale="fr-FR")
+    page = context.new_page()
+    sign_in(page, served, once)
+
+    # Nothing but a password of one's own, wherever one goes.
+    page.goto(f"{served.url}/orders")
+    expect(page.get_by_role("heading", name="Choisissez votre mot de passe")).to_be_visible()
+    expect(page.get_by_role("heading", name="Commandes")).not_to_be_visible()
+    page.get_by_label("Mot de passe reçu").fill(once)
+    page.get_by_label("Nouveau mot de passe", exact=True).fill(PASSWORD)
+    page.get_by_label("Nouveau mot de passe, encore une fois").fill(PASSWORD)
+    page.get_by_role("button", name="Changer le mot de passe").click()
+    expect(page.get_by_role("heading", name="Commandes")).to_be_visible()
+
+    # The authenticator is on once it has shown a code.
+    page.goto(f"{served.url}/account")
+    page.get_by_role("button", name="Configurer").click()
+    shown = page.locator(".st-key-authenticator code")
+    secret = re.sub(r"\s", "", shown.inner_text())
+    page.get_by_label("Code affiché par l’application").fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Activer").click()
+    expect(page.get_by_text("Un code est demandé à chaque connexion.")).to_be_visible()
+
+    # Elsewhere the code is asked for; one that was used is not taken.
+    elsewhere = chromium.new_context(locale="fr-FR").new_page()
+    sign_in(elsewhere, served, PASSWORD)
+    elsewhere.get_by_label("Code").fill(pyotp.TOTP(secret).at(0))
+    elsewhere.get_by_role("button", name="Se connecter").click()
+    expect(elsewhere.get_by_text("n’est pas bon")).to_be_visible()
+    there = behind.sessions.sign_in_by_identity(EMAIL, address="192.0.2.9", device="Firefox/1 (iPhone)")
+
+    # The other session is seen here, and ended from here.
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("Firefox sur iPhone")).to_be_visible()
+    page.get_by_role("button", name="Fermer", exact=True).click()
+    expect(page.get_by_text("Firefox sur iPhone")).not_to_be_visible()
+    assert behind.sessions.find(there.token) is None
+    page.get_by_role("button", name="Se déconnecter partout").click()
+    expect(page.get_by_role("heading", name="Connexion")).to_be_visible()
+    context.close()
+    elsewhere.context.close()
