@@ -172,7 +172,8 @@ def _prepare(desk: Desk, stopped: threading.Event) -> None:
 def _done(work: Callable[[], object]) -> bool:
     """Whether the work could be done; what can't be done now is tried again later."""
     try:
-        work()
+        with logs.bound(work="background"):
+            work()
     except LumiraError as error:
         logger.warning("background work postponed", extra={"code": error.code, "reason": error.message})
         return False

@@ -288,7 +288,7 @@ class Sessions:
                 self._sessions.note_seen(id_, now)
             except StoreUnavailable as error:
                 # The page matters more than the note of it.
-                logger.warning("%s: %s", error.code, error.message)
+                logger.warning("session unnoted", extra={"code": error.code, "reason": error.message})
         return _joined(stored, member)
 
     def _forget(self, id_: str) -> None:

@@ -6,6 +6,7 @@ arrive twice, late and out of order; the order ends the same (https://docs.strip
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from lumira.events import (
     payment_intent_of,
 )
 from lumira.lifecycle import order_of
+from lumira.logs import bound
 from lumira.orders import Order, observe
 from lumira.person import without_person
 from lumira.refunds import dispute_from, refund_from, refunds_of_charge
@@ -38,6 +40,8 @@ from lumira.refunds import dispute_from, refund_from, refunds_of_charge
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Events, Orders
     from lumira.stripe_gateway import Event, PaymentIntent, StripeGateway
+
+logger: Final = logging.getLogger("lumira.webhooks")
 
 # The PaymentIntent status an event's type implies, for senders whose events carry none.
 STATUS_BY_TYPE: Final = {
@@ -184,17 +188,21 @@ class Webhooks:
 
     def _handle(self, event: Event) -> str | None:
         """Claims, applies and settles an event; what came of it, or None when it had been handled before."""
-        if not self._claim(event):
-            return None
-        self._forget_erased(event)
-        try:
-            outcome = self._apply(event)
-        except Exception as error:
-            reason = error.message if isinstance(error, LumiraError) else type(error).__name__
-            self._events.fail(event["id"], reason)
-            raise
-        self._events.settle(event["id"], outcome)
-        return outcome
+        with bound(event_id=event["id"], event_type=event["type"]):
+            if not self._claim(event):
+                logger.info("webhook repeated")
+                return None
+            self._forget_erased(event)
+            try:
+                outcome = self._apply(event)
+            except Exception as error:
+                reason = error.message if isinstance(error, LumiraError) else type(error).__name__
+                self._events.fail(event["id"], reason)
+                logger.warning("webhook failed", extra={"reason": reason})
+                raise
+            self._events.settle(event["id"], outcome)
+            logger.info("webhook handled", extra={"outcome": outcome})
+            return outcome
 
     def _claim(self, event: Event) -> bool:
         deadline = time.monotonic() + _PATIENCE

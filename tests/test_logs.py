@@ -17,6 +17,8 @@ import pytest
 from pydantic import SecretStr
 
 from lumira import logs
+from lumira.access import Actor
+from lumira.desk import Desk
 from lumira.embedded import free_port
 from lumira.settings import load_settings
 from tests.api.conftest import event, sign
@@ -106,6 +108,21 @@ def test_a_handler_that_a_library_adds_writes_no_secret_either(
     written = capsys.readouterr().out
     assert "ValueError: sk_test_[hidden]" in written
     assert "POST /checkout/1?token=[hidden]" in written
+
+
+def test_a_delivery_is_told_with_its_event_and_its_order(configured: Any, desk: Desk, support: Actor) -> None:
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    lines = configured()
+    paid = event("payment_intent.succeeded", {"id": created.order_id, "status": "succeeded"})
+    body = json.dumps(paid).encode()
+    for _ in range(2):
+        desk.webhooks.receive(body, sign(body)["Stripe-Signature"])
+    told = lines()
+    assert [line["event"] for line in told] == ["order moved", "webhook handled", "webhook repeated"]
+    assert {(line["event_id"], line["event_type"]) for line in told} == {(paid["id"], paid["type"])}
+    assert told[0]["to"] == "completed"
+    assert told[0]["payment_intent_id"] == created.order_id
+    assert told[1]["outcome"] == "applied"
 
 
 @pytest.fixture(scope="module")

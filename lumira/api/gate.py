@@ -143,7 +143,7 @@ async def _is_signed_in(desk: Desk, scope: Scope) -> bool:
         return await _session(desk, scope) is not None
     except LumiraError as error:
         # A store that is down signs nobody out: pages that ask it show what is wrong.
-        logger.warning("%s: %s", error.code, error.message)
+        logger.warning("session unchecked", extra={"code": error.code, "reason": error.message})
         return True
 
 

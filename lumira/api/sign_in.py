@@ -252,7 +252,7 @@ def _problem(request: Request, error: LumiraError, **given: str) -> Response:
         return response
     if isinstance(error, SignInRefused):
         return _form(request, **given, problem="sign_in.refused", status=401)
-    logger.warning("%s: %s", error.code, error.message)
+    logger.warning("sign-in unavailable", extra={"code": error.code, "reason": error.message})
     return _form(request, **given, problem="sign_in.unavailable", status=503)
 
 

@@ -26,7 +26,9 @@ def attached_desk() -> Iterator[Desk]:
     from lumira.embedded import attached
 
     with attached(load_settings()) as settings:
-        configure(settings)
+        # Whoever runs a command reads what it prints.
+        quiet = settings.model_copy(update={"log_level": "warning"})
+        configure(settings if "log_level" in settings.model_fields_set else quiet)
         desk = Desk.open(settings)
         desk.store.prepare()
         try:

@@ -14,6 +14,7 @@ from lumira.access import Permission, Role
 from lumira.dashboard import account, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
+from lumira.logs import bound
 from lumira.orders import is_order_id
 from lumira.sessions import Session
 from lumira.texts import LANGUAGES
@@ -62,13 +63,14 @@ def main() -> None:
         if (signed_in := session.signed_in()) and signed_in.must_change_password:
             account.show_choose_password(signed_in)
         elif navigation.is_open(page):
-            page.run()
+            with bound(page=page.url_path):
+                page.run()
         else:
             navigation.show_closed(page.title)
     except LumiraError as error:
         problems.show(error, again=True)
     except Exception:
-        logger.exception("the page %s failed", page.url_path)
+        logger.exception("page failed", extra={"page": page.url_path})
         problems.show(LumiraError("The log says why."), again=True)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import asdict
+from typing import Final
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -11,6 +13,8 @@ from pymongo.errors import DuplicateKeyError
 from lumira.audit import AuditEntry
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT
+
+logger: Final = logging.getLogger("lumira.audit")
 
 
 class AuditLog:
@@ -26,6 +30,9 @@ class AuditLog:
             document["_id"] = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
         with store_errors(), contextlib.suppress(DuplicateKeyError):
             self._collection.insert_one(document)
+            # Notes may hold what people wrote: they stay in the store.
+            about = {"order_id": entry.order_id} if entry.order_id else {}
+            logger.info("audit recorded", extra={**about, "action": entry.action, "actor": entry.actor})
 
     def of_order(self, order_id: str) -> list[AuditEntry]:
         """Everything people did to this order, oldest first."""

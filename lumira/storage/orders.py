@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,6 +27,8 @@ from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_rows import KnownAmounts, listing_document
 from lumira.storage.paging import MILLISECOND, newest_page
+
+logger: Final = logging.getLogger("lumira.orders")
 
 # A timeline is for the page of one order; a list leaves it in the store.
 WITHOUT_TIMELINE: Final = {"timeline": 0}
@@ -173,7 +176,8 @@ class Orders:
             moved = self._collection.update_one(
                 {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$in": ["$status", before]}, update)
             )
-        MOVES.labels(str(observation.status)).inc(moved.modified_count)
+        if moved.modified_count:
+            _note_move(observation, payment_intent_id)
         return moved.modified_count == 1
 
     def add_refunds(
@@ -306,8 +310,8 @@ class Orders:
             applied = self._collection.update_one(
                 {"_id": ObjectId(order.id)}, only_if({"$and": conditions}, update)
             )
-        if observation.status is not order.status:
-            MOVES.labels(str(observation.status)).inc(applied.modified_count)
+        if applied.modified_count and observation.status is not order.status:
+            _note_move(observation, order.payment_intent_id, order.id)
         return applied.modified_count == 1
 
     def _find_one(self, query: Mapping[str, Any]) -> Order | None:
@@ -401,3 +405,12 @@ def to_document(order: Order) -> Document:
 def from_document(document: Mapping[str, Any]) -> Order:
     """Reads a stored order, ours or the other program's."""
     return Order.model_validate(document)
+
+
+def _note_move(observation: Observation, payment_intent_id: str | None, order_id: str | None = None) -> None:
+    """Counts and logs that an order has moved; of one moved unread only the PaymentIntent is known."""
+    MOVES.labels(str(observation.status)).inc()
+    known = {"order_id": order_id} if order_id else {}
+    logger.info(
+        "order moved", extra={**known, "payment_intent_id": payment_intent_id, "to": str(observation.status)}
+    )
