@@ -55,12 +55,14 @@ def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page)
     assert "whsec_" not in "".join(code.value for code in app.code)
 
 
-def test_a_store_that_is_down_is_shown_as_that(settings, desk, open_page):
+def test_a_store_that_goes_down_is_shown_as_that(settings, desk, open_page):
+    app = open_page("system", locale="en-GB")
     away = Desk.open(
         settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")}), demo=True
     )
     desks.use(away)
-    page = shown(open_page("system", locale="en-GB"))
+    app.button(key="check-again").click().run()
+    page = shown(app)
     assert "mongodb://127.0.0.1:9/ does not answer" in page
     assert "The local Stripe answers" in page
     away.store.close()
