@@ -129,7 +129,7 @@ def read_order(order_id: str, caller: Caller) -> JSONResponse:
 @router.patch(
     "/orders/{order_id}/customer",
     response_model=CustomerEditBody,
-    responses=errors(400, 401, 403, 404, 413, 500, 503),
+    responses=errors(400, 401, 403, 404, 409, 413, 500, 503),
     openapi_extra=json_request(CustomerEditRequest),
 )
 def edit_customer(
