@@ -19,6 +19,7 @@ from lumira.tokens import Token
 
 _ONCE: Final = "shown-once"
 _SUBJECT: Final = "team"
+_CHANGES: Final = "team-changes"
 # Wide enough for a sentence, and no wider than a phone.
 _POPOVER_WIDTH: Final = 300
 _ROLE_COLOURS: Final = {
@@ -126,7 +127,10 @@ def _manage(member: StaffMember) -> None:
     staff, actor = session.desk().staff, session.actor()
     with (
         st.popover(
-            text("staff.manage"), icon=":material/tune:", type="tertiary", key=f"manage-{member.email}"
+            text("staff.manage"),
+            icon=":material/tune:",
+            type="tertiary",
+            key=f"manage-{member.email}-{_changes()}",
         ),
         st.container(width=_POPOVER_WIDTH, gap="small"),
     ):
@@ -144,7 +148,10 @@ def _manage(member: StaffMember) -> None:
                 _do(lambda: staff.enable(member.email, actor=actor), "staff.enable.done")
             return
         if _action("reset", member, ":material/password:"):
-            _do(lambda: _keep_password(member.email, staff.reset(member.email, actor=actor)))
+            _do(
+                lambda: _keep_password(member.email, staff.reset(member.email, actor=actor)),
+                "staff.reset.done",
+            )
         st.caption(text("staff.reset.help"))
         if member.has_totp and _action("drop", member, ":material/phonelink_erase:"):
             _do(lambda: staff.drop_authenticator(member.email, actor=actor), "staff.dropped")
@@ -162,11 +169,13 @@ def _action(name: str, member: StaffMember, icon: str) -> bool:
 
 def _add_account() -> None:
     with (
-        st.popover(text("staff.add"), icon=":material/person_add:", type="primary", key="add-account"),
+        st.popover(
+            text("staff.add"), icon=":material/person_add:", type="primary", key=f"add-account-{_changes()}"
+        ),
         st.form("account", border=False, width=_POPOVER_WIDTH),
     ):
-        email = st.text_input(text("sign_in.email"), autocomplete="off", key="account-email")
-        name = st.text_input(text("account.name"), autocomplete="off", key="account-name")
+        email = st.text_input(text("sign_in.email"), autocomplete="off", key=f"account-email-{_changes()}")
+        name = st.text_input(text("account.name"), autocomplete="off", key=f"account-name-{_changes()}")
         role = _choose_role(Role.STAFF, key="account-role")
         st.caption(text("staff.add.help"))
         if not st.form_submit_button(text("staff.add.submit"), type="primary", key="add-account-submit"):
@@ -179,6 +188,7 @@ def _add_account() -> None:
             problems.beside_field(error)
             return
     _keep_password(member.email, password)
+    _note_change()
     notices.say(text("staff.added"))
     st.rerun()
 
@@ -212,7 +222,7 @@ def _show_token(token: Token) -> None:
 
 def _create_token() -> None:
     with (
-        st.popover(text("tokens.create"), icon=":material/key:", key="create-token"),
+        st.popover(text("tokens.create"), icon=":material/key:", key=f"create-token-{_changes()}"),
         st.form("token", border=False, width=_POPOVER_WIDTH),
     ):
         name = st.text_input(
@@ -220,7 +230,7 @@ def _create_token() -> None:
             placeholder="checkout",
             help=text("tokens.name.help"),
             autocomplete="off",
-            key="token-name",
+            key=f"token-name-{_changes()}",
         )
         role = _choose_role(Role.SUPPORT, key="token-role")
         if not st.form_submit_button(text("tokens.create.submit"), type="primary", key="create-token-submit"):
@@ -231,6 +241,7 @@ def _create_token() -> None:
             problems.beside_field(error)
             return
     st.session_state[_ONCE] = _Once(text("tokens.once", token=name.strip()), text("tokens.once.next"), secret)
+    _note_change()
     st.rerun()
 
 
@@ -250,7 +261,7 @@ def _keep_password(email: str, password: str) -> None:
     st.session_state[_ONCE] = _Once(text("staff.once", email=email), text("staff.once.next"), password)
 
 
-def _do(change: Callable[[], object], said: str | None = None) -> None:
+def _do(change: Callable[[], object], said: str) -> None:
     """Makes a change, and draws the page as it is then, or with why it could not be made."""
     try:
         change()
@@ -258,6 +269,15 @@ def _do(change: Callable[[], object], said: str | None = None) -> None:
         problems.remember(_SUBJECT, error)
     else:
         problems.forget(_SUBJECT)
-        if said:
-            notices.say(text(said))
+        _note_change()
+        notices.say(text(said))
     st.rerun()
+
+
+def _changes() -> int:
+    """How much was changed: a popover and its fields under a new key are closed and empty again."""
+    return int(st.session_state.get(_CHANGES, 0))
+
+
+def _note_change() -> None:
+    st.session_state[_CHANGES] = _changes() + 1
