@@ -640,6 +640,8 @@ def judge_callers(orders: Sequence[Order]) -> Finding:
         "refused": refused,
     }
     name = "orders.callers"
+    if not orders:
+        return Finding(name, Status.OK, "none")
     if refused:
         return Finding(
             name, Status.WARNING, "refused", values, "lumira export orders --filter stripe=refused", "orders"

@@ -389,6 +389,7 @@ def test_an_order_that_stripe_has_settled_long_ago(find, mend, paid, documents):
 
 
 def test_what_callers_get_wrong_is_counted(find, documents):
+    assert find("orders.callers").reason == "none"
     now = datetime.now(UTC)
     wrong = {"productId": "alchimiste", "amount": 100, "currency": "eur", "status": "pending"}
     wrong |= {
