@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.backup import backup, restore
 from lumira.commands.customer import customer
 from lumira.commands.doctor import doctor
 from lumira.commands.export import export
@@ -34,6 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(sandbox)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 app.add_typer(webhooks)
 app.add_typer(revenue)

@@ -1,0 +1,50 @@
+"""`lumira backup` and `lumira restore`: the whole store in one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lumira.commands.attached import attached_desk
+from lumira.errors import BackupUnreadable, SettingsError
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file, such as lumira-2026-11-23.zip.")],
+) -> None:
+    """Write the whole store into one file, beside a running desk or without one.
+
+    LUMIRA_SECRET_KEY (or secret.key under LUMIRA_HOME) is not in it: keep that elsewhere.
+    """
+    from lumira.storage.backup import back_up
+
+    if file.exists():
+        raise SettingsError(f"{file} is there already: name a new file.")
+    with attached_desk() as desk:
+        try:
+            counts = back_up(desk.store.database, file)
+        except OSError as error:
+            raise SettingsError(f"{file} can't be written: {error.strerror}.") from None
+    print(f"{_sum(counts)} in {file}, {file.stat().st_size / 1e6:.1f} MB.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `lumira backup` has written.")],
+) -> None:
+    """Put a backup into an empty store, then work revenue out anew; it can be begun again."""
+    from lumira.storage.backup import restore as restore_file
+
+    if not file.exists():
+        raise BackupUnreadable(f"There is no file {file}.")
+    with attached_desk() as desk:
+        counts = restore_file(desk.store.database, file)
+        desk.store.prepare()
+        days = desk.revenue.rebuild()
+    print(f"{_sum(counts)} restored, {days} days of revenue worked out. Everybody signs in anew.")
+
+
+def _sum(counts: dict[str, int]) -> str:
+    orders = counts.get("productorders", 0)
+    return f"{orders} orders and {sum(counts.values()) - orders} other documents"

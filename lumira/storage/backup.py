@@ -1,0 +1,173 @@
+"""A whole store in one file, and back.
+
+The file is a zip of one `.bson` for each collection, documents one after another as mongodump writes them, so
+`mongorestore` reads them too, and of `backup.json`, which says what must be in it.
+https://www.mongodb.com/docs/database-tools/mongodump/#output-format
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+import bson
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from lumira.errors import BackupUnreadable, StoreNotEmpty
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import DOCTOR, ORDERS, REVENUE_DAILY, REVENUE_STATE, SESSIONS
+
+MANIFEST: Final = "backup.json"
+FORMAT: Final = 1
+# What is worked out from the orders, and who is signed in: an ended session must not live again.
+LEFT_OUT: Final = frozenset({REVENUE_DAILY, REVENUE_STATE, DOCTOR, SESSIONS})
+# Where a restore under way says which file it is of, so that the same one may be begun again.
+RESTORES: Final = "restores"
+BATCH: Final = 1_000
+# A million orders take minutes.
+SECONDS: Final = 3_600
+
+_RAW: Final = CodecOptions(document_class=RawBSONDocument)
+
+
+def back_up(database: Database[Document], out: Path) -> dict[str, int]:
+    """Writes every document into a new file; how many of each collection.
+
+    The desk may go on meanwhile. Orders are read last: a change that was made in between is then in the
+    orders and not yet in the ledger, where its webhook would be applied once more, which changes nothing.
+    Raises StoreUnavailable, and OSError where the file can't be written; what is there of it is removed.
+    """
+    part = out.with_name(f".{out.name}.part")
+    counts: dict[str, int] = {}
+    sums: dict[str, str] = {}
+    _ping(database)
+    try:
+        with (
+            store_errors(),
+            _unhurried(),
+            zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            names = sorted({*database.list_collection_names()} - LEFT_OUT - {RESTORES})
+            for name in sorted(names, key=lambda name: name == ORDERS):
+                digest, counts[name] = hashlib.sha256(), 0
+                with archive.open(f"{name}.bson", "w", force_zip64=True) as file:
+                    collection: Collection[Any] = database.get_collection(name, _RAW)
+                    for document in collection.find():
+                        file.write(document.raw)
+                        digest.update(document.raw)
+                        counts[name] += 1
+                sums[name] = digest.hexdigest()
+            manifest = {
+                "format": FORMAT,
+                "database": database.name,
+                "createdAt": datetime.now(UTC).isoformat(timespec="seconds"),
+                "collections": {name: {"documents": counts[name], "sha256": sums[name]} for name in names},
+            }
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
+        part.chmod(0o600)
+        part.rename(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return counts
+
+
+def restore(database: Database[Document], file: Path) -> dict[str, int]:
+    """Puts every document of a backup into an empty store; how many of each collection.
+
+    The file is read through before anything is written. Killed in the middle, the same restore can be begun
+    again. Raises BackupUnreadable, StoreNotEmpty and StoreUnavailable.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            manifest = _checked(archive)
+            wanted = manifest["collections"]
+            mark = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+            _ping(database)
+            with store_errors(), _unhurried():
+                _begin(database, list(wanted), mark)
+                for name in wanted:
+                    with archive.open(f"{name}.bson") as stream:
+                        _write(database, name, stream)
+                database.drop_collection(RESTORES)
+    except (zipfile.BadZipFile, KeyError, ValueError, bson.errors.InvalidBSON) as error:
+        raise BackupUnreadable(f"{file} is no backup that can be restored: {error}") from error
+    return {name: found["documents"] for name, found in wanted.items()}
+
+
+def _ping(database: Database[Document]) -> None:
+    """Raises StoreUnavailable within seconds; what follows has a long time-out, and would wait it out."""
+    with store_errors():
+        database.command("ping")
+
+
+def _unhurried() -> AbstractContextManager[None]:
+    return pymongo.timeout(SECONDS)
+
+
+def _checked(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """What the file says of itself, once every document in it has been counted and summed."""
+    manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"its format is {manifest.get('format')}, ours {FORMAT}")
+    for name, said in manifest["collections"].items():
+        digest, documents = hashlib.sha256(), 0
+        with archive.open(f"{name}.bson") as stream:
+            for document in _documents(stream):
+                digest.update(document.raw)
+                documents += 1
+        if (documents, digest.hexdigest()) != (said["documents"], said["sha256"]):
+            raise ValueError(f"{name} is not as it was written")
+    return manifest
+
+
+def _begin(database: Database[Document], names: list[str], mark: str) -> None:
+    if database[RESTORES].find_one({"_id": {"$eq": mark}}):
+        return
+    for name in names:
+        if database[name].find_one({}, {"_id": 1}) is not None:
+            raise StoreNotEmpty(
+                f"The store holds {name} already: a restore needs an empty one. Set LUMIRA_HOME "
+                "or MONGODB_DB to a new place."
+            )
+    database[RESTORES].insert_one({"_id": mark})
+
+
+def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
+    collection = database.get_collection(name, codec_options=_RAW)
+    batch: list[ReplaceOne[Any]] = []
+    for document in _documents(stream):
+        batch.append(ReplaceOne({"_id": document["_id"]}, document, upsert=True))
+        if len(batch) == BATCH:
+            collection.bulk_write(batch, ordered=False)
+            batch = []
+    if batch:
+        collection.bulk_write(batch, ordered=False)
+
+
+def _documents(stream: IO[bytes]) -> Iterator[RawBSONDocument]:
+    # The stream of a zip hands out less than it is asked for; decode_file_iter would take that for the end.
+    while head := _exactly(stream, 4, at_end=True):
+        yield RawBSONDocument(head + _exactly(stream, int.from_bytes(head, "little") - 4))
+
+
+def _exactly(stream: IO[bytes], size: int, *, at_end: bool = False) -> bytes:
+    read = b""
+    while len(read) < size:
+        more = stream.read(size - len(read))
+        if not more:
+            if at_end and not read:
+                return b""
+            raise ValueError("it ends too early")
+        read += more
+    return read

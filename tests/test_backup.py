@@ -1,0 +1,126 @@
+"""`lumira backup` and `lumira restore`, on real stores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+
+import bson
+import pytest
+from bson.codec_options import CodecOptions
+
+from lumira.access import Actor, Role
+from lumira.errors import BackupUnreadable, StoreNotEmpty, StoreUnavailable
+from lumira.seed import insert_orders
+from lumira.storage import Store
+from lumira.storage.backup import LEFT_OUT, back_up, restore
+from tests.conftest import opened
+
+ADMIN = Actor("tests", Role.ADMIN)
+
+
+@pytest.fixture
+def other(settings):
+    """An empty store beside the desk's."""
+    with opened(settings.model_copy(update={"mongodb_db": f"{settings.mongodb_db}_other"})) as desk:
+        yield desk
+
+
+@pytest.fixture
+def filled(desk, documents):
+    """A desk with everything in it that a backup has to keep, and what it must not."""
+    insert_orders(desk, orders=2_500, days=40, seed=3)
+    desk.staff.add("odile@example.com", Role.ADMIN, password="quatre tirages sous la lune", actor=ADMIN)
+    desk.sessions.sign_in_by_identity("odile@example.com", address="", device="")
+    desk.tokens.create("checkout", actor=ADMIN)
+    # As the program before ours wrote it, with types of its own.
+    former = {"amount": bson.Int64(4700), "odd": {"deep": [1, None]}, "at": bson.Timestamp(1, 1)}
+    documents.order_notes.insert_one(former)
+    return desk
+
+
+def everything(desk) -> dict[str, list]:
+    names = {*desk.store.database.list_collection_names()} - LEFT_OUT
+    found = {name: sorted(map(repr, desk.store.database[name].find())) for name in names}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
+    file = tmp_path / "b.zip"
+    counts = back_up(filled.store.database, file)
+    assert counts["productorders"] == 2_500
+    assert "sessions" not in counts
+    assert restore(other.store.database, file) == counts
+    assert everything(other) == everything(filled)
+    assert list(other.store.database.sessions.find()) == []
+    other.revenue.rebuild()
+    assert other.revenue.verify(actor=ADMIN)[0] == []
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_mongorestore_reads_the_same_file(filled, tmp_path):
+    back_up(filled.store.database, tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        orders = bson.decode_all(archive.read("productorders.bson"), CodecOptions(tz_aware=True))
+    assert sorted(map(repr, orders)) == everything(filled)["productorders"]
+
+
+def test_a_store_that_is_not_empty_is_left_as_it_is(filled, other, tmp_path):
+    back_up(filled.store.database, tmp_path / "b.zip")
+    insert_orders(other, orders=3, days=1, seed=9)
+    before = everything(other)
+    with pytest.raises(StoreNotEmpty, match="empty"):
+        restore(other.store.database, tmp_path / "b.zip")
+    assert everything(other) == before
+
+
+def test_a_restore_that_was_killed_can_be_begun_again(filled, other, tmp_path, documents):
+    file = tmp_path / "b.zip"
+    back_up(filled.store.database, file)
+    restore(other.store.database, file)
+    # As a kill leaves it: the mark stands, and part of the documents.
+    mark = other.store.database.restores
+    with pytest.raises(StoreNotEmpty):
+        restore(other.store.database, file)
+    other.store.database.productorders.delete_many({"status": "completed"})
+    with zipfile.ZipFile(file) as archive:
+        manifest = archive.read("backup.json")
+    mark.insert_one({"_id": _mark(manifest)})
+    restore(other.store.database, file)
+    assert everything(other) == everything(filled)
+    assert mark.find_one() is None
+
+
+def _mark(manifest: bytes) -> str:
+    wanted = json.loads(manifest)["collections"]
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "no zip", "another format"])
+def test_a_damaged_file_is_refused_before_anything_is_written(filled, other, tmp_path, damage):
+    file = tmp_path / "b.zip"
+    back_up(filled.store.database, file)
+    if damage in {"cut", "no zip"}:
+        file.write_bytes(file.read_bytes()[:-5000] if damage == "cut" else b"nothing of the kind")
+    else:
+        with zipfile.ZipFile(file) as archive:
+            held = {name: archive.read(name) for name in archive.namelist()}
+        if damage == "changed":
+            held["productorders.bson"] = held["productorders.bson"].replace(b"completed", b"cancelled")
+        else:
+            held["backup.json"] = held["backup.json"].replace(b'"format": 1', b'"format": 2')
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in held.items():
+                archive.writestr(name, content)
+    with pytest.raises(BackupUnreadable):
+        restore(other.store.database, file)
+    assert everything(other) == {}
+
+
+def test_a_store_that_is_away_leaves_no_half_file(settings, tmp_path):
+    away = Store("mongodb://127.0.0.1:9/")
+    with pytest.raises(StoreUnavailable):
+        back_up(away.database, tmp_path / "b.zip")
+    away.close()
+    assert list(tmp_path.glob("*.zip*")) == list(tmp_path.glob(".*")) == []
