@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import limits
@@ -33,11 +34,13 @@ class Attempts:
         self._lock = threading.Lock()
 
     def count(self, email: str, address: str) -> None:
-        """Counts one more. Raises TooManyAttempts, for unknown accounts as for known ones.
+        """Counts one more, from an IP address or another name of where it comes from.
 
+        Raises TooManyAttempts, for unknown accounts as for known ones.
         Called before the answer is known: of many guesses sent at once all would be let through otherwise.
         """
-        counted = ((_PER_PAIR, "pair", f"{email} {address}"), (_PER_ADDRESS, "address", address))
+        caller = _caller(address)
+        counted = ((_PER_PAIR, "pair", f"{email} {caller}"), (_PER_ADDRESS, "address", caller))
         for rate, kind, who in (*counted, (_PER_ACCOUNT, "account", email)):
             with self._lock:
                 if self._limiter.hit(rate, kind, who):
@@ -50,4 +53,16 @@ class Attempts:
     def forgive(self, email: str, address: str) -> None:
         """Forgets what was counted for a person who has got it right: they may mistype again tomorrow."""
         with self._lock:
-            self._limiter.clear(_PER_PAIR, "pair", f"{email} {address}")
+            self._limiter.clear(_PER_PAIR, "pair", f"{email} {_caller(address)}")
+
+
+def limited_network(address: IPv4Address | IPv6Address) -> IPv4Network | IPv6Network:
+    """What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
+    return ip_network((address, 64 if address.version == 6 else 32), strict=False)
+
+
+def _caller(address: str) -> str:
+    try:
+        return str(limited_network(ip_address(address)))
+    except ValueError:
+        return address

@@ -22,6 +22,8 @@ _JUDGED_LENGTH: Final = 72
 # "Safely unguessable: moderate protection from an offline attack", of 0 to 4.
 _GOOD: Final = 3
 _HOUSE: Final = ("lumira", "oracle", "initié", "mystique", "profond", "intégral")
+# No letter or digit that looks like another.
+_READABLE: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 # Each hash takes 64 MiB: a crowd at the door must not take the machine's memory.
 _AT_ONCE: Final = 2
 
@@ -43,8 +45,8 @@ def check_password(password: str, *, about: tuple[str, ...] = ()) -> None:
 
 
 def one_time_password() -> str:
-    """A password to be given to its owner and changed at once."""
-    return secrets.token_urlsafe(16)
+    """A password to be given to its owner and changed at once: 99 random bits, easy to read out."""
+    return "-".join("".join(secrets.choice(_READABLE) for _ in range(4)) for _ in range(5))
 
 
 class Passwords:

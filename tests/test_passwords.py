@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import given, settings
@@ -46,6 +48,9 @@ def test_what_is_given_out_once_is_good_and_never_the_same():
     assert len(given_out) == 20
     for password in given_out:
         check_password(password)
+        # It is read out, and typed from paper.
+        assert re.fullmatch(r"([a-z2-9]{4}-){4}[a-z2-9]{4}", password)
+        assert not set(password) & set("ilo01")
 
 
 @settings(max_examples=40, deadline=None)

@@ -244,6 +244,14 @@ def test_many_accounts_from_one_address_are_slow_too(sessions):
         entered(sessions, address="198.51.100.8")
 
 
+def test_one_customer_s_ipv6_addresses_are_one(sessions):
+    for number in range(60):
+        with pytest.raises(SignInRefused):
+            entered(sessions, "a guess", f"colleague-{number}@example.com", address=f"2001:db8::{number:x}")
+    with pytest.raises(TooManyAttempts):
+        entered(sessions, address="2001:db8::ffff")
+
+
 def test_one_account_from_many_addresses_is_slow_too(sessions, claire):
     for number in range(40):
         with pytest.raises(SignInRefused):

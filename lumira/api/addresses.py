@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -39,11 +39,6 @@ def is_https(scope: Scope, trusted_proxies: Sequence[Network]) -> bool:
         if said:
             return said in {"https", "wss"}
     return scope.get("scheme") in {"https", "wss"}
-
-
-def limited_network(address: Address) -> Network:
-    """What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
-    return ip_network((address, 64 if address.version == 6 else 32), strict=False)
 
 
 def _address(text: str) -> Address | None:

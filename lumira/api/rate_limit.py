@@ -13,8 +13,9 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
-from lumira.api.addresses import caller_address, limited_network
+from lumira.api.addresses import caller_address
 from lumira.api.responses import error_response
+from lumira.attempts import limited_network
 from lumira.errors import RateLimited
 from lumira.settings import Settings
 

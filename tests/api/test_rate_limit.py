@@ -8,7 +8,8 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from lumira.api.addresses import caller_address, limited_network
+from lumira.api.addresses import caller_address
+from lumira.attempts import limited_network
 from lumira.errors import SettingsError
 from lumira.serving import routes
 from lumira.settings import load_settings
