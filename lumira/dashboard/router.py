@@ -26,9 +26,11 @@ logger: Final = logging.getLogger("lumira.dashboard")
 
 def main() -> None:
     """Draws the frame, then the page inside it."""
-    st.set_page_config(page_title="Lumira", page_icon=theme.ICON, layout="wide")
+    live = session.desk().gateway.livemode
+    title, icon = (f"Lumira · {text('mode.live')}", theme.LIVE_ICON) if live else ("Lumira", theme.ICON)
+    st.set_page_config(page_title=title, page_icon=icon, layout="wide")
     theme.apply()
-    st.logo(theme.LOGO, size="large", icon_image=theme.ICON)
+    st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
         signed_in = session.signed_in()
     except LumiraError as error:

@@ -17,6 +17,8 @@ from lumira.revenue import UNKNOWN_LEVEL
 
 ASSETS: Final = Path(__file__).parent / "assets"
 ICON: Final = ASSETS / "icon.png"
+# Red: among the tabs of a browser, too, nobody takes real money for a test.
+LIVE_ICON: Final = ASSETS / "icon_live.png"
 LOGO: Final = ASSETS / "logo.png"
 
 GOLD: Final = "#D4AF37"
