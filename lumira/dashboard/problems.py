@@ -51,9 +51,10 @@ def show_remembered(subject: str) -> None:
 def plain(sentence: str) -> str:
     """Text from outside with nothing in it that Markdown would act on.
 
-    Bare addresses become links behind any backslash, so a word joiner, which nobody sees, parts them.
+    Bare addresses become links, and names between colons icons, behind any backslash, so a word joiner,
+    which nobody sees, parts them.
     """
-    parted = re.sub(r"(?<=@)|(?<=://)|(?i:(?<=www))(?=\.)", "\u2060", sentence)
+    parted = re.sub(r"(?<=@)|(?<=://)|(?<=:)(?=\w)|(?i:(?<=www))(?=\.)", "\u2060", sentence)
     return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", parted)
 
 

@@ -22,7 +22,7 @@ POISON = (
 )
 # Each of them as it must not come to the page.
 ACTED_ON = (
-    *(r"\*\*MARK", r"(?<!\\)\[MARK(?<!\\)\]", r"red(?<!\\)\[", r"(?<!\\):material/MARK", r"(?<!\\)\$MARK"),
+    *(r"\*\*MARK", r"(?<!\\)\[MARK(?<!\\)\]", r"red(?<!\\)\[", r":material/MARK", r"(?<!\\)\$MARK"),
     *(r"(?<!\\)`MARK", r"(?<!\\)~MARK", r"(?<!\\)<b onclick", r"https://MARK", r"www\.MARK"),
 )
 # Streamlit shows these as they are: what was typed, code, JSON, and cells of a table.
@@ -185,10 +185,18 @@ def test_an_error_that_quotes_its_caller_is_shown_as_text():
 
 
 @pytest.mark.parametrize(
-    "text", ["https://evil.example", "www.evil.example", "zoe@example.com", "HTTP://EVIL.EXAMPLE"]
+    "text",
+    [
+        "https://evil.example",
+        "www.evil.example",
+        "zoe@example.com",
+        "HTTP://EVIL.EXAMPLE",
+        ":material/home:",
+        ":moon:",
+    ],
 )
-def test_plain_text_has_no_link_of_its_own(text):
-    # A link begins again after the backslashes are gone, so what makes it one is parted.
+def test_plain_text_has_no_link_and_no_icon_of_its_own(text):
+    # Links, icons and emoji are looked for after the backslashes are gone, so what makes them is parted.
     read = re.sub(r"\\(.)", r"\1", problems.plain(text))
-    assert not re.search(r"(?i)https?://\w|www\.\w|\w@\w", read)
+    assert not re.search(r"(?i)https?://\w|www\.\w|\w@\w|:\w", read)
     assert read.replace("\u2060", "") == text
