@@ -92,7 +92,8 @@ def created(url: str) -> str | None:
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
     with running(tmp_path / "home") as (url, process):
         order_id = create(url)
-        assert httpx.get(url, timeout=60).status_code == 200
+        assert httpx.get(f"{url}/sign-in", timeout=60).status_code == 200
+        assert httpx.get(url).status_code == 401
         assert httpx.get(f"{url}/api/nothing").json()["code"] == "NOT_FOUND"
         assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 400
         children = psutil.Process(process.pid).children(recursive=True)
@@ -115,6 +116,7 @@ def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
 def test_other_servers_serve_the_same_and_receive_the_sandboxs_webhooks(tmp_path, command):
     with running(tmp_path / "home", command, LUMIRA_PORT="1") as (url, process):
         order_id = create(url)
+        assert httpx.get(url).status_code == 401
         keys = json.loads((tmp_path / "home" / "sandbox.json").read_text())
         sandbox = child_of(process, "lumira.sandbox").cmdline()
         port = sandbox[sandbox.index("--port") + 1]
