@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
 from lumira.errors import OrderNotFound
+from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
     from lumira.storage import Orders
     from lumira.stripe_gateway import StripeGateway
-
-_SECRETS: Final = frozenset({"client_secret"})
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,6 @@ def payment_details(
         ),
         action_url=(action.get("redirect_to_url") or {}).get("url"),
     )
-
-
-def without_secrets(value: Any) -> Any:
-    """The same JSON without what would let its reader act as the customer: client secrets, also in links."""
-    if isinstance(value, Mapping):
-        return {key: without_secrets(member) for key, member in value.items() if key not in _SECRETS}
-    if isinstance(value, list):
-        return [without_secrets(member) for member in value]
-    if isinstance(value, str) and "_secret_" in value:
-        return "…"
-    return value
 
 
 def _charge(charge: Mapping[str, Any]) -> ChargeDetails:

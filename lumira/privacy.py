@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.orders import TimelineEntry
-from lumira.payment_details import without_secrets
 from lumira.person import (
     Person,
     audit_entry_without,
@@ -31,6 +30,7 @@ from lumira.person import (
     without,
     without_person,
 )
+from lumira.redaction import without_secrets
 from lumira.validation import check_email
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What must never be read in a log: secrets, as they look in the texts that programs write.
+"""What must never be read in a log or kept in the store: secrets, as they look in what programs write.
 
 A secret is known by its shape, wherever it stands: in an address, a header, a traceback, a library's words.
 What tells which key or card it was stays, as far as it helps nobody else; PaymentIntent ids stay whole.
@@ -7,8 +7,8 @@ What tells which key or card it was stays, as far as it helps nobody else; Payme
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 HIDDEN: Final = "[hidden]"
 
@@ -51,6 +51,9 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     )
 )
 
+# Members of Stripe's objects, which look like nothing in particular where they are short.
+_SECRETS: Final = frozenset({"client_secret"})
+
 
 def redacted(text: str) -> str:
     """The text without what is secret in it; once redacted it stays as it is.
@@ -74,6 +77,17 @@ def redaction_of(secrets: Iterable[str]) -> Callable[[str], str]:
         return redacted
     pattern = re.compile("|".join(map(re.escape, known)))
     return lambda text: redacted(pattern.sub(HIDDEN, text))
+
+
+def without_secrets(value: Any) -> Any:
+    """The same JSON without what would let its reader act as the customer: client secrets, also in links."""
+    if isinstance(value, Mapping):
+        return {key: without_secrets(member) for key, member in value.items() if key not in _SECRETS}
+    if isinstance(value, list):
+        return [without_secrets(member) for member in value]
+    if isinstance(value, str) and "_secret_" in value:
+        return "…"
+    return value
 
 
 def _last_digits(found: re.Match[str]) -> str:

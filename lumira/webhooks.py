@@ -35,6 +35,7 @@ from lumira.lifecycle import order_of
 from lumira.logs import bound
 from lumira.orders import Order, observe
 from lumira.person import without_person
+from lumira.redaction import without_secrets
 from lumira.refunds import dispute_from, refund_from, refunds_of_charge
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Webhooks:
         row = self._events.find(event_id)
         if row is None:
             raise EventNotFound(f"There is no event {event_id} in the ledger.")
-        event = RecordedEvent.model_validate(row)
+        event = RecordedEvent.model_validate(without_secrets(row))
         return event if may(actor, Permission.READ_PAYLOAD) else event.without_payload()
 
     def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
@@ -205,8 +206,9 @@ class Webhooks:
             return outcome
 
     def _claim(self, event: Event) -> bool:
+        kept = {**event, "data": without_secrets(event["data"])}
         deadline = time.monotonic() + _PATIENCE
-        while (claim := self._events.claim(event)) == "busy":
+        while (claim := self._events.claim(kept)) == "busy":
             if time.monotonic() > deadline:
                 raise EventInProgress("Another worker is handling this event; deliver it again later.")
             time.sleep(0.02)

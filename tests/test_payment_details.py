@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lumira.errors import PaymentFailed
-from lumira.payment_details import without_secrets
+from lumira.redaction import without_secrets
 from tests.conftest import wait_until
 
 

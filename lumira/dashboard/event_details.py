@@ -15,7 +15,7 @@ from lumira.dashboard.theme import event_colour
 from lumira.errors import OrderNotFound
 from lumira.events import OTHER_API_VERSION, RecordedEvent
 from lumira.orders import Order
-from lumira.payment_details import without_secrets
+from lumira.redaction import without_secrets
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
 

@@ -21,7 +21,8 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
-from lumira.payment_details import ChargeDetails, without_secrets
+from lumira.payment_details import ChargeDetails
+from lumira.redaction import without_secrets
 from lumira.refunds import Dispute, Refund
 from lumira.validation import OWN_METADATA
 
