@@ -205,7 +205,7 @@ def test_an_event_that_comes_later_brings_nobody_back(desk, admin, customer, doc
     charge = {"id": "ch_1", "object": "charge", "payment_intent": customer.payment_intent_id, "amount": 4700}
     owner = {"billing_details": {"email": EMAIL, "name": "Ève Marin"}, "receipt_email": EMAIL}
     event_id = deliver(desk, "charge.updated", charge | owner)
-    desk.reconciliation.run(customer.created_at, actor=admin, apply=True)
+    desk.intents.refresh(customer.id, actor=admin)
     assert holding(documents, *MARKS) == {}
     assert desk.webhooks.find(event_id, actor=admin).data["object"]["id"] == "ch_1"
 
