@@ -1,5 +1,8 @@
 # Everything happens in .venv, installed from requirements.lock: exact versions, each with its hashes.
 PYTHON ?= python3
+# requirements-run.lock is the part of it that runs: what a container installs.
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -48,9 +51,9 @@ format: install ## Rewrite the code in the house's style.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: install ## Renew requirements.lock with the newest versions pyproject.toml allows.
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" -o requirements.lock
+lock: install ## Renew both locks with the newest versions pyproject.toml allows.
+	$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras $(LOCKED) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra embedded -c requirements.lock $(LOCKED) -o requirements-run.lock
 
 clean: ## Remove .venv and every cache; data under .lumira stays.
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

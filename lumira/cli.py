@@ -91,7 +91,11 @@ def _serve(settings: Settings) -> None:
     )
     # Streamlit reads .streamlit/config.toml beside the program it believes it runs.
     sys.argv = [str(Path(entry.__file__).resolve())]
-    entry.app.run(config={"server.address": settings.host, "server.port": settings.port})
+    config: dict[str, object] = {"server.address": settings.host, "server.port": settings.port}
+    if settings.host in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
+        # Streamlit would ask the internet for this machine's address, to print it.
+        config["browser.serverAddress"] = "localhost"
+    entry.app.run(config=config)
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

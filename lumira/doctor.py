@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from lumira import __version__
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
 from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
@@ -70,7 +71,7 @@ _NOT_APPLIED: Final = frozenset({OTHER_LIVEMODE, OTHER_API_VERSION})
 CREATE_INDEXES: Final = "lumira doctor --create-indexes"
 # The reason of a check that could not be made.
 UNCHECKED: Final = "unchecked"
-_PACKAGES: Final = ("lumira", "stripe", "pymongo", "streamlit")
+_PACKAGES: Final = ("stripe", "pymongo", "streamlit")
 
 
 class Status(StrEnum):
@@ -420,7 +421,9 @@ NAMES: Final = (
 
 def versions() -> dict[str, str]:
     """The versions of Lumira, of the libraries it stands on, and of Python."""
-    return {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
+    # Our own stands in the code: a container runs it without installing it.
+    libraries = {name: version(name) for name in _PACKAGES}
+    return {"lumira": __version__, **libraries, "python": platform.python_version()}
 
 
 def worst(findings: Iterable[Finding]) -> Status:

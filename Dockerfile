@@ -1,0 +1,31 @@
+# The desk in a container: not root, and nothing to write but /data and /tmp.
+FROM python:3.12-slim AS built
+RUN python -m venv /opt/lumira
+COPY requirements-run.lock /src/
+RUN /opt/lumira/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+        -r /src/requirements-run.lock
+
+FROM python:3.12-slim
+RUN useradd --uid 10001 --create-home --home-dir /data lumira
+COPY --from=built /opt/lumira /opt/lumira
+WORKDIR /app
+# Run from its folder, not installed: settings of Streamlit and pages stand beside the program.
+COPY app.py ./
+COPY .streamlit .streamlit
+COPY lumira lumira
+COPY pages pages
+ENV PATH=/opt/lumira/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LUMIRA_HOME=/data \
+    LUMIRA_HOST=0.0.0.0 \
+    LUMIRA_LOG_FORMAT=json
+USER lumira
+VOLUME /data
+EXPOSE 8501
+# SIGTERM lets requests in flight finish; 30 seconds are enough for any webhook.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import sys, urllib.request as r; sys.exit(r.urlopen('http://127.0.0.1:8501/api/healthz', timeout=4).status != 200)"]
+ENTRYPOINT ["python", "-m", "lumira"]
+CMD ["run"]
