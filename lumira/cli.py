@@ -17,6 +17,7 @@ from lumira.commands.backup import backup, restore
 from lumira.commands.customer import customer
 from lumira.commands.doctor import doctor
 from lumira.commands.export import export
+from lumira.commands.moving_in import import_orders
 from lumira.commands.revenue import revenue
 from lumira.commands.staff import staff
 from lumira.commands.token import token
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(sandbox)
 app.command()(backup)
 app.command()(restore)
+app.command("import")(import_orders)
 app.command()(doctor)
 app.add_typer(webhooks)
 app.add_typer(revenue)

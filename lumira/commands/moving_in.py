@@ -1,0 +1,77 @@
+"""`lumira import`: the orders of the program before ours, and what is odd about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from lumira.commands.attached import attached_desk
+from lumira.errors import StripeError
+
+
+def import_orders(
+    source: Annotated[str, typer.Option("--from", help="The MongoDB URI of the other program.")],
+    database: Annotated[str | None, typer.Option(help="Its database, when the URI names none.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Copy. Without: only report.")] = False,
+    ask_stripe: Annotated[
+        int, typer.Option(min=0, help="How many open orders Stripe is asked about; 0 for none.")
+    ] = 200,
+) -> None:
+    """Report what is odd in another program's orders; with --apply copy them, and again only what is new.
+
+    Nothing is written to the other database. Where Lumira stands on that very database, there is nothing to
+    copy: the report alone is of use.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from lumira.moving_in import STAYS_BEHIND, Found, at_stripe, repeated
+    from lumira.storage.former import FormerDatabase, copy_events, copy_orders
+
+    found: list[Found] = []
+    read = copied = events = 0
+
+    with closing(FormerDatabase(source, database)) as former, attached_desk() as desk:
+        left_to_ask = ask_stripe if desk.gateway.is_configured else 0
+
+        def good() -> Iterator[Mapping[str, Any]]:
+            """Every order that can come in; what is odd is noted on the way."""
+            nonlocal read, left_to_ask
+            for document, odd in repeated(former.orders()):
+                read += 1
+                found.extend(odd)
+                if left_to_ask:
+                    try:
+                        said = at_stripe(document, desk.gateway)
+                    except StripeError as error:
+                        left_to_ask = 0
+                        print(f"Stripe is not asked any further: {error.message}")
+                    else:
+                        found.extend([said] if said else [])
+                        left_to_ask -= document.get("status") in {"pending", "processing", "failed"}
+                if not STAYS_BEHIND & {one.oddity for one in odd}:
+                    yield document
+
+        if apply:
+            copied = copy_orders(desk.store.database, good())
+            events = copy_events(desk.store.database, former.events())
+        else:
+            for _ in good():
+                pass
+    table = Table("what", "orders", "for instance", "what stands there", "what to do")
+    for oddity in dict.fromkeys(one.oddity for one in found):
+        odd = [one for one in found if one.oddity is oddity]
+        table.add_row(
+            str(oddity).replace("_", " "), str(len(odd)), odd[0].order_id, odd[0].detail, oddity.mend
+        )
+    if found:
+        Console(soft_wrap=True).print(table)
+    behind = len({one.order_id for one in found if one.oddity in STAYS_BEHIND})
+    print(f"{read} orders read, {behind} can't come in.")
+    if apply:
+        print(f"{copied} orders and {events} events copied; what was here already stayed as it is.")
+    else:
+        print("Nothing was copied. Run it again with --apply.")
