@@ -36,6 +36,8 @@ def test_every_page_can_be_read_by_everyone(chromium: Browser, served, light):
         # What is drawn anew fades; a contrast is that of what stands.
         page.add_style_tag(content="* { transition: none !important; animation: none !important }")
         settle(page)
+        # The house's own look comes a moment after the page.
+        expect(page.locator(".st-key-begin-payment p").first).to_have_css("color", "rgb(27, 19, 38)")
         for violation in Axe().run(page, context={"exclude": NOT_OURS}).response["violations"]:
             found += [
                 f"{path} {violation['id']}: {node['html'][:200]} {node['failureSummary']}"

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import ADMINISTRATOR, settle
 from tests.browser.test_payment import create, pay
 from tests.conftest import wait_until
 
@@ -47,7 +47,9 @@ def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
     expect(dialog).to_be_hidden()
     expect(opened.get_by_text("20,50\u00a0€ · remboursé · À la demande du client.")).to_have_count(1)
     # The webhook may be faster than the answer to the request.
-    expect(opened.get_by_text(re.compile("(Le bureau|Stripe) a remboursé 20,50\u00a0€."))).to_have_count(1)
+    expect(
+        opened.get_by_text(re.compile(f"({ADMINISTRATOR}|Stripe) a remboursé 20,50\u00a0€."))
+    ).to_have_count(1)
     assert net_of(open_page("/revenue?range=7d")) == before - 2050
 
 
@@ -65,7 +67,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     dialog.get_by_role("button", name="Enregistrer").click()
     expect(dialog).to_be_hidden()
     expect(opened.get_by_text("Anaïs Laurent", exact=True)).to_be_visible()
-    expect(opened.get_by_text("Le bureau a corrigé le client.")).to_be_visible()
+    expect(opened.get_by_text(f"{ADMINISTRATOR} a corrigé le client.")).to_be_visible()
 
 
 def test_a_failed_webhook_is_retried_from_its_page(open_page, served, paid):

@@ -21,6 +21,10 @@ CALLS = {
     "list_refunds",
     "list_charges",
     "list_balance_transactions",
+    "list_webhook_endpoints",
+    "create_webhook_endpoint",
+    "update_webhook_endpoint",
+    "time",
 }
 
 
@@ -57,6 +61,12 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
         now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
     )
     assert paid["id"] in [one["id"] for one in page]
+    assert abs(gateway.time() - now) < timedelta(minutes=5)
+    endpoint = gateway.create_webhook_endpoint("https://example.com/hook", ["payment_intent.succeeded"])
+    assert endpoint["api_version"] == gateway.api_version
+    gateway.update_webhook_endpoint(endpoint["id"], events=["charge.refunded"], disabled=True)
+    [known] = [one for one in gateway.list_webhook_endpoints() if one["id"] == endpoint["id"]]
+    assert (known["enabled_events"], known["status"]) == (["charge.refunded"], "disabled")
     # A method that is new to the gateway belongs above too.
     asks = {name for name, member in vars(type(gateway)).items() if callable(member) and name[0] != "_"}
     assert asks - {"payment_intent_url"} == CALLS
