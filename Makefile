@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture bench screenshots check lint format lock clean
+.PHONY: help install run test torture bench screenshots check lint format lock clean coverage
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: install ## Run every test.
 
 bench: install ## Print what speed is claimed, as ratios measured in one run.
 	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+coverage: install ## Run every test and print what of lumira/ they ran, branches too.
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov=lumira --cov-branch --cov-report=term:skip-covered
 
 torture: install ## The proofs of tests/torture at length, about 15 minutes.
 	TORTURE_ROUNDS=$(or $(TORTURE_ROUNDS),8) $(BIN)/python -m pytest -n 2 --dist worksteal tests/torture

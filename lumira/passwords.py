@@ -23,7 +23,7 @@ _JUDGED_LENGTH: Final = 72
 _GOOD: Final = 3
 _HOUSE: Final = ("lumira", "oracle", "initié", "mystique", "profond", "intégral")
 # No letter or digit that looks like another.
-_READABLE: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_READABLE: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # pragma: allowlist secret
 # Each hash takes 64 MiB: a crowd at the door must not take the machine's memory.
 _AT_ONCE: Final = 2
 
