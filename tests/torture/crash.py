@@ -91,7 +91,7 @@ def _run(settings: Settings, step: str, arguments: dict[str, Any], at: int, afte
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """A started process runs its parent's __main__ again, which after AppTest is the dashboard: for each of
     the hundred processes more than a second.
     """
@@ -108,7 +108,7 @@ def crashed(
 ) -> bool:
     """Does the step until the call number `at`: True when it was killed there, False when it got through."""
     process = _processes.Process(target=_run, args=(settings, step, arguments, at, after))
-    with _without_main():
+    with without_main():
         process.start()
     process.join()
     code = process.exitcode

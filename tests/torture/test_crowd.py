@@ -13,7 +13,7 @@ import httpx
 from tests.api.conftest import sign
 from tests.api.test_workers import variables, workers
 from tests.torture.conftest import ROUNDS
-from tests.torture.crash import ACTOR
+from tests.torture.crash import ACTOR, without_main
 from tests.torture.stripe_side import compare
 
 SENDERS = 8
@@ -45,7 +45,7 @@ def test_eight_senders_of_the_same_events(desk, stripe_side, documents, counts):
     bodies = [json.dumps(event).encode() for event in events]
     environment = variables(desk.settings) | {"LUMIRA_WEBHOOK_RATE_LIMIT": "1000000/second"}
     processes = multiprocessing.get_context("forkserver")
-    with workers(environment) as (url, _), processes.Pool(SENDERS) as pool:
+    with workers(environment) as (url, _), without_main(), processes.Pool(SENDERS) as pool:
         answers = [
             answer
             for sent in pool.starmap(send, [(url, bodies, seed) for seed in range(SENDERS)])
