@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from lumira import error_reports, traces
 from lumira.redaction import redaction_of
 from lumira.settings import LogFormat, Settings
 
@@ -26,6 +27,8 @@ from lumira.settings import LogFormat, Settings
 _LIBRARIES: Final = ("uvicorn", "streamlit", "websockets")
 # Each request would be a line of theirs; those that matter are one of ours.
 _TALKATIVE: Final = ("httpx", "pymongo", "stripe", "urllib3", "uvicorn.access")
+# Each of its tries to reach a collector that is away would be one, every few seconds.
+_INSISTENT: Final = "opentelemetry"
 
 
 class _Handler(logging.StreamHandler[Any]):
@@ -40,11 +43,16 @@ def bound(**facts: str) -> Iterator[None]:
 
 
 def configure(settings: Settings) -> None:
-    """Sends what this process logs to stderr as `settings` say, without secrets. Twice is as once."""
+    """Sends what this process logs to stderr as `settings` say, without secrets. Twice is as once.
+
+    What has level error is reported too, where `settings` name a place.
+    """
     redact = redaction_of(_secrets(settings))
     _redact_every_record(redact)
+    error_reports.configure(settings, redact)
     shared: list[Processor] = [
         merge_contextvars,
+        _traced,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -72,6 +80,7 @@ def take_over_libraries() -> None:
     """Takes from libraries the handlers they print by, which they add as they start: they log as we do."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_INSISTENT).setLevel(logging.ERROR)
     for name, logger in logging.root.manager.loggerDict.items():
         if isinstance(logger, logging.Logger) and name.partition(".")[0] in _LIBRARIES:
             logger.handlers.clear()
@@ -82,6 +91,13 @@ def _rendering(log_format: LogFormat | None) -> list[Processor]:
     if (log_format or ("console" if sys.stderr.isatty() else "json")) == "console":
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _traced(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Names the trace on a line, so that each leads to the other."""
+    if trace_id := traces.trace_id():
+        event["trace_id"] = trace_id
+    return event
 
 
 def _redacting(redact: Callable[[str], str]) -> Processor:
@@ -144,3 +160,4 @@ def _secrets(settings: Settings) -> Iterator[str]:
             yield from (password, unquote_plus(password))
         else:
             yield text
+    yield from settings.otlp_header_values.values()

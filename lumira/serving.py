@@ -28,7 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
-from lumira import logs
+from lumira import logs, traces
 from lumira.access import Actor, Role
 from lumira.api.allowed_hosts import AllowedHosts
 from lumira.api.application import application, nothing_here
@@ -127,6 +127,7 @@ def _opened(
 ) -> Iterator[Desk]:
     """The desk of this process, with `work` going on beside it until the context ends."""
     logs.configure(settings)
+    traces.configure(settings)
     desk = Desk.open(settings, demo=demo)
     stopped = threading.Event()
     working = threading.Thread(target=work, args=(desk, stopped), name="tend", daemon=True)
@@ -172,7 +173,7 @@ def _prepare(desk: Desk, stopped: threading.Event) -> None:
 def _done(work: Callable[[], object]) -> bool:
     """Whether the work could be done; what can't be done now is tried again later."""
     try:
-        with logs.bound(work="background"):
+        with logs.bound(work="background"), traces.work("background"):
             work()
     except LumiraError as error:
         logger.warning("background work postponed", extra={"code": error.code, "reason": error.message})

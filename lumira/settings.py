@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     # Without it: console where stderr is a terminal, else JSON.
     log_format: LogFormat | None = Field(default=None, validation_alias="LUMIRA_LOG_FORMAT")
     log_level: LogLevel = Field(default="info", validation_alias="LUMIRA_LOG_LEVEL")
+
+    # By their own names: whoever runs a collector knows them.
+    # https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_headers: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_HEADERS")
+    sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
 
     @field_validator("timezone")
     @classmethod
@@ -139,6 +145,40 @@ class Settings(BaseSettings):
             )
         return key
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _collector(cls, endpoint: str | None) -> str | None:
+        if endpoint and (urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).netloc):
+            raise ValueError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://127.0.0.1:4318, without "
+                "/v1/traces"
+            )
+        return endpoint
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _headers(cls, headers: SecretStr | None) -> SecretStr | None:
+        if headers and not all(
+            name and is_ and value
+            for name, is_, value in (
+                pair.partition("=") for pair in _comma_separated(headers.get_secret_value())
+            )
+        ):
+            raise ValueError(
+                "OTEL_EXPORTER_OTLP_HEADERS must be headers such as api-key=…, separated by commas"
+            )
+        return headers
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, dsn: SecretStr | None) -> SecretStr | None:
+        address = urlsplit(dsn.get_secret_value()) if dsn else None
+        if address and not (
+            address.scheme in {"http", "https"} and address.username and address.path.strip("/")
+        ):
+            raise ValueError("SENTRY_DSN must be a project's DSN such as https://key@errors.example.com/1")
+        return dsn
+
     @model_validator(mode="after")
     def _live_on_purpose(self) -> Settings:
         if self.livemode and not self.allow_live:
@@ -152,6 +192,13 @@ class Settings(BaseSettings):
         """Whether the Stripe key moves real money."""
         key = self.stripe_secret_key
         return bool(key) and key.get_secret_value().startswith(("sk_live_", "rk_live_"))  # type: ignore[union-attr]
+
+    @property
+    def otlp_header_values(self) -> dict[str, str]:
+        """What a request to the collector carries besides: name and value, which may be percent-encoded."""
+        written = self.otlp_headers.get_secret_value() if self.otlp_headers else ""
+        pairs = (pair.partition("=") for pair in _comma_separated(written))
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
     @property
     def business_timezone(self) -> ZoneInfo:

@@ -18,6 +18,7 @@ import requests
 import stripe
 from requests.adapters import HTTPAdapter
 
+from lumira import traces
 from lumira.errors import (
     IdempotencyConflict,
     InvalidEvent,
@@ -86,7 +87,15 @@ class _TimedClient(stripe.RequestsClient):
             return answer
         finally:
             resource = urlsplit(url).path.removeprefix("/v1/").partition("/")[0]
-            STRIPE.labels(method.upper(), resource, status).observe(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            STRIPE.labels(method.upper(), resource, status).observe(took)
+            traces.asked(
+                f"Stripe {method.upper()} {resource}",
+                took,
+                failed=not status.startswith("2"),
+                http__request__method=method.upper(),
+                http__response__status_code=status,
+            )
 
 
 class StripeGateway:

@@ -165,6 +165,25 @@ def test_kept_counted_and_pandas_agree_to_the_cent(desk, orders):
     assert sum(count for _, count in failures(kept)) == daily["failed"].sum()
 
 
+def test_a_refund_dated_before_every_order_counts_on_its_day(desk):
+    paid, refunded = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    desk.store.database.productorders.insert_one(
+        {
+            "productId": "mystique",
+            "amount": 4700,
+            "currency": "eur",
+            "status": "completed",
+            "createdAt": paid,
+            "updatedAt": paid,
+            "completedAt": paid,
+            "refunds": [{"id": "re_1", "amount": 1000, "status": "succeeded", "createdAt": refunded}],
+            "lastRefundAt": refunded,
+        }
+    )
+    kept = desk.revenue.days(FIRST, LAST, actor=FANNY)
+    assert [(row["day"], row["refunds"]) for row in kept] == [(date(2025, 10, 26), 1000), (paid.date(), 0)]
+
+
 changes = st.lists(st.tuples(st.integers(0, 5), documents()), min_size=1, max_size=8)
 
 

@@ -10,12 +10,18 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lumira import traces
 from lumira.logs import bound
 
 logger: Final = logging.getLogger("lumira.api")
 
 # Asked every few seconds for as long as we run.
 _PROBES: Final = ("/healthz", "/ready")
+
+
+def is_probe(scope: Scope) -> bool:
+    """Whether a request asks only how we are: it is not worth a line or a trace."""
+    return str(scope["path"]).endswith(_PROBES)
 
 
 class RequestId:
@@ -43,6 +49,7 @@ class RequestId:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
+        traces.belongs_to(request_id)
         with bound(request_id=request_id):
             try:
                 await self._app(scope, receive, send_named)
@@ -50,5 +57,5 @@ class RequestId:
                 # The path alone: what follows it may be the token of a payment link.
                 answered = {"method": scope["method"], "path": scope["path"], "status": status}
                 took = round((time.perf_counter() - began) * 1_000, 1)
-                level = logging.DEBUG if scope["path"].endswith(_PROBES) else logging.INFO
+                level = logging.DEBUG if is_probe(scope) else logging.INFO
                 logger.log(level, "request answered", extra={**answered, "milliseconds": took})

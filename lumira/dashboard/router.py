@@ -10,6 +10,7 @@ from typing import Final
 
 import streamlit as st
 
+from lumira import traces
 from lumira.access import Permission, Role
 from lumira.dashboard import account, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
@@ -65,7 +66,7 @@ def main() -> None:
         if (signed_in := session.signed_in()) and signed_in.must_change_password:
             account.show_choose_password(signed_in)
         elif navigation.is_open(page):
-            with bound(page=page.url_path):
+            with bound(page=page.url_path), traces.work(f"page {page.url_path}"):
                 page.run()
         else:
             navigation.show_closed(page.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC
 from typing import Final
 
@@ -16,6 +17,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
+from lumira import traces
 from lumira.errors import SettingsError
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
@@ -38,18 +40,43 @@ _COMMANDS: Final = frozenset({"find", "getMore", "aggregate", "insert", "update"
 
 
 class _CommandTimes(CommandListener):
-    """Times every command of the driver, as the driver sees it."""
+    """Times every command of the driver, as the driver sees it, and makes it part of what asked for it."""
+
+    def __init__(self) -> None:
+        # The driver tells the collection as a command begins, in the thread that will tell its end.
+        self._asked = threading.local()
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Nothing is known yet."""
+        """Nothing is known yet but what is asked."""
+        self._asked.collection = _collection(event) if traces.is_traced() else None
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """The store has answered."""
-        STORE.labels(_command(event.command_name), "ok").observe(event.duration_micros / 1e6)
+        self._ended(event)
 
     def failed(self, event: CommandFailedEvent) -> None:
         """The store has refused, or did not answer."""
-        STORE.labels(_command(event.command_name), "failed").observe(event.duration_micros / 1e6)
+        self._ended(event, failed=True)
+
+    def _ended(self, event: CommandSucceededEvent | CommandFailedEvent, *, failed: bool = False) -> None:
+        command, seconds = _command(event.command_name), event.duration_micros / 1e6
+        STORE.labels(command, "failed" if failed else "ok").observe(seconds)
+        collection = getattr(self._asked, "collection", None)
+        if collection:
+            traces.asked(
+                f"{command} {collection}",
+                seconds,
+                failed=failed,
+                db__system__name="mongodb",
+                db__operation__name=command,
+                db__collection__name=collection,
+            )
+
+
+def _collection(event: CommandStartedEvent) -> str | None:
+    # What goes on in a cursor names its collection beside the cursor's id.
+    named = event.command.get("collection") or event.command.get(event.command_name)
+    return named if isinstance(named, str) else None
 
 
 def _command(name: str) -> str:
