@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import lumira.dashboard
 from lumira.access import Actor, Role
 from lumira.dashboard import session
 from lumira.dashboard.navigation import PAGES
+
+# For every AppTest Streamlit reads what each installed package says of itself, which takes longer than most
+# pages; a server does so once. What is installed does not change while tests run.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
 
