@@ -13,6 +13,7 @@ from lumira.checkout import Checkout
 from lumira.customers import Customers
 from lumira.doctor import Doctor, Kept
 from lumira.errors import SettingsError
+from lumira.fees import Fees
 from lumira.health import Health
 from lumira.intents import Intents
 from lumira.month_close import MonthClose
@@ -31,6 +32,7 @@ from lumira.storage import (
     ApiTokens,
     AuditLog,
     Events,
+    FeesRead,
     MonthCloses,
     OrderNotes,
     OrderRows,
@@ -75,6 +77,7 @@ class Desk:
     privacy: Privacy
     webhooks: Webhooks
     revenue: Revenue
+    fees: Fees
     month_close: MonthClose
     tokens: Tokens
     staff: Staff
@@ -158,6 +161,13 @@ class Desk:
             ),
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
             revenue=revenue,
+            fees=Fees(
+                orders,
+                RevenueRows(store.database),
+                FeesRead(store.database, livemode=gateway.livemode),
+                gateway,
+                changed=revenue.mark,
+            ),
             month_close=MonthClose(
                 RevenueRows(store.database),
                 MonthCloses(store.database, livemode=gateway.livemode),

@@ -9,8 +9,7 @@ told beside it.
 
 from __future__ import annotations
 
-import time as clocks
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +17,9 @@ from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
+from lumira.balance import movements
 from lumira.catalog import level_of
-from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver, StripeRateLimited
+from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
 from lumira.orders import FREE_PREFIX
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from lumira.stripe_gateway import StripeGateway
 
 UNKNOWN_LEVEL: Final = "unknown"
-# https://docs.stripe.com/rate-limits: the customers come first.
-_REQUESTS_PER_SECOND: Final = 20
-_ATTEMPTS: Final = 5
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
 _BOOKED_WITHIN: Final = timedelta(hours=1)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
@@ -289,7 +286,7 @@ class MonthClose:
         returned: dict[str, list[Any]] = {}
         levels: dict[str, str] = {}
         balances: dict[str, Balance] = {}
-        for transaction in self._transactions(start, end + _BOOKED_WITHIN):
+        for transaction in movements(self._gateway, start, end + _BOOKED_WITHIN):
             source = transaction.get("source")
             if not start <= _happened(transaction, source) < end:
                 continue
@@ -313,29 +310,6 @@ class MonthClose:
                 levels[payment] = _level(metadata.get("productId"), metadata.get("level"))
         figures.balances = sorted(balances.values(), key=lambda balance: balance.currency)
         return charged, returned, levels
-
-    def _transactions(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
-        starting_after = None
-        while True:
-            page, more = self._page(start, end, starting_after)
-            yield from page
-            if not more:
-                return
-            starting_after = page[-1]["id"]
-
-    def _page(
-        self, start: datetime, end: datetime, starting_after: str | None
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """One page, no faster than we may ask, and again, later and later, when Stripe says to slow down."""
-        for attempt in range(_ATTEMPTS):
-            clocks.sleep(1 / _REQUESTS_PER_SECOND if starting_after else 0)
-            try:
-                return self._gateway.list_balance_transactions(start, end, starting_after)
-            except StripeRateLimited:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                clocks.sleep(2**attempt)
-        raise AssertionError("unreachable")
 
 
 def compare(

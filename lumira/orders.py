@@ -93,7 +93,8 @@ class Observation:
     """What Stripe said of one PaymentIntent at one instant: all that a transition needs.
 
     `at` is UTC: when the fetch began, or when the event was created. `completed_at` is the instant the money
-    was taken, for `completed` only.
+    was taken, for `completed` only, and `fee` what Stripe keeps of it, in minor units of `fee_currency`: None
+    until Stripe has worked it out.
     """
 
     status: OrderStatus
@@ -103,6 +104,8 @@ class Observation:
     failure_code: str | None = None
     failure_message: str | None = None
     latest_charge: str | None = None
+    fee: int | None = None
+    fee_currency: str | None = None
 
 
 def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
@@ -111,6 +114,8 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     charge = payment_intent.get("latest_charge")
     failure = payment_intent.get("last_payment_error") or {}
     completed = status is OrderStatus.COMPLETED
+    booked = charge.get("balance_transaction") if completed and isinstance(charge, Mapping) else None
+    movement = booked if isinstance(booked, Mapping) else {}
     return Observation(
         status=status,
         stripe_status=str(payment_intent.get("status")),
@@ -120,6 +125,8 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
         failure_code=failure.get("decline_code") or failure.get("code"),
         failure_message=failure.get("message"),
         latest_charge=charge.get("id") if isinstance(charge, Mapping) else charge,
+        fee=movement.get("fee"),
+        fee_currency=movement.get("currency"),
     )
 
 

@@ -1,8 +1,9 @@
 """Revenue: what was sold and refunded, by day, level and currency.
 
 Gross is the amount stored on orders ever completed, on the day the money came in; a refund counts on the day
-it was made and never shrinks gross; net is gross − refunds. Free orders are counted, not summed. Days are
-those of the business time zone. Currencies are never summed together, live and test never mixed.
+it was made and never shrinks gross; net is gross − refunds. What Stripe keeps of a sale counts on the day of
+the sale, in the currency of Stripe's balance, from when it is known. Free orders are counted, not summed.
+Days are those of the business time zone. Currencies are never summed together, live and test never mixed.
 
 The figures of each day are kept, so a page costs the same whatever the number of orders. Orders that changed
 since the watermark, by their updatedAt and with an overlap for clocks that differ, name the days to work out
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 
 UNKNOWN_LEVEL: Final = "unknown"
 KEYS: Final = ["day", "level", "currency"]
-SUMS: Final = ["gross", "refunds", "net", "orders", "free", "refunded", "disputed", "failed"]
+# What is kept of each day and can be added up; net follows from it.
+FIGURES: Final = (
+    *("gross", "refunds", "fees", "orders", "free", "refunded", "disputed", "failed"),
+    "fees_known",
+)
+SUMS: Final = ["gross", "refunds", "net", *FIGURES[2:]]
 # By how much the clocks of all who write orders, and of all who read them here, may differ together.
 OVERLAP: Final = timedelta(minutes=10)
 # How long a reader waits for days that changed; the rest is worked out beside the pages.
@@ -67,7 +73,8 @@ class Totals:
     """The figures of a range in one currency, money in minor units, the rest counts.
 
     `orders` are paid ones, `refunded` refunds made, `disputed` paid orders that were disputed at any time,
-    `failed` orders whose payment failed. The ratios are of 1, and None where there is nothing to divide by.
+    `failed` orders whose payment failed. `fees` are what Stripe kept of `fees_known` of the orders.
+    The ratios are of 1, and None where there is nothing to divide by.
     """
 
     currency: str
@@ -79,6 +86,13 @@ class Totals:
     refunded: int = 0
     disputed: int = 0
     failed: int = 0
+    fees: int = 0
+    fees_known: int = 0
+
+    @property
+    def left(self) -> int:
+        """What is left of net after the fees that are known, in minor units."""
+        return self.net - self.fees
 
     @property
     def average(self) -> int:
@@ -171,7 +185,8 @@ class Revenue:
         """The rows of every day from `first` to `last` inclusive, brought up to date, oldest day first.
 
         A row: day (a date), level (a Level's value or `unknown`), currency; gross and refunds in minor units;
-        orders (paid), free, refunded, disputed, failed (counts); hours, the paid orders of each of the 24
+        fees (minor units), those of fees_known orders; orders (paid), free, refunded, disputed, failed
+        (counts); hours, the paid orders of each of the 24
         hours; failures, [code, count] of failed orders. Raises Forbidden without the permission.
         """
         require(actor, Permission.VIEW_REVENUE)
@@ -236,6 +251,10 @@ class Revenue:
             dirty = self._rollups.dirty()
             if dirty:
                 self._work_out(dirty, certain, seconds)
+
+    def mark(self, instants: Iterable[datetime]) -> None:
+        """Says that orders that count at these instants (UTC) are news, though their updatedAt is not."""
+        self._rollups.mark({self._day(instant) for instant in instants})
 
     def followed_until(self) -> datetime | None:
         """Every change to the orders before this instant (UTC) is in the figures; None when none are kept."""
@@ -386,14 +405,15 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
     """
     rows: dict[tuple[str, str, str], Row] = {}
 
-    def row_of(source: Mapping[str, Any]) -> Row:
+    def row_of(source: Mapping[str, Any], currency_field: str = "currency") -> Row:
         level = _level(str(source["product"]), str(source["level"]))
-        currency = str(source["currency"]).lower()
+        currency = str(source[currency_field]).lower()
         key = (source["hour"][:10], level, currency)
         if key not in rows:
             rows[key] = {
-                **{"level": level, "currency": currency, "gross": 0, "refunds": 0, "orders": 0, "free": 0},
-                **{"refunded": 0, "disputed": 0, "failed": 0, "hours": [0] * 24, "failures": []},
+                **{"level": level, "currency": currency},
+                **dict.fromkeys(FIGURES, 0),
+                **{"hours": [0] * 24, "failures": []},
             }
         return rows[key]
 
@@ -401,8 +421,10 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
         row = row_of(source)
         # JavaScript has one number type: another program may have stored whole amounts as doubles.
         row["gross"] += int(source["amount"])
-        for name in ("orders", "free", "disputed"):
+        for name in ("orders", "free", "disputed", "fees_known"):
             row[name] += source[name]
+        if source["fees"]:
+            row_of(source, "fee_currency")["fees"] += int(source["fees"])
         row["hours"][int(source["hour"][11:])] += source["orders"]
 
     for source in sales:
@@ -432,7 +454,7 @@ def differences(kept: Sequence[Row], counted: Sequence[Row]) -> list[Mismatch]:
         {(row["day"], row["level"], row["currency"]): row for row in rows} for rows in (kept, counted)
     )
     for key in sorted({*ours, *theirs}):
-        for figure in ("gross", "refunds", "orders", "free", "refunded", "disputed", "failed"):
+        for figure in FIGURES:
             have, count = (int(side.get(key, {}).get(figure, 0)) for side in (ours, theirs))
             if have != count:
                 found.append(Mismatch(*key, figure=figure, kept=have, counted=count))
@@ -447,13 +469,13 @@ def differences(kept: Sequence[Row], counted: Sequence[Row]) -> list[Mismatch]:
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
     """One row a day, level and currency in which something happened.
 
-    Columns: day (datetime64, midnight, no zone), level, currency; gross, refunds, net in minor units; orders
-    (paid), free, refunded, disputed and failed (counts). Sorted by day, level, currency.
+    Columns: day (datetime64, midnight, no zone), level, currency; gross, refunds, net, fees in minor units;
+    orders (paid), free, refunded, disputed, failed and fees_known (counts). Sorted by day, level, currency.
     """
     # Here, because it takes longer to import than all the rest together, and only pages need it.
     import pandas as pd
 
-    figures = [name for name in SUMS if name != "net"]
+    figures = list(FIGURES)
     daily = pd.DataFrame(
         [{name: row[name] for name in [*KEYS, *figures]} for row in rows], columns=[*KEYS, *figures]
     )

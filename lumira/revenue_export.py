@@ -26,6 +26,8 @@ def revenue_columns(language: str) -> list[Column[Row]]:
         Column(title("revenue.gross"), lambda row: major_units(row["gross"], row["currency"])),
         Column(title("revenue.refunds"), lambda row: major_units(row["refunds"], row["currency"])),
         Column(title("revenue.net"), lambda row: major_units(row["gross"] - row["refunds"], row["currency"])),
+        Column(title("revenue.fees"), lambda row: major_units(row["fees"], row["currency"])),
+        Column(title("revenue.fees_known"), lambda row: row["fees_known"], 12),
         Column(title("revenue.orders"), lambda row: row["orders"], 18),
         Column(title("revenue.free"), lambda row: row["free"], 10),
         Column(title("revenue.refunded"), lambda row: row["refunded"], 16),

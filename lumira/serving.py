@@ -65,6 +65,7 @@ TEND_SECONDS: Final = 300
 # Pages bring revenue up to date themselves; this takes what they leave, and looks a little at all days.
 REVENUE_SECONDS: Final = 10
 RECHECK_SECONDS: Final = 0.2
+FEES_SECONDS: Final = 2
 # How long a worker that was asked to end may finish the requests it has.
 GRACE_SECONDS: Final = 30
 # Who does what Lumira does on its own.
@@ -144,8 +145,8 @@ def _opened(
 
 def _tend(desk: Desk, stopped: threading.Event) -> None:
     """Looks after store and orders until stopped: indexes at once, what orders are found by and revenue
-    every ten seconds, open orders every five minutes, the ledger daily. A store or a Stripe that is down is
-    tried again; it is no reason not to start.
+    every ten seconds, fees and open orders every five minutes, the ledger daily. A store or a Stripe that is
+    down is tried again; it is no reason not to start.
     """
     _prepare(desk, stopped)
     tended, pruned = time.monotonic(), -math.inf
@@ -153,6 +154,8 @@ def _tend(desk: Desk, stopped: threading.Event) -> None:
         _done(lambda: desk.order_list.list_all(LISTING_SECONDS))
         if _done(desk.revenue.refresh):
             _done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
+        if desk.gateway.is_configured:
+            _done(lambda: desk.fees.follow(FEES_SECONDS))
         if stopped.wait(REVENUE_SECONDS):
             return
         if time.monotonic() < tended + TEND_SECONDS:

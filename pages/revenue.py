@@ -57,7 +57,7 @@ def show_rate(label: str, now: float | None, before: float | None, *, help: str,
 
 
 def show_figures(now: Totals, before: Totals) -> None:
-    """The four figures that finance signs."""
+    """The four figures that finance signs, and what Stripe keeps of them."""
     course = seen.course
     with st.grid(4, min_column_width=215):
         show_change(
@@ -85,6 +85,20 @@ def show_figures(now: Totals, before: Totals) -> None:
             chart_data=course["orders"] if len(bars) > 1 and now.orders else None,
             chart_type="area",
         )
+
+
+def show_fees(now: Totals) -> None:
+    """What Stripe kept and what is left; of how many orders it is known, as long as some are not."""
+    if not (now.orders or now.fees):
+        return
+    if not (now.fees_known or now.fees):
+        told = text("revenue.fees.unknown")
+    else:
+        told = text("revenue.fees.kept", fees=money(now.fees, currency), left=money(now.left, currency))
+        if now.fees_known < now.orders:
+            known, orders = number(now.fees_known), number(now.orders)
+            told += " " + text("revenue.fees.known", known=known, orders=orders)
+    st.markdown(told, help=text("revenue.fees.help"))
 
 
 def show_main() -> None:
@@ -245,6 +259,7 @@ key = f"{figures.key}:{currency}"
 bars = periods.starts(first, last, width)
 show_range(figures.days, figures.days_before)
 show_figures(now, before)
+show_fees(now)
 if now.gross or now.refunds:
     show_main()
     show_course_and_levels()

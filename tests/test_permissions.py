@@ -165,10 +165,12 @@ ROWS = [
 WITHOUT_ACTOR = {
     "checkout.ends_at": "reckons with the order it is given",
     "checkout.view": "for the customer, whom the link's token lets in",
+    "fees.follow": "Lumira's own: what Stripe keeps, as Stripe says it",
     "health.problems": "says only whether store and Stripe answer",
     "order_list.list_all": "Lumira's own: what orders are found by, nothing that anybody chooses",
     "revenue.followed_until": "says only how fresh the figures are",
     "revenue.rebuild": "Lumira's own: figures that follow from the orders alone",
+    "revenue.mark": "Lumira's own: the same",
     "revenue.recheck": "Lumira's own: the same",
     "revenue.refresh": "Lumira's own: the same",
     "revenue.today": "reads the clock",

@@ -24,7 +24,7 @@ PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)
 # Wide enough for every instant below, with both changes of the clocks.
 FIRST, LAST = date(2025, 10, 18), date(2026, 4, 4)
-FIGURES = ["gross", "refunds", "orders", "free", "refunded", "disputed", "failed"]
+FIGURES = ["gross", "refunds", "fees", "orders", "free", "refunded", "disputed", "failed", "fees_known"]
 quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Midnight and the two changes of the clocks in Paris, to the millisecond.
@@ -80,6 +80,9 @@ def documents(draw):
         document["livemode"] = livemode
     if status == "failed":
         document["failureCode"] = draw(st.sampled_from(["insufficient_funds", "expired_card", None]))
+    if status == "completed" and amount and draw(st.booleans()):
+        document["fee"] = draw(st.integers(1, 400))
+        document["feeCurrency"] = draw(st.sampled_from([document["currency"], "eur"]))
     if status == "completed" and draw(st.integers(0, 5)):
         document["completedAt"] = draw(instants)
     if status == "completed" and amount:
@@ -116,8 +119,11 @@ def by_pandas(orders: list[dict[str, Any]]) -> pd.DataFrame:
                 "orders": int(order["amount"] > 0),
                 "free": int(order["amount"] == 0),
                 "disputed": int(bool(order.get("disputes"))),
+                "fees_known": int("fee" in order),
             }
             flat.append(plain | figures | {"at": paid_at})
+            if "fee" in order:
+                flat.append(plain | {"currency": order["feeCurrency"], "fees": order["fee"], "at": paid_at})
         if order["status"] == "failed":
             flat.append(plain | {"failed": 1, "at": order["createdAt"]})
         flat += [
@@ -370,8 +376,8 @@ def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
     today = desk.revenue.today()
     daily = desk.revenue.daily(today, today, actor=FANNY)
     assert list(daily.columns) == [
-        *("day", "level", "currency", "gross", "refunds", "net", "orders", "free"),
-        *("refunded", "disputed", "failed"),
+        *("day", "level", "currency", "gross", "refunds", "net", "fees", "orders", "free"),
+        *("refunded", "disputed", "failed", "fees_known"),
     ]
     assert by_period(daily, Period.WEEK).empty
     assert totals(daily) == []
@@ -381,7 +387,7 @@ def test_weeks_begin_on_monday_and_quarters_in_january():
     days = ("2026-03-01", "2026-03-02", "2026-03-08", "2026-04-01")
     sale = {
         **{"product": "mystique", "level": None, "currency": "EUR", "amount": 1, "orders": 1, "free": 0},
-        "disputed": 0,
+        **{"disputed": 0, "fees": 0, "fees_known": 0},
     }
     counted = combine([{"hour": f"{day}T10", **sale} for day in days], [], [])
     daily = frame([{"day": day, **row} for day, rows in counted.items() for row in rows])

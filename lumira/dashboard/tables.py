@@ -175,7 +175,7 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
 
 def revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:
     """The revenue table in the reader's words: a total, then one row a bar, newest first."""
-    figures = ["gross", "refunds", "net", "orders", "free"]
+    figures = ["gross", "refunds", "net", "fees", "orders", "free"]
     by_level = by_period.pivot_table(
         index="day", columns="level", values="gross", aggfunc="sum", fill_value=0
     )
@@ -202,6 +202,7 @@ def _revenue_row(name: str, row: dict[Any, int], levels: list[str], currency: st
         text("revenue.gross"): amount("gross"),
         text("revenue.refunds"): amount("refunds"),
         text("revenue.net"): amount("net"),
+        text("revenue.fees"): amount("fees"),
         text("revenue.orders"): count("orders"),
         text("revenue.free"): count("free"),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lumira.storage.audit import AuditLog
 from lumira.storage.database import Store
 from lumira.storage.events import Events
+from lumira.storage.fees import FeesRead
 from lumira.storage.month_closes import MonthCloses
 from lumira.storage.notes import OrderNotes
 from lumira.storage.order_rows import OrderRows
@@ -26,6 +27,7 @@ __all__ = [
     "ApiTokens",
     "AuditLog",
     "Events",
+    "FeesRead",
     "MonthCloses",
     "OrderNotes",
     "OrderRows",

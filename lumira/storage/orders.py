@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bson import ObjectId
 from bson.errors import InvalidId
+from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -36,6 +37,10 @@ WITHOUT_TIMELINE: Final = {"timeline": 0}
 UNLISTED: Final = {"listing": ""}
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 DUPLICATE_KEY: Final = 11000
+
+
+# Found and written in one go.
+_AT_ONCE: Final = 200
 
 
 class Orders:
@@ -270,6 +275,29 @@ class Orders:
                 == 1
             )
 
+    def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> set[datetime]:
+        """Keeps with each paid order what Stripe took of it: by PaymentIntent, minor units and currency.
+
+        Returns when the orders that were news count (UTC). Their updatedAt stays: nothing else about them has
+        changed, and there may be very many.
+        """
+        known = dict.fromkeys(("paymentIntentId", "completedAt", "createdAt", "fee", "feeCurrency"), 1)
+        news: set[datetime] = set()
+        writes = []
+        ids = list(fees)
+        with store_errors():
+            for first in range(0, len(ids), _AT_ONCE):
+                asked = {"paymentIntentId": {"$in": ids[first : first + _AT_ONCE]}}
+                for order in self._collection.find(asked, known):
+                    fee, currency = fees[order["paymentIntentId"]]
+                    if (order.get("fee"), order.get("feeCurrency")) != (fee, currency):
+                        noted = {"$set": {"fee": fee, "feeCurrency": currency}}
+                        writes.append(UpdateOne({"_id": order["_id"]}, noted))
+                        news.add(order.get("completedAt") or order["createdAt"])
+            for first in range(0, len(writes), _AT_ONCE):
+                self._collection.bulk_write(writes[first : first + _AT_ONCE], ordered=False)
+        return news
+
     def is_erased(self, payment_intent_id: str) -> bool:
         """Whether the customer of this PaymentIntent's order was erased, or is being erased."""
         with store_errors():
@@ -341,6 +369,8 @@ def _move(before: OrderStatus | None, observation: Observation, by: str, event_i
     update: Document = {"$set": fields}
     if to is OrderStatus.COMPLETED:
         fields["completedAt"] = observation.completed_at or observation.at
+        if observation.fee is not None:
+            fields |= {"fee": observation.fee, "feeCurrency": observation.fee_currency}
     if to is not OrderStatus.FAILED:
         update["$unset"] = {"failureCode": "", "failureMessage": ""}
     return update | append_to_timeline(_entry(observation, by, event_id, before))

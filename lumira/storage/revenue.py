@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
+from lumira.storage.conditions import is_missing
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.paging import BEGINNING, MILLISECOND
@@ -15,8 +16,8 @@ from lumira.storage.paging import BEGINNING, MILLISECOND
 # What the figures of a day depend on. Whoever changes one of these also writes updatedAt.
 _COUNTED: Final = (
     *("productId", "metadata.level", "currency", "amount", "status", "livemode", "failureCode"),
-    *("createdAt", "completedAt", "updatedAt", "refunds.id", "refunds.amount", "refunds.status"),
-    *("refunds.createdAt", "disputes.id"),
+    *("fee", "feeCurrency", "createdAt", "completedAt", "updatedAt", "disputes.id"),
+    *("refunds.id", "refunds.amount", "refunds.status", "refunds.createdAt"),
 )
 # Where the search for the first order begins in steps; what is older is found too, less exactly.
 _FIRST_LIKELY: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -30,7 +31,13 @@ _SUMS: Final[Document] = {
     "orders": {"$sum": _PAID},
     "free": {"$sum": _FREE},
     "disputed": {"$sum": {"$cond": [_IS_DISPUTED, 1, 0]}},
+    "fees": {"$sum": "$fee"},
+    "fees_known": {"$sum": {"$cond": [is_missing("fee"), 0, 1]}},
 }
+
+
+# Nearly always that of the sale, or not known yet.
+_FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", "$currency"]}}
 
 
 class RevenueRows:
@@ -46,13 +53,14 @@ class RevenueRows:
     def sales(self, start: datetime, end: datetime, timezone: str, *, livemode: bool) -> list[dict[str, Any]]:
         """Completed orders with start ≤ completedAt < end, by hour in `timezone`, product and currency.
 
-        Rows: {hour "YYYY-MM-DDTHH", product, level, currency, amount (minor units), orders, free, disputed}.
+        Rows: {hour "YYYY-MM-DDTHH", product, level, currency, amount (minor units), orders, free, disputed,
+        fees (minor units of fee_currency), fees_known (of how many orders)}.
         """
         return self._rows(
             [
                 {"$match": {"completedAt": {"$gt": start - MILLISECOND, "$lt": end}}},
                 {"$match": {"status": "completed", "livemode": _livemode(livemode)}},
-                {"$group": {"_id": _group("$completedAt", timezone), **_SUMS}},
+                {"$group": {"_id": _group("$completedAt", timezone) | _FEE_CURRENCY, **_SUMS}},
             ]
         )
 
@@ -64,7 +72,8 @@ class RevenueRows:
         Rows as of `sales`, by the hour they were made, with status and code (of the failure, or None).
         """
         neither = [{"status": "failed"}, {"status": "completed", "completedAt": None}]
-        group = _group("$createdAt", timezone) | {
+        group = _group("$createdAt", timezone) | _FEE_CURRENCY
+        group |= {
             "status": "$status",
             "code": {"$ifNull": ["$failureCode", None]},
         }

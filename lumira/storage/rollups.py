@@ -23,7 +23,7 @@ from lumira.storage.indexes import REVENUE_DAILY, REVENUE_STATE
 
 Rows = list[dict[str, Any]]
 # What a day's document looks like; another form is another set of documents, built anew.
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 _DUPLICATE_KEY: Final = 11000
 
 

@@ -94,8 +94,13 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
         nothing = httpx.get(f"{url}/orders", headers={"X-Request-Id": "req-1"})
         assert (nothing.status_code, nothing.json()["code"]) == (404, "NOT_FOUND")
         assert nothing.json()["requestId"] == nothing.headers["X-Request-Id"] == "req-1"
-        stopping = threading.Timer(0.05, lambda: process.send_signal(signal.SIGTERM))
-        stopping.start()
+
+        def end_in_the_middle() -> None:
+            # Its order is stored before Stripe is asked: from then on the request is in flight.
+            wait_until(lambda: documents.productorders.find_one({"source": {"$ne": "stripe"}}))
+            process.send_signal(signal.SIGTERM)
+
+        threading.Thread(target=end_in_the_middle, daemon=True).start()
         created = httpx.post(
             f"{url}/api/products/create-payment-intent",
             json={"productId": "mystique"},

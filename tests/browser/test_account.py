@@ -74,9 +74,9 @@ def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, 
     # The other session is seen here, and ended from here.
     page.reload()
     settle(page)
-    expect(page.get_by_text("Firefox sur iPhone")).to_be_visible()
+    expect(page.get_by_text("Firefox sur iPhone", exact=True)).to_be_visible()
     page.get_by_role("button", name="Fermer", exact=True).click()
-    expect(page.get_by_text("Firefox sur iPhone")).not_to_be_visible()
+    expect(page.get_by_text("Firefox sur iPhone", exact=True)).not_to_be_visible()
     assert behind.sessions.find(there.token) is None
     page.get_by_role("button", name="Se déconnecter partout").click()
     expect(page.get_by_role("heading", name="Connexion")).to_be_visible()

@@ -88,9 +88,38 @@ def test_figures_chart_and_table_agree(open_page, desk):
         "Encaissé": "181,00\u00a0€",
         "Remboursé": "17,00\u00a0€",
         "Net": "164,00\u00a0€",
+        "Frais Stripe": "–",
         "Commandes payées": "3",
         "Offertes": "1",
     }
+    assert "Les frais de Stripe ne sont pas encore connus." in shown(app)
+
+
+def test_what_stripe_kept_is_told_with_what_is_left(open_page, desk):
+    sold(desk, "mystique", 4700)
+    sold(desk, "profond", 6700, days_ago=1)
+    keep(desk, {"amount": 4700}, 96)
+    app = open_page("revenue")
+    told = (
+        "Stripe a gardé **0,96 €** de frais ; il reste **113,04 €** du net. Frais connus : 1 sur 2 commandes."
+    )
+    assert told in plain(shown(app))
+    assert app.dataframe[0].value["Frais Stripe"].iloc[0] == "0,96\u00a0€"
+    keep(desk, {"amount": 6700}, 126)
+    told = "Stripe a gardé **2,22 €** de frais ; il reste **111,78 €** du net."
+    assert told in plain(shown(app.run()))
+    assert "Frais connus" not in shown(app)
+
+
+def plain(words):
+    """The words with plain spaces."""
+    return words.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def keep(desk, order, fee):
+    """What Stripe kept of an order becomes known."""
+    news = {"fee": fee, "feeCurrency": "eur", "updatedAt": datetime.now(UTC)}
+    desk.store.database.productorders.update_one(order, {"$set": news})
 
 
 def test_hovering_tells_a_sentence(open_page, desk):
