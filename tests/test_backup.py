@@ -30,7 +30,7 @@ def other(settings):
 @pytest.fixture
 def filled(desk, documents):
     """A desk with everything in it that a backup has to keep, and what it must not."""
-    insert_orders(desk, orders=2_500, days=40, seed=3)
+    insert_orders(desk, orders=60, days=40, seed=3)
     desk.staff.add("odile@example.com", Role.ADMIN, password="quatre tirages sous la lune", actor=ADMIN)
     desk.sessions.sign_in_by_identity("odile@example.com", address="", device="")
     desk.tokens.create("checkout", actor=ADMIN)
@@ -47,6 +47,8 @@ def everything(desk) -> dict[str, list]:
 
 
 def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
+    # More than are read and written in one go.
+    insert_orders(filled, orders=2_440, days=40, seed=4)
     file = tmp_path / "b.zip"
     counts = back_up(filled.store.database, file)
     assert counts["productorders"] == 2_500

@@ -30,7 +30,9 @@ def open_page(desk, roles) -> Callable[..., AppTest]:
         app = AppTest.from_file(str(ROUTER), default_timeout=30)
         app.session_state[session.ROLE] = roles[-1]
         app.context = {"locale": locale}
-        app.run()
+        if "_" in page:
+            # Its address is not its file's name, which Streamlit only learns from a first run.
+            app.run()
         app.switch_page(str(PAGES / f"{page}.py"))
         for name, value in query.items():
             app.query_params[name] = value
