@@ -38,7 +38,7 @@ def show_unknown(order_id: str) -> None:
 def titled(name: str) -> st.delta_generator.DeltaGenerator:
     """A card under a title."""
     card = st.container(border=True)
-    card.subheader(text(name), anchor=False)
+    card.header(text(name), anchor=False)
     return card
 
 
