@@ -1,5 +1,7 @@
-"""Every page of a desk with orders to show, once, in both lights: as axe-core sees it, with contrast, names and
-order of headings (WCAG 2.2 AA), and as Chromium holds it to its Content-Security-Policy.
+"""Every page of a desk with orders to show, once, in both lights.
+
+As axe-core sees it, with contrast, names and order of headings (WCAG 2.2 AA), and as Chromium holds it to its
+Content-Security-Policy.
 """
 
 import os
