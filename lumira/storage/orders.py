@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from pymongo import UpdateOne
+from pymongo import DESCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -27,7 +27,7 @@ from lumira.storage.conditions import Expression, is_missing, is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_rows import KnownAmounts, listing_document
-from lumira.storage.paging import MILLISECOND, newest_page
+from lumira.storage.paging import MILLISECOND
 
 logger: Final = logging.getLogger("lumira.orders")
 
@@ -121,8 +121,11 @@ class Orders:
 
     def of_customer(self, email: str, size: int) -> list[Order]:
         """At most `size` orders of this e-mail address (lower case), newest first, without timelines."""
+        # By the address alone: with a second condition the embedded store reads the whole collection.
         by_email = {"customerEmail": {"$eq": email}}
-        found, _ = newest_page(self._collection, by_email, size, without=WITHOUT_TIMELINE)
+        newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
+        with store_errors():
+            found = list(self._collection.find(by_email, WITHOUT_TIMELINE).sort(newest).limit(size))
         return [from_document(document) for document in found]
 
     def set_payment_intent(

@@ -17,7 +17,11 @@ from lumira.storage.failures import Document, store_errors
 MILLISECOND: Final = timedelta(milliseconds=1)
 # A page looks this far back first, then further, until it is full: a bounded range is served by the index
 # alone, and a sort without one reads the whole collection on the embedded store.
-WINDOWS: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=60), timedelta(days=730))
+WINDOWS: Final = (
+    *(timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=60), timedelta(days=730)),
+)
+# Another's clock may be ahead of ours.
+AHEAD: Final = timedelta(days=1)
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +43,8 @@ def newest_page(
     """
     found: list[Document] = []
     beginning = max(since, BEGINNING) if since else BEGINNING
-    bound = datetime.now(UTC) + timedelta(days=1)
+    bound = datetime.now(UTC) + AHEAD
+    ahead = AHEAD
 
     def read(more: Mapping[str, Any]) -> None:
         with store_errors():
@@ -48,12 +53,14 @@ def newest_page(
 
     if cursor and (after := _parse(cursor)):
         bound, last_id = after
+        ahead = timedelta()
         if bound >= beginning:
             read({"createdAt": bound, "_id": {"$lt": last_id}})
     for window in WINDOWS:
         if len(found) > size or bound <= beginning:
             break
-        floor = max(bound - window, beginning)
+        floor = max(bound - ahead - window, beginning)
+        ahead = timedelta()
         read({"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}})
         bound = floor
     if len(found) <= size and bound > beginning:
