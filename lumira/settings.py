@@ -145,6 +145,14 @@ class Settings(BaseSettings):
             )
         return key
 
+    @field_validator("stripe_publishable_key")
+    @classmethod
+    def _publishable_key_shape(cls, key: str | None) -> str | None:
+        # Customers' browsers get it: a secret key must never stand here.
+        if key and not key.startswith(("pk_test_", "pk_live_")):
+            raise ValueError("STRIPE_PUBLISHABLE_KEY must start with pk_test_ or pk_live_")
+        return key
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, endpoint: str | None) -> str | None:
@@ -184,6 +192,17 @@ class Settings(BaseSettings):
         if self.livemode and not self.allow_live:
             raise ValueError(
                 "STRIPE_SECRET_KEY is a live key: use a test key, or set LUMIRA_ALLOW_LIVE=1 for real money"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_one_mode(self) -> Settings:
+        publishable = self.stripe_publishable_key
+        if self.stripe_secret_key and publishable and publishable.startswith("pk_live_") != self.livemode:
+            modes = ("a live key", "a test key") if self.livemode else ("a test key", "a live key")
+            raise ValueError(
+                f"STRIPE_SECRET_KEY is {modes[0]} and STRIPE_PUBLISHABLE_KEY is {modes[1]}: take both from "
+                "the same mode, side by side in Stripe's dashboard under Developers → API keys"
             )
         return self
 

@@ -548,3 +548,16 @@ def test_a_store_named_by_its_uri_alone_is_examined(store_uri):
         assert store.validator_deviations().missing == ["productorders", "processed_events"]
     finally:
         store.close()
+
+
+def test_the_command_tells_of_keys_of_two_modes(tmp_path):
+    environment = {
+        "LUMIRA_HOME": str(tmp_path),
+        "STRIPE_SECRET_KEY": "sk_test_1",
+        "STRIPE_PUBLISHABLE_KEY": "pk_live_1",
+    }
+    done = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
+    assert done.exit_code == 1
+    (finding,) = json.loads(done.output)["findings"]
+    assert finding["name"] == "settings.valid"
+    assert "STRIPE_PUBLISHABLE_KEY is a live key" in json.dumps(finding)

@@ -21,6 +21,7 @@ def test_the_product_webhook_secret_wins(monkeypatch):
         ("STRIPE_SECRET_KEY", "sk_live_123", "LUMIRA_ALLOW_LIVE"),
         ("STRIPE_SECRET_KEY", "rk_live_123", "LUMIRA_ALLOW_LIVE"),
         ("STRIPE_SECRET_KEY", "pk_test_123", "sk_test_"),
+        ("STRIPE_PUBLISHABLE_KEY", "sk_test_123", "pk_test_"),
         ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
         ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
         ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
@@ -32,7 +33,7 @@ def test_a_wrong_variable_is_one_line_that_names_it_and_keeps_the_secret(monkeyp
         load_settings()
     assert said in caught.value.message
     assert "\n" not in caught.value.message
-    if name == "STRIPE_SECRET_KEY":
+    if name.startswith("STRIPE_"):
         assert value not in caught.value.message
 
 
@@ -42,6 +43,26 @@ def test_a_live_key_is_taken_on_purpose(monkeypatch):
     settings = load_settings()
     assert settings.livemode
     assert "sk_live_123" not in repr(settings)
+
+
+@pytest.mark.parametrize("mode", ["test", "live"])
+def test_keys_of_two_modes_are_refused_and_of_one_are_taken(monkeypatch, mode):
+    """A customer's browser with a key of the other mode can pay nothing, and says nothing of why."""
+    monkeypatch.setenv("STRIPE_SECRET_KEY", f"sk_{mode}_123")
+    monkeypatch.setenv("LUMIRA_ALLOW_LIVE", "1")
+    monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", f"pk_{mode}_123")
+    assert load_settings().stripe_publishable_key == f"pk_{mode}_123"
+    other = {"test": "live", "live": "test"}[mode]
+    monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", f"pk_{other}_123")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert f"STRIPE_PUBLISHABLE_KEY is a {other} key" in caught.value.message
+    assert f"pk_{other}_123" not in caught.value.message
+
+
+def test_without_a_secret_key_the_publishable_one_is_the_sandboxs_matter(monkeypatch):
+    monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", "pk_live_123")
+    assert not load_settings().livemode
 
 
 def test_variables_that_are_not_ours_change_nothing(monkeypatch, tmp_path):
