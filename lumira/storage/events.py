@@ -214,4 +214,5 @@ class Events:
 def _indexed(selected: EventFilter) -> Document:
     if selected.state in {EventState.FAILED, EventState.PROCESSING}:
         return {"state": str(selected.state)}
-    return {"eventType": {"$eq": selected.type}} if selected.type else {}
+    # A plain value: an $eq beside a range has the embedded store read the whole collection.
+    return {"eventType": str(selected.type)} if selected.type else {}
