@@ -19,7 +19,8 @@ from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected
 from lumira.checkout import CheckoutState, CheckoutView
 from lumira.desk import Desk
-from lumira.errors import LumiraError, OrderNotFound
+from lumira.errors import LumiraError, OrderNotFound, RateLimited
+from lumira.metrics import REFUSALS
 from lumira.money import format_money
 from lumira.texts import is_known, translate
 
@@ -58,7 +59,12 @@ def checkout_application() -> Starlette:
             Route("/{order}", page),
             Route("/{rest:path}", unknown),
         ],
-        middleware=[Middleware(RequestId), Middleware(RateLimit), Middleware(Unexpected)],
+        middleware=[
+            Middleware(RequestId),
+            # A page that asks for patience comes with its looks.
+            Middleware(RateLimit, refuse=busy, exempt=frozenset(f"/assets/{name}" for name in ASSETS)),
+            Middleware(Unexpected, answer=failed),
+        ],
     )
 
 
@@ -83,6 +89,17 @@ def page(request: Request) -> Response:
 def unknown(request: Request) -> Response:
     """The same for every link that is none, so that nothing can be learned by trying."""
     return _answer(request, "unknown", status=404)
+
+
+def busy(request: Request, seconds: int) -> Response:
+    """For an address that asks too often: calm words, and the page comes back by itself."""
+    REFUSALS.labels(RateLimited.code).inc()
+    return _answer(request, "busy", status=RateLimited.status, refresh=seconds)
+
+
+def failed(request: Request) -> Response:
+    """Where our own code fails in a way nobody foresaw."""
+    return _answer(request, "unavailable", status=500)
 
 
 def asset(request: Request) -> Response:
@@ -153,6 +170,7 @@ def _answer(
     view: CheckoutView | None = None,
     *,
     status: int = 200,
+    refresh: int | None = None,
 ) -> Response:
     language = language_of(request.headers.get("accept-language", ""))
 
@@ -168,7 +186,7 @@ def _answer(
         "language": language,
         "payable": payable,
         "reason": _reason(language, view.failure_code) if view and view.state is CheckoutState.FAILED else "",
-        "refresh": REFRESH_SECONDS if state == CheckoutState.PROCESSING else None,
+        "refresh": REFRESH_SECONDS if state == CheckoutState.PROCESSING else refresh,
         "root": ROOT,
         "state": state,
         "stripe_js": stripe_js(desk) if desk and payable else "",

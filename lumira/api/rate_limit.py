@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Collection
 from typing import Final
 
 import limits
 from fastapi import Request
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
@@ -24,35 +26,50 @@ EXEMPT: Final = frozenset({"/healthz", "/ready"})
 WEBHOOKS: Final = frozenset({"/products/webhook", "/stripe/webhook"})
 
 
+def refuse_program(request: Request, seconds: int) -> Response:
+    """The contract's 429, for a program that may ask again in so many seconds."""
+    return error_response(
+        request,
+        status=RateLimited.status,
+        code=RateLimited.code,
+        error=RateLimited.error,
+        message=f"Too many requests from your address. Try again in {seconds} s.",
+    )
+
+
 class RateLimit:
     """Answers 429 to a caller's address that asks more often than LUMIRA_RATE_LIMIT allows.
 
     The webhook has a rate of its own, LUMIRA_WEBHOOK_RATE_LIMIT. Requests are counted over a moving window,
     in this process: each of several workers counts its own, so N of them let up to N times the rate pass.
+    `refuse` makes the answer, with the seconds to wait, to which Retry-After is added; requests for `exempt`
+    paths are not counted.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        refuse: Callable[[Request, int], Response] = refuse_program,
+        exempt: Collection[str] = EXEMPT,
+    ) -> None:
         self._app = app
+        self._refuse = refuse
+        self._exempt = exempt
         # Asked on the event loop only: the storage is not made for several threads.
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts the request, and passes it on or refuses it."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        if scope["type"] != "http" or path in EXEMPT:
+        if scope["type"] != "http" or path in self._exempt:
             await self._app(scope, receive, send)
             return
         seconds = self._seconds_to_wait(scope, path, desks.current().settings)
         if seconds == 0:
             await self._app(scope, receive, send)
             return
-        response = error_response(
-            Request(scope),
-            status=RateLimited.status,
-            code=RateLimited.code,
-            error=RateLimited.error,
-            message=f"Too many requests from your address. Try again in {seconds} s.",
-        )
+        response = self._refuse(Request(scope), seconds)
         response.headers["Retry-After"] = str(seconds)
         await response(scope, receive, send)
 

@@ -26,7 +26,8 @@ from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected
 from lumira.desk import Desk
-from lumira.errors import CodeNeeded, LumiraError, SignInRefused, TooManyAttempts
+from lumira.errors import CodeNeeded, LumiraError, RateLimited, SignInRefused, TooManyAttempts
+from lumira.metrics import REFUSALS
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
 from lumira.texts import translate
@@ -182,9 +183,22 @@ def way_back(wanted: str) -> str:
 def _application(*routes: Route) -> Starlette:
     return Starlette(
         routes=routes,
-        middleware=[Middleware(RequestId), Middleware(RateLimit), Middleware(Unexpected)],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(RateLimit, refuse=_busy, exempt=frozenset(f"/assets/{name}" for name in ASSETS)),
+            Middleware(Unexpected, answer=_failed),
+        ],
         exception_handlers={HTTPException: _nothing_here},
     )
+
+
+def _busy(request: Request, _seconds: int) -> Response:
+    REFUSALS.labels(RateLimited.code).inc()
+    return _form(request, problem="sign_in.busy", status=RateLimited.status)
+
+
+def _failed(request: Request) -> Response:
+    return _form(request, problem="sign_in.unavailable", status=500)
 
 
 async def _nothing_here(_request: Request, error: Exception) -> Response:

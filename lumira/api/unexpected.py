@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira.api.responses import error_response
@@ -13,15 +15,27 @@ from lumira.api.responses import error_response
 logger: Final = logging.getLogger("lumira.api")
 
 
+def answer_program(request: Request) -> Response:
+    """The contract's 500."""
+    return error_response(
+        request,
+        status=500,
+        code="INTERNAL_SERVER_ERROR",
+        error="Internal server error",
+        message="Something went wrong on our side. Try again, and name the requestId if it stays.",
+    )
+
+
 class Unexpected:
-    """Logs an exception and answers the contract's 500 in its place.
+    """Logs an exception and sends `answer` in its place, which has status 500.
 
     Starlette's own handler answers and raises on, whereupon the server drops the connection: the sender's
     next request on it fails, and for a webhook that is Stripe's next delivery.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request], Response] = answer_program) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, and answers for whatever fails."""
@@ -35,15 +49,7 @@ class Unexpected:
         try:
             await self._app(scope, receive, send_noted)
         except Exception:
-            request = Request(scope)
             logger.exception("request failed")
             if started:
                 raise
-            response = error_response(
-                request,
-                status=500,
-                code="INTERNAL_SERVER_ERROR",
-                error="Internal server error",
-                message="Something went wrong on our side. Try again, and name the requestId if it stays.",
-            )
-            await response(scope, receive, send)
+            await self._answer(Request(scope))(scope, receive, send)

@@ -1,5 +1,6 @@
 """The customer's page behind a payment link: who may see it, what it shows, and what it never gives away."""
 
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -170,6 +171,13 @@ def test_while_the_store_is_down_the_page_is_calm(get, link, desk, settings):
     answer = get(link)
     unreachable.store.close()
     assert answer.status_code == 503
+    assert "momentanément indisponible" in answer.text
+
+
+def test_what_nobody_foresaw_is_a_calm_page_too(get, link, desk):
+    desks.use(dataclasses.replace(desk, checkout=None))
+    answer = get(link)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
     assert "momentanément indisponible" in answer.text
 
 

@@ -63,6 +63,35 @@ def test_one_address_may_ask_so_often_and_is_told_when_to_come_back(limited):
     assert httpx.get(f"{url}/products/orders/x", headers=headers).status_code == 429
 
 
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [("fr", "Un instant, s’il vous plaît"), ("en-GB,en;q=0.9", "One moment, please")],
+)
+def test_a_customer_who_asks_too_often_reads_calm_words_on_a_page_with_its_looks(limited, wanted, words):
+    site = limited().removesuffix("/api")
+    headers = {"Accept-Language": wanted}
+    for _ in range(3):
+        assert httpx.get(f"{site}/checkout/x?token=y", headers=headers).status_code == 404
+    refused = httpx.get(f"{site}/checkout/x?token=y", headers=headers)
+    assert (refused.status_code, refused.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert words in refused.text
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert f'content="{refused.headers["Retry-After"]}"' in refused.text
+    assert refused.headers["Cache-Control"] == "no-store"
+    for name in ("house.css", "checkout.css", "icon.png"):
+        assert httpx.get(f"{site}/checkout/assets/{name}").status_code == 200
+
+
+def test_at_the_door_too_it_is_a_page(limited):
+    site = limited().removesuffix("/api")
+    headers = {"Accept-Language": "en"}
+    answers = [httpx.get(f"{site}/sign-in?left=1", headers=headers) for _ in range(4)]
+    assert [answer.status_code for answer in answers][2:] == [303, 429]
+    assert "Wait a minute" in answers[-1].text
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert httpx.get(f"{site}/sign-in/assets/house.css").status_code == 200
+
+
 def test_after_that_time_it_may_again(limited):
     url = limited(rate_limit="1 per 4 second")
     assert ask(url) == 200
