@@ -34,6 +34,7 @@ PAGES = {
     "this year, by month": "range=year",
     "a year before": "compare=year",
 }
+ADMIN = Actor("benchmark", Role.ADMIN)
 FINANCE = Actor("benchmark", Role.FINANCE)
 
 
@@ -46,7 +47,7 @@ def build(desk: Desk) -> Iterator[tuple[float, float]]:
         database.revenue_daily.delete_many({})
         database.revenue_state.delete_many({})
         start = time.perf_counter()
-        revenue.rebuild()
+        revenue.rebuild(actor=ADMIN)
         built = time.perf_counter() - start
         start = time.perf_counter()
         revenue.counted(first, today, actor=FINANCE)

@@ -106,11 +106,12 @@ class Desk:
         hurried = _hurried(settings)
         signing_key = functools.cache(lambda: secret_key(settings))
         intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
-        order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents)
+        order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents, audit)
         rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
         revenue = Revenue(
             RevenueRows(store.database),
             rollups,
+            audit,
             settings.business_timezone,
             livemode=gateway.livemode,
         )

@@ -232,6 +232,22 @@ class MonthClose:
         )
         return figures
 
+    def export(self, figures: MonthFigures, *, kind: str, actor: Actor) -> None:
+        """Notes in the audit log that a month is taken away in a `kind` of file (`xlsx`, `pdf`).
+
+        To be asked before the file is given out.
+        """
+        require(actor, Permission.EXPORT)
+        self._audit.record(
+            AuditEntry(
+                at=self._clock(),
+                actor=actor.name,
+                role=str(actor.role),
+                action="export_month",
+                after={"month": figures.month, "format": kind, "closed": figures.is_closed},
+            )
+        )
+
     def late_changes(self, figures: MonthFigures, *, actor: Actor) -> list[LateChange]:
         """What a closed month would show otherwise if it were closed now, from what is kept of each day."""
         require(actor, Permission.VIEW_REVENUE)

@@ -6,16 +6,18 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
 from lumira.errors import LumiraError, StripeRateLimited
-from lumira.order_filter import OrderFilter
+from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
 
 if TYPE_CHECKING:
     from lumira.intents import Intents
-    from lumira.storage import OrderRows
+    from lumira.storage import AuditLog, OrderRows
 
 # Counting stops here: beyond, the list says "more than".
 COUNTED: Final = 1_000
@@ -29,16 +31,17 @@ _PAUSES: Final = (0.5, 1.0, 2.0)
 
 
 class OrderList:
-    """Lists orders for people. `rows` and `intents` are handed in.
+    """Lists orders for people. `rows`, `intents` and `audit` are handed in.
 
     `is_complete` says whether filters found every order when the list was last read: not yet, while many
     orders of another program are being listed.
     Every method raises Forbidden when the actor's role does not allow it, and StoreUnavailable.
     """
 
-    def __init__(self, rows: OrderRows, intents: Intents) -> None:
+    def __init__(self, rows: OrderRows, intents: Intents, audit: AuditLog) -> None:
         self._rows = rows
         self._intents = intents
+        self._audit = audit
         self.is_complete = True
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None, *, actor: Actor) -> Page:
@@ -48,16 +51,40 @@ class OrderList:
             self.is_complete = self._rows.list_orders(_LISTED_AT_ONCE)
         return self._rows.page(wanted, size, cursor)
 
-    def export(self, wanted: OrderFilter, chosen: Sequence[Order] = (), *, actor: Actor) -> Iterator[Order]:
+    def export(
+        self, wanted: OrderFilter, chosen: Sequence[Order] = (), *, kind: str, actor: Actor
+    ) -> Iterator[Order]:
         """The orders of a file: those `chosen` from the list, else all selected, in order, however many.
 
-        They are read as they are asked for.
+        They are read as they are asked for. Who took how many of them, by which filter, in which `kind` of
+        file (`csv`, `xlsx`) stands in the audit log, of a file cut short too.
         """
         require(actor, Permission.EXPORT)
-        if chosen:
-            return iter(chosen)
-        self.list_all()
-        return self._rows.every(wanted)
+        return self._exported(wanted, chosen, kind, actor)
+
+    def _exported(
+        self, wanted: OrderFilter, chosen: Sequence[Order], kind: str, actor: Actor
+    ) -> Iterator[Order]:
+        if not chosen:
+            self.list_all()
+        taken = 0
+        try:
+            for order in chosen or self._rows.every(wanted):
+                taken += 1
+                yield order
+        finally:
+            about: dict[str, object] = {"filter": filter_query(wanted), "format": kind, "rows": taken}
+            if chosen:
+                about["order_ids"] = [order.id for order in chosen]
+            self._audit.record(
+                AuditEntry(
+                    at=datetime.now(UTC),
+                    actor=actor.name,
+                    role=str(actor.role),
+                    action="export_orders",
+                    after=about,
+                )
+            )
 
     def count(self, wanted: OrderFilter, *, actor: Actor) -> int:
         """How many orders are selected; one more than COUNTED means more than that."""

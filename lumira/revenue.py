@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
+from lumira.audit import AuditEntry
 from lumira.catalog import level_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lumira.storage import RevenueRows, Rollups
+    from lumira.storage import AuditLog, RevenueRows, Rollups
 
 UNKNOWN_LEVEL: Final = "unknown"
 KEYS: Final = ["day", "level", "currency"]
@@ -155,6 +156,7 @@ class Revenue:
         self,
         rows: RevenueRows,
         rollups: Rollups,
+        audit: AuditLog,
         timezone: ZoneInfo,
         *,
         livemode: bool,
@@ -162,6 +164,7 @@ class Revenue:
     ) -> None:
         self._rows = rows
         self._rollups = rollups
+        self._audit = audit
         self._timezone = timezone
         self._livemode = livemode
         self._clock = clock
@@ -196,6 +199,18 @@ class Revenue:
     def daily(self, first: date, last: date, *, actor: Actor) -> pd.DataFrame:
         """`days` as the frame of `frame`."""
         return frame(self.days(first, last, actor=actor))
+
+    def export(self, rows: Sequence[Row], first: date, last: date, *, kind: str, actor: Actor) -> None:
+        """Notes in the audit log that these rows of `days` are taken away, in a `kind` of file (`csv` …).
+
+        To be asked before the file is given out. Raises Forbidden.
+        """
+        require(actor, Permission.EXPORT)
+        currencies = sorted({str(row["currency"]) for row in rows})
+        days = {"from": first.isoformat(), "to": last.isoformat()}
+        self._record(
+            actor, "export_revenue", {**days, "currencies": currencies, "format": kind, "rows": len(rows)}
+        )
 
     def counted(self, first: date, last: date, *, actor: Actor) -> list[Row]:
         """The same rows as `days`, counted from the orders themselves: the check of what is kept."""
@@ -261,10 +276,16 @@ class Revenue:
         state = self._rollups.state()
         return state.watermark if state else None
 
-    def rebuild(self, *, progress: Progress | None = None) -> int:
-        """Works out every day from nothing and answers how many; `progress` is told days done and in all."""
+    def rebuild(self, *, actor: Actor, progress: Progress | None = None) -> int:
+        """Works out every day from nothing and answers how many; `progress` is told days done and in all.
+
+        Raises Forbidden.
+        """
+        require(actor, Permission.VIEW_SYSTEM)
         with self._lock:
-            return self._build(progress)
+            days = self._build(progress)
+        self._record(actor, "rebuild_revenue", {"days": days})
+        return days
 
     def verify(
         self, *, actor: Actor, first: date | None = None, last: date | None = None
@@ -289,6 +310,11 @@ class Revenue:
                 mismatches += differences(_dated(self._rollups.read(start, end)), counted)
             rows += counted
         return mismatches, rows
+
+    def _record(self, actor: Actor, action: str, after: dict[str, Any]) -> None:
+        self._audit.record(
+            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, after=after)
+        )
 
     def recheck(self, seconds: float) -> int:
         """Verifies some days more, for about so many seconds, and marks those that are wrong; answers how

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from rich.progress import Progress
 
+from lumira.access import Actor, Role
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
@@ -21,6 +22,7 @@ from lumira.sandbox.history import PastPayment, PastRefund, write_history
 if TYPE_CHECKING:
     from lumira.desk import Desk
 
+SEED: Final = Actor("seed", Role.ADMIN)
 DEMO_ORDERS: Final = 1_200
 DEMO_DAYS: Final = 180
 DEMO_SEED: Final = 7
@@ -91,7 +93,7 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
             inserted += desk.orders.insert_many(_at_stripe(batch, state) if state else batch)
             progress.advance(bar, len(batch))
     # Orders of the past have dates of the past: revenue would not look for them.
-    desk.revenue.rebuild()
+    desk.revenue.rebuild(actor=SEED)
     return inserted
 
 

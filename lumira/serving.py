@@ -163,8 +163,14 @@ def _tend(desk: Desk, stopped: threading.Event) -> None:
         tended = time.monotonic()
         if desk.gateway.is_configured:
             _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
-        if time.monotonic() > pruned + 86_400 and _done(desk.webhooks.prune) and _done(desk.sessions.prune):
+        if time.monotonic() > pruned + 86_400 and _done(lambda: _prune(desk)):
             pruned = time.monotonic()
+
+
+def _prune(desk: Desk) -> None:
+    """Removes what is kept for a time only."""
+    desk.webhooks.prune(actor=LUMIRA)
+    desk.sessions.prune()
 
 
 def _prepare(desk: Desk, stopped: threading.Event) -> None:

@@ -183,9 +183,25 @@ class Webhooks:
             except LumiraError as error:
                 yield event_id, error.message
 
-    def prune(self) -> int:
-        """Removes events processed more than 90 days ago and answers how many; failed ones stay."""
-        return self._events.prune(datetime.now(UTC) - KEPT)
+    def prune(self, *, actor: Actor) -> int:
+        """Removes events processed more than 90 days ago and answers how many; failed ones stay.
+
+        Raises Forbidden.
+        """
+        require(actor, Permission.VIEW_SYSTEM)
+        now = datetime.now(UTC)
+        removed = self._events.prune(now - KEPT)
+        if removed:
+            self._audit.record(
+                AuditEntry(
+                    at=now,
+                    actor=actor.name,
+                    role=str(actor.role),
+                    action="prune_webhooks",
+                    after={"events": removed},
+                )
+            )
+        return removed
 
     def _handle(self, event: Event) -> str | None:
         """Claims, applies and settles an event; what came of it, or None when it had been handled before."""

@@ -56,7 +56,7 @@ def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
     assert restore(other.store.database, file) == counts
     assert everything(other) == everything(filled)
     assert list(other.store.database.sessions.find()) == []
-    other.revenue.rebuild()
+    other.revenue.rebuild(actor=ADMIN)
     assert other.revenue.verify(actor=ADMIN)[0] == []
     assert file.stat().st_mode & 0o077 == 0
 

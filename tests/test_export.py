@@ -123,9 +123,36 @@ def test_an_export_is_what_the_filter_selects(desk, admin, query):
     wanted = parse_filter(query)
     page = desk.order_list.page(wanted, 100, actor=admin).orders
     columns = order_columns("fr", PARIS)
-    rows = read_csv(written(FileFormat.CSV, columns, desk.order_list.export(wanted, actor=admin)), ";")
+    rows = read_csv(
+        written(FileFormat.CSV, columns, desk.order_list.export(wanted, kind="csv", actor=admin)), ";"
+    )
     assert [row[-1] for row in rows[1:]] == [order.id for order in page]
     assert len({len(row) for row in rows}) == 1
+
+
+def test_each_export_stands_in_the_audit_log_once_with_who_took_what(desk, documents, admin):
+    desk.orders.insert_many(
+        [make_order(status="failed", payment_intent_id=f"pi_{number}") for number in range(3)]
+    )
+    wanted = parse_filter({"status": "failed"})
+    orders = list(desk.order_list.export(wanted, kind="xlsx", actor=admin))
+    list(desk.order_list.export(wanted, orders[:1], kind="csv", actor=admin))
+    cut_short = desk.order_list.export(wanted, kind="csv", actor=admin)
+    next(cut_short)
+    cut_short.close()
+    desk.revenue.export([{"currency": "eur"}], date(2026, 11, 1), date(2026, 11, 2), kind="csv", actor=admin)
+    entries = list(documents.audit_entries.find())
+    assert {(entry["actor"], entry["role"]) for entry in entries} == {(admin.name, "admin")}
+    query = {"status": "failed"}
+    assert [(entry["action"], entry["after"]) for entry in entries] == [
+        ("export_orders", {"filter": query, "format": "xlsx", "rows": 3}),
+        ("export_orders", {"filter": query, "format": "csv", "rows": 1, "order_ids": [orders[0].id]}),
+        ("export_orders", {"filter": query, "format": "csv", "rows": 1}),
+        (
+            "export_revenue",
+            {"from": "2026-11-01", "to": "2026-11-02", "currencies": ["eur"], "format": "csv", "rows": 1},
+        ),
+    ]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -141,7 +168,7 @@ def test_an_order_of_the_former_program_can_be_exported(desk, documents, admin, 
             "updatedAt": at,
         }
     )
-    [order] = desk.order_list.export(OrderFilter(), actor=admin)
+    [order] = desk.order_list.export(OrderFilter(), kind="csv", actor=admin)
     told = [column.cell(order) for column in order_columns(language, PARIS)]
     assert Decimal("500") in told
     assert isinstance(order, Order)
@@ -154,7 +181,7 @@ def test_listing_and_refreshing_need_their_permissions(desk, monkeypatch):
     nobody = Actor("max", Role.STAFF)
     for asked in (
         lambda: desk.order_list.page(OrderFilter(), 10, actor=nobody),
-        lambda: desk.order_list.export(OrderFilter(), actor=nobody),
+        lambda: desk.order_list.export(OrderFilter(), kind="csv", actor=nobody),
         lambda: desk.order_list.count(OrderFilter(), actor=nobody),
         lambda: list(desk.order_list.refresh(["x"], actor=nobody)),
         lambda: desk.views.all(actor=nobody),

@@ -149,7 +149,7 @@ def test_a_database_is_looked_through_then_copied_once(
     # What the report promised: reconciliation completes what was paid, and revenue counts the rest.
     desk.reconciliation.run(NOW - timedelta(days=1), actor=admin, apply=True)
     assert documents.productorders.find_one({"_id": waiting["_id"]})["status"] == "completed"
-    desk.revenue.rebuild()
+    desk.revenue.rebuild(actor=admin)
     assert desk.revenue.verify(actor=admin)[0] == []
 
 

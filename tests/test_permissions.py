@@ -73,6 +73,11 @@ ROWS = [
     Row("month_close.closed", P.VIEW_REVENUE, lambda d, a: d.month_close.closed("2026-10", actor=a)),
     Row("month_close.compare", P.VIEW_REVENUE, lambda d, a: d.month_close.compare("2026-10", actor=a)),
     Row(
+        "month_close.export",
+        P.EXPORT,
+        lambda d, a: d.month_close.export(MonthFigures("2026-10", NOW), kind="pdf", actor=a),
+    ),
+    Row(
         "month_close.late_changes",
         P.VIEW_REVENUE,
         lambda d, a: d.month_close.late_changes(MonthFigures("2026-10", NOW), actor=a),
@@ -80,11 +85,11 @@ ROWS = [
     Row("notes.add", P.ADD_NOTE, lambda d, a: d.notes.add("x", "text", actor=a, attempt_id="1")),
     Row("notes.of_order", P.BROWSE, lambda d, a: d.notes.of_order("x", actor=a)),
     Row("order_list.count", P.BROWSE, lambda d, a: d.order_list.count(OrderFilter(), actor=a)),
-    Row("order_list.export", P.EXPORT, lambda d, a: d.order_list.export(OrderFilter(), actor=a)),
+    Row("order_list.export", P.EXPORT, lambda d, a: d.order_list.export(OrderFilter(), kind="csv", actor=a)),
     Row(
         "order_list.export",
         P.EXPORT,
-        lambda d, a: d.order_list.export(OrderFilter(), [ORDER], actor=a),
+        lambda d, a: d.order_list.export(OrderFilter(), [ORDER], kind="csv", actor=a),
         "of orders that are shown",
     ),
     Row("order_list.page", P.BROWSE, lambda d, a: d.order_list.page(OrderFilter(), 10, actor=a)),
@@ -117,6 +122,8 @@ ROWS = [
     Row("revenue.counted", P.VIEW_REVENUE, lambda d, a: d.revenue.counted(DAY, DAY, actor=a)),
     Row("revenue.daily", P.VIEW_REVENUE, lambda d, a: d.revenue.daily(DAY, DAY, actor=a)),
     Row("revenue.days", P.VIEW_REVENUE, lambda d, a: d.revenue.days(DAY, DAY, actor=a)),
+    Row("revenue.export", P.EXPORT, lambda d, a: d.revenue.export([], DAY, DAY, kind="csv", actor=a)),
+    Row("revenue.rebuild", P.VIEW_SYSTEM, lambda d, a: d.revenue.rebuild(actor=a)),
     Row("revenue.revision", P.VIEW_REVENUE, lambda d, a: d.revenue.revision(actor=a)),
     Row("revenue.verify", P.VIEW_REVENUE, lambda d, a: d.revenue.verify(actor=a, first=DAY, last=DAY)),
     Row("sessions.end", P.MANAGE_STAFF, lambda d, a: d.sessions.end("x", "x@example.com", actor=a)),
@@ -157,6 +164,7 @@ ROWS = [
     Row("webhooks.find", P.BROWSE, lambda d, a: d.webhooks.find("x", actor=a)),
     Row("webhooks.of_payment", P.BROWSE, lambda d, a: d.webhooks.of_payment("x", since=NOW, actor=a)),
     Row("webhooks.page", P.BROWSE, lambda d, a: d.webhooks.page(1, actor=a)),
+    Row("webhooks.prune", P.VIEW_SYSTEM, lambda d, a: d.webhooks.prune(actor=a)),
     Row("webhooks.retry", P.RETRY_WEBHOOK, lambda d, a: d.webhooks.retry("x", actor=a)),
     Row("webhooks.retry_failed", P.RETRY_WEBHOOK, lambda d, a: d.webhooks.retry_failed(actor=a)),
 ]
@@ -169,8 +177,7 @@ WITHOUT_ACTOR = {
     "health.problems": "says only whether store and Stripe answer",
     "order_list.list_all": "Lumira's own: what orders are found by, nothing that anybody chooses",
     "revenue.followed_until": "says only how fresh the figures are",
-    "revenue.rebuild": "Lumira's own: figures that follow from the orders alone",
-    "revenue.mark": "Lumira's own: the same",
+    "revenue.mark": "Lumira's own: figures that follow from the orders alone",
     "revenue.recheck": "Lumira's own: the same",
     "revenue.refresh": "Lumira's own: the same",
     "revenue.today": "reads the clock",
@@ -182,7 +189,6 @@ WITHOUT_ACTOR = {
     "sessions.sign_out": "whoever holds the token may end it",
     "staff.is_empty": "says only whether there is an account at all",
     "tokens.authenticate": "finds out who acts",
-    "webhooks.prune": "Lumira's own: always the same ninety days",
     "webhooks.receive": "for Stripe, whom its signature lets in",
 }
 

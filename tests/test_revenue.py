@@ -295,7 +295,7 @@ def test_an_order_written_without_a_new_date_is_found_when_all_is_rechecked(desk
     assert desk.revenue.verify(actor=FANNY)[0] == []
 
 
-def test_a_wrong_figure_is_told_and_a_rebuild_puts_it_right(desk):
+def test_a_wrong_figure_is_told_and_a_rebuild_puts_it_right(desk, admin):
     sold(desk)
     desk.revenue.refresh()
     daily = desk.store.database.revenue_daily
@@ -303,8 +303,10 @@ def test_a_wrong_figure_is_told_and_a_rebuild_puts_it_right(desk):
     mismatches, rows = desk.revenue.verify(actor=FANNY)
     assert [(found.figure, found.kept, found.counted) for found in mismatches] == [("gross", 4701, 4700)]
     assert totals(frame(rows))[0].gross == 4700
-    desk.revenue.rebuild()
+    desk.revenue.rebuild(actor=admin)
     assert desk.revenue.verify(actor=FANNY)[0] == []
+    entry = desk.store.database.audit_entries.find_one({"action": "rebuild_revenue"})
+    assert (entry["actor"], entry["after"]["days"] >= 1) == (admin.name, True)
 
 
 def test_rows_worked_out_for_an_older_version_are_refused(desk):

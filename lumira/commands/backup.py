@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumira.commands.attached import attached_desk
+from lumira.commands.attached import COMMAND_LINE, attached_desk
 from lumira.errors import BackupUnreadable, SettingsError
 
 
@@ -41,7 +41,7 @@ def restore(
     with attached_desk() as desk:
         counts = restore_file(desk.store.database, file)
         desk.store.prepare()
-        days = desk.revenue.rebuild()
+        days = desk.revenue.rebuild(actor=COMMAND_LINE)
     print(f"{_sum(counts)} restored, {days} days of revenue worked out. Everybody signs in anew.")
 
 

@@ -38,7 +38,7 @@ def export_orders(
     wanted = parse_filter(query)
     with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
         zone = desk.settings.business_timezone
-        rows = desk.order_list.export(wanted, actor=COMMAND_LINE)
+        rows = desk.order_list.export(wanted, kind=kind, actor=COMMAND_LINE)
         columns = order_columns(language, zone)
         count = write(file, kind, columns, rows, language=language, zone=zone)
     print(f"{count} orders exported.", file=sys.stderr)
@@ -64,6 +64,7 @@ def export_revenue(
     with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
         desk.revenue.refresh()
         rows = desk.revenue.days(days[0], days[1], actor=COMMAND_LINE)
+        desk.revenue.export(rows, days[0], days[1], kind=kind, actor=COMMAND_LINE)
         zone = desk.settings.business_timezone
         count = write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
     print(f"{count} rows exported.", file=sys.stderr)

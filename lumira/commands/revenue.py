@@ -19,7 +19,7 @@ def rebuild() -> None:
     with attached_desk() as desk, Progress(transient=True) as bar:
         task = bar.add_task("Days", total=None)
         days = desk.revenue.rebuild(
-            progress=lambda done, total: bar.update(task, completed=done, total=total)
+            actor=COMMAND_LINE, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     print(f"{days} days worked out.")
 

@@ -32,4 +32,4 @@ def retry(
 def prune() -> None:
     """Remove events processed more than 90 days ago; failed ones stay. `lumira run` does it daily."""
     with attached_desk() as desk:
-        print(f"{desk.webhooks.prune()} events removed.")
+        print(f"{desk.webhooks.prune(actor=COMMAND_LINE)} events removed.")

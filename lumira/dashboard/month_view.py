@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -165,14 +166,20 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
 
 
 def _show_files(figures: MonthFigures, late: list[LateChange]) -> None:
+    desk, actor = session.desk(), session.actor()
     language, zone = session.language(), session.timezone()
-    for kind, mime, made in (
+
+    def file(kind: str, make: Callable[..., bytes]) -> bytes:
+        desk.month_close.export(figures, kind=kind, actor=actor)
+        return make(figures, late, language=language, zone=zone)
+
+    for kind, mime, make in (
         ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
         ("pdf", "application/pdf", as_pdf),
     ):
         st.download_button(
             text(f"month.file.{kind}"),
-            partial(made, figures, late, language=language, zone=zone),
+            partial(file, kind, make),
             file_name=f"lumira-{figures.month}.{kind}",
             mime=mime,
             icon=":material/download:",

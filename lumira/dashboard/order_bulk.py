@@ -131,7 +131,7 @@ def _file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callabl
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
     def made() -> bytes:
-        rows = desk.order_list.export(wanted, ticked, actor=actor)
+        rows = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
         with TemporaryFile() as file:
             export.write(file, kind, export.order_columns(language, zone), rows, language=language, zone=zone)
             file.seek(0)

@@ -31,7 +31,7 @@ def choose(days: Days, rows: list[Row], currency: str) -> str:
         for kind in FileFormat:
             st.download_button(
                 text(f"revenue.files.{kind}"),
-                _writer(kind, rows),
+                _writer(kind, days, rows),
                 file_name=f"lumira-{first}-{last}-{currency}.{kind}",
                 mime=kind.mime,
                 icon=":material/table:",
@@ -44,11 +44,13 @@ def choose(days: Days, rows: list[Row], currency: str) -> str:
         )
 
 
-def _writer(kind: FileFormat, rows: list[Row]) -> Callable[[], bytes]:
+def _writer(kind: FileFormat, days: Days, rows: list[Row]) -> Callable[[], bytes]:
     """Writes the file when it is asked for."""
-    language, zone = session.language(), session.timezone()
+    # It runs outside of the page's script, which knows the reader.
+    desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
     def written() -> bytes:
+        desk.revenue.export(rows, *days, kind=kind, actor=actor)
         file = io.BytesIO()
         write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
         return file.getvalue()

@@ -158,7 +158,7 @@ def test_a_failed_event_is_retried_by_hand(
             assert back.webhooks.retry(failed["id"], actor=ADMIN) == "unchanged"
 
 
-def test_the_ledger_is_pruned_but_for_what_failed(desk, documents):
+def test_the_ledger_is_pruned_but_for_what_failed(desk, documents, admin):
     old = datetime.now(UTC) - timedelta(days=91)
     recent = datetime.now(UTC) - timedelta(days=89)
     documents.processed_events.insert_many(
@@ -168,8 +168,11 @@ def test_the_ledger_is_pruned_but_for_what_failed(desk, documents):
             {"eventId": "evt_3", "state": "processed", "createdAt": recent},
         ]
     )
-    assert desk.webhooks.prune() == 1
+    assert [desk.webhooks.prune(actor=admin) for _ in range(2)] == [1, 0]
     assert [row["eventId"] for row in documents.processed_events.find().sort("eventId")] == ["evt_2", "evt_3"]
+    # Nothing removed is nothing done.
+    [entry] = documents.audit_entries.find({"action": "prune_webhooks"})
+    assert (entry["actor"], entry["after"]) == (admin.name, {"events": 1})
 
 
 def test_the_ledger_is_read_page_by_page_with_the_failed_ones_apart(desk, documents, support):
