@@ -1,4 +1,4 @@
-"""Saved views: named filters of the orders, for everyone or for the person who saved them."""
+"""Saved views: named filters of the orders with their layout, for everyone or for whoever saved them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from lumira.storage import AuditLog, SavedViews
 
 NAME_LENGTH: Final = 60
+# What an address says of how the list is laid out, beside what it selects.
+LAYOUT: Final = ("columns", "size")
+_LAYOUT_LENGTH: Final = 300
 
 
 @dataclass(frozen=True)
 class View:
-    """A named filter: `query` as `filter_query` writes it; `owner` is the name of its person, "" for all."""
+    """A named filter: `query` as `filter_query` writes it; `owner` is the name of its person, "" for all.
+
+    `layout` holds the members of LAYOUT as the page's address has them, without what is as usual. None, in
+    views of earlier versions, leaves the list as it is laid out.
+    """
 
     name: str
     query: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
+    layout: Mapping[str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -44,8 +52,16 @@ class Views:
         require(actor, Permission.BROWSE)
         return sorted(self._saved.of(["", actor.name]), key=lambda view: (view.owner != "", fold(view.name)))
 
-    def save(self, name: str, query: Mapping[str, str], *, shared: bool, actor: Actor) -> View:
-        """Saves the filter under this name, in place of one of the same name.
+    def save(
+        self,
+        name: str,
+        query: Mapping[str, str],
+        layout: Mapping[str, str] | None = None,
+        *,
+        shared: bool,
+        actor: Actor,
+    ) -> View:
+        """Saves the filter and the layout under this name, in place of one of the same name.
 
         Raises InvalidViewName for a name that is empty or longer than 60 characters, and InvalidFilter.
         """
@@ -53,7 +69,10 @@ class Views:
         name = " ".join(name.split())
         if not name or len(name) > NAME_LENGTH:
             raise InvalidViewName(f"Give the view a name of 1 to {NAME_LENGTH} characters.")
-        view = View(name, filter_query(parse_filter(query)), "" if shared else actor.name)
+        kept = (
+            {part: layout[part][:_LAYOUT_LENGTH] for part in LAYOUT if part in layout} if layout else layout
+        )
+        view = View(name, filter_query(parse_filter(query)), "" if shared else actor.name, kept)
         self._saved.save(view)
         self._record(actor, "save_view", view)
         return view
@@ -71,7 +90,7 @@ class Views:
                 actor=actor.name,
                 role=str(actor.role),
                 action=action,
-                after={"query": dict(view.query), "owner": view.owner},
+                after={"query": dict(view.query), "owner": view.owner, "layout": view.layout},
                 note=view.name,
             )
         )

@@ -32,7 +32,7 @@ from lumira.order_filter import (
     parse_filter,
 )
 from lumira.orders import OrderStatus
-from lumira.views import NAME_LENGTH, View
+from lumira.views import LAYOUT, NAME_LENGTH, View
 
 # The house sells in euros; a bound is compared with the amount of an order in any currency.
 _CURRENCY: Final = "eur"
@@ -73,11 +73,13 @@ def read() -> OrderFilter:
     return parse_filter(dict(st.query_params.items()))
 
 
-def write(query: Mapping[str, str]) -> None:
-    """Puts a filter into the URL and turns to its first page."""
-    for name in (*NAMES, "after"):
-        if name in query:
-            st.query_params[name] = query[name]
+def write(query: Mapping[str, str], layout: Mapping[str, str] | None = None) -> None:
+    """Puts a filter, and a layout where there is one, into the URL and turns to its first page."""
+    names = (*NAMES, "after", *(LAYOUT if layout is not None else ()))
+    wanted = {**query, **(layout or {})}
+    for name in names:
+        if name in wanted:
+            st.query_params[name] = wanted[name]
         else:
             st.query_params.pop(name, None)
 
@@ -90,20 +92,32 @@ def clear() -> None:
 def show_views(wanted: OrderFilter) -> None:
     """The views, built in and saved, side by side; the one that is shown is marked."""
     saved = session.desk().views.all(actor=session.actor())
-    named = {f"built-in:{name}": (text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
-    named |= {view.id: (problems.plain(view.name), view.query) for view in saved}
+    views = {f"built-in:{name}": View(text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
+    views |= {view.id: replace(view, name=problems.plain(view.name)) for view in saved}
     here = filter_query(wanted)
+    layout = {name: value for name, value in st.query_params.items() if name in LAYOUT}
 
     def changed() -> None:
         chosen = st.session_state["view"]
-        write(named[chosen][1] if chosen else {})
+        if chosen:
+            write(views[chosen].query, views[chosen].layout)
+        else:
+            clear()
 
-    st.session_state["view"] = next((key for key, (_, query) in named.items() if query == here), None)
+    # A view with a layout of its own is told from one of the same filter without.
+    st.session_state["view"] = next(
+        (
+            key
+            for key in sorted(views, key=lambda key: not views[key].layout)
+            if views[key].query == here and views[key].layout in (None, layout)
+        ),
+        None,
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.pills(
             text("orders.view"),
-            list(named),
-            format_func=lambda key: named[key][0],
+            list(views),
+            format_func=lambda key: views[key].name,
             key="view",
             on_change=changed,
             label_visibility="collapsed",
@@ -118,10 +132,10 @@ def show_views(wanted: OrderFilter) -> None:
         )
         if popover.open:
             with popover:
-                _show_saving(here, saved)
+                _show_saving(here, layout, saved)
 
 
-def _show_saving(here: Mapping[str, str], saved: list[View]) -> None:
+def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list[View]) -> None:
     st.caption(text("orders.view.save.lead"))
     name = st.text_input(
         text("orders.view.name"),
@@ -135,7 +149,7 @@ def _show_saving(here: Mapping[str, str], saved: list[View]) -> None:
     def save() -> None:
         try:
             view = session.desk().views.save(
-                st.session_state["view-name"], here, shared=bool(shared), actor=session.actor()
+                st.session_state["view-name"], here, layout, shared=bool(shared), actor=session.actor()
             )
         except LumiraError as error:
             problems.remember(_PROBLEM, error)

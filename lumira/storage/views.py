@@ -21,11 +21,13 @@ class SavedViews:
         """The views of these owners."""
         with store_errors():
             rows = list(self._collection.find({"owner": {"$in": list(owners)}}))
-        return [View(row["name"], row["query"], row["owner"]) for row in rows]
+        return [View(row["name"], row["query"], row["owner"], row.get("layout")) for row in rows]
 
     def save(self, view: View) -> None:
         """Stores the view, in place of one of the same name and owner."""
-        row = {"name": view.name, "query": dict(view.query), "owner": view.owner}
+        row: Document = {"name": view.name, "query": dict(view.query), "owner": view.owner}
+        if view.layout is not None:
+            row["layout"] = dict(view.layout)
         with store_errors():
             self._collection.replace_one({"_id": {"$eq": view.id}}, row, upsert=True)
 

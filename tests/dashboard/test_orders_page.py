@@ -160,6 +160,41 @@ def test_a_view_is_saved_and_shown(open_page, desk, admin):
     assert fresh.query_params["disputed"] == "yes"
 
 
+def test_a_view_brings_its_columns_and_page_size_back(open_page, desk, admin):
+    make(desk, 1, status="failed")
+    app = open_page("orders", status="failed", columns="created,customer,amount", size="25")
+    app.session_state["save-view"] = True
+    app.run()
+    app.text_input(key="view-name").set_value("Refus").run()
+    next(button for button in app.button if button.label == "Enregistrer la vue").click().run()
+    [view] = desk.views.all(actor=session.actor())
+    assert view.layout == {"columns": "created,customer,amount", "size": "25"}
+
+    # Elsewhere, with other columns: the view is laid out as it was saved, and is the one that is marked.
+    fresh = open_page("orders", columns="created,net", size="100")
+    fresh.pills(key="view").set_value(view.id).run()
+    assert list(rows(fresh)) == ["created", "customer", "amount"]
+    assert (fresh.query_params["size"], fresh.pills(key="view").value) == ("25", view.id)
+    # A built-in one leaves the layout of the moment alone.
+    fresh.pills(key="view").set_value("built-in:all").run()
+    assert list(rows(fresh)) == ["created", "customer", "amount"]
+
+
+def test_a_view_saved_as_usual_brings_the_usual_columns_and_an_old_one_changes_none(
+    open_page, desk, documents
+):
+    make(desk, 1, status="failed")
+    usual = desk.views.save("Usual", {"status": "failed"}, {}, shared=True, actor=session.actor())
+    documents.saved_views.insert_one({"_id": ":old", "name": "Old", "query": {"min": "1"}, "owner": ""})
+    app = open_page("orders", columns="created,net")
+    app.pills(key="view").set_value(":old").run()
+    assert list(rows(app)) == ["created", "net"]
+    assert app.pills(key="view").value == ":old"
+    app.pills(key="view").set_value(usual.id).run()
+    assert "columns" not in app.query_params
+    assert "customer" in rows(app)
+
+
 def test_only_who_may_saves_views_for_everyone(desk, admin):
     staff = Actor("max", Role.STAFF)
     desk.views.save("Mine", {"status": "failed"}, shared=False, actor=staff)
