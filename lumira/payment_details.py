@@ -92,9 +92,8 @@ def payment_details(
     action = payment_intent.get("next_action") or {}
     return PaymentDetails(
         payment_intent=without_secrets(payment_intent),
-        charges=sorted(
-            map(_charge, charges), key=lambda charge: (charge.created_at, charge.id), reverse=True
-        ),
+        # Stripe lists the newest first, and so tells those of the same second apart; sorting keeps that.
+        charges=sorted(map(_charge, charges), key=lambda charge: charge.created_at, reverse=True),
         action_url=(action.get("redirect_to_url") or {}).get("url"),
     )
 

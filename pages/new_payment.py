@@ -179,7 +179,7 @@ def show_result(order_id: str) -> None:
         with st.container(border=True):
             if order.is_free or not order.payment_intent_id:
                 st.header(text("order.timeline"), anchor=False)
-                order_details.show_timeline(order)
+                order_details.show_timeline(order, st.empty())
             else:
                 st.header(text("steps.title"), anchor=False)
                 payment_steps.show(order)

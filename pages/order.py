@@ -48,6 +48,7 @@ def show(order: Order) -> None:
     with st.container(border=True):
         order_details.show_state(order)
         order_actions.show(order)
+    notes = desk().notes.of_order(order.id, actor=actor())
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
         if payment_link.is_offered(order):
@@ -61,14 +62,15 @@ def show(order: Order) -> None:
             with titled("charges.title"):
                 charges = st.empty()
         with titled("order.timeline"):
-            order_details.show_timeline(order)
+            timeline = st.empty()
+            order_details.show_timeline(order, timeline, notes)
     with right:
         with titled("order.customer"):
             customer_details.show(order)
         with titled("order.facts"):
             order_details.show_facts(order)
         with titled("notes.title"):
-            order_notes.show(order)
+            order_notes.show(order, notes)
         with titled("order.raw"):
             with st.expander(text("order.raw.order"), icon=":material/data_object:"):
                 st.json(order_details.raw(order), expanded=1)
@@ -83,6 +85,7 @@ def show(order: Order) -> None:
     if details is None or isinstance(details, LumiraError):
         return
     order_details.show_money(order, details.paid, money)
+    order_details.show_timeline(order, timeline, notes, details.charges)
     if not details.payment_intent:
         return
     with raw.container(), st.expander(text("order.raw.payment_intent"), icon=":material/data_object:"):

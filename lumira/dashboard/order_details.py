@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from lumira.dashboard import markup, problems
+from lumira.dashboard import markup, problems, stripe_details
 from lumira.dashboard.texts import (
     actor_name,
     failure_reason,
@@ -20,12 +22,14 @@ from lumira.dashboard.texts import (
     text_or,
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
+from lumira.notes import Note
 from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails
 from lumira.redaction import without_secrets
 from lumira.refunds import Dispute, Refund
 from lumira.validation import OWN_METADATA
 
+_NOTE_LENGTH: Final = 200
 _COPIED: Final = ("order.payment_intent", "order.id")
 # What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
 _HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
@@ -129,13 +133,55 @@ def show_refunds(order: Order) -> None:
     st.html(markup.facts(rows))
 
 
-def show_timeline(order: Order) -> None:
-    """What happened, newest first, in sentences."""
-    steps = [step(order, entry) for entry in reversed(order.timeline)]
+def show_timeline(
+    order: Order, place: DeltaGenerator, notes: Sequence[Note] = (), charges: Sequence[ChargeDetails] = ()
+) -> None:
+    """What happened, newest first, in sentences: colleagues' notes and attempts to pay too, once known."""
+    steps = list(_steps(order, notes, charges))
     if steps:
-        st.html(markup.timeline(steps))
+        place.html(markup.timeline(steps))
     else:
-        st.caption(text("timeline.empty"))
+        place.caption(text("timeline.empty"))
+
+
+def _steps(order: Order, notes: Sequence[Note], charges: Sequence[ChargeDetails]) -> Iterator[markup.Step]:
+    happened = []
+    for entry in order.timeline:
+        one = step(order, entry)
+        if charges and entry.after == OrderStatus.FAILED:
+            # The attempt itself says why; once is enough.
+            one = replace(one, note="")
+        happened.append((entry.at, 0 if entry.kind == "order.created" else 2, one))
+    happened += [(charge.created_at, 1, _attempt(charge)) for charge in reversed(charges)]
+    happened += [(note.at, 2, _noted(note)) for note in reversed(notes)]
+    # Stripe counts in whole seconds: an attempt comes before what was told of it in the same second.
+    happened.sort(key=lambda one: (one[0].replace(microsecond=0), one[1]))
+    return (one for _, _, one in reversed(happened))
+
+
+def _attempt(charge: ChargeDetails) -> markup.Step:
+    """One attempt to pay, with the reason in words where it was declined."""
+    reason = failure_reason(charge.failure_code) if charge.status == "failed" else ""
+    return markup.Step(
+        sentence=text(
+            f"timeline.attempt.{charge.status}",
+            method=stripe_details.method(charge),
+            amount=money(charge.amount, charge.currency),
+        ),
+        note=f"{reason[:1].upper()}{reason[1:]}." if reason else "",
+        when=f"{moment(charge.created_at, seconds=True)} · {charge.id}",
+        colour=stripe_details.colour(charge),
+    )
+
+
+def _noted(note: Note) -> markup.Step:
+    """The beginning of a colleague's note; the whole of it stands beside."""
+    return markup.Step(
+        sentence=text("timeline.note", by=actor_name(note.by)),
+        note=textwrap.shorten(note.text, _NOTE_LENGTH, placeholder="…"),
+        when=moment(note.at, seconds=True),
+        colour=NEUTRAL,
+    )
 
 
 def facts(order: Order) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -11,15 +12,14 @@ from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import NEUTRAL
 from lumira.errors import LumiraError
-from lumira.notes import LENGTH
+from lumira.notes import LENGTH, Note
 from lumira.orders import Order
 
 
-def show(order: Order) -> None:
+def show(order: Order, written: Sequence[Note]) -> None:
     """A field for a new note, and the notes there are, newest first."""
     if session.may(Permission.ADD_NOTE):
         _write(order)
-    written = session.desk().notes.of_order(order.id, actor=session.actor())
     if written:
         st.html(
             markup.timeline(

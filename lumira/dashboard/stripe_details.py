@@ -43,7 +43,7 @@ def show_charges(details: PaymentDetails | LumiraError | None) -> None:
         return
     for charge in details.charges:
         with st.container(gap="small"):
-            st.html(markup.chips([(text_or(f"charge.{charge.status}", charge.status), _colour(charge))]))
+            st.html(markup.chips([(text_or(f"charge.{charge.status}", charge.status), colour(charge))]))
             st.html(markup.facts(list(_facts(charge)), codes=frozenset({text("charge.id")})))
 
 
@@ -71,6 +71,7 @@ def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
     yield text("charge.id"), charge.id
 
 
-def _colour(charge: ChargeDetails) -> str:
+def colour(charge: ChargeDetails) -> str:
+    """The colour of the order status that such a charge leads to."""
     known = {"succeeded": "completed", "failed": "failed"}
     return STATUS_COLOURS[known.get(charge.status, "processing")]

@@ -1,5 +1,6 @@
 """The page of one order: what it shows, and what can be done there."""
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ import pytest
 from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
+from lumira.errors import PaymentFailed
 from lumira.orders import TimelineEntry
 from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
@@ -100,6 +102,27 @@ def test_a_note_is_written_and_shown(open_page, pay):
     next(button for button in app.button if button.key == "add-note").click().run()
     assert "Rappeler &lt;b&gt;demain&lt;/b&gt; ☎" in shown(app)
     assert not app.text_area[0].value
+
+
+def test_the_timeline_tells_each_attempt_with_its_reason_and_colleagues_notes(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    for card in ("pm_card_visa_chargeDeclinedInsufficientFunds", "pm_card_visa_chargeDeclined"):
+        with pytest.raises(PaymentFailed):
+            desk.intents.confirm(created.order_id, card, actor=support)
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    desk.notes.add(order.id, "Rappeler <b>demain</b>. " + "x " * 300, actor=support, attempt_id="1")
+    [timeline] = [html.body for html in open_page("order", id=order.id).html if "a créé" in html.body]
+    steps = re.findall("<li.*?</li>", timeline)
+    noted, attempts = steps[0], [step for step in reversed(steps) if "Tentative de 47,00" in step]
+    assert f"{support.name} a noté" in noted
+    assert "Rappeler &lt;b&gt;demain&lt;/b&gt;" in noted
+    assert len(noted) < 500
+    assert [("refusée" in one, "acceptée" in one) for one in attempts] == [(True, False)] * 2 + [
+        (False, True)
+    ]
+    assert "Solde insuffisant." in attempts[0]
+    # Said once, though the order's own entry knows it as well.
+    assert timeline.count("Solde insuffisant.") == 1
 
 
 def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, desk, pay):
