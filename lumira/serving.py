@@ -33,6 +33,7 @@ from lumira.access import Actor, Role
 from lumira.api.allowed_hosts import AllowedHosts
 from lumira.api.application import application, nothing_here
 from lumira.api.checkout import checkout_application
+from lumira.api.first_paint import FirstPaint
 from lumira.api.gate import OPEN, Gate
 from lumira.api.metrics import metrics_application
 from lumira.api.no_uploads import NoUploads
@@ -54,6 +55,7 @@ MIDDLEWARE: Final = [
     Middleware(AllowedHosts),
     Middleware(NoUploads, others=OPEN),
     Middleware(Gate),
+    Middleware(FirstPaint),
 ]
 
 logger: Final = logging.getLogger("lumira")

@@ -1,0 +1,94 @@
+"""The page that a browser shows before Streamlit runs in it: in the house's light, from the first moment."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+from pathlib import Path
+from typing import Final
+
+import streamlit
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+
+# Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
+# anything the system decides between day and night, after that what the reader chose in its menu.
+_STYLE: Final = """<style>
+      html:not(:has(.stApp)) {{ color-scheme: light dark; background: light-dark({light}, {dark}) }}
+      .stApp[data-test-script-state="initial"] {{ background: light-dark({light}, {dark}) !important }}
+    </style>
+  </head>"""
+# Headings come in another font than the text, which Streamlit's page asks for early already.
+_HEADINGS: Final = "SourceSerifVariable-Roman*.woff2"
+_PRELOAD: Final = (
+    '\n    <link rel="preload" href="./static/media/{font}" as="font" type="font/woff2" crossorigin />'
+)
+_ICON: Final = "/sign-in/assets/icon.png"
+
+
+class FirstPaint:
+    """Answers `house_page` wherever Streamlit answers its own page.
+
+    Those are the pages without a Content-Security-Policy: every route of ours brings one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, and puts the page in place of Streamlit's."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        replaced = False
+
+        async def send_page(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                replaced = message["status"] == 200 and _is_streamlits(headers)
+                if replaced:
+                    page = house_page(compressed="content-encoding" in headers)
+                    # What Streamlit says of its file is not true of this page.
+                    for name in ("etag", "last-modified", "accept-ranges"):
+                        del headers[name]
+                    headers["content-length"] = str(len(page))
+                    await send(message)
+                    await send({"type": "http.response.body", "body": page})
+            if not replaced:
+                await send(message)
+
+        await self._app(scope, receive, send_page)
+
+
+def _is_streamlits(headers: MutableHeaders) -> bool:
+    is_page = headers.get("content-type", "").startswith("text/html")
+    is_ours = "content-security-policy" in headers
+    return is_page and not is_ours and headers.get("content-encoding", "gzip") == "gzip"
+
+
+@functools.cache
+def house_page(*, compressed: bool = False) -> bytes:
+    """Streamlit's page with the house's background, name, icon and heading font; `compressed` by gzip.
+
+    The backgrounds are those of `.streamlit/config.toml`.
+    """
+    static = Path(streamlit.__file__).parent / "static"
+    fonts = [font.name for font in (static / "static" / "media").glob(_HEADINGS)]
+    style = _STYLE.format(
+        light=config.get_option("theme.light.backgroundColor"),
+        dark=config.get_option("theme.dark.backgroundColor"),
+    )
+    page = (static / "index.html").read_text(encoding="utf-8")
+    for theirs, ours in (
+        ("<title>Streamlit</title>", "<title>Oracle Lumira</title>" + "".join(map(_preload, fonts))),
+        ('href="./favicon.png"', f'href="{_ICON}"'),
+        ("</head>", style),
+    ):
+        page = page.replace(theirs, ours, 1)
+    return gzip.compress(page.encode()) if compressed else page.encode()
+
+
+def _preload(font: str) -> str:
+    return _PRELOAD.format(font=font)
