@@ -126,6 +126,7 @@ class Desk:
                 accounts,
                 kept_sessions,
                 audit,
+                key=signing_key,
                 passwords=passwords,
                 attempts=attempts,
                 changed=sessions.forget,

@@ -27,7 +27,8 @@
     ├── Unauthorized                401  UNAUTHORIZED
     │   ├── SessionEnded                 SESSION_ENDED
     │   ├── SignInRefused                SIGN_IN_REFUSED
-    │   └── CodeNeeded                   CODE_NEEDED (the password was right)
+    │   ├── CodeNeeded                   CODE_NEEDED (the password was right)
+    │   └── AuthenticatorUnreadable      AUTHENTICATOR_UNREADABLE (the signing key has changed)
     ├── Forbidden                   403  FORBIDDEN
     ├── PaymentFailed               402  PAYMENT_FAILED
     ├── NotFound                    404
@@ -268,6 +269,13 @@ class SignInRefused(Unauthorized):
 
     code = "SIGN_IN_REFUSED"
     error = "Sign-in refused"
+
+
+class AuthenticatorUnreadable(Unauthorized):
+    """The password was right, but no code can be checked: its secret is encrypted with another key."""
+
+    code = "AUTHENTICATOR_UNREADABLE"
+    error = "Authenticator unreadable"
 
 
 class CodeNeeded(Unauthorized):

@@ -20,7 +20,9 @@ from pydantic.alias_generators import to_camel
 from lumira.access import Actor, Permission, Role, require
 from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
+from lumira.encryption import decrypt, encrypt, is_encrypted
 from lumira.errors import (
+    AuthenticatorUnreadable,
     CodeNeeded,
     SessionNotFound,
     SignInRefused,
@@ -133,7 +135,8 @@ class Sessions:
         """Signs in by password, and by a code for those who have an authenticator.
 
         The code may come with the password, or later with the `ticket` that CodeNeeded carries in place of
-        the password. Raises TooManyAttempts, SignInRefused for every other reason, and CodeNeeded.
+        the password. Raises TooManyAttempts, CodeNeeded, AuthenticatorUnreadable once the signing key has
+        changed, and SignInRefused for every other reason.
         """
         given = normalized(email)
         self._attempts.count(given, address)
@@ -143,13 +146,23 @@ class Sessions:
             self._record(member, "sign_in_refused", address, device)
             raise SignInRefused(_REFUSED)
         if member.totp_secret:
+            secret = decrypt(member.totp_secret, self._key(), owner=member.email)
+            if secret is None:
+                self._record(member, "sign_in_refused", address, device)
+                raise AuthenticatorUnreadable(
+                    "Your authenticator can't be checked, for the signing key has changed. Ask an "
+                    f"administrator to reset your account: `lumira staff reset {member.email}`."
+                )
             if code is None:
                 raise CodeNeeded("Enter the code of your authenticator.", ticket=self._ticket(member))
-            step = totp_step(member.totp_secret, code, self._clock())
+            step = totp_step(secret, code, self._clock())
             # A code is good once: whoever saw it over a shoulder comes too late.
             if step is None or not self._accounts.use_totp_step(member.email, step):
                 self._record(member, "sign_in_refused", address, device)
                 raise SignInRefused(_REFUSED)
+            if not is_encrypted(member.totp_secret):
+                encrypted = encrypt(secret, self._key(), owner=member.email)
+                self._accounts.replace_totp_secret(member.email, member.totp_secret, encrypted)
         if not ticket and member.password_hash and self._passwords.is_outdated(member.password_hash):
             self._accounts.update(member.email, {"passwordHash": self._passwords.hash(password)})
         return self._begin(member, address, device)

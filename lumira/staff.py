@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from lumira.access import Actor, Permission, Role, require
 from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
+from lumira.encryption import encrypt
 from lumira.errors import (
     AccountExists,
     AccountNotFound,
@@ -40,8 +41,9 @@ _SIGNED_IN: Final = "signed in"
 class StaffMember(BaseModel):
     """One account. The e-mail address, in lower case, is who it is. Instants are UTC.
 
-    Without a password its owner signs in by OpenID alone. `totp_used` is the step of the last code that was
-    taken, which is taken no second time.
+    Without a password its owner signs in by OpenID alone. `totp_secret` is encrypted with the signing key, or
+    plain where an earlier version stored it and its owner has not signed in since. `totp_used` is the step of
+    the last code that was taken, which is taken no second time.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -79,6 +81,7 @@ class Enrolment:
 class Staff:
     """Keeps accounts. Every method raises StoreUnavailable when the store can't be reached.
 
+    `key` gives the signing key, with which secrets of authenticators are encrypted.
     What ends an account's right to be here ends its sessions too: disabling, a reset, a new password.
     `changed` is told which account's sessions are no longer what they were.
     """
@@ -89,6 +92,7 @@ class Staff:
         sessions: StaffSessions,
         audit: AuditLog,
         *,
+        key: Callable[[], bytes],
         passwords: Passwords | None = None,
         attempts: Attempts | None = None,
         changed: Callable[[str], None] = lambda _email: None,
@@ -97,6 +101,7 @@ class Staff:
         self._accounts = accounts
         self._sessions = sessions
         self._audit = audit
+        self._key = key
         self._passwords = passwords or Passwords()
         self._attempts = attempts or Attempts()
         self._changed = changed
@@ -239,7 +244,8 @@ class Staff:
         step = totp_step(enrolment.secret, code, self._clock())
         if step is None:
             raise WrongCode("This is not the code of that authenticator. Is the telephone's clock right?")
-        self._accounts.update(member.email, {"totpSecret": enrolment.secret, "totpUsed": step})
+        encrypted = encrypt(enrolment.secret, self._key(), owner=member.email)
+        self._accounts.update(member.email, {"totpSecret": encrypted, "totpUsed": step})
         self._record(actor, "add_authenticator", member.email)
 
     def remove_authenticator(self, password: str, *, actor: Actor) -> None:

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 
 from lumira.access import Actor, Role
 from lumira.errors import (
+    AuthenticatorUnreadable,
     CodeNeeded,
     Forbidden,
     SessionNotFound,
@@ -278,6 +279,53 @@ def test_a_proved_identity_needs_an_open_account(sessions, staff, claire, admin)
     staff.disable(EMAIL, actor=admin)
     with pytest.raises(SignInRefused):
         by_identity(EMAIL)
+
+
+def test_the_secret_of_an_authenticator_can_not_be_read_in_the_store(authenticator, documents):
+    stored = documents.staff.find_one()["totpSecret"]
+    assert authenticator.secret not in stored
+    assert stored.startswith("aes256gcm:")
+
+
+def test_a_secret_stored_by_an_earlier_version_is_good_and_encrypted_by_signing_in(
+    sessions, authenticator, documents, clock
+):
+    documents.staff.update_one({}, {"$set": {"totpSecret": authenticator.secret}})
+    with pytest.raises(SignInRefused):
+        entered(sessions, code="000000")
+    assert documents.staff.find_one()["totpSecret"] == authenticator.secret
+    assert entered(sessions, code=authenticator.at(clock.now))
+    assert authenticator.secret not in documents.staff.find_one()["totpSecret"]
+    clock.turn(minutes=1)
+    assert entered(sessions, code=authenticator.at(clock.now))
+
+
+def test_after_another_signing_key_whoever_has_an_authenticator_is_told_to_have_it_reset(
+    desk, sessions, staff, admin, authenticator, cheap, clock
+):
+    database = desk.store.database
+    rekeyed = Sessions(
+        StaffSessions(database),
+        StaffAccounts(database),
+        AuditLog(database),
+        key=lambda: b"another key",
+        passwords=cheap,
+        clock=clock,
+    )
+    with pytest.raises(AuthenticatorUnreadable, match=f"lumira staff reset {EMAIL}"):
+        entered(rekeyed, code=authenticator.at(clock.now))
+    # Who does not know the password learns nothing of it.
+    with pytest.raises(SignInRefused):
+        entered(rekeyed, "a wrong password")
+    assert entered(rekeyed, staff.reset(EMAIL, actor=admin))
+
+
+def test_a_secret_is_good_for_its_own_account_alone(sessions, staff, admin, authenticator, documents, clock):
+    staff.add("eve@example.com", Role.STAFF, password=PASSWORD, actor=admin)
+    claires = documents.staff.find_one({"_id": EMAIL})["totpSecret"]
+    documents.staff.update_one({"_id": "eve@example.com"}, {"$set": {"totpSecret": claires}})
+    with pytest.raises(AuthenticatorUnreadable):
+        entered(sessions, email="eve@example.com", code=authenticator.at(clock.now))
 
 
 def test_an_outdated_hash_is_made_anew_by_signing_in(desk, claire, sessions, documents):

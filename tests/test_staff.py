@@ -81,6 +81,7 @@ def staff(desk, clock, cheap, sessions) -> Staff:
         StaffAccounts(database),
         StaffSessions(database),
         AuditLog(database),
+        key=desk.signing_key,
         passwords=cheap,
         changed=sessions.forget,
         clock=clock,

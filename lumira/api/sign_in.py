@@ -26,7 +26,14 @@ from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected
 from lumira.desk import Desk
-from lumira.errors import CodeNeeded, LumiraError, RateLimited, SignInRefused, TooManyAttempts
+from lumira.errors import (
+    AuthenticatorUnreadable,
+    CodeNeeded,
+    LumiraError,
+    RateLimited,
+    SignInRefused,
+    TooManyAttempts,
+)
 from lumira.metrics import REFUSALS
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
@@ -266,6 +273,8 @@ def _problem(request: Request, error: LumiraError, **given: str) -> Response:
         return response
     if isinstance(error, SignInRefused):
         return _form(request, **given, problem="sign_in.refused", status=401)
+    if isinstance(error, AuthenticatorUnreadable):
+        return _form(request, **given, problem="sign_in.authenticator_unreadable", status=error.status)
     logger.warning("sign-in unavailable", extra={"code": error.code, "reason": error.message})
     return _form(request, **given, problem="sign_in.unavailable", status=503)
 

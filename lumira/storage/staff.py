@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from lumira.staff import StaffMember
-from lumira.storage.conditions import only_if
+from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import STAFF
 
@@ -51,6 +51,14 @@ class StaffAccounts:
         """Sets fields, by their stored names."""
         with store_errors():
             self._collection.update_one({"_id": {"$eq": email}}, {"$set": dict(fields)})
+
+    def replace_totp_secret(self, email: str, stored: str, encrypted: str) -> None:
+        """Puts the encrypted secret in place of what is stored, unless that has changed meanwhile."""
+        with store_errors():
+            self._collection.update_one(
+                {"_id": {"$eq": email}},
+                only_if(is_value("totpSecret", stored), {"$set": {"totpSecret": encrypted}}),
+            )
 
     def use_totp_step(self, email: str, step: int) -> bool:
         """Takes the code of this step of time; False when it, or a later one, was taken before."""
