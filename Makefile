@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture bench screenshots check lint format lock clean coverage
+.PHONY: help install run test torture bench screenshots check lint format lock clean coverage docs
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ coverage: install ## Run every test and print what of lumira/ they ran, branches
 
 torture: install ## The proofs of tests/torture at length, about 15 minutes.
 	TORTURE_ROUNDS=$(or $(TORTURE_ROUNDS),8) $(BIN)/python -m pytest -n 2 --dist worksteal tests/torture
+
+docs: install ## Build the documentation into site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 screenshots: install ## Photograph every page from the demo data; docs/screenshots keeps a few.
 	$(BIN)/python docs/take_screenshots.py --every

@@ -1,0 +1,177 @@
+"""The documentation: it builds, its guides name what the pages show, and its commands do what they say."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lumira.embedded import free_port
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "quatre tirages sous la lune"
+SHOWN = ("README.md", "docs/tutorial.md", "docs/tutoriel.md")
+BLOCK = re.compile(r"(?P<mark><!-- not run by the tests: [^>]+ -->\n)?```sh\n(?P<lines>.*?)```", re.DOTALL)
+# What a reader replaces by their own.
+STANDS_FOR = {"'sk_test_…'": STRIPE_KEY, "'whsec_…'": WEBHOOK_SECRET}
+
+
+def lines() -> list[str]:
+    """Every command that README and tutorials show, without its comment, each once."""
+    found: dict[str, None] = {}
+    for name in SHOWN:
+        for block in BLOCK.finditer((ROOT / name).read_text(encoding="utf-8")):
+            if not block["mark"]:
+                for line in block["lines"].splitlines():
+                    found[re.sub(r"\s+#.*", "", line).strip()] = None
+    return [line for line in found if line]
+
+
+def test_only_what_needs_an_account_elsewhere_is_not_run():
+    marked = [
+        block["lines"].strip()
+        for name in SHOWN
+        for block in BLOCK.finditer((ROOT / name).read_text(encoding="utf-8"))
+        if block["mark"]
+    ]
+    assert marked == ["stripe listen --latest --forward-to localhost:8501/api/products/webhook"]
+
+
+def test_every_command_that_is_shown_does_what_it_says(tmp_path, store_uri, sandbox_url):
+    port = free_port()
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = plain | {
+        "HOME": str(tmp_path),
+        "LUMIRA_PORT": str(port),
+        "LUMIRA_HOME": str(tmp_path / "home"),
+    }
+    # What is installed is not installed by a test.
+    assert subprocess.run(["make", "-q", "install"], cwd=ROOT).returncode == 0, "run make install first"
+    done = []
+    for line in lines():
+        if line == "make test":
+            # It is what runs this.
+            said = subprocess.run(
+                ["make", "-n", "test"], cwd=ROOT, check=True, capture_output=True, text=True
+            )
+            assert "pytest" in said.stdout
+        elif line.startswith("export "):
+            name, _, value = line.removeprefix("export ").partition("=")
+            (value,) = shlex.split(STANDS_FOR.get(value, value))
+            if name == "MONGODB_URI":
+                # A reader's own store and account, and none of what the lines before have left.
+                value = f"{store_uri.rstrip('/')}/docs_{tmp_path.name}"
+                environment |= {"STRIPE_API_BASE": sandbox_url, "LUMIRA_HOME": str(tmp_path / "real")}
+            environment[name] = value
+        else:
+            typed(line, environment, f"http://127.0.0.1:{port}/api/ready" if line.endswith("run") else None)
+        done.append(line)
+    assert sum(line.endswith("run") for line in done) >= 3, done
+
+
+def typed(line: str, environment: dict[str, str], address: str | None) -> None:
+    """Types a command at a terminal and its password where one is asked for; what serves is stopped by Ctrl-C
+    once it answers. Fails when it fails.
+    """
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        ["bash", "-c", line],
+        cwd=ROOT,
+        env=environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=_own_terminal,
+    )
+    os.close(slave)
+    said = bytearray()
+
+    def read() -> None:
+        answered = 0
+        while True:
+            try:
+                said.extend(os.read(master, 4096))
+            except OSError:
+                return
+            asked = len(re.findall(rb"(?:Password|confirmation): ", bytes(said)))
+            if asked > answered:
+                answered = asked
+                os.write(master, f"{PASSWORD}\n".encode())
+
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    try:
+        if address:
+            wait_until(lambda: process.poll() is not None or _is_ready(address))
+            assert process.poll() is None, (line, said.decode(errors="replace"))
+            os.write(master, b"\x03")
+        process.wait(timeout=60)
+        # Ctrl-C is how a server is stopped, not a failure of it: make tells it apart, and bash ends by it.
+        ended = (0, 2, 130, -signal.SIGINT) if address else (0,)
+        assert process.returncode in ended, (line, said.decode(errors="replace"))
+        assert b"Traceback" not in said, said.decode(errors="replace")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        reading.join(timeout=5)
+        os.close(master)
+
+
+def _own_terminal() -> None:
+    """Makes what is typed the process's own, Ctrl-C too."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        time.sleep(0.1)
+        return False
+
+
+def test_the_site_builds_without_a_dead_link_and_asks_nobody_elsewhere(tmp_path):
+    site = tmp_path / "site"
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stderr
+    reference = (site / "openapi.json").read_text(encoding="utf-8")
+    assert "/products/create-payment-intent" in reference
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"(https?:[^\"]+)", text)
+        assert loaded == [], page
+    shutil.rmtree(site)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_guides_name_buttons_and_pages_as_they_are(language):
+    catalog = ROOT / "lumira" / "locales" / language / "LC_MESSAGES" / "lumira.po"
+    texts = set(re.findall(r'^msgstr "(.*)"$', catalog.read_text(encoding="utf-8"), re.MULTILINE))
+    unknown = []
+    for guide in sorted((ROOT / "docs" / "guides" / language).glob("*.md")):
+        words = re.sub(r"\s+", " ", guide.read_text(encoding="utf-8"))
+        unknown += [(guide.name, name) for name in re.findall(r"\*\*([^*]+)\*\*", words) if name not in texts]
+    assert unknown == []
