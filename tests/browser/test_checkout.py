@@ -60,7 +60,7 @@ def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     expect(desk.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()
     order = open_page(f"/order?id={payment_intent}")
     expect(order.get_by_text("Terminée", exact=True)).to_be_visible()
-    expect(order.get_by_text("Visa •••• 4242")).to_be_visible()
+    expect(order.get_by_text("Visa •••• 4242", exact=True)).to_be_visible()
 
 
 def test_a_customer_confirms_with_their_bank(open_page, customer):
