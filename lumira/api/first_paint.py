@@ -7,10 +7,8 @@ import gzip
 from pathlib import Path
 from typing import Final
 
-import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import config
 
 # Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
 # anything the system decides between day and night, after that what the reader chose in its menu.
@@ -74,6 +72,10 @@ def house_page(*, compressed: bool = False) -> bytes:
 
     The backgrounds are those of `.streamlit/config.toml`.
     """
+    # Here, because `lumira api` serves no page and need not import what draws them.
+    import streamlit
+    from streamlit import config
+
     static = Path(streamlit.__file__).parent / "static"
     fonts = [font.name for font in (static / "static" / "media").glob(_HEADINGS)]
     style = _STYLE.format(
