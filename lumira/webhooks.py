@@ -209,7 +209,6 @@ class Webhooks:
             if not self._claim(event):
                 logger.info("webhook repeated")
                 return None
-            self._forget_erased(event)
             try:
                 outcome = self._apply(event)
             except Exception as error:
@@ -234,7 +233,7 @@ class Webhooks:
         """Keeps no person in the ledger whose order says that they were erased.
 
         Looked up after the event is recorded: whoever erases marks the order before reading the ledger, so
-        one of the two sees the other.
+        one of the two sees the other. An order that was moved unread had not been marked by then.
         """
         data = event.get("data") or {}
         payment_intent_id = payment_intent_of(event["type"], data)
@@ -243,10 +242,17 @@ class Webhooks:
 
     def _apply(self, event: Event) -> str:
         """Does what the event asks for and says in a word what came of it."""
-        if event.get("livemode") not in (None, self._gateway.livemode):
-            return OTHER_LIVEMODE
-        if event.get("api_version") not in (None, self._gateway.api_version):
-            return OTHER_API_VERSION
+        left_alone = self._left_alone(event)
+        moved = False
+        try:
+            moved = not left_alone and self._moved_unread(event)
+        finally:
+            if not moved:
+                self._forget_erased(event)
+        if moved:
+            return APPLIED
+        if left_alone:
+            return left_alone
         match event["type"].split("."):
             case ["payment_intent", "succeeded" | "canceled" | "processing" | "payment_failed"]:
                 changed = self._apply_payment_intent(event)
@@ -260,15 +266,27 @@ class Webhooks:
                 return IGNORED
         return APPLIED if changed else UNCHANGED
 
+    def _left_alone(self, event: Event) -> str | None:
+        """Why an event is recorded and nothing more, in a word; None for one that is to be applied."""
+        if event.get("livemode") not in (None, self._gateway.livemode):
+            return OTHER_LIVEMODE
+        if event.get("api_version") not in (None, self._gateway.api_version):
+            return OTHER_API_VERSION
+        return None
+
+    def _moved_unread(self, event: Event) -> bool:
+        """Whether it ended a payment whose order waited for that: one write, and nothing read before it."""
+        if event["type"] not in _FINAL_TYPES:
+            return False
+        payment_intent = _with_status(event)
+        final = observe(payment_intent, _created(event))
+        return final.status.is_final and self._orders.move_unread(
+            payment_intent["id"], final, by="stripe", event_id=event["id"]
+        )
+
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        if event["type"] in _FINAL_TYPES:
-            final = observe(payment_intent, at)
-            if final.status.is_final and self._orders.move_unread(
-                payment_intent["id"], final, by="stripe", event_id=event["id"]
-            ):
-                return True
-        else:
+        if event["type"] not in _FINAL_TYPES:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
             try:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import (
+    address,
     attempt,
     customer_search,
     navigation,
@@ -107,13 +108,13 @@ def show_form() -> None:
                 with failed:
                     problems.show(error)
         else:
-            st.query_params[ORDER] = created.order_id
+            address.change({ORDER: created.order_id})
             st.rerun()
 
 
 def begin_with_customer_of(order_id: str) -> None:
     """Fills the form with the customer of an earlier order, once; an order that is gone fills nothing."""
-    st.query_params.pop(LIKE, None)
+    address.change({LIKE: None})
     try:
         order = desk().intents.find(order_id, actor=actor())
     except OrderNotFound:
@@ -127,7 +128,7 @@ def begin_with_customer_of(order_id: str) -> None:
 def start_over() -> None:
     """Makes the page ready for another payment."""
     attempt.finish()
-    st.query_params.pop(ORDER, None)
+    address.change({ORDER: None})
     for field in ("product", *FIELDS, "metadata"):
         st.session_state.pop(field, None)
 
@@ -235,8 +236,7 @@ def show_to_copy(label: str, value: str, help: str | None = None) -> None:
 
 
 notices.show()
-for name in RETURNED:
-    st.query_params.pop(name, None)
+address.change(dict.fromkeys(RETURNED))
 if like := st.query_params.get(LIKE):
     begin_with_customer_of(like)
 if order_id := st.query_params.get(ORDER):

@@ -6,6 +6,7 @@ State, age, type, page and the open event stand in the URL.
 import streamlit as st
 
 from lumira.dashboard import (
+    address,
     event_actions,
     event_details,
     event_filter,
@@ -29,12 +30,12 @@ def open_selected() -> None:
     if row is None:
         close()
     elif row < len(events):
-        st.query_params["event"] = events[row].event_id
+        address.change({"event": events[row].event_id})
 
 
 def close() -> None:
     """Closes the open event."""
-    st.query_params.pop("event", None)
+    address.change({"event": None})
     # A list under a new key has no row selected.
     st.session_state["closed"] = st.session_state.get("closed", 0) + 1
 

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import streamlit as st
 
+from lumira.dashboard import address
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -25,18 +27,18 @@ def choose(
 ) -> Choice:
     """One of the options, shown side by side; the URL's `name` is its value unless it is the default."""
 
-    def changed() -> None:
-        write(name, st.session_state[name], default)
+    def changed(chosen: Choice) -> None:
+        write(name, chosen, default)
         if on_change:
             on_change()
 
-    st.session_state[name] = read(name, options, default)
+    used = address.control(name, read(name, options, default), changed)
     st.segmented_control(
         label,
         list(options),
         format_func=format_func,
         key=name,
-        on_change=changed,
+        on_change=used,
         required=True,
         wrap=True,
     )
@@ -53,10 +55,7 @@ def read(name: str, options: type[Choice], default: Choice) -> Choice:
 
 def write(name: str, choice: Choice, default: Choice) -> None:
     """Puts a choice into the URL, which stays clean of defaults."""
-    if choice == default:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = str(choice)
+    address.change({name: None if choice == default else str(choice)})
 
 
 def choose_text(
@@ -70,15 +69,12 @@ def choose_text(
 ) -> str:
     """One of several texts, from a list that opens; the URL's `name` unless it is the first."""
 
-    def changed() -> None:
-        if st.session_state[name] == options[0]:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = st.session_state[name]
+    def changed(chosen: str) -> None:
+        address.change({name: None if chosen == options[0] else chosen})
         if on_change:
             on_change()
 
     wanted = st.query_params.get(name)
-    st.session_state[name] = wanted if wanted in options else options[0]
-    st.selectbox(label, options, format_func=format_func, key=name, on_change=changed, width=width)
+    used = address.control(name, wanted if wanted in options else options[0], changed)
+    st.selectbox(label, options, format_func=format_func, key=name, on_change=used, width=width)
     return str(st.session_state[name])

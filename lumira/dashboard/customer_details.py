@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lumira.customers import highest_level
-from lumira.dashboard import markup, navigation, personal_data, session
+from lumira.dashboard import address, markup, navigation, personal_data, session
 from lumira.dashboard.texts import level_name, moment, money, number, text
 from lumira.dashboard.theme import level_colour
 from lumira.orders import Order
@@ -66,4 +66,4 @@ def _show_history(order: Order) -> None:
 
 
 def _open(order_id: str) -> None:
-    st.query_params["id"] = order_id
+    address.change({"id": order_id})

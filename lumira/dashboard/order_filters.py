@@ -15,9 +15,9 @@ from typing import Any, Final
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import notices, problems, session
+from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.amounts import minor_units
-from lumira.dashboard.texts import day, level_name, money, number, stripe_status_name, text
+from lumira.dashboard.texts import day, level_name, money, stripe_status_name, text
 from lumira.errors import LumiraError
 from lumira.money import major_units
 from lumira.order_filter import (
@@ -70,18 +70,13 @@ class Span(StrEnum):
 
 def read() -> OrderFilter:
     """The filter the URL holds. Raises InvalidFilter."""
-    return parse_filter(dict(st.query_params.items()))
+    return parse_filter(address.held())
 
 
 def write(query: Mapping[str, str], layout: Mapping[str, str] | None = None) -> None:
     """Puts a filter, and a layout where there is one, into the URL and turns to its first page."""
     names = (*NAMES, "after", *(LAYOUT if layout is not None else ()))
-    wanted = {**query, **(layout or {})}
-    for name in names:
-        if name in wanted:
-            st.query_params[name] = wanted[name]
-        else:
-            st.query_params.pop(name, None)
+    address.change({**dict.fromkeys(names), **query, **(layout or {})})
 
 
 def clear() -> None:
@@ -95,31 +90,25 @@ def show_views(wanted: OrderFilter) -> None:
     views = {f"built-in:{name}": View(text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
     views |= {view.id: replace(view, name=problems.plain(view.name)) for view in saved}
     here = filter_query(wanted)
-    layout = {name: value for name, value in st.query_params.items() if name in LAYOUT}
+    layout = {name: value for name, value in address.held().items() if name in LAYOUT}
 
-    def changed() -> None:
-        chosen = st.session_state["view"]
+    def changed(chosen: str | None) -> None:
         if chosen:
             write(views[chosen].query, views[chosen].layout)
         else:
             clear()
 
     # A view with a layout of its own is told from one of the same filter without.
-    st.session_state["view"] = next(
-        (
-            key
-            for key in sorted(views, key=lambda key: not views[key].layout)
-            if views[key].query == here and views[key].layout in (None, layout)
-        ),
-        None,
-    )
+    by_layout = sorted(views, key=lambda key: not views[key].layout)
+    fitting = (key for key in by_layout if views[key].query == here and views[key].layout in (None, layout))
+    used = address.control("view", next(fitting, None), changed)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.pills(
             text("orders.view"),
             list(views),
             format_func=lambda key: views[key].name,
             key="view",
-            on_change=changed,
+            on_change=used,
             label_visibility="collapsed",
             wrap=True,
         )
@@ -183,17 +172,15 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
 
 def show_search(wanted: OrderFilter) -> None:
     """The field for a name, an address or an id."""
-
-    def changed() -> None:
-        write({**filter_query(read()), "q": st.session_state["q"].strip()})
-
-    st.session_state["q"] = wanted.search
+    used = address.control(
+        "q", wanted.search, lambda words: write({**filter_query(read()), "q": words.strip()})
+    )
     st.text_input(
         text("orders.search"),
         type="search",
         placeholder=text("orders.search.hint"),
         key="q",
-        on_change=changed,
+        on_change=used,
         label_visibility="collapsed",
         width="stretch",
     )
@@ -201,17 +188,15 @@ def show_search(wanted: OrderFilter) -> None:
 
 def show_sort(wanted: OrderFilter) -> None:
     """In which order the list is."""
-
-    def changed() -> None:
-        write(filter_query(replace(read(), sort=Sort(st.session_state["sort"]))))
-
-    st.session_state["sort"] = wanted.sort
+    used = address.control(
+        "sort", wanted.sort, lambda sort: write(filter_query(replace(read(), sort=Sort(sort))))
+    )
     st.selectbox(
         text("orders.sort"),
         list(Sort),
         format_func=lambda sort: text(f"orders.sort.{sort}"),
         key="sort",
-        on_change=changed,
+        on_change=used,
         label_visibility="collapsed",
         width=220,
     )
@@ -219,9 +204,8 @@ def show_sort(wanted: OrderFilter) -> None:
 
 def show_filters(wanted: OrderFilter) -> None:
     """The button that opens every filter; what it holds is drawn only while it is open."""
-    count = len(set(filter_query(wanted)) - {"q", "sort"})
-    label = text("orders.filters.count", count=number(count)) if count else text("orders.filters")
-    popover = st.popover(label, icon=":material/tune:", key="filters", on_change="rerun")
+    # Always the same words: under others it would be another button, and what is open would close.
+    popover = st.popover(text("orders.filters"), icon=":material/tune:", key="filters", on_change="rerun")
     if popover.open:
         with popover:
             _show_period(wanted)
@@ -280,25 +264,26 @@ def _show_choices(wanted: OrderFilter) -> None:
         lambda now, chosen: replace(now, levels=chosen),
     )
 
-    def stripe_changed() -> None:
-        chosen = frozenset(st.session_state["filter-stripe"])
-        write(filter_query(replace(read(), stripe_statuses=chosen)))
-
-    st.session_state["filter-stripe"] = [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses]
+    stripe_used = address.control(
+        "filter-stripe",
+        [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses],
+        lambda chosen: write(filter_query(replace(read(), stripe_statuses=frozenset(chosen)))),
+    )
     st.multiselect(
         text("orders.filter.stripe"),
         STRIPE_STATUSES,
         format_func=stripe_status_name,
         placeholder=text("orders.filter.stripe.any"),
         key="filter-stripe",
-        on_change=stripe_changed,
+        on_change=stripe_used,
     )
 
-    def differs_changed() -> None:
-        write(filter_query(replace(read(), differs=st.session_state["filter-differs"])))
-
-    st.session_state["filter-differs"] = wanted.differs
-    st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_changed)
+    differs_used = address.control(
+        "filter-differs",
+        wanted.differs,
+        lambda chosen: write(filter_query(replace(read(), differs=chosen))),
+    )
+    st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_used)
     with st.container(horizontal=True):
         _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
         _choose_answer("disputed", wanted.disputed, lambda now, chosen: replace(now, disputed=chosen))
@@ -333,13 +318,13 @@ def _choose(
     required: bool = False,
 ) -> None:
     key = f"filter-{name}"
-    st.session_state[key] = value
+    used = address.control(key, value, lambda chosen: write(filter_query(changed(read(), chosen))))
     st.segmented_control(
         label,
         options,
         format_func=format_func,
         key=key,
-        on_change=lambda: write(filter_query(changed(read(), st.session_state[key]))),
+        on_change=used,
         required=required,
     )
 
@@ -366,14 +351,18 @@ def _choose_several(
     changed: Callable[[OrderFilter, frozenset[Any]], OrderFilter],
 ) -> None:
     key = f"filter-{name}"
-    st.session_state[key] = [option for option in options if option in value]
+    used = address.control(
+        key,
+        [option for option in options if option in value],
+        lambda chosen: write(filter_query(changed(read(), frozenset(chosen)))),
+    )
     st.pills(
         label,
         options,
         format_func=format_func,
         selection_mode="multi",
         key=key,
-        on_change=lambda: write(filter_query(changed(read(), frozenset(st.session_state[key])))),
+        on_change=used,
     )
 
 
@@ -381,14 +370,14 @@ def _choose_day(
     name: str, value: date | None, changed: Callable[[OrderFilter, date | None], OrderFilter]
 ) -> None:
     key = f"filter-{name}"
-    st.session_state[key] = value
+    used = address.control(key, value, lambda chosen: write(filter_query(changed(read(), chosen))))
     st.date_input(
         text(f"orders.filter.{name}"),
         value=None,
         min_value=date(2000, 1, 1),
         max_value=date(2100, 1, 1),
         key=key,
-        on_change=lambda: write(filter_query(changed(read(), st.session_state[key]))),
+        on_change=used,
         format="DD/MM/YYYY",
     )
 
@@ -399,22 +388,21 @@ def _choose_amount(
     """A field for an amount; whether what stands in it is none."""
     key, wrong = f"filter-{name}", f"filter-{name}-wrong"
 
-    def typed() -> None:
-        written = st.session_state[key].strip()
+    def typed(content: str) -> None:
+        written = content.strip()
         amount = minor_units(written, _CURRENCY) if written else None
         st.session_state[wrong] = written if written and amount is None else ""
         if not st.session_state[wrong]:
             write(filter_query(changed(read(), amount)))
 
     plain = "" if value is None else f"{major_units(value, _CURRENCY):f}"
-    st.session_state[key] = st.session_state.get(wrong) or (
-        plain.replace(".", ",") if session.language() == "fr" else plain
-    )
+    plain = plain.replace(".", ",") if session.language() == "fr" else plain
+    used = address.control(key, st.session_state.get(wrong) or plain, typed)
     st.text_input(
         text(f"orders.filter.{name}"),
         placeholder=text("orders.filter.amount.hint"),
         key=key,
-        on_change=typed,
+        on_change=used,
         icon=":material/euro:",
     )
     return bool(st.session_state.get(wrong))

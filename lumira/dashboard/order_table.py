@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lumira.catalog import Level
-from lumira.dashboard import markup, session, tables, theme
+from lumira.dashboard import address, markup, session, tables, theme
 from lumira.dashboard.texts import (
     failure_reason,
     level_name,
@@ -52,26 +52,23 @@ def show_column_choice(wanted: OrderFilter) -> list[str]:
     asked = st.query_params.get("columns", "").split(",")
     chosen = [name for name in COLUMNS if name in asked] or usual
 
-    def changed() -> None:
-        picked = [name for name in COLUMNS if name in st.session_state["columns"]]
-        if picked and picked != usual:
-            st.query_params["columns"] = ",".join(picked)
-        else:
-            st.query_params.pop("columns", None)
+    def changed(names: list[str]) -> None:
+        picked = [name for name in COLUMNS if name in names]
+        address.change({"columns": ",".join(picked) if picked != usual else None})
 
     popover = st.popover(
         text("orders.columns"), icon=":material/view_column:", key="choose-columns", on_change="rerun"
     )
     if popover.open:
         with popover:
-            st.session_state["columns"] = chosen
+            used = address.control("columns", chosen, changed)
             st.pills(
                 text("orders.columns"),
                 COLUMNS,
                 selection_mode="multi",
                 format_func=lambda name: text(f"orders.{name}"),
                 key="columns",
-                on_change=changed,
+                on_change=used,
                 label_visibility="collapsed",
             )
     return chosen
@@ -186,14 +183,14 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
     return orders[cells[0][0]] if cells and cells[0][0] < len(orders) else None
 
 
-def address(order: Order) -> str:
+def page_id(order: Order) -> str:
     """The id that the address of the order's page has."""
     return order.payment_intent_id or order.id
 
 
 def _card(order: Order, words: _Words) -> markup.OrderCard:
     return markup.OrderCard(
-        link=f"/order?id={address(order)}&language={words.language}",
+        link=f"/order?id={page_id(order)}&language={words.language}",
         customer=order.name or order.customer_email or NOTHING,
         amount=words.money(order.amount, order.currency),
         when=moment(order.created_at),

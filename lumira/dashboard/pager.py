@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from lumira.dashboard import address
 from lumira.dashboard.texts import text
 
 _PAGES_BEFORE: Final = "pages_before"
@@ -24,20 +25,16 @@ def size() -> int:
 def show_size() -> None:
     """The choice of how many rows a page has; the list begins anew with it."""
 
-    def changed() -> None:
-        turn_to(None)
-        if st.session_state["size"] == _USUAL_SIZE:
-            st.query_params.pop("size", None)
-        else:
-            st.query_params["size"] = str(st.session_state["size"])
+    def changed(rows: int) -> None:
+        address.change({"after": None, "size": None if rows == _USUAL_SIZE else str(rows)})
 
-    st.session_state["size"] = size()
+    used = address.control("size", size(), changed)
     st.selectbox(
         text("orders.size"),
         SIZES,
         format_func=lambda rows: f"{rows} {text('orders.size').lower()}",
         key="size",
-        on_change=changed,
+        on_change=used,
         label_visibility="collapsed",
         width=150,
     )
@@ -50,10 +47,7 @@ def after() -> str | None:
 
 def turn_to(cursor: str | None) -> None:
     """Turns the list to the page that begins after `cursor`, the first one for None."""
-    if cursor:
-        st.query_params["after"] = cursor
-    else:
-        st.query_params.pop("after", None)
+    address.change({"after": cursor})
 
 
 def show(next_cursor: str | None) -> None:

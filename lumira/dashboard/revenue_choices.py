@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import choices, navigation, periods, session
+from lumira.dashboard import address, choices, navigation, periods, session
 from lumira.dashboard.periods import Range
 from lumira.dashboard.texts import text
 from lumira.revenue import Period
@@ -36,7 +36,7 @@ def choose_days() -> tuple[Range, date, date]:
     def changed() -> None:
         chosen = st.session_state["days"]
         if len(chosen) == 2:
-            st.query_params["from"], st.query_params["to"] = (one.isoformat() for one in chosen)
+            address.change({name: day.isoformat() for name, day in zip(("from", "to"), chosen, strict=True)})
             _forget("bars")
 
     if len(st.session_state.get("days", ())) != 1:
@@ -64,8 +64,8 @@ def _from_url(first: date, last: date, today: date) -> tuple[date, date]:
 
 
 def _forget(*names: str) -> None:
+    address.change(dict.fromkeys(names))
     for name in names:
-        st.query_params.pop(name, None)
         st.session_state.pop(name, None)
 
 

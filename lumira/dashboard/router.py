@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira import traces
 from lumira.access import Permission, Role
-from lumira.dashboard import account, markup, navigation, problems, session, theme
+from lumira.dashboard import account, address, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
 from lumira.logs import bound
@@ -56,6 +56,7 @@ def main() -> None:
             navigation.account(),
         ]
     )
+    place = address.begin_drawing()
     with st.sidebar:
         find_orders()
         begin_payment()
@@ -75,6 +76,7 @@ def main() -> None:
     except Exception:
         logger.exception("page failed", extra={"page": page.url_path})
         problems.show(LumiraError("The log says why."), again=True)
+    address.end_drawing(place)
 
 
 def find_orders() -> None:

@@ -171,7 +171,8 @@ class Orders:
     ) -> bool:
         """`move` of the order of this PaymentIntent without reading it first, for what Stripe never undoes.
 
-        False when nothing was moved: there is no such order, or the table allows no move from where it is.
+        False when nothing was moved: there is no such order, the table allows no move from where it is, or
+        its customer was erased, so that what arrived must be read more carefully.
         """
         before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
         update = _move(None, observation, by, event_id)
@@ -182,7 +183,8 @@ class Orders:
         ]
         with store_errors():
             moved = self._collection.update_one(
-                {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$in": ["$status", before]}, update)
+                {"paymentIntentId": {"$eq": payment_intent_id}},
+                only_if({"$and": [{"$in": ["$status", before]}, is_missing("erasedAt")]}, update),
             )
         if moved.modified_count:
             _note_move(observation, payment_intent_id)
