@@ -182,7 +182,7 @@ class Desk:
             doctor=Doctor(
                 settings,
                 hurried,
-                Kept(store, orders, events, rollups, audit, None if demo else accounts),
+                Kept(store, orders, events, rollups, audit, None if demo else accounts, signing_key),
                 sign=signature,
             ),
             tokens=Tokens(

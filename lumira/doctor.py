@@ -30,6 +30,7 @@ import httpx
 from lumira import __version__
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
+from lumira.encryption import decrypt
 from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
 from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
 from lumira.orders import REFUSED, Order, OrderStatus, status_of
@@ -108,7 +109,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Kept:
-    """The store and what the doctor reads in it; `accounts` is None where everybody is let in."""
+    """The store and what the doctor reads in it; `accounts` is None where everybody is let in.
+
+    `key` gives the signing key, by which secrets of authenticators are read.
+    """
 
     store: Store
     orders: Orders
@@ -116,6 +120,7 @@ class Kept:
     rollups: Rollups
     audit: AuditLog
     accounts: StaffAccounts | None = None
+    key: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -261,7 +266,10 @@ class Doctor:
                 ("revenue.fresh", lambda: self._revenue(kept)),
             ]
             if (accounts := kept.accounts) is not None:
-                checks.append(("staff.administrator", lambda: judge_staff(accounts.all())))
+                checks += [
+                    ("staff.administrator", lambda: judge_staff(accounts.all())),
+                    ("staff.authenticators", lambda: judge_authenticators(accounts.all(), kept.key)),
+                ]
         return checks
 
     def _store(self) -> Finding:
@@ -416,6 +424,7 @@ NAMES: Final = (
     "orders.callers",
     "revenue.fresh",
     "staff.administrator",
+    "staff.authenticators",
 )
 
 
@@ -664,6 +673,23 @@ def judge_staff(members: Sequence[StaffMember]) -> Finding:
     if not administrators:
         return Finding(name, Status.WARNING, "none", mend="lumira staff add you@example.com --role admin")
     return Finding(name, Status.OK, "ok", {"count": len(administrators), "members": len(members)})
+
+
+def judge_authenticators(members: Sequence[StaffMember], key: Callable[[], bytes] | None) -> Finding:
+    """Whether everybody's codes can be checked: the secrets of authenticators ask for the signing key."""
+    name = "staff.authenticators"
+    members = [member for member in members if member.totp_secret and member.disabled_at is None]
+    if not members:
+        return Finding(name, Status.OK, "none")
+    unreadable = [
+        member.email
+        for member in members
+        if key is not None and decrypt(str(member.totp_secret), key(), owner=member.email) is None
+    ]
+    if unreadable:
+        mend = f"lumira staff reset {unreadable[0]}"
+        return Finding(name, Status.WARNING, "unreadable", {"emails": _listed(unreadable)}, mend)
+    return Finding(name, Status.OK, "ok", {"count": len(members)})
 
 
 def judge_revenue(age: timedelta | None) -> Finding:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pyotp
 import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -41,7 +42,7 @@ from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
 from tests.test_run import running
 
 # Settings that can be read, and accounts where everybody is let in, are no findings.
-ABSENT = {"settings.valid", "staff.administrator"}
+ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators"}
 LOCAL = "http://127.0.0.1:0/api/products/webhook"
 
 
@@ -428,6 +429,22 @@ def test_a_desk_without_an_administrator(desk_with, find, mend):
     assert (finding.status, finding.reason) == (Status.WARNING, "none")
     mend(finding, "moonlit-harbour-42-velvet\nmoonlit-harbour-42-velvet\n")
     assert find("staff.administrator", desk).values == {"count": 1, "members": 1}
+
+
+def test_authenticators_after_another_signing_key(desk_with, find, mend, admin, documents):
+    desk = desk_with()
+    assert find("staff.authenticators", desk).reason == "none"
+    claire, password = Actor("claire@example.com", Role.SUPPORT), "moonlit-harbour-42-velvet"
+    desk.staff.add(claire.name, claire.role, password=password, actor=admin)
+    enrolment = desk.staff.begin_authenticator(actor=claire)
+    desk.staff.confirm_authenticator(enrolment, pyotp.TOTP(enrolment.secret).now(), actor=claire)
+    assert find("staff.authenticators", desk).values == {"count": 1}
+    rekeyed = desk_with(secret_key=SecretStr("another signing key, as long as they have to be"))
+    finding = find("staff.authenticators", rekeyed)
+    assert (finding.status, finding.reason) == (Status.WARNING, "unreadable")
+    assert finding.values == {"emails": claire.name}
+    mend(finding)
+    assert find("staff.authenticators", rekeyed).status is Status.OK
 
 
 def test_a_home_that_cannot_be_written(desk_with, find, tmp_path):
