@@ -67,7 +67,12 @@ OVERDUE_SINCE: Final = timedelta(days=3)
 # Of how many open orders of each status Stripe is asked, and how many rows one look reads.
 ASKED: Final = 5
 LOOKED_AT: Final = 200
+# How many of Stripe's newest events are looked for in the ledger.
+EXPECTED: Final = 20
 RECENT: Final = timedelta(days=7)
+# Stripe delivers within seconds; after this an event that is not here has not arrived.
+ARRIVES_WITHIN: Final = timedelta(minutes=1)
+EXPECTED_SINCE: Final = timedelta(days=1)
 _NOT_APPLIED: Final = frozenset({OTHER_LIVEMODE, OTHER_API_VERSION})
 CREATE_INDEXES: Final = "lumira doctor --create-indexes"
 # The reason of a check that could not be made.
@@ -258,6 +263,7 @@ class Doctor:
                     "store.validators",
                     lambda: judge_validators(kept.store.validator_deviations()),
                 ),
+                *([("webhook.arriving", lambda: self._arriving(kept, address))] if stripe else []),
                 ("events.failed", lambda: self._failed(kept)),
                 ("events.stuck", lambda: judge_stuck(kept.events.stuck(LOOKED_AT))),
                 ("events.applied", lambda: self._applied(kept)),
@@ -330,8 +336,34 @@ class Doctor:
             endpoints = self._gateway.list_webhook_endpoints()
         except StripeConfigError:
             return Finding("webhook.endpoint", Status.WARNING, "forbidden")
-        only = f"{address}{WEBHOOK_PATHS[0]}" if self._gateway.is_sandbox else None
-        return judge_endpoints(endpoints, self._gateway.api_version, only)
+        return judge_endpoints(endpoints, self._gateway.api_version, self._only(address))
+
+    def _only(self, address: str) -> str | None:
+        """The one address at which the sandbox reaches this desk; Stripe may reach it at any."""
+        return f"{address}{WEBHOOK_PATHS[0]}" if self._gateway.is_sandbox else None
+
+    def _arriving(self, kept: Kept, address: str) -> Finding:
+        """Whether what Stripe last had to deliver is in the ledger, since there is an endpoint of ours."""
+        now = self._clock()
+        try:
+            endpoints = _ours(self._gateway.list_webhook_endpoints(), self._only(address))
+            enabled = [endpoint for endpoint in endpoints if endpoint["status"] == "enabled"]
+            asked_for = {name for endpoint in enabled for name in endpoint["enabled_events"]}
+            types = [name for name in ACTED_ON if name in asked_for or "*" in asked_for]
+            if not types:
+                return judge_arriving([], None)
+            since = datetime.fromtimestamp(min(endpoint["created"] for endpoint in enabled), UTC)
+            events = self._gateway.list_events(
+                types, max(since, now - EXPECTED_SINCE), now - ARRIVES_WITHIN, EXPECTED
+            )
+        except StripeConfigError:
+            return Finding("webhook.arriving", Status.WARNING, "forbidden")
+        arrived = kept.events.known([event["id"] for event in events])
+        # Where one arrived after them, their cause is over, and Stripe sends them again.
+        return judge_arriving(
+            [event["id"] for event in takewhile(lambda event: event["id"] not in arrived, events)],
+            enabled[0]["url"] if events else None,
+        )
 
     def _delivery(self, address: str) -> Finding:
         """Delivers an event that asks for nothing to the desk itself, signed as Stripe would sign it."""
@@ -417,6 +449,7 @@ NAMES: Final = (
     "webhook.secret",
     "webhook.endpoint",
     "webhook.delivery",
+    "webhook.arriving",
     "events.failed",
     "events.stuck",
     "events.applied",
@@ -556,11 +589,7 @@ def judge_endpoints(endpoints: Sequence[Mapping[str, Any]], api_version: str, ad
     """Whether Stripe delivers what we act on, in our API version; `address` where only one can be ours."""
     name = "webhook.endpoint"
     url = address or f"https://your.host{WEBHOOK_PATHS[0]}"
-    ours = [
-        endpoint
-        for endpoint in endpoints
-        if (endpoint["url"] == address if address else urlsplit(endpoint["url"]).path in WEBHOOK_PATHS)
-    ]
+    ours = _ours(endpoints, address)
     # The best one counts: an old one beside it does no harm.
     ours.sort(key=lambda endpoint: (endpoint["status"] != "enabled", _other_version(endpoint, api_version)))
     if not ours:
@@ -598,6 +627,22 @@ def judge_delivery(address: str, status: int | None, code: str) -> Finding:
     return Finding(
         name, Status.FAILURE, "refused", values, f"curl -si {address.rsplit('/api/', 1)[0]}/api/ready"
     )
+
+
+def judge_arriving(missing: Sequence[str], url: str | None) -> Finding:
+    """Whether Stripe's events reach the ledger: the ids of its newest that are `missing`, newest first.
+
+    `url` is that of the endpoint they were made for, None where Stripe had nothing to deliver.
+    """
+    name = "webhook.arriving"
+    if url is None:
+        return Finding(name, Status.OK, "none")
+    if not missing:
+        return Finding(name, Status.OK)
+    reason = "missing.one" if len(missing) == 1 else "missing"
+    count = f"{EXPECTED}+" if len(missing) == EXPECTED else len(missing)
+    values = {"count": count, "event": missing[0], "url": url}
+    return Finding(name, Status.FAILURE, reason, values, "export STRIPE_WEBHOOK_SECRET='whsec_…'")
 
 
 def judge_failed(count: int, *, more: bool) -> Finding:
@@ -730,6 +775,15 @@ def _is_ok(findings: Iterable[Finding], name: str) -> bool:
 
 def _is_overdue(order: Order) -> bool:
     return order.payment_intent_id is None or not order.agrees_with_stripe
+
+
+def _ours(endpoints: Sequence[Mapping[str, Any]], address: str | None) -> list[Mapping[str, Any]]:
+    """The endpoints that may be this desk's: of this address, or where it is not known, of our paths."""
+    return [
+        endpoint
+        for endpoint in endpoints
+        if (endpoint["url"] == address if address else urlsplit(endpoint["url"]).path in WEBHOOK_PATHS)
+    ]
 
 
 def _other_version(endpoint: Mapping[str, Any], api_version: str) -> bool:

@@ -250,6 +250,19 @@ class StripeGateway:
             page = self._v1.balance_transactions.list(parameters)
         return [_plain(transaction) for transaction in page.data], page.has_more
 
+    def list_events(
+        self, types: Sequence[str], created_after: datetime, created_before: datetime, limit: int
+    ) -> list[dict[str, Any]]:
+        """The newest events of these types, newest first: at most 20 types and 100 events.
+
+        `created_after` is inclusive and `created_before` exclusive, in whole seconds UTC.
+        https://docs.stripe.com/api/events/list
+        """
+        created = {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())}
+        with _translated_errors():
+            page = self._v1.events.list({"types": list(types), "created": created, "limit": limit})
+        return [_plain(event) for event in page.data]
+
     def list_webhook_endpoints(self) -> list[dict[str, Any]]:
         """Every webhook endpoint of the account; their secrets are not shown again."""
         with _translated_errors():

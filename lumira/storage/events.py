@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -123,6 +123,12 @@ class Events:
         """The row of this event as stored, or None."""
         with store_errors():
             return self._collection.find_one({"eventId": {"$eq": event_id}})
+
+    def known(self, event_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the ledger holds, in whatever state."""
+        with store_errors():
+            rows = self._collection.find({"eventId": {"$in": list(event_ids)}}, {"eventId": 1, "_id": 0})
+            return {row["eventId"] for row in rows}
 
     def of_payment(self, payment_intent_id: str, since: datetime, limit: int) -> list[RecordedEvent]:
         """At most `limit` events about this PaymentIntent received since an instant (UTC), oldest first.
