@@ -198,5 +198,7 @@ def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret
     about = [line for line in parsed if line.get("request_id") == "r-of-the-test"]
     assert {"request answered"} <= {line["event"] for line in about}
     assert all(line["path"].startswith("/api/") for line in about if line["event"] == "request answered")
+    refusals = {(line["path"], line["status"], line.get("code")) for line in parsed if "status" in line}
+    assert ("/api/products/webhook", 400, "INVALID_SIGNATURE") in refusals
     # Besides these lines only what Streamlit prints as it starts.
     assert not any("Traceback" in line for line in written.splitlines() if not line.startswith("{"))

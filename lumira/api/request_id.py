@@ -38,7 +38,8 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         plain = 0 < len(given) <= 128 and given.isascii() and given.isprintable()
         request_id = given if plain else str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
 
         began, status = time.perf_counter(), 0
 
@@ -56,6 +57,8 @@ class RequestId:
             finally:
                 # The path alone: what follows it may be the token of a payment link.
                 answered = {"method": scope["method"], "path": scope["path"], "status": status}
+                if code := state.get("error_code"):
+                    answered["code"] = code
                 took = round((time.perf_counter() - began) * 1_000, 1)
                 level = logging.DEBUG if is_probe(scope) else logging.INFO
                 logger.log(level, "request answered", extra={**answered, "milliseconds": took})

@@ -21,6 +21,7 @@ def error_response(
 ) -> JSONResponse:
     """The body every error has: error, code, message, timestamp (UTC, ISO 8601) and requestId."""
     REFUSALS.labels(code).inc()
+    request.state.error_code = code  # for the log
     body = {
         "error": error,
         "code": code,
