@@ -21,6 +21,7 @@ CALLS = {
     "list_refunds",
     "list_charges",
     "list_balance_transactions",
+    "list_events",
     "list_webhook_endpoints",
     "create_webhook_endpoint",
     "update_webhook_endpoint",
@@ -57,6 +58,10 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     now = datetime.now(UTC)
     booked, _ = gateway.list_balance_transactions(now - timedelta(minutes=5), now + timedelta(minutes=5))
     assert refund["id"] in [one["source"]["id"] for one in booked]
+    events = gateway.list_events(
+        ["payment_intent.succeeded"], now - timedelta(minutes=5), now + timedelta(minutes=5), 100
+    )
+    assert paid["id"] in [one["data"]["object"]["id"] for one in events]
     page, _ = gateway.list_payment_intents(
         now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
     )
