@@ -86,10 +86,10 @@ class OrderList:
                 )
             )
 
-    def count(self, wanted: OrderFilter, *, actor: Actor) -> int:
-        """How many orders are selected; one more than COUNTED means more than that."""
+    def count(self, wanted: OrderFilter, *, actor: Actor, at_most: int = COUNTED) -> int:
+        """How many orders are selected; one more than `at_most` means more than that."""
         require(actor, Permission.BROWSE)
-        return self._rows.count(wanted, COUNTED + 1)
+        return self._rows.count(wanted, at_most + 1)
 
     def list_all(self, seconds: float = math.inf) -> None:
         """Makes every order that other programs wrote or changed one that filters find, for so long."""

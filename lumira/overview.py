@@ -20,7 +20,9 @@ _FAILED_WITHIN: Final = timedelta(days=6)
 # Card networks let a customer dispute a payment for about so long.
 _DISPUTED_WITHIN: Final = timedelta(days=180)
 _SHOWN: Final = 3
-_DISPUTES_READ: Final = 100
+# More than a person can see to today; counting further takes longer the more orders there are.
+COUNTED: Final = 99
+_DISPUTES_READ: Final = COUNTED + 1
 
 
 class Need(StrEnum):
@@ -35,7 +37,7 @@ class Need(StrEnum):
 class Needed:
     """The orders of one need: which filter lists them, how many there are, and the newest few.
 
-    `count` is at most one more than `lumira.order_list.COUNTED`, which means more than that.
+    `count` is at most one more than COUNTED, which means more than that.
     """
 
     need: Need
@@ -61,7 +63,9 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
     def listed(need: Need, wanted: OrderFilter) -> Needed:
         newest = order_list.page(wanted, _SHOWN, actor=actor).orders
         # Fewer than fill the lines are all there are.
-        count = len(newest) if len(newest) < _SHOWN else order_list.count(wanted, actor=actor)
+        count = (
+            len(newest) if len(newest) < _SHOWN else order_list.count(wanted, actor=actor, at_most=COUNTED)
+        )
         return Needed(need, wanted, count, newest)
 
     disputed = OrderFilter(disputed=True, first=today - _DISPUTED_WITHIN, last=today)

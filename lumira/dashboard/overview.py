@@ -12,9 +12,8 @@ from lumira.dashboard import event_actions, markup, navigation, problems, sessio
 from lumira.dashboard.texts import level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
-from lumira.order_list import COUNTED
 from lumira.orders import Order, OrderStatus
-from lumira.overview import Needed, Sold, monday, needed, sold
+from lumira.overview import COUNTED, Needed, Sold, monday, needed, sold
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8

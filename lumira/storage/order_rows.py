@@ -42,7 +42,7 @@ from lumira.orders import FREE_PREFIX, Order, OrderStatus, Page
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AMOUNTS, ORDERS
-from lumira.storage.paging import BEGINNING, MILLISECOND
+from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 1
@@ -52,10 +52,6 @@ FIELDS: Final = {
     DateField.REFUNDED: "lastRefundAt",
 }
 _END: Final = datetime(3000, 1, 2, tzinfo=UTC)
-_FIRST_WINDOW: Final = timedelta(hours=1)
-_GROWTH: Final = 8
-# A window that took longer is as wide as windows get: the next must end in time too.
-_SLOW_SECONDS: Final = 0.25
 # Steps to the oldest document: each costs little where there is nothing.
 _STEP: Final = timedelta(days=30)
 _MILLENNIUM: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -330,7 +326,7 @@ class OrderRows:
                 low = max(low, after.at)
         if not walk.descending:
             low = max(low, self._before_the_oldest(walk.field))
-        now, width = datetime.now(UTC), _FIRST_WINDOW
+        now, width = datetime.now(UTC), FIRST_WINDOW
         while len(found) < need and low < high:
             before, began = len(found), time.monotonic()
             if walk.descending:
@@ -342,7 +338,7 @@ class OrderRows:
                 edge = low + width if high - low > width else high
                 read({walk.field: {"$gt": low, "$lt": min(high, edge + MILLISECOND)}})
                 low = edge
-            width = _next_width(width, len(found) - before, need - len(found), time.monotonic() - began)
+            width = next_width(width, len(found) - before, need - len(found), time.monotonic() - began)
         return found
 
     def _gather(
@@ -396,7 +392,7 @@ class OrderRows:
         if self._has(field, BEGINNING, known):
             return BEGINNING
         step = _STEP
-        while known < datetime.now(UTC) and step >= _FIRST_WINDOW:
+        while known < datetime.now(UTC) and step >= FIRST_WINDOW:
             if self._has(field, known, known + step):
                 step /= 2
             else:
@@ -435,14 +431,6 @@ def listing_document(order: Order) -> Document:
 
 def _listed(document: Document) -> Document:
     return listing_document(Order.model_validate(document))
-
-
-def _next_width(width: timedelta, found: int, missing: int, seconds: float) -> timedelta:
-    """How far to look next: as far as it takes by what was just found, never much further than before."""
-    if seconds > _SLOW_SECONDS:
-        return width
-    factor = min(_GROWTH, max(1.0, 1.3 * missing / found)) if found else _GROWTH
-    return min(width * factor, _END - BEGINNING)
 
 
 def _conditions(wanted: OrderFilter) -> list[Document]:

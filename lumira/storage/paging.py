@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -17,9 +18,11 @@ from lumira.storage.failures import Document, store_errors
 MILLISECOND: Final = timedelta(milliseconds=1)
 # A page looks this far back first, then further, until it is full: a bounded range is served by the index
 # alone, and a sort without one reads the whole collection on the embedded store.
-WINDOWS: Final = (
-    *(timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=60), timedelta(days=730)),
-)
+FIRST_WINDOW: Final = timedelta(hours=1)
+_GROWTH: Final = 8
+_WIDEST: Final = timedelta(days=365_000)
+# A window that took longer is as wide as windows get: the next must end in time too.
+_SLOW_SECONDS: Final = 0.25
 # Another's clock may be ahead of ours.
 AHEAD: Final = timedelta(days=1)
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,8 +46,8 @@ def newest_page(
     """
     found: list[Document] = []
     beginning = max(since, BEGINNING) if since else BEGINNING
-    bound = datetime.now(UTC) + AHEAD
-    ahead = AHEAD
+    now = datetime.now(UTC)
+    bound = now + AHEAD
 
     def read(more: Mapping[str, Any]) -> None:
         with store_errors():
@@ -53,20 +56,27 @@ def newest_page(
 
     if cursor and (after := _parse(cursor)):
         bound, last_id = after
-        ahead = timedelta()
         if bound >= beginning:
             read({"createdAt": bound, "_id": {"$lt": last_id}})
-    for window in WINDOWS:
-        if len(found) > size or bound <= beginning:
-            break
-        floor = max(bound - ahead - window, beginning)
-        ahead = timedelta()
+    width = FIRST_WINDOW
+    while len(found) <= size and bound > beginning:
+        before, began = len(found), time.monotonic()
+        floor = max(min(bound, now) - width, beginning)
         read({"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}})
         bound = floor
-    if len(found) <= size and bound > beginning:
-        read({"createdAt": {"$gt": beginning - MILLISECOND, "$lt": bound}})
+        width = next_width(width, len(found) - before, size + 1 - len(found), time.monotonic() - began)
     page = found[:size]
     return page, cursor_after(page[-1]) if len(found) > size else None
+
+
+def next_width(width: timedelta, found: int, missing: int, seconds: float) -> timedelta:
+    """How far to look after a window so wide, which took so many seconds: as far as it takes to find the
+    `missing` by what it `found`, never much further than before.
+    """
+    if seconds > _SLOW_SECONDS:
+        return width
+    factor = min(_GROWTH, max(1.0, 1.3 * missing / found)) if found else _GROWTH
+    return min(width * factor, _WIDEST)
 
 
 def cursor_after(document: Document) -> str:
