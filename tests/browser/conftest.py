@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,17 +11,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from pydantic import SecretStr
 from pymongo import MongoClient
 from starlette.responses import Response
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.embedded import free_port
+from lumira.embedded import beside, free_port
 from lumira.session_cookie import set_session
 from lumira.settings import load_settings
 from tests.conftest import wait_until
@@ -36,27 +35,29 @@ expect.set_options(timeout=45_000)
 
 @dataclass(frozen=True)
 class Served:
-    """A running desk: where it answers and where its data is."""
+    """A running desk: where it answers, where its data is, and a desk of our own on its store and sandbox."""
 
     url: str
     home: Path
     cookie: Any
+    behind: Desk
 
     def sign_in(self, context: BrowserContext) -> BrowserContext:
         """Has the browser carry the session of an administrator."""
         context.add_cookies([self.cookie])
         return context
 
-    def pay_elsewhere(self, payment_intent_id: str, link: str) -> None:
+    def create(self, product_id: str, email: str) -> str:
+        """The id of a PaymentIntent made beside the browser, for a test that begins with an order."""
+        body = {"productId": product_id, "customerEmail": email}
+        return self.behind.intents.create(body, actor=TESTS, source="tests").order_id
+
+    def pay_elsewhere(self, payment_intent_id: str) -> None:
         """Pays at the sandbox, as a customer would at a checkout: the desk hears of it by webhook only."""
-        key = json.loads((self.home / "sandbox.json").read_text())["secret_key"]
-        request = Request(
-            f"{link.partition('/payment_intents')[0]}/v1/payment_intents/{payment_intent_id}/confirm",
-            data=b"payment_method=pm_card_visa&return_url=http://127.0.0.1/",
-            headers={"Authorization": f"Bearer {key}"},
+        self.behind.gateway.confirm_payment_intent(
+            payment_intent_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
         )
-        with urlopen(request, timeout=10) as answer:
-            assert json.load(answer)["status"] == "succeeded"
+        wait_until(lambda: self.processed("payment_intent.succeeded", payment_intent_id))
 
     @contextmanager
     def ledger(self) -> Iterator[Any]:
@@ -87,22 +88,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     try:
         wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=60)
         assert process.poll() is None, (home / "run.log").read_text()
-        yield Served(url, home, session_cookie(url, home))
+        behind = Desk.open(beside(load_settings(home=home)))
+        with closing(behind.store):
+            yield Served(url, home, session_cookie(url, behind), behind)
     finally:
         process.terminate()
         process.wait(timeout=30)
         log.close()
 
 
-def session_cookie(url: str, home: Path) -> Any:
+def session_cookie(url: str, behind: Desk) -> Any:
     """A session of an administrator's own account, as Playwright takes a cookie."""
-    uri = SecretStr((home / "store.uri").read_text().strip())
-    desk = Desk.open(load_settings(home=home, mongodb_uri=uri))
-    with closing(desk.store):
-        desk.staff.add(ADMINISTRATOR, Role.ADMIN, name="Anaïs", password=PASSWORD, actor=TESTS)
-        token = desk.sessions.sign_in_by_identity(ADMINISTRATOR, address="127.0.0.1", device="tests").token
-        response = Response()
-        set_session(response, token, desk.signing_key(), secure=False, seconds=3600)
+    behind.staff.add(ADMINISTRATOR, Role.ADMIN, name="Anaïs", password=PASSWORD, actor=TESTS)
+    token = behind.sessions.sign_in_by_identity(ADMINISTRATOR, address="127.0.0.1", device="tests").token
+    response = Response()
+    set_session(response, token, behind.signing_key(), secure=False, seconds=3600)
     name, _, value = response.headers["set-cookie"].partition(";")[0].partition("=")
     return {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Lax"}
 
@@ -134,3 +134,10 @@ def open_page(chromium: Browser, served: Served) -> Iterator[Callable[[str], Pag
 def settle(page: Page) -> None:
     """Waits until the page's script has run."""
     page.wait_for_selector('[data-test-script-state="notRunning"]')
+
+
+def follow(page: Page, name: str) -> None:
+    """Follows a link of the menu, as a person goes from page to page."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
+    settle(page)

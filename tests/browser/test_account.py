@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
 
 import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from pydantic import SecretStr
 
 from lumira.access import Role
-from lumira.desk import Desk
-from lumira.settings import load_settings
 from tests.browser.conftest import PASSWORD, TESTS, Served, settle
 
 pytestmark = pytest.mark.browser
 
 EMAIL = "claire@example.com"
-
-
-@pytest.fixture
-def behind(served: Served) -> Iterator[Desk]:
-    """A desk of our own on the store of the one that runs, as a command beside it has."""
-    uri = SecretStr((served.home / "store.uri").read_text().strip())
-    desk = Desk.open(load_settings(home=served.home, mongodb_uri=uri))
-    with closing(desk.store):
-        yield desk
 
 
 def sign_in(page: Page, served: Served, password: str) -> None:
@@ -38,7 +24,8 @@ def sign_in(page: Page, served: Served, password: str) -> None:
     page.get_by_role("button", name="Se connecter").click()
 
 
-def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, served: Served, behind: Desk):
+def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, served: Served):
+    behind = served.behind
     _, once = behind.staff.add_with_one_time_password(EMAIL, Role.SUPPORT, name="Claire", actor=TESTS)
     context = chromium.new_context(locale="fr-FR")
     page = context.new_page()

@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import settle
-from tests.browser.test_payment import create, rows
+from tests.browser.test_payment import rows
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, chromium: Browser):
-    for card, name in ((1, "ondine.a"), (2, "ondine.b")):
-        create(open_page("/new-payment"), card, f"{name}@example.com")
+    for product_id, name in (("mystique", "ondine.a"), ("profond", "ondine.b")):
+        served.create(product_id, f"{name}@example.com")
     page = open_page("/orders")
     page.get_by_label("Chercher", exact=True).fill("ondine")
     page.keyboard.press("Enter")
@@ -43,8 +43,12 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
     assert [row["E-mail"] for row in table] == ["ondine.b@example.com"]
     assert table[0]["Montant"] == "67,00"
 
-    page = open_page("/orders?q=ondine.b")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stPopoverBody")).to_be_hidden()
     box = page.get_by_test_id("stDataFrame").bounding_box()
+    # As a hand moves it: the table takes no notice of a pointer that was elsewhere the moment before.
+    page.mouse.move(box["x"] + 330, box["y"] + 57, steps=12)
+    page.wait_for_timeout(200)
     page.mouse.click(box["x"] + 330, box["y"] + 57)
     page.wait_for_url(re.compile(r"/order\?id=pi_"))
     expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
@@ -73,12 +77,11 @@ def test_filters_chosen_one_right_after_the_other_are_all_kept(open_page):
         page.wait_for_url(re.compile(r"/orders$"))
 
 
-def test_a_phone_shows_cards_that_open_their_orders(open_page, served, chromium: Browser):
-    page = open_page("/new-payment")
-    payment_intent = create(page, 1, "poche@example.com")
+def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
+    payment_intent = served.create("mystique", "poche@example.com")
     context = chromium.new_context(locale="fr-FR", viewport={"width": 390, "height": 800})
     phone = served.sign_in(context).new_page()
-    phone.goto(page.url.split("/new-payment")[0] + "/orders?q=poche")
+    phone.goto(f"{served.url}/orders?q=poche")
     settle(phone)
     expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
