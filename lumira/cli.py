@@ -6,6 +6,7 @@ import functools
 import signal
 import socket
 import sys
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -77,7 +78,8 @@ def run(
 
             seed_demo(desk)
         else:
-            _say_how_to_begin(desk)
+            # Beside the server: a store that is down does not keep it from serving.
+            threading.Thread(target=_say_how_to_begin, args=(desk,), daemon=True).start()
         _serve(settings)
 
 
@@ -140,7 +142,10 @@ def _say_how_to_begin(desk: Desk) -> None:
         # The pages say what is wrong with the store.
         return
     if nobody:
-        print("Nobody can sign in yet. Make the first account: lumira staff add you@example.com --role admin")
+        print(
+            "Nobody can sign in yet. Make the first account: lumira staff add you@example.com --role admin",
+            flush=True,
+        )
 
 
 def _bindable(settings: Settings) -> int:

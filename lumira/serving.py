@@ -151,21 +151,25 @@ def _tend(desk: Desk, stopped: threading.Event) -> None:
     down is tried again; it is no reason not to start.
     """
     _prepare(desk, stopped)
+
+    def done(work: Callable[[], object]) -> bool:
+        # A store that is down keeps each of them waiting; whoever stops us waits for one at most.
+        return not stopped.is_set() and _done(work)
+
     tended, pruned = time.monotonic(), -math.inf
-    while True:
-        _done(lambda: desk.order_list.list_all(LISTING_SECONDS))
-        if _done(desk.revenue.refresh):
-            _done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
+    while not stopped.is_set():
+        done(lambda: desk.order_list.list_all(LISTING_SECONDS))
+        if done(desk.revenue.refresh):
+            done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
         if desk.gateway.is_configured:
-            _done(lambda: desk.fees.follow(FEES_SECONDS))
-        if stopped.wait(REVENUE_SECONDS):
-            return
+            done(lambda: desk.fees.follow(FEES_SECONDS))
+        stopped.wait(REVENUE_SECONDS)
         if time.monotonic() < tended + TEND_SECONDS:
             continue
         tended = time.monotonic()
         if desk.gateway.is_configured:
-            _done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
-        if time.monotonic() > pruned + 86_400 and _done(lambda: _prune(desk)):
+            done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
+        if time.monotonic() > pruned + 86_400 and done(lambda: _prune(desk)):
             pruned = time.monotonic()
 
 

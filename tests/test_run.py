@@ -20,6 +20,7 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
+from lumira import serving
 from lumira.embedded import embedded_store, free_port, kept_running
 from tests.conftest import API_TOKEN, listens, wait_until
 
@@ -254,3 +255,10 @@ def test_a_second_lumira_on_the_same_home_is_refused_and_commands_share_its_stor
         assert "30 orders inserted" in seeded.stdout
         with MongoClient((home / "store.uri").read_text()) as client:
             assert client.lumira.productorders.count_documents({}) == 30
+
+
+def test_whoever_is_to_stop_begins_no_more_work(desk):
+    stopped = threading.Event()
+    stopped.set()
+    serving._tend(desk, stopped)
+    assert desk.revenue.followed_until() is None
