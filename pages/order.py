@@ -18,7 +18,7 @@ from lumira.dashboard import (
     stripe_details,
 )
 from lumira.dashboard.session import actor, desk
-from lumira.dashboard.texts import text
+from lumira.dashboard.texts import moment, text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
@@ -45,6 +45,8 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
 def show(order: Order) -> None:
     """The order."""
     st.title(text("result.order"), anchor=False)
+    whose = problems.plain(order.name or order.customer_email or "")
+    st.caption(" · ".join(filter(None, (whose, moment(order.created_at)))))
     with st.container(border=True):
         order_details.show_state(order)
         order_actions.show(order)
@@ -59,7 +61,8 @@ def show(order: Order) -> None:
             order_details.show_money(order, None, money)
             order_details.show_refunds(order)
         if order.payment_intent_id and not order.is_free:
-            with titled("charges.title"):
+            with st.container(border=True):
+                stripe_details.show_title(order.payment_intent_id)
                 charges = st.empty()
         with titled("order.timeline"):
             timeline = st.empty()

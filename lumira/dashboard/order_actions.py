@@ -107,14 +107,6 @@ def show(order: Order) -> None:
             st.caption(text("order.copy.help"))
             address = f"{payment_link.origin()}/order?id={order.payment_intent_id or order.id}"
             st.code(address, language=None, wrap_lines=True)
-        if order.payment_intent_id and not order.is_free:
-            gateway = session.desk().gateway
-            st.link_button(
-                text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
-                gateway.payment_intent_url(order.payment_intent_id),
-                icon=":material/open_in_new:",
-                type="tertiary",
-            )
     if unanswered:
         _show_unanswered(order, unanswered)
     problems.show_remembered(order.id)

@@ -33,6 +33,19 @@ def of(order: Order) -> PaymentDetails | LumiraError | None:
     return read
 
 
+def show_title(payment_intent_id: str) -> None:
+    """The title of the payment's card, and the way to where Stripe itself shows it."""
+    gateway = session.desk().gateway
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.header(text("charges.title"), anchor=False, width="content")
+        st.link_button(
+            text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
+            gateway.payment_intent_url(payment_intent_id),
+            icon=":material/open_in_new:",
+            type="tertiary",
+        )
+
+
 def show_charges(details: PaymentDetails | LumiraError | None) -> None:
     """Every attempt to pay, newest first; what to do where there is none, or Stripe does not answer."""
     if isinstance(details, LumiraError):
