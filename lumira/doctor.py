@@ -263,7 +263,6 @@ class Doctor:
                     "store.validators",
                     lambda: judge_validators(kept.store.validator_deviations()),
                 ),
-                *([("webhook.arriving", lambda: self._arriving(kept, address))] if stripe else []),
                 ("events.failed", lambda: self._failed(kept)),
                 ("events.stuck", lambda: judge_stuck(kept.events.stuck(LOOKED_AT))),
                 ("events.applied", lambda: self._applied(kept)),
@@ -271,6 +270,8 @@ class Doctor:
                 ("orders.callers", lambda: self._callers(kept)),
                 ("revenue.fresh", lambda: self._revenue(kept)),
             ]
+            if stripe:
+                checks.append(("webhook.arriving", lambda: self._arriving(kept, address)))
             if (accounts := kept.accounts) is not None:
                 checks += [
                     ("staff.administrator", lambda: judge_staff(accounts.all())),

@@ -235,6 +235,11 @@ class Order(Document):
         return self.customer_name or text_or_none(self.metadata.get("customerName"))
 
     @property
+    def order_id(self) -> str:
+        """The id by which API and pages name the order: its PaymentIntent's, before there is one its own."""
+        return self.payment_intent_id or self.id
+
+    @property
     def is_free(self) -> bool:
         """A free order never went to Stripe."""
         return bool(self.payment_intent_id and self.payment_intent_id.startswith(FREE_PREFIX))

@@ -20,6 +20,7 @@ from lumira.dashboard import (
     problems,
     product_cards,
     session,
+    stripe_details,
 )
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
@@ -220,12 +221,7 @@ def show_ids(order: order_details.Order) -> None:
                 problems.show(error)
             else:
                 show_to_copy(text("result.client_secret"), secret, help=text("result.client_secret.help"))
-        gateway = desk().gateway
-        st.link_button(
-            text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
-            gateway.payment_intent_url(order.payment_intent_id),
-            icon=":material/open_in_new:",
-        )
+        stripe_details.show_link(order.payment_intent_id)
 
 
 def show_to_copy(label: str, value: str, help: str | None = None) -> None:

@@ -50,7 +50,7 @@ def show_list(wanted: OrderFilter) -> None:
     page = desk().order_list.page(wanted, size, pager.after(), actor=actor())
     key = order_bulk.table_key(wanted, size, columns, page.orders)
     if opened := order_table.clicked(key, page.orders):
-        st.switch_page(navigation.order(), query_params={"id": order_table.page_id(opened)})
+        st.switch_page(navigation.order(), query_params={"id": opened.order_id})
     ticked = order_table.ticked(key, page.orders)
 
     if wanted.narrows and not desk().order_list.is_complete:

@@ -68,7 +68,7 @@ def show_open_event(event_id: str) -> None:
                 navigation.orders(),
                 label=text("event.order"),
                 icon=":material/receipt_long:",
-                query_params={"order": order.payment_intent_id or order.id},
+                query_params={"order": order.order_id},
             )
     problems.show_remembered(event.event_id)
     event_details.show(event)

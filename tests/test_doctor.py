@@ -346,8 +346,13 @@ def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_
     stripe.post("/_sandbox/clock", json={"advance": later.total_seconds()})
 
     def arriving():
-        clock = lambda: datetime.now(UTC) + later + timedelta(minutes=2)  # noqa: E731
-        doctor = Doctor(desk.settings, desk.gateway, desk.doctor._kept, sign=signature, clock=clock)
+        doctor = Doctor(
+            desk.settings,
+            desk.gateway,
+            desk.doctor._kept,
+            sign=signature,
+            clock=lambda: datetime.now(UTC) + later + timedelta(minutes=2),
+        )
         findings = doctor.examine(actor=admin, address=api_server)
         return next(finding for finding in findings if finding.name == "webhook.arriving")
 

@@ -53,7 +53,7 @@ def _show_history(order: Order) -> None:
                 icon=":material/receipt:",
                 type="tertiary",
                 on_click=_open,
-                args=(other.payment_intent_id or other.id,),
+                args=(other.order_id,),
                 key=f"other-{other.id}",
             )
     if len(others) > _SHOWN:

@@ -62,7 +62,7 @@ def show(order: Order) -> None:
                 navigation.new_payment(),
                 label=text("order.act"),
                 icon=":material/credit_card:",
-                query_params={"order": order.payment_intent_id or order.id},
+                query_params={"order": order.order_id},
             )
         if can_refresh(order):
             _refresh(order)
@@ -105,7 +105,7 @@ def show(order: Order) -> None:
             )
         with st.popover(text("order.copy"), icon=":material/link:", type="tertiary"):
             st.caption(text("order.copy.help"))
-            address = f"{payment_link.origin()}/order?id={order.payment_intent_id or order.id}"
+            address = f"{payment_link.origin()}/order?id={order.order_id}"
             st.code(address, language=None, wrap_lines=True)
     if unanswered:
         _show_unanswered(order, unanswered)
@@ -179,7 +179,7 @@ def refund_dialog(order: Order, attempt: str) -> None:
         try:
             with failed, st.spinner(text("refund.refunding")):
                 session.desk().intents.refund(
-                    order.payment_intent_id or order.id,
+                    order.order_id,
                     amount,
                     actor=session.actor(),
                     reason=reason,
@@ -232,9 +232,7 @@ def edit_dialog(order: Order, attempt: str) -> None:
         }
         try:
             with failed, st.spinner(text("edit.saving")):
-                session.desk().intents.edit_customer(
-                    order.payment_intent_id or order.id, body, actor=session.actor()
-                )
+                session.desk().intents.edit_customer(order.order_id, body, actor=session.actor())
         except LumiraError as error:
             culprit = problems.field_of(error)
             if culprit in wrong:
@@ -257,7 +255,7 @@ def _refresh(order: Order) -> None:
         key="refresh-order",
     ):
         try:
-            now = session.desk().intents.refresh(order.payment_intent_id or order.id, actor=session.actor())
+            now = session.desk().intents.refresh(order.order_id, actor=session.actor())
         except LumiraError as error:
             problems.remember(order.id, error)
         else:

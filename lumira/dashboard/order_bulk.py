@@ -14,7 +14,6 @@ import streamlit as st
 
 from lumira import export
 from lumira.dashboard import notices, pager, problems, session
-from lumira.dashboard.order_table import page_id
 from lumira.dashboard.texts import number, text
 from lumira.errors import LumiraError
 from lumira.export import FileFormat
@@ -58,7 +57,7 @@ def show_refresh(orders: list[Order], *, chosen: bool) -> None:
 
 def _refresh(orders: list[Order]) -> None:
     bar = st.progress(0.0, text("orders.refresh.progress", done=number(0), total=number(len(orders))))
-    before = {page_id(order): order for order in orders}
+    before = {order.order_id: order for order in orders}
     failures: list[_Failure] = []
     changed = 0
     answers = session.desk().order_list.refresh(list(before), actor=session.actor())

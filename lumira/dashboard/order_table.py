@@ -183,14 +183,9 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
     return orders[cells[0][0]] if cells and cells[0][0] < len(orders) else None
 
 
-def page_id(order: Order) -> str:
-    """The id that the address of the order's page has."""
-    return order.payment_intent_id or order.id
-
-
 def _card(order: Order, words: _Words) -> markup.OrderCard:
     return markup.OrderCard(
-        link=f"/order?id={page_id(order)}&language={words.language}",
+        link=f"/order?id={order.order_id}&language={words.language}",
         customer=order.name or order.customer_email or NOTHING,
         amount=words.money(order.amount, order.currency),
         when=moment(order.created_at),

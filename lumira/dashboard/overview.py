@@ -219,7 +219,7 @@ def _show_line(order: Order) -> None:
         st.page_link(
             navigation.order(),
             label=f"{problems.plain(who)} · {level_name(order.level)}",
-            query_params={"id": order.payment_intent_id or order.id},
+            query_params={"id": order.order_id},
             width="stretch",
         )
         amount = text("new_payment.free") if order.is_free else money(order.amount, order.currency)

@@ -36,10 +36,10 @@ def pay_with_test_card(order: Order) -> None:
         try:
             with st.spinner(text("result.paying")):
                 session.desk().intents.confirm(
-                    _id(order),
+                    order.order_id,
                     method,
                     actor=session.actor(),
-                    return_url=f"{payment_link.origin()}/new-payment?order={_id(order)}",
+                    return_url=f"{payment_link.origin()}/new-payment?order={order.order_id}",
                 )
         except LumiraError as error:
             problems.remember(order.id, error)
@@ -60,7 +60,7 @@ def cancel(order: Order) -> None:
         st.caption(text("cancel.help"))
         if st.button(text("cancel.confirm"), icon=":material/block:", key="cancel"):
             try:
-                session.desk().intents.cancel(_id(order), actor=session.actor(), reason=reason)
+                session.desk().intents.cancel(order.order_id, actor=session.actor(), reason=reason)
             except LumiraError as error:
                 problems.remember(order.id, error)
             else:
@@ -74,7 +74,7 @@ def refresh(order: Order) -> None:
         text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh"
     ):
         try:
-            session.desk().intents.refresh(_id(order), actor=session.actor())
+            session.desk().intents.refresh(order.order_id, actor=session.actor())
         except LumiraError as error:
             problems.remember(order.id, error)
         else:
@@ -86,7 +86,7 @@ def refresh(order: Order) -> None:
 def follow(order: Order) -> None:
     """Looks at the store every two seconds and shows the page anew when a webhook has moved the order."""
     try:
-        now = session.desk().intents.find(_id(order), actor=session.actor())
+        now = session.desk().intents.find(order.order_id, actor=session.actor())
     except LumiraError:
         # The page itself says so at its next rerun; a clock need not.
         return
@@ -103,7 +103,3 @@ def card_name(method: str) -> str:
     return text_or(
         f"card.{method}", text("card.declined", reason=failure_reason(TEST_PAYMENT_METHODS[method]))
     )
-
-
-def _id(order: Order) -> str:
-    return order.payment_intent_id or order.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import streamlit as st
 
@@ -35,15 +36,20 @@ def of(order: Order) -> PaymentDetails | LumiraError | None:
 
 def show_title(payment_intent_id: str) -> None:
     """The title of the payment's card, and the way to where Stripe itself shows it."""
-    gateway = session.desk().gateway
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header(text("charges.title"), anchor=False, width="content")
-        st.link_button(
-            text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
-            gateway.payment_intent_url(payment_intent_id),
-            icon=":material/open_in_new:",
-            type="tertiary",
-        )
+        show_link(payment_intent_id, type="tertiary")
+
+
+def show_link(payment_intent_id: str, *, type: Literal["secondary", "tertiary"] = "secondary") -> None:
+    """The way to where Stripe itself, or the sandbox, shows the payment."""
+    gateway = session.desk().gateway
+    st.link_button(
+        text("order.at_sandbox" if gateway.is_sandbox else "order.at_stripe"),
+        gateway.payment_intent_url(payment_intent_id),
+        icon=":material/open_in_new:",
+        type=type,
+    )
 
 
 def show_charges(details: PaymentDetails | LumiraError | None) -> None:

@@ -128,7 +128,8 @@ def test_a_reload_in_the_middle_loses_nothing(open_page):
 def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
     page = open_page("/new-payment")
     payment_intent = create(page, 1, "webhook@example.com")
-    expect(page.get_by_role("link", name="Stripe local")).to_be_visible()
+    leads_to = re.compile(rf"^http://127\.0\.0\.1:\d+/payment_intents/{payment_intent}$")
+    expect(page.get_by_role("link", name="Stripe local")).to_have_attribute("href", leads_to)
     served.pay_elsewhere(payment_intent)
     expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
     expect(page.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()

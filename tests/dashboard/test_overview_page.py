@@ -99,3 +99,18 @@ def test_who_may_not_see_revenue_sees_how_many_orders_were_paid(open_page, at_th
         "Paiements aujourd’hui": "1",
         "Paiements cette semaine": "1",
     }
+
+
+def test_more_than_a_person_can_see_to_are_not_counted_further(open_page, desk, support, documents):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    with pytest.raises(Exception, match="declined"):
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
+    row = documents.productorders.find_one({"paymentIntentId": created.order_id})
+    for unique in ("_id", "paymentIntentId", "attemptId", "listing"):
+        row.pop(unique, None)
+    documents.productorders.insert_many([dict(row) for _ in range(98)])
+    desk.order_list.list_all()
+    assert "99 paiements refusés" in shown(open_page("overview"))
+    documents.productorders.insert_one(dict(row))
+    desk.order_list.list_all()
+    assert "99+ paiements refusés" in shown(open_page("overview"))
