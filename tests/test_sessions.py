@@ -136,6 +136,14 @@ def test_whoever_is_disabled_by_another_process_is_out_within_seconds(desk, staf
     wait_until(lambda: here.find(token) is None, seconds=5)
 
 
+def test_a_session_whose_answer_was_lost_is_stored_again_without_harm(sessions, claire, desk):
+    # The driver repeats a write by itself; a store killed in between no longer knows that it did it.
+    stored = StaffSessions(desk.store.database)
+    session = stored.find(entered(sessions).session.id)
+    stored.insert(session)
+    assert stored.of(EMAIL) == [session]
+
+
 def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin):
     here, there = entered(sessions), entered(sessions, address="2001:db8::1")
     assert {one.address for one in sessions.of(EMAIL, actor=CLAIRE)} == {"192.0.2.1", "2001:db8::1"}
