@@ -40,6 +40,9 @@ SANDBOX_FILE: Final = "sandbox.url"
 PORT_FILE: Final = "desk.port"
 SANDBOX_STATE: Final = "sandbox.sqlite"
 WEBHOOK_PATH: Final = "/api/products/webhook"
+# Linux begins its own at 32768, others at 49152.
+LOWEST_PORT: Final = 16_000
+PORTS: Final = 16_000
 
 
 class HomeInUse(SettingsError):
@@ -403,10 +406,16 @@ def _needs_sandbox(settings: Settings) -> bool:
 
 
 def free_port() -> int:
-    """A port of this machine's loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine's loopback that nobody listens on.
+
+    It lies below those a system gives to outgoing connections and to whoever asks for any: none of them takes
+    it before a child listens, or while a dead one is started again.
+    """
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _listens(port: int) -> bool:

@@ -82,7 +82,8 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
     environment = {**os.environ, "LUMIRA_SANDBOX_KEY": STRIPE_KEY}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
-        wait_until(lambda: listens(port))
+        wait_until(lambda: listens(port) or process.poll() is not None)
+        assert process.poll() is None
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

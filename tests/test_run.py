@@ -27,6 +27,8 @@ from tests.conftest import API_TOKEN, listens, wait_until
 
 ROOT = Path(__file__).parents[1]
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
+# The ports the system itself gives to connections.
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @contextmanager
@@ -174,6 +176,12 @@ def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
         stored = {document["_id"] for document in orders.find({}, {"_id": 1})}
     assert len(acknowledged) > 600
     assert set(acknowledged) - stored == set()
+
+
+@pytest.mark.skipif(not PORT_RANGE.exists(), reason="only Linux says which ports it gives away")
+def test_no_outgoing_connection_gets_the_port_of_a_child():
+    lowest, highest = map(int, PORT_RANGE.read_text().split())
+    assert not any(lowest <= free_port() <= highest for _ in range(50))
 
 
 def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_path):

@@ -121,8 +121,11 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
 
 def found_by_axe(page: Page) -> Iterator[str]:
     """What axe-core finds wrong, where, and how it is mended."""
-    # What is drawn anew fades; a contrast is that of what stands.
-    page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+    # What is drawn anew fades, and what is about to be is dimmed; a contrast is that of what stands.
+    page.add_style_tag(
+        content="* { transition: none !important; animation: none !important }"
+        "[data-stale=true] { opacity: 1 !important }"
+    )
     settle(page)
     # The house's own look comes a moment after the page.
     expect(page.locator(".st-key-begin-payment p").first).to_have_css("color", "rgb(27, 19, 38)")
