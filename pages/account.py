@@ -7,11 +7,11 @@ from lumira.dashboard.texts import text
 
 notices.show()
 st.title(text("account.title"), anchor=False)
+st.caption(text("account.lead"))
 signed_in = session.signed_in()
 if signed_in is None:
     st.info(text("account.demo.next"), title=text("account.demo"), icon=":material/science:")
     st.stop()
-st.caption(text("account.lead"))
 member = session.desk().staff.of(signed_in.actor)
 left, right = st.columns(2, gap="large")
 with left:

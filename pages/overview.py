@@ -15,7 +15,8 @@ with st.container(
     overview.show_health()
 overview.show_figures()
 
-waiting, newest = st.columns([1, 1], gap="large")
+with st.container(key="overview-lists"):
+    waiting, newest = st.columns([1, 1], gap="large")
 with waiting:
     st.header(text("overview.needed"), anchor=False)
     overview.show_needed()

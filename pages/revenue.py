@@ -35,6 +35,7 @@ def show_change(label: str, now: int, before: int, trend: list[int], *, help: st
         delta_description=text(f"revenue.{compare}.than") if change else text("revenue.no_before"),
         help=help,
         border=True,
+        height="stretch",
         chart_data=trend if len(trend) > 1 and any(trend) else None,
         chart_type="area",
     )
@@ -53,13 +54,14 @@ def show_rate(label: str, now: float | None, before: float | None, *, help: str,
         delta_description=text(f"revenue.{compare}.than") if points is not None else None,
         help=help,
         border=True,
+        height="stretch",
     )
 
 
 def show_figures(now: Totals, before: Totals) -> None:
     """The four figures that finance signs, and what Stripe keeps of them."""
     course = seen.course
-    with st.grid(4, min_column_width=215):
+    with st.grid(4, key="four-figures"):
         show_change(
             *(text("revenue.gross"), now.gross, before.gross, course["gross"]),
             help=text("revenue.gross.help"),
@@ -82,6 +84,7 @@ def show_figures(now: Totals, before: Totals) -> None:
             delta_description=text("revenue.average"),
             help=text("revenue.orders.help", free=number(now.free)),
             border=True,
+            height="stretch",
             chart_data=course["orders"] if len(bars) > 1 and now.orders else None,
             chart_type="area",
         )
@@ -167,7 +170,7 @@ def show_hours_and_failures(now: Totals, before: Totals) -> None:
                     revenue_tables.show_failures(charts.failure_rows(reasons))
             else:
                 st.markdown(text("revenue.failures.none"))
-    with st.grid(4, min_column_width=215):
+    with st.grid(4, key="four-rates"):
         show_rate(
             *(text("revenue.success"), now.success_rate, before.success_rate),
             help=text("revenue.success.help", paid=number(now.orders), failed=number(now.failed)),
@@ -202,6 +205,7 @@ def show_conversion(figures: Figures) -> None:
         + (f" {levels}." if levels else "")
         + ("" if found.complete else " " + text("revenue.conversion.latest", count=number(found.customers))),
         border=True,
+        height="stretch",
     )
 
 

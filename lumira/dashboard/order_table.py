@@ -29,10 +29,11 @@ NOTHING: Final = "–"
 _QUIET: Final = "#8B859538"
 
 COLUMNS: Final[tuple[str, ...]] = (
-    *("created", "completed", "last_refund", "level", "product", "customer", "email"),
-    *("amount", "refunded", "net", "status", "stripe_status", "failure", "source", "payment_intent", "id"),
+    *("created", "completed", "last_refund", "level", "product", "customer", "amount", "status"),
+    *("stripe_status", "refunded", "net", "email", "failure", "source", "payment_intent", "id"),
 )
-_USUAL: Final = ("level", "customer", "email", "amount", "refunded", "status", "stripe_status")
+# The states stand before what a small screen cuts off.
+_USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
 _WIDTHS: Final = {"customer": 150, "email": 236, "product": 130, "source": 110, "id": 205}
 _DATES: Final = {
     DateField.CREATED: "created",

@@ -80,7 +80,7 @@ def _show_money() -> None:
     this_week, last_week = _sold(rows, week, day), _sold(rows, before, week - timedelta(days=1))
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
     days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
-    with st.container(horizontal=True, gap="medium", key="figures"):
+    with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",
             money(now.gross, _CURRENCY),
@@ -108,7 +108,7 @@ def _show_money() -> None:
 def _show_counts() -> None:
     day = today()
     ranges = {"today": (day, day), "week": (monday(day), day)}
-    with st.container(horizontal=True, gap="medium", key="figures"):
+    with st.grid(4, key="four-sums"):
         for name, (first, last) in ranges.items():
             paid = OrderFilter(
                 dated=DateField.COMPLETED,

@@ -17,7 +17,7 @@ def price(product: Product) -> str:
 
 def choose(key: str) -> Product | None:
     """The product chosen so far, kept in the session under `key`; draws a card for each."""
-    with st.grid(4, min_column_width=220):
+    with st.grid(4, key="four-products"):
         for product in CATALOG.values():
             _card(product, key)
     return CATALOG.get(st.session_state.get(key, ""))
