@@ -18,21 +18,11 @@ from typer.testing import CliRunner
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
-from lumira.doctor import (
-    ACTED_ON,
-    DISK_FAILURE,
-    DISK_WARNING,
-    NAMES,
-    Doctor,
-    Kept,
-    Status,
-    judge_disk,
-    judge_replica_set,
-    webhook_address,
-    worst,
-)
+from lumira.doctor import NAMES, Doctor, Kept, webhook_address
 from lumira.embedded import embedded_store, free_port, kept_running
 from lumira.errors import Forbidden, InvalidAddress
+from lumira.events import ACTED_ON
+from lumira.findings import DISK_FAILURE, DISK_WARNING, Status, judge_disk, judge_replica_set, worst
 from lumira.setting_sources import Source, masked, settings_in_force
 from lumira.storage import Store
 from lumira.storage.server import Server

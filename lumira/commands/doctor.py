@@ -14,7 +14,8 @@ from lumira.errors import SettingsError
 from lumira.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from lumira.doctor import Doctor, Finding
+    from lumira.doctor import Doctor
+    from lumira.findings import Finding
     from lumira.setting_sources import Setting
 
 _MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "failure": "[red]failure[/]"}
@@ -34,8 +35,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Check settings, store, Stripe, webhooks and orders; exit code 1 on a failure. Starts nothing."""
-    from lumira.doctor import Finding, Status, worst
     from lumira.embedded import beside
+    from lumira.findings import Finding, Status, worst
     from lumira.setting_sources import settings_in_force
 
     if create_webhook or create_indexes:
@@ -91,7 +92,8 @@ def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from lumira.doctor import Status, versions
+    from lumira.doctor import versions
+    from lumira.findings import Status
 
     console = Console(highlight=False)
     for finding in findings:
@@ -113,7 +115,8 @@ def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
 
 
 def _as_json(findings: Sequence[Finding], settings: Sequence[Setting]) -> dict[str, object]:
-    from lumira.doctor import versions, worst
+    from lumira.doctor import versions
+    from lumira.findings import worst
 
     return {
         "status": worst(findings),

@@ -12,9 +12,10 @@ import streamlit as st
 
 from lumira.dashboard import markup, navigation, notices, problems, session
 from lumira.dashboard.texts import number, text
-from lumira.doctor import CREATE_INDEXES, WEBHOOK_PATHS, CreatedEndpoint, Finding, Status, versions
+from lumira.doctor import CreatedEndpoint, versions
 from lumira.errors import LumiraError
 from lumira.events import ACTED_ON
+from lumira.findings import CREATE_INDEXES, WEBHOOK_PATHS, Finding, Status
 from lumira.setting_sources import settings_in_force
 
 _EXAMINATION: Final = "examination"
