@@ -37,8 +37,12 @@ class FormerDatabase:
             self.name = name or self._client.get_default_database(DEFAULT_DATABASE).name
         except (PyMongoError, ValueError) as error:
             raise SettingsError(f"--from is no MongoDB URI: {error}") from error
-        with store_errors():
-            self._client.admin.command("ping")
+        try:
+            with store_errors():
+                self._client.admin.command("ping")
+        except Exception:
+            self.close()
+            raise
         self._database = self._client.get_database(
             self.name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
         )
