@@ -242,10 +242,10 @@ def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):
     gateway = StripeGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base, timeout=0.5, tries=1)
     kept = Kept(desk.store, desk.orders, desk.events, desk.doctor._kept.rollups, desk.audit)
     doctor = Doctor(desk.settings, gateway, kept, sign=signature)
-    fault(answer="hang", seconds=2)
+    fault(answer="hang", seconds=120)
     began = time.monotonic()
     findings = {finding.name: finding for finding in doctor.examine(actor=admin)}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert findings["stripe.key"].values["code"] == "SERVICE_TIMEOUT"
     assert findings["store.indexes"].status is Status.OK
 
