@@ -7,6 +7,7 @@ Content-Security-Policy.
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -94,6 +95,10 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         page.keyboard.press("Escape")
         page.goto(f"{url}/overview")
         settle(page)
+        for width, rows in {1440: [4], 1280: [4], 1100: [2, 2], 390: [2, 2]}.items():
+            page.set_viewport_size({"width": width, "height": 1000})
+            wait_until(lambda rows=rows: figures_by_row(page) == rows)
+        page.set_viewport_size({"width": 1440, "height": 1000})
         order = page.locator("a[href^='order?id=']").first.get_attribute("href")
         page.goto(f"{url}/{order}")
         settle(page)
@@ -132,6 +137,14 @@ def found_by_axe(page: Page) -> Iterator[str]:
     for violation in Axe().run(page, context={"exclude": NOT_OURS}).response["violations"]:
         for node in violation["nodes"]:
             yield f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
+
+
+def figures_by_row(page: Page) -> list[int]:
+    """How many figures stand beside one another, row by row: three would leave the fourth alone."""
+    tops = page.get_by_test_id("stMetric").evaluate_all(
+        "figures => figures.map(figure => Math.round(figure.getBoundingClientRect().top))"
+    )
+    return list(Counter(tops).values())
 
 
 def listen(page: Page, complaints: list[str]) -> None:

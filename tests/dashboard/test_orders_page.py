@@ -180,6 +180,14 @@ def test_a_view_brings_its_columns_and_page_size_back(open_page, desk, admin):
     assert list(rows(fresh)) == ["created", "customer", "amount"]
 
 
+def test_a_small_screen_cuts_off_no_state(open_page, desk):
+    make(desk, 1)
+    columns = list(rows(open_page("orders")).columns)
+    assert columns.index("amount") < columns.index("status") < columns.index("stripe_status")
+    # What takes the most room, and is read on the order's own page as well.
+    assert columns[-1] == "email"
+
+
 def test_a_view_saved_as_usual_brings_the_usual_columns_and_an_old_one_changes_none(
     open_page, desk, documents
 ):
