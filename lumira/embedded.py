@@ -40,9 +40,8 @@ SANDBOX_FILE: Final = "sandbox.url"
 PORT_FILE: Final = "desk.port"
 SANDBOX_STATE: Final = "sandbox.sqlite"
 WEBHOOK_PATH: Final = "/api/products/webhook"
-# Linux begins its own at 32768, others at 49152.
-LOWEST_PORT: Final = 16_000
-PORTS: Final = 16_000
+# Below those that a system gives away itself: Linux begins at 32768, others at 49152.
+PORTS: Final = range(16_000, 32_000)
 
 
 class HomeInUse(SettingsError):
@@ -412,7 +411,7 @@ def free_port() -> int:
     it before a child listens, or while a dead one is started again.
     """
     while True:
-        port = LOWEST_PORT + secrets.randbelow(PORTS)
+        port = secrets.choice(PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -245,7 +245,7 @@ def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):
     fault(answer="hang", seconds=120)
     began = time.monotonic()
     findings = {finding.name: finding for finding in doctor.examine(actor=admin)}
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 5
     assert findings["stripe.key"].values["code"] == "SERVICE_TIMEOUT"
     assert findings["store.indexes"].status is Status.OK
 

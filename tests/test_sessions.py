@@ -133,7 +133,7 @@ def test_whoever_is_disabled_by_another_process_is_out_within_seconds(desk, staf
     assert here.find(token)
     # This one tells `here` nothing: as `lumira staff disable` beside a running desk.
     staff.disable(EMAIL, actor=admin)
-    wait_until(lambda: here.find(token) is None)
+    wait_until(lambda: here.find(token) is None, seconds=5)
 
 
 def test_a_session_whose_answer_was_lost_is_stored_again_without_harm(sessions, claire, desk):

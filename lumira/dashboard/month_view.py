@@ -120,7 +120,7 @@ def show(figures: MonthFigures) -> None:
     )
     _show_state(figures, late)
     for total in figures.totals():
-        with st.grid(4, key=f"four-sums-{total.currency}"):
+        with st.grid(4, key=f"four-totals-{total.currency}"):
             for name, amount in (
                 ("month.net", total.net),
                 ("month.stripe_net", total.stripe_net),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import asdict
 from typing import Final
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from lumira.audit import AuditEntry
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import AUDIT
 
 logger: Final = logging.getLogger("lumira.audit")
@@ -28,8 +26,7 @@ class AuditLog:
         document = asdict(entry)
         if entry.attempt_id:
             document["_id"] = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
-        with store_errors(), contextlib.suppress(DuplicateKeyError):
-            self._collection.insert_one(document)
+        if insert_new(self._collection, document):
             # Notes may hold what people wrote: they stay in the store.
             about = {"order_id": entry.order_id} if entry.order_id else {}
             logger.info("audit recorded", extra={**about, "action": entry.action, "actor": entry.actor})

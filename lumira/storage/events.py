@@ -8,11 +8,10 @@ from typing import Any, Final, Literal
 
 from pymongo import DESCENDING
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from lumira.events import EVERY_EVENT, OTHER_API_VERSION, EventFilter, EventState, RecordedEvent
 from lumira.storage.conditions import is_value, only_if
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import EVENTS
 from lumira.storage.paging import cursor_after, newest_page
 
@@ -59,22 +58,18 @@ class Events:
             "data": event["data"],
         }
         lease = {"state": "processing", "leaseUntil": now + LEASE, "updatedAt": now}
+        recorded = {
+            "eventId": event["id"],
+            "eventType": event["type"],
+            **delivered,
+            "eventCreated": event.get("created"),
+            "attempts": 1,
+            "createdAt": now,
+            **lease,
+        }
+        if insert_new(self._collection, recorded):
+            return "ours"
         with store_errors():
-            try:
-                self._collection.insert_one(
-                    {
-                        "eventId": event["id"],
-                        "eventType": event["type"],
-                        **delivered,
-                        "eventCreated": event.get("created"),
-                        "attempts": 1,
-                        "createdAt": now,
-                        **lease,
-                    }
-                )
-                return "ours"
-            except DuplicateKeyError:
-                pass
             row = self._collection.find_one(
                 {"eventId": {"$eq": event["id"]}},
                 {"state": 1, "leaseUntil": 1, "attempts": 1, "outcome": 1, "apiVersion": 1},

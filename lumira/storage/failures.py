@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
+from pymongo.collection import Collection
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, PyMongoError
 
 from lumira.errors import InvalidText, StoreUnavailable
 
@@ -33,3 +34,17 @@ def store_errors() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise InvalidText("The text holds half a character. Type it anew.") from error
+
+
+def insert_new(collection: Collection[Document], document: Document) -> bool:
+    """Stores a document; False when a unique key of it is taken, and what is there stays as it is.
+
+    What is there may be the same document: the driver repeats a write whose answer was lost, and a store
+    that was killed in between no longer knows that it did it. Raises StoreUnavailable.
+    """
+    with store_errors():
+        try:
+            collection.insert_one(document)
+        except DuplicateKeyError:
+            return False
+    return True

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import MONTH_CLOSES
 
 
@@ -25,9 +24,4 @@ class MonthCloses:
 
     def store(self, month: str, document: dict[str, Any]) -> bool:
         """Stores a month; False when it was stored before, which stays as it is."""
-        with store_errors():
-            try:
-                self._collection.insert_one({"_id": f"{self._mode}:{month}", **document})
-            except DuplicateKeyError:
-                return False
-        return True
+        return insert_new(self._collection, {"_id": f"{self._mode}:{month}", **document})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from lumira.notes import Note
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import NOTES
 
 # More than a page can show; the newest are read.
@@ -31,8 +29,7 @@ class OrderNotes:
             "by": note.by,
             "text": note.text,
         }
-        with store_errors(), contextlib.suppress(DuplicateKeyError):
-            self._collection.insert_one(document)
+        insert_new(self._collection, document)
 
     def of_order(self, order_id: str) -> list[Note]:
         """The newest notes of the order, newest first."""

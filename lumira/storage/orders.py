@@ -24,7 +24,7 @@ from lumira.orders import (
 )
 from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
 from lumira.storage.conditions import Expression, is_missing, is_value, only_if
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_rows import KnownAmounts, listing_document
 from lumira.storage.paging import MILLISECOND
@@ -58,12 +58,7 @@ class Orders:
     def insert(self, order: Order) -> bool:
         """Stores a new order; False when its attemptId or paymentIntentId is already taken."""
         self._amounts.add({order.amount})
-        with store_errors():
-            try:
-                self._collection.insert_one(to_document(order))
-            except DuplicateKeyError:
-                return False
-        return True
+        return insert_new(self._collection, to_document(order))
 
     def insert_many(self, orders: Iterable[Order]) -> int:
         """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""

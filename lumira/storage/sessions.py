@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime
 
 from pymongo import WriteConcern
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from lumira.sessions import StoredSession
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import SESSIONS
 
 
@@ -23,9 +21,8 @@ class StaffSessions:
         self._unhurried = self._collection.with_options(write_concern=WriteConcern(w=1))
 
     def insert(self, session: StoredSession) -> None:
-        """Stores a new session; the same one sent again, by a driver that lost the answer, is left."""
-        with store_errors(), contextlib.suppress(DuplicateKeyError):
-            self._collection.insert_one(session.model_dump(by_alias=True))
+        """Stores a new session."""
+        insert_new(self._collection, session.model_dump(by_alias=True))
 
     def find(self, id_: str) -> StoredSession | None:
         """The session of this id, ended or not."""

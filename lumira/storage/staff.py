@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from lumira.staff import StaffMember
 from lumira.storage.conditions import is_value, only_if
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import STAFF
 
 
@@ -23,12 +22,7 @@ class StaffAccounts:
     def insert(self, member: StaffMember) -> bool:
         """Stores a new account; False when the address has one, disabled or not."""
         document = member.model_dump(by_alias=True) | {"role": str(member.role)}
-        with store_errors():
-            try:
-                self._collection.insert_one(document)
-            except DuplicateKeyError:
-                return False
-        return True
+        return insert_new(self._collection, document)
 
     def find(self, email: str) -> StaffMember | None:
         """The account of this address."""

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from pymongo import WriteConcern
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import TOKENS
 from lumira.tokens import Token
 
@@ -24,12 +23,7 @@ class ApiTokens:
     def insert(self, token: Token) -> bool:
         """Stores a new token; False when its name is taken, by a revoked one too."""
         document = token.model_dump(by_alias=True, exclude_none=True) | {"role": str(token.role)}
-        with store_errors():
-            try:
-                self._collection.insert_one(document)
-            except DuplicateKeyError:
-                return False
-        return True
+        return insert_new(self._collection, document)
 
     def find_by_hash(self, hash_: str) -> Token | None:
         """The token whose text has this SHA-256, in one look-up by a unique index."""

@@ -189,14 +189,9 @@ def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, clien
     down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})
     desk = Desk.open(down)
     desks.use(desk)
-
-    def seconds() -> float:
-        response = client.post(CREATE, json={"productId": "mystique"}, timeout=60)
-        assert (response.status_code, response.json()["code"]) == (503, "STORE_UNAVAILABLE")
-        return response.elapsed.total_seconds()
-
-    # A machine that is busy with other tests may be late, but not each time.
-    assert any(seconds() < 5 for _ in range(3))
+    response = client.post(CREATE, json={"productId": "mystique"}, timeout=10)
+    assert (response.status_code, response.json()["code"]) == (503, "STORE_UNAVAILABLE")
+    assert response.elapsed.total_seconds() < 5
     assert client.get("/api/healthz").status_code == 200
     ready = client.get("/api/ready", timeout=10)
     assert ready.status_code == 503

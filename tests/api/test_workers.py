@@ -125,7 +125,7 @@ def test_no_worker_outlives_the_process_that_started_it(settings, desk):
         children = servers(process)
         process.kill()
         process.wait()
-        gone, alive = psutil.wait_procs(children, timeout=60)
+        gone, alive = psutil.wait_procs(children, timeout=15)
         assert (len(gone), alive) == (2, [])
 
 

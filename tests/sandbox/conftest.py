@@ -107,7 +107,7 @@ class Endpoint:
     def types(self) -> list[str]:
         return [delivery.event["type"] for delivery in self.received]
 
-    def wait_for(self, condition: Callable[[Endpoint], bool] | str, seconds: float = 60) -> Received:
+    def wait_for(self, condition: Callable[[Endpoint], bool] | str, seconds: float = 5.0) -> Received:
         """Wait until an event of this type came, or until a condition holds; answers the last delivery."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -231,7 +231,7 @@ def paid(client: stripe.StripeClient, card: str = "pm_card_visa", **more: Any) -
     return client.v1.payment_intents.create({**params, **more})
 
 
-def eventually(read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 60) -> Any:
+def eventually(read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 5.0) -> Any:
     """Read until what was read is as wanted."""
     deadline = time.monotonic() + seconds
     while not wanted(last := read()):

@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -31,9 +32,11 @@ def run(*options):
 def test_it_says_one_line_and_stops_cleanly(stop):
     with sandbox_process() as (address, process):
         assert httpx.get(f"{address}/_sandbox/health").json() == {"status": "ok"}
+        before = time.monotonic()
         process.send_signal(stop)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
+    assert time.monotonic() - before < 3
 
 
 def test_a_port_in_use():
@@ -95,7 +98,7 @@ def test_state_survives_a_crash_and_the_given_endpoint_is_not_doubled(tmp_path, 
         eventually(
             lambda: client.v1.charges.retrieve(intent.latest_charge).balance_transaction, lambda known: known
         )
-        delivery = endpoint.wait_for("payment_intent.succeeded")
+        delivery = endpoint.wait_for("payment_intent.succeeded", seconds=10)
         stripe.WebhookSignature.verify_header(
             delivery.body, delivery.headers["Stripe-Signature"], "whsec_given"
         )

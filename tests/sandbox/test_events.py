@@ -1,5 +1,6 @@
 """Events, and their deliveries to webhook endpoints."""
 
+import statistics
 import time
 
 import httpx
@@ -231,12 +232,15 @@ def test_a_payment_is_told_at_once(started, endpoint):
 
     def seconds() -> float:
         endpoint.received.clear()
+        intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
         before = time.time()
-        client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
-        return endpoint.wait_for("payment_intent.created").at - before
+        client.v1.payment_intents.confirm(
+            intent.id, {"payment_method": "pm_card_visa", "return_url": "https://shop.example"}
+        )
+        return endpoint.wait_for("payment_intent.succeeded").at - before
 
-    # A machine that is busy with other tests may be late, but not each time.
-    assert any(seconds() < 0.2 for _ in range(20))
+    # What waits for a turn of its own is late more often than not; a busy machine is so for a moment.
+    assert any(statistics.median(seconds() for _ in range(9)) < 0.2 for _ in range(3))
 
 
 def test_a_slow_endpoint_never_holds_up_an_answer(started, endpoint):

@@ -73,7 +73,7 @@ def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
             page.click("#pay")
 
         def result(text):
-            page.wait_for_function("text => result.textContent.includes(text)", arg=text, timeout=45_000)
+            page.wait_for_function("text => result.textContent.includes(text)", arg=text, timeout=5000)
 
         result("ready")
         assert "Bac à sable Lumira" in page.inner_text("#payment [role=note]")
