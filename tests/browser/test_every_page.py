@@ -100,9 +100,14 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         page.keyboard.press("Escape")
         page.goto(f"{url}/overview")
         settle(page)
+        # Three in a row would leave the fourth alone.
         for width, rows in {1440: [4], 1280: [4], 1100: [2, 2], 820: [2, 2], 390: [2, 2]}.items():
             page.set_viewport_size({"width": width, "height": 1000})
-            wait_until(lambda rows=rows: figures_by_row(page) == rows)
+            wait_until(lambda rows=rows: by_row(page, "stMetric") == rows)
+        # The lists below them, where a name would be cut off beside its state, amount and date.
+        for width, rows in {1440: [2], 1366: [1, 1], 1280: [1, 1]}.items():
+            page.set_viewport_size({"width": width, "height": 1000})
+            wait_until(lambda rows=rows: by_row(page, "stColumn") == rows)
         page.set_viewport_size({"width": 1440, "height": 1000})
         order = page.locator("a[href^='order?id=']").first.get_attribute("href")
         page.goto(f"{url}/{order}")
@@ -144,10 +149,10 @@ def found_by_axe(page: Page) -> Iterator[str]:
             yield f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
 
 
-def figures_by_row(page: Page) -> list[int]:
-    """How many figures stand beside one another, row by row: three would leave the fourth alone."""
-    tops = page.get_by_test_id("stMetric").evaluate_all(
-        "figures => figures.map(figure => Math.round(figure.getBoundingClientRect().top))"
+def by_row(page: Page, test_id: str) -> list[int]:
+    """How many of the page's parts of this kind stand beside one another, row by row."""
+    tops = page.get_by_test_id(test_id).evaluate_all(
+        "parts => parts.map(part => Math.round(part.getBoundingClientRect().top))"
     )
     return list(Counter(tops).values())
 
