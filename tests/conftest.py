@@ -230,7 +230,9 @@ ARGUMENTS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium these tests are skipped, but never in CI."""
+    """Long tests begin first, and those of the browser are skipped without Chromium, but never in CI."""
+    # A long test that begins last leaves every other worker without work until it has ended.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if CHROMIUM or os.environ.get("CI") == "true":
         return
     skip = pytest.mark.skip(reason="no Chromium on this machine (Debian: apt-get install chromium)")

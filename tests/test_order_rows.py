@@ -203,6 +203,8 @@ def orders(draw) -> Order:
     ]
     counting = [refund for refund in refunds if refund.status == "succeeded"]
     number = draw(st.integers(0, 2**40))
+    payment_intent_id = draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None]))
+    said = draw(st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"]))
     return Order(
         id=draw(st.sampled_from([f"6b03a25a{number:016x}", f"deadbeef{number:016x}", f"{number:024x}"])),
         product_id=draw(st.sampled_from(["initie", "mystique", "Alchimique", "3", "intégrale", "gift"])),
@@ -211,13 +213,12 @@ def orders(draw) -> Order:
         amount=amount,
         currency="eur",
         status=status,
-        payment_intent_id=draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None])),
+        payment_intent_id=payment_intent_id,
         created_at=created,
         updated_at=created,
         completed_at=draw(instants) if status is OrderStatus.COMPLETED else None,
-        stripe_status=draw(
-            st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
-        ),
+        # Written only with what Stripe says of a PaymentIntent, which a free order has none of.
+        stripe_status=None if (payment_intent_id or "").startswith("free_") else said,
         source=draw(st.sampled_from([None, "desk", "api", "stripe"])),
         amount_refunded=sum(refund.amount for refund in counting),
         refunds=refunds,

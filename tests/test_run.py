@@ -93,6 +93,7 @@ def created(url: str) -> str | None:
         return None
 
 
+@pytest.mark.long
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
     with running(tmp_path / "home") as (url, process):
         order_id = create(url)
@@ -184,6 +185,7 @@ def test_no_outgoing_connection_gets_the_port_of_a_child():
     assert not any(lowest <= free_port() <= highest for _ in range(50))
 
 
+@pytest.mark.long
 def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_path):
     with running(tmp_path / "home") as (url, process):
         for name in ("secantusd", "lumira.sandbox"):

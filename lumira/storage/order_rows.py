@@ -467,7 +467,7 @@ def _conditions(wanted: OrderFilter) -> list[Document]:
 
 
 def _at_stripe(names: frozenset[str]) -> Document:
-    """What Stripe said last; a free order never went there, whatever its document says."""
+    """What Stripe said last; of a free order, which never went there, no document holds a word of it."""
     free = {"paymentIntentId": {"$gte": FREE_PREFIX, "$lt": FREE_PREFIX[:-1] + "`"}}
     said = {"$and": [{"$nor": [free]}, {"stripeStatus": {"$in": _stored(names - {NOT_AT_STRIPE})}}]}
     return {"$or": [free, said]} if NOT_AT_STRIPE in names else said

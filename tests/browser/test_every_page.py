@@ -65,6 +65,7 @@ def demo(home):
             process.wait(timeout=30)
 
 
+@pytest.mark.long
 def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Browser, tmp_path):
     complaints: list[str] = []
     unreadable: list[str] = []

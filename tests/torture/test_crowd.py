@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.api.conftest import sign
 from tests.api.test_workers import variables, workers
@@ -31,6 +32,7 @@ def send(url: str, bodies: list[bytes], seed: int) -> list[tuple[int, int, bool]
     return answers
 
 
+@pytest.mark.long
 def test_eight_senders_of_the_same_events(desk, stripe_side, documents, counts):
     events: list[dict[str, Any]] = []
     seen: set[str] = set()
