@@ -203,6 +203,7 @@ _ORDER_ID: Final = re.compile("[0-9a-f]{8,24}")
 _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae"})
 REFUNDED_KEY: Final = ":refunded"
 DISPUTED_KEY: Final = ":disputed"
+FREE_KEY: Final = ":free"
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,8 @@ def listing(order: Order) -> Listing:
         keys.add(REFUNDED_KEY)
     if order.disputes:
         keys.add(DISPUTED_KEY)
+    if order.is_free:
+        keys.add(FREE_KEY)
     terms = sorted(words | ids | {fold(order.customer_email or "").replace(" ", "")} - {""})
     return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms))
 

@@ -203,8 +203,6 @@ def orders(draw) -> Order:
     ]
     counting = [refund for refund in refunds if refund.status == "succeeded"]
     number = draw(st.integers(0, 2**40))
-    payment_intent_id = draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None]))
-    said = draw(st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"]))
     return Order(
         id=draw(st.sampled_from([f"6b03a25a{number:016x}", f"deadbeef{number:016x}", f"{number:024x}"])),
         product_id=draw(st.sampled_from(["initie", "mystique", "Alchimique", "3", "intégrale", "gift"])),
@@ -213,12 +211,13 @@ def orders(draw) -> Order:
         amount=amount,
         currency="eur",
         status=status,
-        payment_intent_id=payment_intent_id,
+        payment_intent_id=draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None])),
         created_at=created,
         updated_at=created,
         completed_at=draw(instants) if status is OrderStatus.COMPLETED else None,
-        # Written only with what Stripe says of a PaymentIntent, which a free order has none of.
-        stripe_status=None if (payment_intent_id or "").startswith("free_") else said,
+        stripe_status=draw(
+            st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
+        ),
         source=draw(st.sampled_from([None, "desk", "api", "stripe"])),
         amount_refunded=sum(refund.amount for refund in counting),
         refunds=refunds,
@@ -357,6 +356,35 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
     fresh.list_orders()
     assert fresh.count(OrderFilter(search="ines roux"), 10) == 1
     assert fresh.count(OrderFilter(search="petit"), 10) == 0
+
+
+def test_an_order_listed_by_an_earlier_version_is_listed_anew(desk, documents, support):
+    desk.intents.create({"productId": "mystique"}, actor=support, source="desk")
+    OrderRows(desk.store.database, PARIS).list_orders()
+    listed = documents.productorders.find_one()["listing"]
+    documents.productorders.update_one({}, {"$set": {"listing": {"version": 1, "keys": [], "text": ""}}})
+    OrderRows(desk.store.database, PARIS).list_orders()
+    assert documents.productorders.find_one()["listing"] == listed
+
+
+@pytest.mark.parametrize("differs", [False, True])
+@pytest.mark.parametrize("stripe_statuses", [{"none"}, {"none", "unknown"}, {"none", "canceled"}])
+def test_a_free_order_was_never_at_stripe_whatever_its_document_says(desk, stripe_statuses, differs):
+    order = Order(
+        id=str(ObjectId()),
+        product_id="initie",
+        amount=0,
+        currency="eur",
+        status=OrderStatus.COMPLETED,
+        payment_intent_id="free_1",
+        created_at=NOW,
+        updated_at=NOW,
+        completed_at=NOW,
+        stripe_status="canceled",
+    )
+    desk.orders.insert_many([order])
+    wanted = OrderFilter(stripe_statuses=frozenset(stripe_statuses), differs=differs)
+    assert walk(OrderRows(desk.store.database, PARIS), wanted, 1) == [order.id]
 
 
 def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, support):

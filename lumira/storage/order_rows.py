@@ -26,6 +26,7 @@ from pymongo.database import Database
 
 from lumira.order_filter import (
     DISPUTED_KEY,
+    FREE_KEY,
     NOT_AT_STRIPE,
     REFUNDED_KEY,
     UNKNOWN,
@@ -45,7 +46,7 @@ from lumira.storage.indexes import AMOUNTS, ORDERS
 from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 1
+LISTING_VERSION: Final = 2
 FIELDS: Final = {
     DateField.CREATED: "createdAt",
     DateField.COMPLETED: "completedAt",
@@ -157,7 +158,14 @@ class OrderRows:
         meanwhile is left for the next time.
         """
         with store_errors():
-            missing = list(self._collection.find({"listing.version": None}, {"timeline": 0}).limit(limit))
+            # One equality after the other, which is what the embedded store does quickly.
+            missing = [
+                document
+                for version in (None, *range(1, LISTING_VERSION))
+                for document in self._collection.find({"listing.version": version}, {"timeline": 0}).limit(
+                    limit
+                )
+            ]
             self._list(missing)
             return self._list_changed(limit) and len(missing) < limit
 
@@ -236,19 +244,21 @@ class OrderRows:
                 {"stripeStatus": stripe_status, "status": str(status)}
                 for stripe_status, status in disagreements()
                 if not wanted.statuses or status in wanted.statuses
-                if not wanted.stripe_statuses or stripe_status in wanted.stripe_statuses
+                if not wanted.stripe_statuses or wanted.stripe_statuses & {stripe_status, NOT_AT_STRIPE}
             ]
             return _Plan(pairs, walkable=False, narrow=True)
         if wanted.statuses and OrderStatus.COMPLETED not in wanted.statuses:
             return _Plan([{"status": str(status)} for status in sorted(wanted.statuses)])
         if wanted.stripe_statuses and "succeeded" not in wanted.stripe_statuses:
-            return _Plan(
-                [
-                    {"stripeStatus": stripe_status, "status": str(status)}
-                    for stripe_status in _stored(wanted.stripe_statuses)
-                    for status in sorted(wanted.statuses or OrderStatus)
-                ]
+            free: list[Document] = (
+                [{"listing.keys": FREE_KEY}] if NOT_AT_STRIPE in wanted.stripe_statuses else []
             )
+            said: list[Document] = [
+                {"stripeStatus": stripe_status, "status": str(status)}
+                for stripe_status in _stored(wanted.stripe_statuses - {NOT_AT_STRIPE})
+                for status in sorted(wanted.statuses or OrderStatus)
+            ]
+            return _Plan(free + said)
         if wanted.refunded:
             return _Plan([{"listing.keys": REFUNDED_KEY}])
         if wanted.sources:
@@ -308,11 +318,8 @@ class OrderRows:
         found: list[Document] = []
 
         def read(bounds: Document) -> None:
-            rows: list[Document] = []
-            for prefix in prefixes:
-                rows += self._rows({**prefix, **bounds}, rest, walk.sort, need - len(found), walk.projection)
-            rows.sort(key=lambda row: (row[walk.field], row["_id"]), reverse=walk.descending)
-            found.extend(rows[: need - len(found)])
+            bounded = [{**prefix, **bounds} for prefix in prefixes]
+            found.extend(self._first_rows(bounded, rest, walk.sort, need - len(found), walk.projection))
 
         low = BEGINNING if start is None else start - MILLISECOND
         high = _END if end is None else end
@@ -356,12 +363,23 @@ class OrderRows:
         if after:
             rest = [*rest, _behind(after, fields, "$lt" if direction < 0 else "$gt")]
         projection = dict.fromkeys(fields, 1) if only_keys else None
-        found: dict[ObjectId, Document] = {}
-        for prefix in prefixes:
-            for row in self._rows(prefix, rest, dict.fromkeys(fields, direction), need, projection):
-                found[row["_id"]] = row
-        rows = sorted(found.values(), key=lambda row: [row[field] for field in fields], reverse=direction < 0)
-        return rows[:need]
+        return self._first_rows(prefixes, rest, dict.fromkeys(fields, direction), need, projection)
+
+    def _first_rows(
+        self,
+        firsts: Sequence[Document],
+        rest: Sequence[Document],
+        sort: dict[str, int],
+        limit: int,
+        projection: Document | None,
+    ) -> list[Document]:
+        """The first `limit` of what any of `firsts` finds; what two of them find is there once."""
+        found = {
+            row["_id"]: row for first in firsts for row in self._rows(first, rest, sort, limit, projection)
+        }
+        descending = -1 in sort.values()
+        rows = sorted(found.values(), key=lambda row: [row[field] for field in sort], reverse=descending)
+        return rows[:limit]
 
     def _rows(
         self,
@@ -467,16 +485,16 @@ def _conditions(wanted: OrderFilter) -> list[Document]:
 
 
 def _at_stripe(names: frozenset[str]) -> Document:
-    """What Stripe said last; of a free order, which never went there, no document holds a word of it."""
+    """What Stripe said last; a free order never went there, whatever its document says."""
     free = {"paymentIntentId": {"$gte": FREE_PREFIX, "$lt": FREE_PREFIX[:-1] + "`"}}
     said = {"$and": [{"$nor": [free]}, {"stripeStatus": {"$in": _stored(names - {NOT_AT_STRIPE})}}]}
     return {"$or": [free, said]} if NOT_AT_STRIPE in names else said
 
 
 def _stored(names: frozenset[str]) -> list[str | None]:
-    """Stripe statuses as they are stored: nothing where Stripe was never asked."""
-    plain = sorted(names - {NOT_AT_STRIPE, UNKNOWN})
-    return [*plain, None] if names & {NOT_AT_STRIPE, UNKNOWN} else list(plain)
+    """Stripe statuses as they are stored: nothing where what Stripe says is unknown."""
+    plain = sorted(names - {UNKNOWN})
+    return [*plain, None] if UNKNOWN in names else list(plain)
 
 
 def _period(wanted: OrderFilter, start: datetime | None, end: datetime | None) -> list[Document]:
