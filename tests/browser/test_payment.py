@@ -54,7 +54,7 @@ def gross_of(page: Page, level: str) -> float:
     """What the chart shows in the last bar of a level, in euros."""
     return page.evaluate(
         """level => {
-            const plot = document.querySelector('.js-plotly-plot');
+            const plot = document.querySelector('.st-key-chart-chart .js-plotly-plot');
             const trace = plot && plot.data.find(trace => trace.name === level);
             return trace ? Array.from(trace.y).at(-1) ?? 0 : 0;
         }""",
@@ -64,7 +64,8 @@ def gross_of(page: Page, level: str) -> float:
 
 def revenue_of(page: Page, level: str) -> float:
     """What the Revenue page that is open shows in the last bar of a level, once it is drawn."""
-    page.locator(".js-plotly-plot .bars, .st-key-empty").first.wait_for(state="attached")
+    # The page's other charts may be drawn before this one.
+    page.locator(".st-key-chart-chart .bars, .st-key-empty").first.wait_for(state="attached")
     return gross_of(page, level)
 
 
