@@ -2,7 +2,7 @@
 FROM python:3.12-slim AS built
 RUN python -m venv /opt/lumira
 COPY requirements-run.lock /src/
-RUN /opt/lumira/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+RUN /opt/lumira/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
         -r /src/requirements-run.lock
 
 FROM python:3.12-slim
