@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 import limits
@@ -56,13 +57,14 @@ class Attempts:
             self._limiter.clear(_PER_PAIR, "pair", f"{email} {_caller(address)}")
 
 
-def limited_network(address: IPv4Address | IPv6Address) -> IPv4Network | IPv6Network:
+@functools.lru_cache(1024)
+def limited_network(address: IPv4Address | IPv6Address) -> str:
     """What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
-    return ip_network((address, 64 if address.version == 6 else 32), strict=False)
+    return str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
 def _caller(address: str) -> str:
     try:
-        return str(limited_network(ip_address(address)))
+        return limited_network(ip_address(address))
     except ValueError:
         return address

@@ -27,6 +27,8 @@ ACTED_ON: Final = (
     "charge.dispute.funds_reinstated",
 )
 
+# What came of an event whose order it changed, as the ledger keeps it.
+APPLIED: Final = "applied"
 # What came of an event that was recorded and left alone, as the ledger keeps it.
 OTHER_LIVEMODE: Final = "other livemode"
 OTHER_API_VERSION: Final = "other API version"

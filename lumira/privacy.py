@@ -117,6 +117,7 @@ class Privacy:
             self._data.mark_erased(order, at)
             # Before anything is gone, and however often this is repeated, once.
             self._record(actor, "erase_customer", at, {}, str(order["_id"]))
+            self._data.record_events_in_hand(order)
         tell("notes")
         erased.notes = self._data.delete_notes(order_ids)
         tell("audit_entries")

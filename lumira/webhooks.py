@@ -2,6 +2,7 @@
 
 An event is settled only when its work is done, so a failure is a failed delivery that Stripe repeats. Events
 arrive twice, late and out of order; the order ends the same (https://docs.stripe.com/webhooks#best-practices).
+The end of a payment, which is most of what arrives, moves its order first and is recorded as settled.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lumira.errors import (
     WebhookNotConfigured,
 )
 from lumira.events import (
+    APPLIED,
     EVERY_EVENT,
     OTHER_API_VERSION,
     OTHER_LIVEMODE,
@@ -51,8 +53,7 @@ STATUS_BY_TYPE: Final = {
     "payment_intent.payment_failed": "requires_payment_method",
     "payment_intent.canceled": "canceled",
 }
-# What came of an event, as the ledger keeps it.
-APPLIED: Final = "applied"
+# What came of an event that changed no order.
 UNCHANGED: Final = "unchanged"
 IGNORED: Final = "ignored"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
@@ -204,9 +205,13 @@ class Webhooks:
         return removed
 
     def _handle(self, event: Event) -> str | None:
-        """Claims, applies and settles an event; what came of it, or None when it had been handled before."""
+        """Applies an event and settles it; what came of it, or None when it had been handled before."""
         with bound(event_id=event["id"], event_type=event["type"]):
-            if not self._claim(event):
+            kept = {**event, "data": without_secrets(event["data"])}
+            moved = self._moved_at_once(event)
+            if moved and self._events.record(kept, APPLIED):
+                return _handled(APPLIED)
+            if not self._claim(kept):
                 logger.info("webhook repeated")
                 return None
             try:
@@ -216,14 +221,35 @@ class Webhooks:
                 self._events.fail(event["id"], reason)
                 logger.warning("webhook failed", extra={"reason": reason})
                 raise
+            outcome = APPLIED if moved else outcome
             self._events.settle(event["id"], outcome)
-            logger.info("webhook handled", extra={"outcome": outcome})
-            return outcome
+            return _handled(outcome)
+
+    def _moved_at_once(self, event: Event) -> bool:
+        """Whether it ended a payment whose order waited for that: one write, nothing read or claimed before.
+
+        Stripe never undoes such an end, the move is made once however often it is tried, and it stands in
+        the order's timeline under the event's id. So a crash before the event is recorded loses nothing:
+        Stripe, which got no answer, delivers it again.
+        """
+        if event["type"] not in _FINAL_TYPES or self._left_alone(event):
+            return False
+        try:
+            payment_intent = _with_status(event)
+            final = observe(payment_intent, _created(event))
+            return final.status.is_final and self._orders.move_unread(
+                payment_intent["id"], final, by="stripe", event_id=event["id"]
+            )
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # What is wrong with it is found again, and noted, once the event is claimed.
+            return False
 
     def _claim(self, event: Event) -> bool:
-        kept = {**event, "data": without_secrets(event["data"])}
+        """Whether the event is ours to handle; False when it has been handled."""
         deadline = time.monotonic() + _PATIENCE
-        while (claim := self._events.claim(kept)) == "busy":
+        while (claim := self._events.claim(event)) == "busy":
             if time.monotonic() > deadline:
                 raise EventInProgress("Another worker is handling this event; deliver it again later.")
             time.sleep(0.02)
@@ -242,16 +268,8 @@ class Webhooks:
 
     def _apply(self, event: Event) -> str:
         """Does what the event asks for and says in a word what came of it."""
-        left_alone = self._left_alone(event)
-        moved = False
-        try:
-            moved = not left_alone and self._moved_unread(event)
-        finally:
-            if not moved:
-                self._forget_erased(event)
-        if moved:
-            return APPLIED
-        if left_alone:
+        self._forget_erased(event)
+        if left_alone := self._left_alone(event):
             return left_alone
         match event["type"].split("."):
             case ["payment_intent", "succeeded" | "canceled" | "processing" | "payment_failed"]:
@@ -273,16 +291,6 @@ class Webhooks:
         if event.get("api_version") not in (None, self._gateway.api_version):
             return OTHER_API_VERSION
         return None
-
-    def _moved_unread(self, event: Event) -> bool:
-        """Whether it ended a payment whose order waited for that: one write, and nothing read before it."""
-        if event["type"] not in _FINAL_TYPES:
-            return False
-        payment_intent = _with_status(event)
-        final = observe(payment_intent, _created(event))
-        return final.status.is_final and self._orders.move_unread(
-            payment_intent["id"], final, by="stripe", event_id=event["id"]
-        )
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
@@ -341,6 +349,11 @@ class Webhooks:
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
         return order
+
+
+def _handled(outcome: str) -> str:
+    logger.info("webhook handled", extra={"outcome": outcome})
+    return outcome
 
 
 def _with_status(event: Event) -> PaymentIntent:

@@ -13,8 +13,12 @@ from lumira.cli import app
 from lumira.errors import CustomerErased, Forbidden, InvalidEmail
 from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
+from lumira.storage import Events
 from lumira.storage.personal_data import PersonalData
+from lumira.stripe_gateway import verified_event
+from lumira.webhooks import Webhooks
 from tests.api.conftest import event, sign
+from tests.conftest import WEBHOOK_SECRET
 
 EMAIL = "eve.marin@example.com"
 MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
@@ -258,6 +262,33 @@ def test_events_that_come_meanwhile_are_kept_without_the_person(desk, admin, cus
         for thread in threads:
             thread.join()
     assert errors == []
+    assert holding(documents, *MARKS) == {}
+
+
+def test_an_event_that_has_moved_its_order_when_its_customer_is_erased_is_recorded_without_them(
+    desk, admin, support, customer, documents
+):
+    class Late(Events):
+        def record(self, event, outcome):
+            desk.privacy.erase(EMAIL, actor=admin)
+            return super().record(event, outcome)
+
+    body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
+    created = desk.intents.create(body, actor=support, source="tests")
+    order = desk.intents.find(created.order_id, actor=support)
+    webhooks = Webhooks(
+        Late(desk.store.database),
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        secret=WEBHOOK_SECRET,
+        verify=verified_event,
+    )
+    delivered = event("payment_intent.succeeded", payment_intent(order))
+    raw = json.dumps(delivered).encode()
+    webhooks.receive(raw, sign(raw)["Stripe-Signature"])
+    assert desk.intents.find(order.id, actor=admin).status == "completed"
+    assert documents.processed_events.find_one({"eventId": delivered["id"]})["state"] == "processed"
     assert holding(documents, *MARKS) == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Collection
@@ -23,7 +24,10 @@ from lumira.settings import Settings
 
 # Whoever watches us must not be told that we are down because it watches closely.
 EXEMPT: Final = frozenset({"/healthz", "/ready"})
-WEBHOOKS: Final = frozenset({"/products/webhook", "/stripe/webhook"})
+# Where Stripe delivers: the endpoint, and its old address.
+WEBHOOKS: Final = ("/products/webhook", "/stripe/webhook")
+
+_rate: Final = functools.cache(limits.parse)
 
 
 def refuse_program(request: Request, seconds: int) -> Response:
@@ -76,9 +80,9 @@ class RateLimit:
     def _seconds_to_wait(self, scope: Scope, path: str, settings: Settings) -> int:
         """How long until the caller may ask again; 0 when it may now."""
         is_webhook = path in WEBHOOKS
-        rate = limits.parse(settings.webhook_rate_limit if is_webhook else settings.rate_limit)
+        rate = _rate(settings.webhook_rate_limit if is_webhook else settings.rate_limit)
         address = caller_address(scope, settings.trusted_proxies)
-        caller = str(limited_network(address)) if address else "local"
+        caller = limited_network(address) if address else "local"
         kind = "webhook" if is_webhook else "api"
         if self._limiter.hit(rate, kind, caller):
             return 0

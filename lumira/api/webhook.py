@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from lumira import desk as desks
 from lumira.api.openapi import errors, json_request
 from lumira.api.products import limited_body
+from lumira.api.rate_limit import WEBHOOKS
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent
 from lumira.errors import LumiraError
@@ -36,8 +37,8 @@ _DESCRIPTION: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/products/webhook", operation_id="receive_event", **_DESCRIPTION)
-@router.post("/stripe/webhook", operation_id="receive_event_at_the_old_address", **_DESCRIPTION)
+@router.post(WEBHOOKS[0], operation_id="receive_event", **_DESCRIPTION)
+@router.post(WEBHOOKS[1], operation_id="receive_event_at_the_old_address", **_DESCRIPTION)
 async def receive(request: Request) -> JSONResponse:
     """Handles one signed delivery; an error of ours is always a 500, which Stripe delivers again."""
     payload = await limited_body(request, BODY_LIMIT)

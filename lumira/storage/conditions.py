@@ -9,9 +9,12 @@ https://www.mongodb.com/docs/manual/tutorial/update-documents-with-aggregation-p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lumira.storage.failures import Document
+
+# A field of the document for as long as the pipeline runs.
+_HOLDS: Final = "conditionHolds"
 
 
 def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Document]:
@@ -27,7 +30,12 @@ def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Doc
     for name, push in update.get("$push", {}).items():
         grown = {"$concatArrays": [{"$ifNull": [f"${name}", []]}, [_pushed(one) for one in push["$each"]]]}
         fields[name] = {"$slice": [grown, push["$slice"]]}
-    return [{"$set": {name: {"$cond": [condition, value, f"${name}"]} for name, value in fields.items()}}]
+    # Worked out once, not with each field.
+    return [
+        {"$set": {_HOLDS: condition}},
+        {"$set": {name: {"$cond": [f"${_HOLDS}", value, f"${name}"]} for name, value in fields.items()}},
+        {"$unset": _HOLDS},
+    ]
 
 
 def is_missing(field: str) -> Document:

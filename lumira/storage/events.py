@@ -23,6 +23,8 @@ LEASE: Final = timedelta(seconds=60)
 Claim = Literal["ours", "processed", "busy"]
 
 
+# What an event that comes in another API version brings anew.
+_DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
 
@@ -52,21 +54,8 @@ class Events:
         processed. An event that was left alone for its API version is handled when it comes in another.
         """
         now = datetime.now(UTC)
-        delivered = {
-            "apiVersion": event.get("api_version"),
-            "livemode": event.get("livemode"),
-            "data": event["data"],
-        }
         lease = {"state": "processing", "leaseUntil": now + LEASE, "updatedAt": now}
-        recorded = {
-            "eventId": event["id"],
-            "eventType": event["type"],
-            **delivered,
-            "eventCreated": event.get("created"),
-            "attempts": 1,
-            "createdAt": now,
-            **lease,
-        }
+        recorded = _row(event, now) | lease
         if insert_new(self._collection, recorded):
             return "ours"
         with store_errors():
@@ -77,18 +66,24 @@ class Events:
             if row is None:
                 return "busy"
             left_alone = row.get("outcome") == OTHER_API_VERSION
-            news = left_alone and row.get("apiVersion") != delivered["apiVersion"]
+            news = left_alone and row.get("apiVersion") != recorded["apiVersion"]
             if row.get("state", "processed") == "processed" and not news:
                 return "processed"
             if row["state"] == "processing" and row["leaseUntil"] > now:
                 return "busy"
+            brought = {name: recorded[name] for name in _DELIVERED} if news else {}
             # The attempts counted above are the version: of two workers that saw the same row, one wins.
             same = {"$and": [is_value("state", row["state"]), is_value("attempts", row["attempts"])]}
             taken = self._collection.update_one(
-                {"_id": row["_id"]},
-                only_if(same, {"$set": lease | (delivered if news else {}), "$inc": {"attempts": 1}}),
+                {"_id": row["_id"]}, only_if(same, {"$set": lease | brought, "$inc": {"attempts": 1}})
             )
         return "ours" if taken.modified_count else "busy"
+
+    def record(self, event: Mapping[str, Any], outcome: str) -> bool:
+        """Stores an event whose work is done; False when the ledger holds it already, in whatever state."""
+        now = datetime.now(UTC)
+        settled = {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now}
+        return insert_new(self._collection, _row(event, now) | settled)
 
     def settle(self, event_id: str, outcome: str) -> None:
         """Marks the event as processed; `outcome` says in a word what came of it."""
@@ -210,6 +205,19 @@ class Events:
     def _update(self, event_id: str, update: Document | list[Document]) -> None:
         with store_errors():
             self._collection.update_one({"eventId": {"$eq": event_id}}, update)
+
+
+def _row(event: Mapping[str, Any], now: datetime) -> Document:
+    return {
+        "eventId": event["id"],
+        "eventType": event["type"],
+        "apiVersion": event.get("api_version"),
+        "livemode": event.get("livemode"),
+        "data": event["data"],
+        "eventCreated": event.get("created"),
+        "attempts": 1,
+        "createdAt": now,
+    }
 
 
 def _indexed(selected: EventFilter) -> Document:

@@ -7,12 +7,14 @@ customer asks, not while anybody waits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pymongo.database import Database
 
+from lumira.events import APPLIED
 from lumira.storage.conditions import is_missing, is_value, only_if
+from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
 from lumira.storage.paging import newest_page
@@ -29,6 +31,7 @@ class PersonalData:
         self._notes = database[NOTES]
         self._audit = database[AUDIT]
         self._events = database[EVENTS]
+        self._ledger = Events(database)
         self._views = database[VIEWS]
 
     def orders_of(self, email: str) -> list[Document]:
@@ -41,6 +44,20 @@ class PersonalData:
         with store_errors():
             marked = only_if(is_missing("erasedAt"), {"$set": {"erasedAt": at}})
             self._orders.update_one({"_id": order["_id"]}, marked)
+
+    def record_events_in_hand(self, order: Document) -> None:
+        """Records, without what was delivered, the events that have moved this order in the last minute.
+
+        The end of a payment moves its order first and is recorded then: a worker that is between the two
+        finds the row there and leaves it.
+        """
+        current = self.find_order(order) or order
+        if current["updatedAt"] < datetime.now(UTC) - LEASE:
+            return
+        subject = {"object": {"id": current.get("paymentIntentId")}}
+        for entry in current.get("timeline") or ():
+            if entry.get("eventId"):
+                self._ledger.record({"id": entry["eventId"], "type": entry["kind"], "data": subject}, APPLIED)
 
     def clear_order(self, order: Document, kept: Mapping[str, Any], gone: Sequence[str]) -> bool:
         """Writes the fields that stay with other values and removes those that go.
