@@ -80,7 +80,7 @@ def main() -> None:
     ALL.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, demo(Path(home)) as url, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=shutil.which("chromium-headless-shell") or shutil.which("chromium"),
             args=["--no-sandbox", "--disable-background-networking"],
         )
         paid = pay(url, Path(home))

@@ -219,9 +219,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.line(f"{kind:12} {what!r}: {outcome}")
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The headless one does the same for a quarter less of a processor.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 ARGUMENTS = (
     "--no-sandbox",
+    "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -235,7 +238,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if CHROMIUM or os.environ.get("CI") == "true":
         return
-    skip = pytest.mark.skip(reason="no Chromium on this machine (Debian: apt-get install chromium)")
+    skip = pytest.mark.skip(
+        reason="no Chromium on this machine (Debian: apt-get install chromium-headless-shell)"
+    )
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(skip)
