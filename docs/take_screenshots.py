@@ -152,7 +152,7 @@ def pay(url: str, home: Path) -> str:
 
 
 def take(chromium: Browser, address: str, shot: Shot) -> None:
-    """Photographs a page when its script has come to rest."""
+    """Photographs a page when its script, and what it has drawn, have come to rest."""
     width, height = WIDTHS[shot.width]
     context = chromium.new_context(
         viewport={"width": width, "height": height},
@@ -162,8 +162,13 @@ def take(chromium: Browser, address: str, shot: Shot) -> None:
     page = context.new_page()
     page.goto(address)
     page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=60_000)
-    page.wait_for_timeout(1_500)
-    page.screenshot(path=shot.file)
+    picture = None
+    # Charts grow, and their colours come, after the script is done.
+    for _ in range(20):
+        before, picture = picture, page.screenshot(path=shot.file)
+        if picture == before:
+            break
+        page.wait_for_timeout(1_000)
     context.close()
 
 

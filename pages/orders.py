@@ -80,7 +80,8 @@ if former := st.query_params.get("order"):
     st.switch_page(navigation.order(), query_params={"id": former})
 notices.show()
 st.title(text("orders.title"), anchor=False)
-st.caption(text("orders.lead"))
+with st.container(key="order-table-lead"):
+    st.caption(text("orders.lead"))
 try:
     wanted = order_filters.read()
 except InvalidFilter as error:
