@@ -82,9 +82,10 @@ def show_events(
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
         for state in EventState
     }
-    columns = ["received", "type", "outcome", "state", "attempts", "api_version", "error"]
+    # What came of it stands where a phone still shows it.
+    columns = ["received", "state", "type", "outcome", "attempts", "api_version", "error"]
     if narrow:
-        columns = ["received", "type", "outcome", "state"]
+        columns = ["received", "state", "type", "outcome"]
     st.dataframe(
         events_frame(events),
         key=key,
