@@ -78,6 +78,23 @@ def test_what_is_looked_for_in_a_log_stays(text: str) -> None:
     assert redacted(text) == text
 
 
+@given(
+    secret=WORD, shape=st.sampled_from(SHAPES), upper=st.booleans(), mode=st.sampled_from(["test", "live"])
+)
+def test_what_is_passed_over_in_haste_holds_no_secret(
+    secret: str, shape: str, upper: bool, mode: str
+) -> None:
+    """Beside a letter beyond ASCII nothing is passed over."""
+    text = shape.format(secret=secret, mode=mode)
+    text = text.upper() if upper else text
+    assert redacted(f"é {text}") == f"é {redacted(text)}"
+
+
+@given(st.text(string.printable))
+def test_nor_does_any_other_text(text: str) -> None:
+    assert redacted(f"é {text}") == f"é {redacted(text)}"
+
+
 @given(st.text())
 def test_redacting_twice_is_redacting_once(text: str) -> None:
     assert redacted(redacted(text)) == redacted(text)
