@@ -303,7 +303,9 @@ class Webhooks:
             except StripeError:
                 pass
         order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
-        return self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"])
+        moved = self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"])
+        # A delivery of it that was cut short may have made the move.
+        return moved or any(entry.event_id == event["id"] for entry in order.timeline)
 
     def _apply_charge(self, event: Event) -> bool:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""

@@ -1,16 +1,20 @@
 """Deliveries over a real port: verified, recorded, applied once, settled."""
 
 import itertools
+import json
 import threading
 import time
 
 import pytest
 from pydantic import SecretStr
 
-from lumira.errors import EventNotFound
+from lumira.errors import EventNotFound, StoreUnavailable
 from lumira.orders import OrderStatus
-from tests.api.conftest import event
-from tests.conftest import opened, sandbox_process, serving, wait_until
+from lumira.storage import Events
+from lumira.stripe_gateway import verified_event
+from lumira.webhooks import Webhooks
+from tests.api.conftest import event, sign
+from tests.conftest import WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
 
 
 @pytest.fixture
@@ -235,13 +239,38 @@ def test_a_ledger_out_of_reach_is_a_500_and_no_work_is_done(settings, deliver, p
     desk.store.close()
 
 
+def test_a_move_whose_record_is_lost_is_recorded_by_the_next_delivery(desk, documents, support):
+    class Lost(Events):
+        def record(self, event, outcome):
+            raise StoreUnavailable("The store went away between the two writes.")
+
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    paid = event("payment_intent.succeeded", {"id": created.order_id, "status": "succeeded"})
+    body = json.dumps(paid).encode()
+    header = sign(body)["Stripe-Signature"]
+    cut_short = Webhooks(
+        Lost(desk.store.database),
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        secret=WEBHOOK_SECRET,
+        verify=verified_event,
+    )
+    with pytest.raises(StoreUnavailable):
+        cut_short.receive(body, header)
+    assert documents.processed_events.count_documents({}) == 0
+    assert desk.webhooks.receive(body, header).outcome == "applied"
+    assert desk.webhooks.receive(body, header).duplicate
+    [entry] = documents.productorders.find_one({"paymentIntentId": created.order_id})["timeline"][1:]
+    assert (entry["to"], entry["eventId"]) == ("completed", paid["id"])
+
+
 def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
     """The whole way over TCP: create, pay at Stripe, signed delivery, completed."""
     from starlette.applications import Starlette
 
     from lumira.embedded import free_port
     from lumira.serving import routes
-    from tests.conftest import WEBHOOK_SECRET
 
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}/api/products/webhook"
