@@ -208,8 +208,7 @@ class Webhooks:
         """Applies an event and settles it; what came of it, or None when it had been handled before."""
         with bound(event_id=event["id"], event_type=event["type"]):
             kept = {**event, "data": without_secrets(event["data"])}
-            moved = self._moved_at_once(event)
-            if moved and self._events.record(kept, APPLIED):
+            if self._moved_at_once(event) and self._events.record(kept, APPLIED):
                 return _handled(APPLIED)
             if not self._claim(kept):
                 logger.info("webhook repeated")
@@ -221,7 +220,6 @@ class Webhooks:
                 self._events.fail(event["id"], reason)
                 logger.warning("webhook failed", extra={"reason": reason})
                 raise
-            outcome = APPLIED if moved else outcome
             self._events.settle(event["id"], outcome)
             return _handled(outcome)
 

@@ -15,10 +15,7 @@ from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
 from lumira.storage import Events
 from lumira.storage.personal_data import PersonalData
-from lumira.stripe_gateway import verified_event
-from lumira.webhooks import Webhooks
-from tests.api.conftest import event, sign
-from tests.conftest import WEBHOOK_SECRET
+from tests.api.conftest import event, sign, webhooks_on
 
 EMAIL = "eve.marin@example.com"
 MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
@@ -276,14 +273,7 @@ def test_an_event_that_has_moved_its_order_when_its_customer_is_erased_is_record
     body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
     created = desk.intents.create(body, actor=support, source="tests")
     order = desk.intents.find(created.order_id, actor=support)
-    webhooks = Webhooks(
-        Late(desk.store.database),
-        desk.orders,
-        desk.gateway,
-        desk.audit,
-        secret=WEBHOOK_SECRET,
-        verify=verified_event,
-    )
+    webhooks = webhooks_on(Late(desk.store.database), desk)
     delivered = event("payment_intent.succeeded", payment_intent(order))
     raw = json.dumps(delivered).encode()
     webhooks.receive(raw, sign(raw)["Stripe-Signature"])

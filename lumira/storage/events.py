@@ -82,19 +82,12 @@ class Events:
     def record(self, event: Mapping[str, Any], outcome: str) -> bool:
         """Stores an event whose work is done; False when the ledger holds it already, in whatever state."""
         now = datetime.now(UTC)
-        settled = {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now}
-        return insert_new(self._collection, _row(event, now) | settled)
+        return insert_new(self._collection, _row(event, now) | _settled(outcome, now))
 
     def settle(self, event_id: str, outcome: str) -> None:
         """Marks the event as processed; `outcome` says in a word what came of it."""
-        now = datetime.now(UTC)
-        self._update(
-            event_id,
-            {
-                "$set": {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now},
-                "$unset": {"leaseUntil": "", "error": ""},
-            },
-        )
+        settled = _settled(outcome, datetime.now(UTC))
+        self._update(event_id, {"$set": settled, "$unset": {"leaseUntil": "", "error": ""}})
 
     def fail(self, event_id: str, error: str) -> None:
         """Gives the event back with the reason, for Stripe's next delivery; what is processed stays so."""
@@ -218,6 +211,10 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
         "attempts": 1,
         "createdAt": now,
     }
+
+
+def _settled(outcome: str, now: datetime) -> Document:
+    return {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now}
 
 
 def _indexed(selected: EventFilter) -> Document:

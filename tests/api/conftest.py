@@ -12,6 +12,10 @@ import httpx
 import pytest
 import stripe
 
+from lumira.desk import Desk
+from lumira.storage import Events
+from lumira.stripe_gateway import verified_event
+from lumira.webhooks import Webhooks
 from tests.conftest import API_TOKEN, WEBHOOK_SECRET
 
 
@@ -29,6 +33,13 @@ def sign(body: bytes, secret: str = WEBHOOK_SECRET, at: int | None = None) -> di
         body.decode(), secret, timestamp=int(time.time()) if at is None else at
     )
     return {"Stripe-Signature": header, "Content-Type": "application/json"}
+
+
+def webhooks_on(events: Events, desk: Desk) -> Webhooks:
+    """The webhooks of the desk, on a ledger of the test's own."""
+    return Webhooks(
+        events, desk.orders, desk.gateway, desk.audit, secret=WEBHOOK_SECRET, verify=verified_event
+    )
 
 
 def event(type_: str, obj: dict[str, Any], **fields: Any) -> dict[str, Any]:

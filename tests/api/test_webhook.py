@@ -11,9 +11,7 @@ from pydantic import SecretStr
 from lumira.errors import EventNotFound, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.storage import Events
-from lumira.stripe_gateway import verified_event
-from lumira.webhooks import Webhooks
-from tests.api.conftest import event, sign
+from tests.api.conftest import event, sign, webhooks_on
 from tests.conftest import WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
 
 
@@ -248,14 +246,7 @@ def test_a_move_whose_record_is_lost_is_recorded_by_the_next_delivery(desk, docu
     paid = event("payment_intent.succeeded", {"id": created.order_id, "status": "succeeded"})
     body = json.dumps(paid).encode()
     header = sign(body)["Stripe-Signature"]
-    cut_short = Webhooks(
-        Lost(desk.store.database),
-        desk.orders,
-        desk.gateway,
-        desk.audit,
-        secret=WEBHOOK_SECRET,
-        verify=verified_event,
-    )
+    cut_short = webhooks_on(Lost(desk.store.database), desk)
     with pytest.raises(StoreUnavailable):
         cut_short.receive(body, header)
     assert documents.processed_events.count_documents({}) == 0

@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -38,9 +37,6 @@ PAGES = {
 }
 # Streamlit's own drawing of a figure's little chart has marks without a name.
 NOT_OURS = [["[data-testid='stMetricChart']"], ["[data-testid='stSidebarCollapsedControl']"]]
-# Nothing but its colours changes with a page's light.
-EVERYTHING: dict[str, Any] = {}
-COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 # Streamlit looks for the address it is mounted at, here too; the page is none the worse for it.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
@@ -86,10 +82,9 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
             page.goto(url + path)
             settle(page)
             expect(page.locator(part).first).to_be_attached()
-            unreadable += [f"{path} in the dark: {what}" for what in found_by_axe(page)]
-            page.emulate_media(color_scheme="light")
-            unreadable += [f"{path} in the light: {what}" for what in found_by_axe(page, COLOURS)]
-            page.emulate_media(color_scheme="dark")
+            for light in ("dark", "light"):
+                page.emulate_media(color_scheme=light)
+                unreadable += [f"{path} in the {light}: {what}" for what in found_by_axe(page)]
 
         # A file, which comes as one; a popover.
         page.goto(f"{url}/orders")
@@ -140,7 +135,7 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         context.close()
 
 
-def found_by_axe(page: Page, rules: Mapping[str, Any] = EVERYTHING) -> Iterator[str]:
+def found_by_axe(page: Page) -> Iterator[str]:
     """What axe-core finds wrong, where, and how it is mended."""
     # What is drawn anew fades, and what is about to be is dimmed; a contrast is that of what stands.
     page.add_style_tag(
@@ -150,8 +145,7 @@ def found_by_axe(page: Page, rules: Mapping[str, Any] = EVERYTHING) -> Iterator[
     settle(page)
     # The house's own look comes a moment after the page.
     expect(page.locator(".st-key-begin-payment p").first).to_have_css("color", "rgb(27, 19, 38)")
-    options = {"resultTypes": ["violations"], **rules}
-    for violation in Axe().run(page, {"exclude": NOT_OURS}, options).response["violations"]:
+    for violation in Axe().run(page, context={"exclude": NOT_OURS}).response["violations"]:
         for node in violation["nodes"]:
             yield f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
 
