@@ -22,6 +22,7 @@ import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.database import Database
 from starlette.applications import Starlette
 
 from lumira import desk as desks
@@ -34,6 +35,8 @@ from lumira.settings import Settings, load_settings
 API_TOKEN = "token-of-the-tests"
 WEBHOOK_SECRET = "whsec_of_the_tests"
 STRIPE_KEY = "sk_test_of_the_tests"
+# Read once: to read them takes longer than most tests.
+AUTHORITIES = httpx.create_ssl_context()
 
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):
@@ -67,11 +70,13 @@ def faulty_sandbox_url() -> Iterator[str]:
 def fault(faulty_sandbox_url: str) -> Iterator[Callable[..., None]]:
     """Makes the next requests to that sandbox fail, as lumira/sandbox/faults.py says, until the test ends."""
 
-    def fault(**how: Any) -> None:
-        httpx.post(f"{faulty_sandbox_url}/_sandbox/faults", json=how).raise_for_status()
+    with httpx.Client(base_url=faulty_sandbox_url, verify=AUTHORITIES) as client:
 
-    yield fault
-    httpx.delete(f"{faulty_sandbox_url}/_sandbox/faults").raise_for_status()
+        def fault(**how: Any) -> None:
+            client.post("/_sandbox/faults", json=how).raise_for_status()
+
+        yield fault
+        client.delete("/_sandbox/faults").raise_for_status()
 
 
 @contextmanager
@@ -106,12 +111,41 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return answer
 
 
+@pytest.fixture(scope="session")
+def raw_store(store_uri: str) -> Iterator[MongoClient[Any]]:
+    """The store through a driver of the tests' own."""
+    with MongoClient[Any](store_uri, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def left_databases() -> list[str]:
+    """Databases that tests have left empty, with their indexes: those take longer than most tests."""
+    return []
+
+
 @pytest.fixture
-def settings(store_uri: str, sandbox_url: str, tmp_path: Path) -> Settings:
-    """Settings with a database of the test's own."""
+def documents(
+    request: pytest.FixtureRequest, raw_store: MongoClient[Any], left_databases: list[str]
+) -> Iterator[Database[Any]]:
+    """The raw database of the test, empty and its own; one that it `reshapes` is nobody's after it."""
+    name = left_databases.pop() if left_databases else f"test_{secrets.token_hex(8)}"
+    database = raw_store[name]
+    yield database
+    if request.node.get_closest_marker("reshapes"):
+        raw_store.drop_database(name)
+        return
+    for collection in database.list_collection_names():
+        database[collection].delete_many({})
+    left_databases.append(name)
+
+
+@pytest.fixture
+def settings(store_uri: str, sandbox_url: str, documents: Database[Any], tmp_path: Path) -> Settings:
+    """Settings with that database."""
     return load_settings(
         mongodb_uri=SecretStr(store_uri),
-        mongodb_db=f"test_{secrets.token_hex(8)}",
+        mongodb_db=documents.name,
         stripe_secret_key=SecretStr(STRIPE_KEY),
         stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
         stripe_api_base=sandbox_url,
@@ -133,7 +167,7 @@ def desk(settings: Settings) -> Iterator[Desk]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Desk]:
-    """A prepared desk for these settings, its pages open to everybody; its database is dropped in the end."""
+    """A prepared desk for these settings, its pages open to everybody."""
     desk = Desk.open(settings, demo=True)
     desk.store.prepare()
     desks.use(desk)
@@ -141,15 +175,7 @@ def opened(settings: Settings) -> Iterator[Desk]:
         yield desk
     finally:
         desks.use(None)
-        desk.store.database.client.drop_database(desk.store.database.name)
         desk.store.close()
-
-
-@pytest.fixture
-def documents(desk: Desk) -> Iterator[Any]:
-    """The raw database of the desk, through a driver of the test's own."""
-    with MongoClient(desk.settings.mongodb_uri.get_secret_value(), tz_aware=True) as client:
-        yield client[desk.settings.mongodb_db]
 
 
 @pytest.fixture

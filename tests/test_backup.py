@@ -25,6 +25,7 @@ def other(settings):
     """An empty store beside the desk's."""
     with opened(settings.model_copy(update={"mongodb_db": f"{settings.mongodb_db}_other"})) as desk:
         yield desk
+        desk.store.database.client.drop_database(desk.store.database)
 
 
 @pytest.fixture

@@ -28,8 +28,11 @@ from lumira.storage import Store
 from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
+from tests.conftest import AUTHORITIES, STRIPE_KEY, WEBHOOK_SECRET
 from tests.test_run import running
+
+# Its checks are of what the database is made of.
+pytestmark = pytest.mark.reshapes
 
 # Settings that can be read, and accounts where everybody is let in, are no findings.
 ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators"}
@@ -47,7 +50,7 @@ def settings(settings, faulty_sandbox_url):
 @pytest.fixture
 def stripe(faulty_sandbox_url):
     """The sandbox, asked directly; its endpoints are gone and its clock goes right when the test ends."""
-    with httpx.Client(base_url=faulty_sandbox_url, auth=(STRIPE_KEY, "")) as client:
+    with httpx.Client(base_url=faulty_sandbox_url, auth=(STRIPE_KEY, ""), verify=AUTHORITIES) as client:
         yield client
         for endpoint in client.get("/v1/webhook_endpoints").json()["data"]:
             client.delete(f"/v1/webhook_endpoints/{endpoint['id']}")

@@ -227,6 +227,7 @@ def test_documents_of_the_other_program_are_admitted_and_show(desk, documents, a
         {"productId": None},
     ],
 )
+@pytest.mark.reshapes
 def test_a_document_that_would_break_the_desk_is_refused(desk, documents, wrong):
     from pymongo.errors import WriteError
 

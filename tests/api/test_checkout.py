@@ -14,7 +14,7 @@ from lumira.api.checkout import language_of
 from lumira.checkout import LIFETIME
 from lumira.desk import Desk
 from lumira.errors import Forbidden, OrderNotPayable
-from tests.conftest import opened
+from tests.conftest import AUTHORITIES, opened
 
 PUBLISHABLE_KEY = "pk_test_of_the_tests"
 SECRET = re.compile(r"pi_\w+_secret_\w+")
@@ -29,7 +29,8 @@ def settings(settings, faulty_sandbox_url):
 @pytest.fixture
 def get(api_server, desk):
     """Asks for a path as a French browser would."""
-    with httpx.Client(base_url=api_server, headers={"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.8"}) as client:
+    headers = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.8"}
+    with httpx.Client(base_url=api_server, headers=headers, verify=AUTHORITIES) as client:
         yield lambda path, **headers: client.get(path, headers=headers)
 
 

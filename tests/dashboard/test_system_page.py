@@ -22,6 +22,7 @@ def settings(settings):
         )
 
 
+@pytest.mark.reshapes
 def test_what_is_wrong_stands_first_and_is_mended_there(desk, open_page, documents):
     desk.revenue.refresh()
     documents.productorders.drop_index("customer_orders")

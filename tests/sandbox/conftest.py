@@ -23,6 +23,7 @@ import stripe
 import uvicorn
 
 from lumira.sandbox import create_app
+from tests.conftest import AUTHORITIES
 from tests.sandbox.openapi import check_answer, check_request
 
 KEY = "sk_test_sandbox"
@@ -189,7 +190,9 @@ def client(address: str) -> stripe.StripeClient:
 @pytest.fixture
 def browser(address: str) -> Iterator[httpx.Client]:
     """What a page with the publishable key can send to the shared sandbox."""
-    with httpx.Client(base_url=address, params={"key": "pk_test_shared"}) as pages:
+    with httpx.Client(
+        base_url=address, params={"key": "pk_test_shared"}, verify=AUTHORITIES
+    ) as pages:
         yield pages
 
 

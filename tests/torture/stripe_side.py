@@ -16,7 +16,7 @@ import httpx
 import stripe
 from pymongo.database import Database
 
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
+from tests.conftest import AUTHORITIES, STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
 RETURN_URL = "http://127.0.0.1/"
 SEPA_PAID = "FR1420041010050500013M02606"
@@ -38,7 +38,7 @@ class StripeSide:
     """A client of the sandbox of its own."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, auth=(STRIPE_KEY, ""), timeout=30)
+        self._http = httpx.Client(base_url=url, auth=(STRIPE_KEY, ""), timeout=30, verify=AUTHORITIES)
 
     def __enter__(self) -> StripeSide:
         return self
