@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lumira.api.allowed_hosts import is_allowed
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -51,3 +53,19 @@ def test_what_a_deployment_sets_is_a_setting(file):
     )
     assert said
     assert said <= known
+
+
+def test_the_proxys_health_check_asks_by_a_name_we_answer_under(settings):
+    caddyfile = (ROOT / "deploy" / "Caddyfile").read_text()
+    [path] = re.findall(r"health_uri (\S+)", caddyfile)
+    [host] = re.findall(r"health_headers \{\s+Host (\S+)\s+\}", caddyfile)
+    assert path == "/api/healthz"
+    # Without it the check would name the container, be refused, and take every process out.
+    deployed = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ("pay.example.com",)})
+    assert is_allowed(host, deployed)
+    assert not is_allowed("api:8501", deployed)
+
+
+def test_systemd_leaves_the_store_to_lumira_when_it_stops_it():
+    # To every process at once, as is the default, the store would be gone before the requests in flight.
+    assert "KillMode=mixed" in (ROOT / "deploy" / "lumira.service").read_text()
