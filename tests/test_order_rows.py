@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,8 +25,9 @@ from lumira.order_filter import (
 )
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Dispute, Refund
-from lumira.storage import OrderRows
-from lumira.storage.order_rows import KnownAmounts
+from lumira.revenue import OVERLAP
+from lumira.storage import OrderRows, order_listing
+from lumira.storage.order_listing import KnownAmounts
 from lumira.storage.orders import Orders, to_document
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -63,6 +65,11 @@ def is_found(order: Order, search: str) -> bool:
     return all(any(word.startswith(one) for word in words) for one in wanted)
 
 
+def completed(order: Order) -> datetime | None:
+    without_date = order.created_at if order.status is OrderStatus.COMPLETED else None
+    return order.completed_at or without_date
+
+
 def in_period(order: Order, wanted: OrderFilter) -> bool:
     def inside(instant: datetime) -> bool:
         return (not wanted.first or wanted.first <= day_of(instant)) and (
@@ -72,7 +79,8 @@ def in_period(order: Order, wanted: OrderFilter) -> bool:
     if wanted.dated is DateField.CREATED:
         return inside(order.created_at)
     if wanted.dated is DateField.COMPLETED:
-        return order.completed_at is not None and inside(order.completed_at)
+        paid = completed(order)
+        return paid is not None and inside(paid)
     counting = [refund for refund in order.refunds if refund.status not in {"failed", "canceled"}]
     return any(inside(refund.created_at) for refund in counting)
 
@@ -104,7 +112,7 @@ def sorting(order: Order, wanted: OrderFilter):
         return (order.amount, order.created_at, order.id)
     dates = {
         DateField.CREATED: order.created_at,
-        DateField.COMPLETED: order.completed_at,
+        DateField.COMPLETED: completed(order),
         DateField.REFUNDED: order.last_refund_at,
     }
     return (dates[wanted.dated], order.id)
@@ -134,6 +142,7 @@ def walk(rows: OrderRows, wanted: OrderFilter, size: int) -> list[str]:
 # Orders that meet each other, the edges of every window and of days.
 
 MIDNIGHT = datetime.combine(TODAY, datetime.min.time(), PARIS).astimezone(UTC)
+EPOCHS = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)]
 instants = st.one_of(
     st.sampled_from(
         [
@@ -144,6 +153,7 @@ instants = st.one_of(
             MIDNIGHT - timedelta(milliseconds=1),
             MIDNIGHT - timedelta(days=1),
             MIDNIGHT - timedelta(days=400),
+            *EPOCHS,
         ]
     ),
     st.integers(0, 800 * 86_400).map(lambda back: NOW - timedelta(seconds=back)),
@@ -214,7 +224,7 @@ def orders(draw) -> Order:
         payment_intent_id=draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None])),
         created_at=created,
         updated_at=created,
-        completed_at=draw(instants) if status is OrderStatus.COMPLETED else None,
+        completed_at=draw(st.one_of(st.none(), instants)) if status is OrderStatus.COMPLETED else None,
         stripe_status=draw(
             st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
         ),
@@ -356,6 +366,167 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
     fresh.list_orders()
     assert fresh.count(OrderFilter(search="ines roux"), 10) == 1
     assert fresh.count(OrderFilter(search="petit"), 10) == 0
+
+
+def written(documents, count: int = 1, **fields) -> list[ObjectId]:
+    """Orders as another program writes them: paid three days ago and left alone since."""
+    made = NOW - timedelta(days=3)
+    rows = [
+        {
+            "_id": ObjectId(),
+            "productId": "mystique",
+            "amount": 4700,
+            "currency": "eur",
+            "status": "completed",
+            "paymentIntentId": f"pi_{number:024x}",
+            "createdAt": made,
+            "updatedAt": made,
+            "completedAt": made,
+            **fields,
+        }
+        for number in range(count)
+    ]
+    documents.productorders.insert_many(rows)
+    return [row["_id"] for row in rows]
+
+
+@pytest.fixture
+def looks_at_once(monkeypatch):
+    """Changes are looked for whenever orders are listed, not every few seconds."""
+    monkeypatch.setattr(order_listing, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(order_listing, "_REST", 0)
+    monkeypatch.setattr(order_listing, "_REST", 0.0)
+
+
+def level(name: str) -> OrderFilter:
+    return OrderFilter(levels=frozenset({name}))
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=5), timedelta(0)])
+def test_orders_changed_at_one_instant_are_all_listed_anew(desk, documents, looks_at_once, ago):
+    """updateMany of the other program gives every order of it the same updatedAt."""
+    written(documents, 25)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    changed = {"productId": "profond", "updatedAt": datetime.now(UTC) - ago}
+    documents.productorders.update_many({}, {"$set": changed})
+    assert [rows.list_orders(10) for _ in range(3)] == [False, False, True]
+    assert (rows.count(level("mystique"), 30), rows.count(level("profond"), 30)) == (0, 25)
+
+
+def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_at_once):
+    written(documents, 25)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    documents.productorders.update_many({}, {"$set": {"productId": "profond", "updatedAt": NOW}})
+    assert not rows.list_orders(10)
+    with rows._listing._looking:
+        assert not rows.list_orders(10)
+    assert not rows.list_orders(10)
+    assert rows.list_orders(10)
+    assert rows.count(level("profond"), 30) == 25
+
+
+def test_what_is_not_listed_because_the_store_fails_is_listed_next_time(
+    desk, documents, looks_at_once, monkeypatch
+):
+    written(documents, 25)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    documents.productorders.update_many({}, {"$set": {"productId": "profond", "updatedAt": NOW}})
+    with monkeypatch.context() as failing:
+        failing.setattr(order_listing, "_listed", lambda document: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rows.list_orders(10)
+    while not rows.list_orders(10):
+        pass
+    assert rows.count(level("profond"), 30) == 25
+
+
+def test_an_amount_that_another_program_changed_is_sorted_and_filtered_by(desk, documents, looks_at_once):
+    rows = OrderRows(desk.store.database, PARIS)
+    [changed] = written(documents, amount=9900)
+    assert rows.list_orders()
+    documents.productorders.update_one({}, {"$set": {"amount": 8800, "updatedAt": datetime.now(UTC)}})
+    assert rows.list_orders()
+    for wanted in (
+        OrderFilter(sort=Sort.HIGHEST),
+        OrderFilter(sort=Sort.LOWEST, minimum=8000),
+        OrderFilter(minimum=8800, maximum=8800),
+    ):
+        assert walk(rows, wanted, 1) == [str(changed)]
+
+
+def test_a_change_by_a_clock_far_behind_ours_is_seen_too(desk, documents, looks_at_once):
+    rows = OrderRows(desk.store.database, PARIS)
+    written(documents, customerName="Camille Roux")
+    assert rows.list_orders()
+    late = datetime.now(UTC) - OVERLAP + timedelta(seconds=5)
+    documents.productorders.update_one({}, {"$set": {"customerName": "Zoé Martin", "updatedAt": late}})
+    assert rows.list_orders()
+    assert rows.count(OrderFilter(search="zoe"), 10) == 1
+    assert rows.count(OrderFilter(search="camille"), 10) == 0
+
+
+def test_an_order_that_stays_as_it_is_is_not_read_again(desk, documents, looks_at_once, monkeypatch):
+    rows = OrderRows(desk.store.database, PARIS)
+    ids = written(documents, 5, updatedAt=datetime.now(UTC) - timedelta(minutes=1))
+    assert rows.list_orders()
+    assert rows.list_orders()
+    read = []
+    monkeypatch.setattr(order_listing, "_listed", lambda document: read.append(document["_id"]) or {})
+    assert rows.list_orders()
+    assert read == []
+    documents.productorders.update_one({"_id": ids[3]}, {"$set": {"updatedAt": datetime.now(UTC)}})
+    rows.list_orders()
+    assert set(read) == {ids[3]}
+
+
+def test_orders_of_the_first_instants_are_listed(desk, documents):
+    rows = OrderRows(desk.store.database, PARIS)
+    oldest, old = (
+        str(written(documents, paymentIntentId=f"pi_{at:%Y}", createdAt=at, completedAt=at)[0])
+        for at in EPOCHS
+    )
+    rows.list_orders()
+    for wanted in (
+        OrderFilter(),
+        level("mystique"),
+        OrderFilter(dated=DateField.COMPLETED),
+        OrderFilter(statuses=frozenset({OrderStatus.COMPLETED})),
+    ):
+        for size in (1, 10):
+            assert walk(rows, wanted, size) == [old, oldest]
+            assert walk(rows, replace(wanted, sort=Sort.OLDEST), size) == [oldest, old]
+    # One who joins a list that is being read already.
+    documents.productorders.delete_one({"_id": ObjectId(oldest)})
+    assert walk(rows, OrderFilter(sort=Sort.OLDEST), 1) == [old]
+
+
+@pytest.mark.parametrize("absent", ["missing", "null"])
+def test_a_completed_order_without_its_date_is_listed_on_the_day_that_revenue_counts_it(
+    desk, documents, admin, absent
+):
+    [undated] = written(documents, completedAt=None, createdAt=NOW - timedelta(days=1), updatedAt=NOW)
+    [dated] = written(documents, paymentIntentId="pi_dated", createdAt=NOW - timedelta(days=9))
+    # Neither was ever paid.
+    for number, status in enumerate(("failed", "pending")):
+        written(documents, paymentIntentId=f"pi_no_{number}", status=status, completedAt=None)
+    if absent == "missing":
+        documents.productorders.update_many({"completedAt": None}, {"$unset": {"completedAt": ""}})
+    wanted = OrderFilter(dated=DateField.COMPLETED)
+    listed = [order.id for order in desk.order_list.page(wanted, 10, actor=admin).orders]
+    assert listed == [str(undated), str(dated)]
+    for back, order_id in ((1, undated), (3, dated)):
+        day = day_of(NOW - timedelta(days=back))
+        [counted] = desk.revenue.days(day, day, actor=admin)
+        one = replace(wanted, first=day, last=day)
+        assert [order.id for order in desk.order_list.page(one, 10, actor=admin).orders] == [str(order_id)]
+        exported = list(desk.order_list.export(one, kind="csv", actor=admin))
+        assert (len(exported), sum(order.amount for order in exported)) == (
+            counted["orders"],
+            counted["gross"],
+        )
 
 
 def test_an_order_listed_by_an_earlier_version_is_listed_anew(desk, documents, support):

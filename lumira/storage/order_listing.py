@@ -1,0 +1,205 @@
+"""What orders are found by: kept with each order as `listing`, also with those that other programs wrote.
+
+Our own writes take the listing away or keep it right. Other programs know nothing of it: an order of theirs
+has none yet, and one that they change is recognized by its updatedAt, as revenue does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.database import Database
+
+from lumira.order_filter import listing
+from lumira.orders import Order
+from lumira.revenue import OVERLAP
+from lumira.storage.conditions import is_value, only_if
+from lumira.storage.failures import Document, store_errors
+from lumira.storage.indexes import AMOUNTS, ORDERS
+from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
+
+# Counts up when `listing` changes, so that every order is listed anew.
+LISTING_VERSION: Final = 2
+_WITHOUT_TIMELINE: Final = {"timeline": 0}
+# How far back changes are looked for at first, and how often then: so that it takes a tenth of the time at
+# most, where very many orders were changed.
+_LOOK_BACK: Final = timedelta(days=1)
+_LOOK_SECONDS: Final = 2.0
+_REST: Final = 9
+# How long one reader waits for another who is looking.
+_PATIENCE: Final = 0.2
+# Two writes within a millisecond have one updatedAt; the second has come by then.
+_SETTLED: Final = timedelta(seconds=1)
+
+
+class KnownAmounts:
+    """Every amount an order ever had, which a list sorted by amount walks; a superset is fine."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._collection = database[AMOUNTS]
+        self._known: set[int] = set()
+
+    def add(self, amounts: set[int]) -> None:
+        """Remembers these amounts, minor units; costs nothing for those known to this process."""
+        new = amounts - self._known
+        if not new:
+            return
+        with store_errors():
+            self._collection.bulk_write(
+                [
+                    UpdateOne({"_id": amount}, {"$setOnInsert": {"_id": amount}}, upsert=True)
+                    for amount in sorted(new)
+                ],
+                ordered=False,
+            )
+        self._known |= new
+
+    def all(self) -> list[int]:
+        """The amounts, lowest first."""
+        with store_errors():
+            return sorted(int(row["_id"]) for row in self._collection.find())
+
+
+@dataclass
+class _Look:
+    """One look at what changed, which may take several calls.
+
+    Orders with updatedAt up to `reached` have been read, by their ids; those that `wait` are still to be
+    compared with their listings.
+    """
+
+    began: datetime
+    reached: datetime
+    width: timedelta = FIRST_WINDOW
+    all_read: bool = False
+    waiting: list[ObjectId] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class OrderListing:
+    """Writes the listings of orders. Every method raises StoreUnavailable."""
+
+    def __init__(self, database: Database[Document], amounts: KnownAmounts) -> None:
+        self._collection = database[ORDERS]
+        self._amounts = amounts
+        self._looking = threading.Lock()
+        # Under the lock from here on.
+        self._look: _Look | None = None
+        self._next_look = 0.0
+        self._seen = datetime.now(UTC) - _LOOK_BACK
+        # The updatedAt of orders whose listing is known to be right: those that the overlap shows once more.
+        self._compared: dict[ObjectId, datetime] = {}
+
+    def complete(self, limit: int) -> bool:
+        """Writes listings where they are missing, or wrong because another program changed the order.
+
+        Looks at about `limit` orders of each kind at most and answers whether that was all. An order that
+        changes meanwhile is left for the next time.
+        """
+        with store_errors():
+            # One equality after the other, which is what the embedded store does quickly.
+            missing = [
+                document
+                for version in (None, *range(1, LISTING_VERSION))
+                for document in self._collection.find({"listing.version": version}, _WITHOUT_TIMELINE).limit(
+                    limit
+                )
+            ]
+            self._write(missing)
+            return self._follow_changes(limit) and len(missing) < limit
+
+    def _follow_changes(self, limit: int) -> bool:
+        """Goes on with the look at what changed, or begins the next one; whether none is unfinished."""
+        if not self._looking.acquire(timeout=_PATIENCE):
+            return self._look is None
+        try:
+            if self._look is None:
+                if time.monotonic() < self._next_look:
+                    return True
+                self._look = _Look(datetime.now(UTC), self._seen - OVERLAP)
+            look = self._look
+            while len(look.waiting) < limit and not look.all_read:
+                self._read_window(look, limit)
+            self._compare(look.waiting[:limit])
+            del look.waiting[:limit]
+            if look.waiting or not look.all_read:
+                return False
+            self._finish(look)
+            return True
+        finally:
+            self._looking.release()
+
+    def _read_window(self, look: _Look, limit: int) -> None:
+        """Reads which orders changed in the next window of time; of those of one instant, however many.
+
+        Only ids and dates: the embedded store reads a whole range whatever the limit, and a page of those
+        that have one updatedAt would read all of them again.
+        """
+        began = time.monotonic()
+        end = look.reached + look.width
+        bounds = {"$gt": look.reached}
+        if end < look.began:
+            bounds["$lt"] = end
+        # The last window holds whatever is dated in the future too.
+        found = [
+            row["_id"]
+            for row in self._collection.find({"updatedAt": bounds}, {"updatedAt": 1})
+            if self._compared.get(row["_id"]) != row["updatedAt"]
+        ]
+        look.waiting += found
+        look.all_read = "$lt" not in bounds
+        look.reached = end - MILLISECOND
+        seconds = time.monotonic() - began
+        look.seconds += seconds
+        look.width = next_width(look.width, len(found), max(1, limit - len(look.waiting)), seconds)
+
+    def _compare(self, ids: list[ObjectId]) -> None:
+        """Writes the listings of these orders where they are wrong."""
+        if not ids:
+            return
+        changed = list(self._collection.find({"_id": {"$in": ids}}, _WITHOUT_TIMELINE))
+        # No part of the listing, and as easily changed.
+        self._amounts.add({int(document["amount"]) for document in changed})
+        self._write([document for document in changed if document.get("listing") != _listed(document)])
+        settled = datetime.now(UTC) - _SETTLED
+        self._compared |= {
+            document["_id"]: document["updatedAt"] for document in changed if document["updatedAt"] < settled
+        }
+
+    def _finish(self, look: _Look) -> None:
+        self._look = None
+        self._seen = look.began
+        self._next_look = time.monotonic() + max(_LOOK_SECONDS, _REST * look.seconds)
+        self._compared = {key: at for key, at in self._compared.items() if at > look.began - OVERLAP}
+
+    def _write(self, documents: list[Document]) -> None:
+        if not documents:
+            return
+        self._amounts.add({int(document["amount"]) for document in documents})
+        writes = [
+            UpdateOne(
+                {"_id": document["_id"]},
+                only_if(
+                    is_value("updatedAt", document.get("updatedAt")),
+                    {"$set": {"listing": _listed(document)}},
+                ),
+            )
+            for document in documents
+        ]
+        self._collection.bulk_write(writes, ordered=False)
+
+
+def listing_document(order: Order) -> Document:
+    """The stored form of what this order is found by."""
+    made = listing(order)
+    return {"version": LISTING_VERSION, "keys": list(made.keys), "text": made.text}
+
+
+def _listed(document: Document) -> Document:
+    return listing_document(Order.model_validate(document))
