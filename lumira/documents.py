@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -16,7 +18,27 @@ def text_or_none(value: object) -> str | None:
 
 def mapping_or_empty(value: object) -> Mapping[str, Any]:
     """The mapping, or an empty one where a document holds null or something else."""
+    if hasattr(value, "as_doc"):
+        # The driver makes a reference of every mapping that has a `$ref`.
+        value = value.as_doc()
     return value if isinstance(value, Mapping) else {}
+
+
+def as_json(value: Any) -> Any:
+    """Stored values as JSON has them: instants as ISO 8601, ids and decimals as text, no number as null."""
+    match value:
+        case Mapping():
+            return {str(key): as_json(member) for key, member in value.items()}
+        case list():
+            return [as_json(member) for member in value]
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case float() if not math.isfinite(value):
+            return None
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return as_json(mapping_or_empty(value)) if hasattr(value, "as_doc") else str(value)
 
 
 Text = Annotated[str | None, BeforeValidator(text_or_none)]

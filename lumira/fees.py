@@ -29,7 +29,7 @@ _REST_SECONDS: Final = 300
 
 
 class Fees:
-    """Reads the fees of payments. `changed` is told when the orders whose fee was news count (UTC)."""
+    """Reads the fees of payments. `changed` is told when the orders count whose fee was read (UTC)."""
 
     def __init__(
         self,
@@ -80,8 +80,11 @@ class Fees:
             source = movement.get("source")
             if movement["reporting_category"] == "charge" and isinstance(source, Mapping):
                 fees[str(source.get("payment_intent"))] = _fee(movement)
-        if fees and (news := self._orders.note_fees(fees)):
-            self._changed(news)
+        if fees:
+            self._orders.note_fees(fees)
+            # All of them, not those alone whose fee was news: whoever was killed between these two lines has
+            # not advanced, so somebody reads the same movements again, and then no fee is news.
+            self._changed(self._rows.instants(list(fees)))
         return len(fees)
 
 

@@ -46,6 +46,7 @@ from lumira.orders import (
 )
 from lumira.refunds import refund_from
 from lumira.validation import (
+    METADATA_KEYS,
     METADATA_VALUE_LENGTH,
     IntentRequest,
     check_idempotency_key,
@@ -61,6 +62,7 @@ STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
 
 # These differ between a request and its repeat.
 _PER_REQUEST: Final = frozenset({"timestamp", "requestId", "orderId"})
+_PARTS_OF_NAME: Final = frozenset({"customerFirstName", "customerLastName"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class CreatedIntent:
 
 
 def payment_intent_parameters(order: Order) -> dict[str, Any]:
-    """What Stripe is asked for this order; the same order always gives the same request.
+    """What Stripe is asked for this order: the same each time, unless its customer was edited meanwhile.
 
     Contract: the text on the bank statement is ORACLE LUMIRA. Stripe refuses `statement_descriptor` on
     PaymentIntents that cards may pay and takes `statement_descriptor_suffix`, which it puts behind the
@@ -138,7 +140,8 @@ class Intents:
         order = self._new_order(request, actor, source, idempotency_key or uuid.uuid4().hex, request_id)
         if not self._orders.insert(order):
             first = self._orders.find_by_attempt(str(order.attempt_id))
-            if first is None or not _same_request(first, order):
+            other_mode = first is not None and first.livemode not in (None, order.livemode)
+            if first is None or other_mode or not _same_request(first, order):
                 raise IdempotencyConflict(
                     "This idempotency key was used for another request. Use a new key for a new payment."
                 )
@@ -237,6 +240,7 @@ class Intents:
             metadata=metadata,
             livemode=self._gateway.livemode,
             attempt_id=attempt_id,
+            request_digest=request.digest,
             source=source,
             created_by=actor.name,
             timeline=[TimelineEntry(at=now, kind="order.created", by=actor.name)],
@@ -376,10 +380,7 @@ class Intents:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        entries = [entry for entry in order.timeline if entry.kind == REFUND_REQUESTED]
-        request = next((entry for entry in entries if entry.attempt_id == key), None)
-        if request is None:
-            request = self._request_refund(order, amount, actor, reason, note, key)
+        request = self._request_refund(order, amount, actor, reason, note, key)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
             return self._recorded(actor, "refund", order, request_id, request.note, key)
@@ -431,30 +432,39 @@ class Intents:
         note: str | None,
         key: str,
     ) -> TimelineEntry:
-        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for."""
-        if unanswered := order.unanswered_refund:
-            raise RefundUnanswered(
-                f"Stripe has not said what came of the refund of "
-                f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
-                amount=unanswered.amount,
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for.
+
+        What was asked for with this key before is asked for again. Of two who read the same order one comes
+        first; the other looks at the order again.
+        """
+        while True:
+            for entry in order.timeline:
+                if entry.kind == REFUND_REQUESTED and entry.attempt_id == key:
+                    return entry
+            if unanswered := order.unanswered_refund:
+                raise RefundUnanswered(
+                    f"Stripe has not said what came of the refund of "
+                    f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
+                    amount=unanswered.amount,
+                )
+            wanted = order.net if amount is None else amount
+            if not 0 < wanted <= order.net:
+                raise OrderNotRefundable(
+                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                    refundable=order.net,
+                )
+            request = TimelineEntry(
+                at=self._clock(),
+                kind=REFUND_REQUESTED,
+                by=actor.name,
+                attempt_id=key,
+                amount=wanted,
+                code=reason,
+                note=note or reason,
             )
-        wanted = order.net if amount is None else amount
-        if not 0 < wanted <= order.net:
-            raise OrderNotRefundable(
-                f"At most {format_money(order.net, order.currency)} can still be refunded.",
-                refundable=order.net,
-            )
-        request = TimelineEntry(
-            at=self._clock(),
-            kind=REFUND_REQUESTED,
-            by=actor.name,
-            attempt_id=key,
-            amount=wanted,
-            code=reason,
-            note=note or reason,
-        )
-        self._orders.append(order, request)
-        return request
+            if self._orders.append_if_unchanged(order, request):
+                return request
+            order = self._orders.find(order.id) or order
 
     def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.
@@ -469,8 +479,14 @@ class Intents:
         if not self._orders.edit_customer(order, edit.email, edit.metadata, entry):
             raise CustomerErased("The customer of this order was erased. Create another order instead.")
         if order.payment_intent_id and not order.is_free:
+            sent = edit.metadata
+            # Stripe keeps no key without a value.
+            kept = {key for key, value in order.metadata.items() if value != ""}
+            if len(kept | sent.keys()) > METADATA_KEYS:
+                # Stripe would refuse the whole edit; the full name says the same.
+                sent = {key: text for key, text in sent.items() if key not in _PARTS_OF_NAME}
             try:
-                self._gateway.update_payment_intent_metadata(order.payment_intent_id, edit.metadata)
+                self._gateway.update_payment_intent_metadata(order.payment_intent_id, sent)
             except StripeError as error:
                 missed = TimelineEntry(
                     at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message
@@ -519,6 +535,10 @@ class Intents:
 
 
 def _same_request(first: Order, second: Order) -> bool:
+    if first.request_digest:
+        return first.request_digest == second.request_digest
+
+    # Orders of earlier versions are known by their metadata alone.
     def wanted(order: Order) -> dict[str, Any]:
         return {key: value for key, value in order.metadata.items() if key not in _PER_REQUEST}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lumira.documents import mapping_or_empty
 from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
 from lumira.refunds import refund_from
 
@@ -54,7 +55,7 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
     known = orders.find_by_payment_intent(payment_intent["id"])
     if known:
         return known, False
-    metadata = payment_intent.get("metadata") or {}
+    metadata = mapping_or_empty(payment_intent.get("metadata"))
     waiting = orders.find(str(metadata.get("orderId")))
     if waiting and not waiting.payment_intent_id:
         orders.set_payment_intent(
@@ -73,7 +74,7 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
 
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
     """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`)."""
-    metadata = payment_intent.get("metadata") or {}
+    metadata = mapping_or_empty(payment_intent.get("metadata"))
     created = payment_intent.get("created")
     at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
     return Order(

@@ -20,16 +20,22 @@ from lumira.audit import AuditEntry
 from lumira.balance import movements
 from lumira.catalog import level_of
 from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
+from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX
+from lumira.refunds import Refund, refunded
 
 if TYPE_CHECKING:
     from lumira.revenue import Revenue
     from lumira.storage import AuditLog, MonthCloses, RevenueRows
     from lumira.stripe_gateway import StripeGateway
 
-UNKNOWN_LEVEL: Final = "unknown"
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
 _BOOKED_WITHIN: Final = timedelta(hours=1)
+# By how much our instant of a sale may differ from Stripe's: a webhook brings that of the event, which Stripe
+# makes some time after the charge.
+_DATED_WITHIN: Final = timedelta(minutes=10)
+# The first and the last month of the calendar have a day before or after them that does not exist.
+_YEARS: Final = range(2000, 3000)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
 # Stripe's reporting category by what it is to a reader.
@@ -148,11 +154,13 @@ class LateChange:
 
 
 def days_of(month: str) -> tuple[date, date]:
-    """The first and last day of `2026-10`. Raises InvalidRequest for what is no month."""
+    """The first and last day of `2026-10`. Raises InvalidRequest for what is no month of 2000 to 2999."""
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError:
-        raise InvalidRequest(f"{month} is no month: say it as 2026-10.") from None
+        first = date.min
+    if first.year not in _YEARS:
+        raise InvalidRequest(f"{month} is no month: say it as 2026-10.")
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
@@ -197,7 +205,7 @@ class MonthClose:
         )
         figures = MonthFigures(month, self._clock().replace(microsecond=0))
         ours, refunds, orders = self._ours(start, end)
-        charged, returned, levels = self._stripes(start, end, figures, progress)
+        charged, returned, levels = self._stripes(start, end, orders, figures, progress)
         compare(figures, ours, refunds, charged, returned, orders, levels)
         return figures
 
@@ -269,31 +277,34 @@ class MonthClose:
     def _ours(
         self, start: datetime, end: datetime
     ) -> tuple[dict[str, int], dict[str, int], dict[str, dict[str, Any]]]:
-        """Gross and refunds of the month by PaymentIntent (or order, where it has none), and the orders."""
+        """Gross and refunds of the month by PaymentIntent (or order, where it has none), and the orders, with
+        those beside them that Stripe may date to this month.
+        """
         gross: dict[str, int] = {}
         refunds: dict[str, int] = {}
         orders: dict[str, dict[str, Any]] = {}
-        for order in self._rows.money_of(start, end, livemode=self._gateway.livemode):
+        around = start - _DATED_WITHIN, end + _DATED_WITHIN
+        for order in self._rows.money_of(*around, livemode=self._gateway.livemode):
             payment = str(order.get("paymentIntentId") or order["_id"])
             amount = int(order["amount"])
             if payment in orders or amount == 0 or payment.startswith(FREE_PREFIX):
                 continue
-            paid_at = order.get("completedAt") or order["createdAt"]
-            returned = sum(
-                int(refund["amount"])
-                for refund in order.get("refunds") or []
-                if refund.get("status") not in {"failed", "canceled"} and start <= refund["createdAt"] < end
-            )
-            if start <= paid_at < end:
+            orders[payment] = order
+            made = map(Refund.model_validate, order.get("refunds") or [])
+            returned = refunded(refund for refund in made if start <= refund.created_at < end)
+            if start <= _paid_at(order) < end:
                 gross[payment] = amount
             if returned:
                 refunds[payment] = returned
-            if payment in gross or returned:
-                orders[payment] = order
         return gross, refunds, orders
 
     def _stripes(
-        self, start: datetime, end: datetime, figures: MonthFigures, progress: Progress | None
+        self,
+        start: datetime,
+        end: datetime,
+        orders: Mapping[str, Mapping[str, Any]],
+        figures: MonthFigures,
+        progress: Progress | None,
     ) -> tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, str]]:
         """Charges and refunds by PaymentIntent as [amount, currency], and the levels Stripe names; the
         balance goes into `figures`.
@@ -302,10 +313,10 @@ class MonthClose:
         returned: dict[str, list[Any]] = {}
         levels: dict[str, str] = {}
         balances: dict[str, Balance] = {}
-        for transaction in movements(self._gateway, start, end + _BOOKED_WITHIN):
-            source = transaction.get("source")
-            if not start <= _happened(transaction, source) < end:
+        for transaction in movements(self._gateway, start - _DATED_WITHIN, end + _BOOKED_WITHIN):
+            if not start <= _happened(transaction, orders) < end:
                 continue
+            source = transaction.get("source")
             figures.transactions += 1
             if progress and figures.transactions % 100 == 0:
                 progress(figures.transactions)
@@ -346,7 +357,7 @@ def compare(
         if order:
             level = _level(order["productId"], (order.get("metadata") or {}).get("level"))
         else:
-            level = levels.get(payment, UNKNOWN_LEVEL)
+            level = levels.get(payment, UNKNOWN)
         line = lines.setdefault((level, currency), Line(level, currency))
         ours = (gross.get(payment, 0), refunds.get(payment, 0))
         theirs = []
@@ -375,16 +386,30 @@ def compare(
     figures.lines = [lines[key] for key in sorted(lines, key=lambda key: (key[1], key[0]))]
 
 
-def _happened(transaction: Mapping[str, Any], source: object) -> datetime:
+def _happened(transaction: Mapping[str, Any], orders: Mapping[str, Mapping[str, Any]]) -> datetime:
     """When the money moved: a sale or refund when it was made, even if it was booked a moment later.
 
-    What is booked much later, as a debit is that the bank has accepted, counts when it is booked.
+    What is booked much later, as a debit is that the bank has accepted, counts when it is booked. A sale that
+    its order dates a moment earlier or later happened when the order says: with midnight between the two it
+    would differ in two months.
     """
-    booked = datetime.fromtimestamp(transaction["created"], UTC)
+    source = transaction.get("source")
+    happened = datetime.fromtimestamp(transaction["created"], UTC)
     if not isinstance(source, Mapping) or not isinstance(source.get("created"), int):
-        return booked
+        return happened
     made = datetime.fromtimestamp(source["created"], UTC)
-    return made if timedelta() <= booked - made <= _BOOKED_WITHIN else booked
+    if timedelta() <= happened - made <= _BOOKED_WITHIN:
+        happened = made
+    order = orders.get(str(source.get("payment_intent")))
+    if order and transaction["reporting_category"] == "charge":
+        paid = _paid_at(order)
+        return paid if abs(paid - happened) <= _DATED_WITHIN else happened
+    return happened
+
+
+def _paid_at(order: Mapping[str, Any]) -> datetime:
+    paid_at: datetime = order.get("completedAt") or order["createdAt"]
+    return paid_at
 
 
 def _from_document(stored: Mapping[str, Any]) -> MonthFigures:
@@ -398,4 +423,4 @@ def _from_document(stored: Mapping[str, Any]) -> MonthFigures:
 
 
 def _level(product: object, level: object) -> str:
-    return level_of(product) or level_of(level) or UNKNOWN_LEVEL
+    return level_of(product) or level_of(level) or UNKNOWN

@@ -181,6 +181,7 @@ class TimelineEntry(Document):
 class Order(Document):
     """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
 
+    `attempt_id` is the idempotency key it was created with and `request_digest` says of what request.
     `revision` counts the changes to refunds and disputes: a change is written only onto the one it read.
     `payment_link_at` is when staff replaced the order's payment link by a new one, `erased_at` when its
     customer was erased.
@@ -212,6 +213,7 @@ class Order(Document):
     failure_message: Text = None
     latest_charge: Text = None
     attempt_id: Text = None
+    request_digest: Text = None
     source: Text = None
     created_by: Text = None
     payment_link_at: datetime | None = None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
+from lumira.documents import as_json
 from lumira.orders import TimelineEntry
 from lumira.person import (
     Person,
@@ -98,7 +99,7 @@ class Privacy:
             "at_stripe": payments,
         }
         self._record(actor, "export_customer", made_at, {"order_ids": order_ids})
-        readable: dict[str, Any] = without_secrets(_json(exported))
+        readable: dict[str, Any] = without_secrets(as_json(exported))
         return readable
 
     def erase(self, email: str, *, actor: Actor, progress: Callable[[str], None] | None = None) -> Erased:
@@ -190,18 +191,3 @@ def _texts(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ids(orders: Iterable[Mapping[str, Any]]) -> list[str]:
     return [str(order["_id"]) for order in orders]
-
-
-def _json(value: Any) -> Any:
-    """Stored values as JSON has them: instants as ISO 8601, ids as text."""
-    match value:
-        case Mapping():
-            return {str(key): _json(member) for key, member in value.items()}
-        case list():
-            return [_json(member) for member in value]
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return str(value)

@@ -51,13 +51,15 @@ class Kind(StrEnum):
     STATUS = "status"
     AMOUNT = "amount"
     REFUNDS = "refunds"
+    COMPLETED_AT = "completed_at"
 
 
 @dataclass(frozen=True)
 class Difference:
     """One difference: what we have and what Stripe has, and whether it is mended.
 
-    Money is written as minor units and currency, `4700 eur`; everything else is a status.
+    Money is written as minor units and currency, `4700 eur`, an instant in ISO 8601 (UTC); everything else
+    is a status.
     """
 
     kind: Kind
@@ -176,6 +178,8 @@ class Reconciliation:
             further = self._orders.open_between(report.since, resumed, OPEN_LIMIT)
             self._settled_to = _unread_before(further)
         for order in {order.id: order for order in [*newest, *further]}.values():
+            if not self._is_ours(order):
+                continue
             report.orders += 1
             try:
                 if order.payment_intent_id:
@@ -205,7 +209,7 @@ class Reconciliation:
                 else:
                     self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
         untied: set[str] = set()
-        for order in self._orders.created_between(first, last):
+        for order in filter(self._is_ours, self._orders.created_between(first, last)):
             report.orders += 1
             if order.payment_intent_id is None:
                 untied.add(order.id)
@@ -216,6 +220,10 @@ class Reconciliation:
                 except StripeRefused:
                     report.differences.append(_missing_intent(order))
         return untied
+
+    def _is_ours(self, order: Order) -> bool:
+        """Whether our Stripe can know of it. Of two desks on one store, live and test, each has its own."""
+        return order.livemode in (None, self._gateway.livemode)
 
     def _compare(
         self,
@@ -281,7 +289,8 @@ class Reconciliation:
 
     def _look_for(self, order: Order, report: Report, actor: Actor) -> None:
         """Looks for the PaymentIntent of an order that has none, around the time the order was made."""
-        around = (order.created_at - timedelta(minutes=1), order.created_at + IN_FLIGHT)
+        # Our clock may run ahead of Stripe's.
+        around = (order.created_at - IN_FLIGHT, order.created_at + IN_FLIGHT)
         for page, asked_at in self._pages(*around):
             for payment_intent in page:
                 if (payment_intent.get("metadata") or {}).get("orderId") == order.id:
@@ -337,11 +346,13 @@ def _count(report: Report) -> None:
 
 def _differences(
     order: Order, payment_intent: Mapping[str, Any], asked_at: datetime
-) -> Iterator[tuple[Kind, str, str]]:
+) -> Iterator[tuple[Kind, str | None, str]]:
     """What differs, ours and Stripe's; an order that never changes again is not asked to."""
-    stripes = observe(payment_intent, asked_at).status
-    if order.status is not stripes:
-        yield Kind.STATUS, str(order.status), str(stripes)
+    seen = observe(payment_intent, asked_at)
+    if order.status is not seen.status:
+        yield Kind.STATUS, str(order.status), str(seen.status)
+    elif seen.completed_at and order.completed_at is None:
+        yield Kind.COMPLETED_AT, None, seen.completed_at.isoformat()
     money = f"{payment_intent['amount']} {payment_intent['currency']}"
     if f"{order.amount} {order.currency}" != money:
         yield Kind.AMOUNT, f"{order.amount} {order.currency}", money

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lumira.documents import Document, Text
+from lumira.documents import Document, Text, mapping_or_empty
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
 _RETURNED: Final = frozenset({"failed", "canceled"})
@@ -51,13 +51,14 @@ class Refund(Document):
 
 
 class Dispute(Document):
-    """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's."""
+    """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's, heard of `as_of` (UTC)."""
 
     id: str
     amount: int
     status: str
     reason: Text = None
     created_at: datetime
+    as_of: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -70,26 +71,32 @@ class Dispute(Document):
         return self.status in {"needs_response", "warning_needs_response"}
 
 
-def refund_from(refund: Mapping[str, Any]) -> Refund:
-    """Reads Stripe's Refund object."""
+def refund_from(refund: Mapping[str, Any], event_type: str = "") -> Refund:
+    """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it."""
+    failed = "failed" if event_type == "refund.failed" else "succeeded"
     return Refund(
         id=refund["id"],
         amount=refund["amount"],
-        status=refund.get("status") or "succeeded",
+        status=refund.get("status") or failed,
         reason=refund.get("reason"),
         created_at=_instant(refund.get("created")),
-        attempt_id=(refund.get("metadata") or {}).get("attemptId"),
+        attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),
     )
 
 
-def dispute_from(dispute: Mapping[str, Any]) -> Dispute:
-    """Reads Stripe's Dispute object."""
+def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
+    """Reads Stripe's Dispute object, seen at an instant (UTC).
+
+    Without a status, as from a minimal sender, it waits for evidence: that is how a dispute begins, and it
+    gives way to whatever is known.
+    """
     return Dispute(
         id=dispute["id"],
         amount=dispute["amount"],
-        status=dispute["status"],
+        status=dispute.get("status") or "needs_response",
         reason=dispute.get("reason"),
         created_at=_instant(dispute.get("created")),
+        as_of=as_of,
     )
 
 
@@ -132,9 +139,14 @@ def merge_disputes(known: Sequence[Dispute], news: Dispute) -> list[Dispute]:
     """`known` with the news, each dispute in the latest state heard of, oldest first."""
     merged = {dispute.id: dispute for dispute in known}
     before = merged.get(news.id)
-    if before is None or _DISPUTE_RANK.get(news.status, 0) > _DISPUTE_RANK.get(before.status, 0):
+    if before is None or (before.status != news.status and _standing(news) > _standing(before)):
         merged[news.id] = news
     return sorted(merged.values(), key=lambda dispute: (dispute.created_at, dispute.id))
+
+
+def _standing(dispute: Dispute) -> tuple[int, datetime, str]:
+    """How far a dispute has come. Of two decisions the later one stands: a network may reverse the first."""
+    return _DISPUTE_RANK.get(dispute.status, 0), dispute.as_of or dispute.created_at, dispute.status
 
 
 def refunded(refunds: Iterable[Refund]) -> int:

@@ -8,6 +8,12 @@ Days are those of the business time zone. Currencies are never summed together, 
 The figures of each day are kept, so a page costs the same whatever the number of orders. Orders that changed
 since the watermark, by their updatedAt and with an overlap for clocks that differ, name the days to work out
 anew, from the orders themselves: nothing is ever added to a figure, so nothing can be counted twice.
+
+How a day becomes stale and fresh again: an order changes; whoever refreshes next marks its days, which counts
+up each day's version and makes it dirty; the day is worked out and stored if its version is still the same,
+so of two processes the slower loses. The watermark follows behind, and says from when changes are looked for;
+an order seen twice in the overlap is not marked twice by one process. What nobody could see, because its
+updatedAt stayed, a slow recheck of all days finds in the end.
 """
 
 from __future__ import annotations
@@ -25,13 +31,13 @@ from zoneinfo import ZoneInfo
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.catalog import level_of
+from lumira.order_filter import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lumira.storage import AuditLog, RevenueRows, Rollups
 
-UNKNOWN_LEVEL: Final = "unknown"
 KEYS: Final = ["day", "level", "currency"]
 # What is kept of each day and can be added up; net follows from it.
 FIGURES: Final = (
@@ -235,6 +241,7 @@ class Revenue:
             for email, instant in self._rows.free_customers(middle, end, livemode=self._livemode):
                 took[email] = min(instant, took.get(email, instant))
             end, step = middle, step * 2
+        complete = end <= start and len(took) <= _CUSTOMERS_AT_MOST
         latest = dict(sorted(took.items(), key=lambda item: item[1], reverse=True)[:_CUSTOMERS_AT_MOST])
         bought: dict[str, str] = {}
         for email, product, level, instant in self._rows.bought(list(latest), livemode=self._livemode):
@@ -243,7 +250,7 @@ class Revenue:
         levels: dict[str, int] = {}
         for name in bought.values():
             levels[name] = levels.get(name, 0) + 1
-        return Conversion(len(latest), len(bought), levels, complete=end <= start)
+        return Conversion(len(latest), len(bought), levels, complete=complete)
 
     def refresh(self, seconds: float | None = None) -> None:
         """Works out the days whose orders changed, for at most about so many seconds when they are given.
@@ -256,11 +263,7 @@ class Revenue:
                 self._build(None)
                 return
             now = self._clock()
-            certain, possible = self._follow(state.watermark - OVERLAP)
-            if possible:
-                # Nothing can have left a day of which nothing is kept.
-                possible &= self._rollups.versions().keys()
-            self._rollups.mark(certain | possible)
+            certain = self._follow(state.watermark - OVERLAP)
             if now - state.watermark > _STEP:
                 self._rollups.advance(now)
             dirty = self._rollups.dirty()
@@ -339,13 +342,18 @@ class Revenue:
         self._rollups.mark(wrong)
         return len(wrong)
 
-    def _follow(self, since: datetime) -> tuple[set[date], set[date]]:
-        """The days that orders changed since an instant stand on, and those they may have left.
+    def _changed(self, since: datetime) -> dict[Any, Row]:
+        """The orders changed since an instant (UTC), by their ids."""
+        return {row["_id"]: row for row in self._rows.changed_since(since)}
+
+    def _follow(self, since: datetime) -> set[date]:
+        """Marks the days of orders that changed since an instant (UTC): those they stand on, which it
+        answers, and those they may have left.
 
         An order says where it counts, not where it counted before somebody moved its completedAt; nothing of
-        it can have counted before it was made.
+        it can have counted before it was made, nor left a day of which nothing is kept.
         """
-        changed = {row["_id"]: row for row in self._rows.changed_since(since)}
+        changed = self._changed(since)
         fresh = [row for key, row in changed.items() if self._marked.get(key) != row]
         certain: set[date] = set()
         possible: set[date] = set()
@@ -354,8 +362,12 @@ class Revenue:
             known = {self._day(instant) for instant in _instants(row)}
             certain |= known
             possible |= set(_every_day(min(known), max(today, *known)))
+        if possible := possible - certain:
+            possible &= self._rollups.versions().keys()
+        self._rollups.mark(certain | possible)
+        # Only now: where the store was lost before, they are fresh again.
         self._marked = changed
-        return certain, possible - certain
+        return certain
 
     def _work_out(self, dirty: Mapping[date, int], first: set[date], seconds: float | None) -> None:
         until = None if seconds is None else clocks.monotonic() + seconds
@@ -380,14 +392,15 @@ class Revenue:
         first = min([first, *(date.fromisoformat(row["hour"][:10]) for row in refunds)])
         days: dict[date, list[Row]] = {day: [] for day in versions}
         number = (last - first).days + 1
-        # What changes from here on is found by the next who follows; this much is counted below.
-        self._follow(began - OVERLAP)
+        # What changes from here on is found by the next who looks; this much is counted below.
+        changed = self._changed(began - OVERLAP)
         for start, end in _pieces(first, last):
             if progress:
                 progress((start - first).days, number)
             days |= self._count(start, end, refunds)
         self._rollups.store(days, versions, began)
         self._rollups.begin(began)
+        self._marked = changed
         if progress:
             progress(number, number)
         return number
@@ -591,4 +604,4 @@ def _summed(pairs: Iterable[Sequence[Any]]) -> list[list[Any]]:
 
 @lru_cache(maxsize=1024)
 def _level(product: str, level: str) -> str:
-    return level_of(product) or level_of(level) or UNKNOWN_LEVEL
+    return level_of(product) or level_of(level) or UNKNOWN

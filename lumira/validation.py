@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ METADATA_VALUE_LENGTH: Final = 500
 # https://docs.stripe.com/api/idempotent_requests
 IDEMPOTENCY_KEY_LENGTH: Final = 255
 
+_IDEMPOTENCY_KEY: Final = re.compile(rf"(?! )[ -~]{{1,{IDEMPOTENCY_KEY_LENGTH}}}(?<! )")
 _ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 # Ours on every PaymentIntent; a caller's metadata can never replace them.
 OWN_METADATA: Final = (
@@ -53,6 +56,12 @@ class IntentRequest:
     name: str | None
     phone: str | None
     metadata: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint (SHA-256, hexadecimal): requests that ask for the same have the same."""
+        asked = [self.product.id, self.email, self.name, self.phone, sorted(self.metadata.items())]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -133,9 +142,12 @@ def check_email(address: object) -> str:
 
 
 def check_idempotency_key(key: str | None) -> None:
-    """Raises InvalidIdempotencyKey for a key that Stripe would not take."""
-    if key is not None and not 0 < len(key) <= IDEMPOTENCY_KEY_LENGTH:
-        raise InvalidIdempotencyKey(f"An idempotency key has 1 to {IDEMPOTENCY_KEY_LENGTH} characters.")
+    """Raises InvalidIdempotencyKey for a key that does not travel to Stripe in a header as it is."""
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidIdempotencyKey(
+            f"An idempotency key has 1 to {IDEMPOTENCY_KEY_LENGTH} characters of ASCII, without white space "
+            "at its ends."
+        )
 
 
 def _name(value: object) -> str | None:

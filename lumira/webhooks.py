@@ -311,27 +311,36 @@ class Webhooks:
         order = self._order_of_charge(charge, event)
         if order is None:
             return False
+        about: dict[str, Any] = {"by": "stripe", "event_id": event["id"], "as_of": _created(event)}
         try:
-            news = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
-            complete = True
+            every = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
         except StripeError:
-            news = refunds_of_charge(charge, order.refunds, _created(event))
-            complete = False
-        return self._orders.add_refunds(order, news, by="stripe", event_id=event["id"], complete=complete)
+            at = _created(event)
+            return self._orders.add_refunds(
+                order, lambda known: refunds_of_charge(charge, known, at), **about
+            )
+        return self._orders.add_refunds(order, every, complete=True, **about)
 
     def _apply_refund(self, event: Event) -> bool:
         refund = event["data"]["object"]
         order = self._order_of_charge(refund, event)
         if order is None:
             return False
-        return self._orders.add_refunds(order, [refund_from(refund)], by="stripe", event_id=event["id"])
+        return self._orders.add_refunds(
+            order,
+            [refund_from(refund, event["type"])],
+            by="stripe",
+            event_id=event["id"],
+            as_of=_created(event),
+        )
 
     def _apply_dispute(self, event: Event) -> bool:
         dispute = event["data"]["object"]
         order = self._order_of_charge(dispute, event)
         if order is None:
             return False
-        return self._orders.add_dispute(order, dispute_from(dispute), by="stripe", event_id=event["id"])
+        news = dispute_from(dispute, _created(event))
+        return self._orders.add_dispute(order, news, by="stripe", event_id=event["id"])
 
     def _order_of_charge(self, subject: Mapping[str, Any], event: Event) -> Order | None:
         """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.

@@ -55,6 +55,23 @@ def test_every_page_holds_exactly_what_the_filter_selects(desk, documents, rows,
     assert found == [row["eventId"] for row in expected]
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows, age=ages)
+def test_pruning_leaves_what_is_young_in_hand_or_failed(desk, documents, rows, age):
+    ledger, before = documents.processed_events, NOW - age
+    ledger.delete_many({})
+    if rows:
+        ledger.insert_many([{"eventId": f"evt_{number}", **row} for number, row in enumerate(rows)])
+    goes = [
+        number
+        for number, row in enumerate(rows)
+        if row.get("state", "processed") == "processed" and row["createdAt"] < before
+    ]
+    assert desk.events.prune(before) == len(goes)
+    stays = {f"evt_{number}" for number in range(len(rows)) if number not in goes}
+    assert {row["eventId"] for row in ledger.find()} == stays
+
+
 def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkeypatch):
     monkeypatch.setattr("lumira.storage.events.READ_AT_MOST", 4)
     documents.processed_events.insert_many(

@@ -83,7 +83,7 @@ def test_the_fee_of_a_payment_that_a_webhook_told_follows_without_a_rebuild(desk
 def test_what_was_read_is_not_read_again_and_what_comes_later_is(desk, paid_by_webhook):
     first = paid_by_webhook()
     desk.fees.follow(60)
-    assert desk.orders.note_fees({first: (96, "eur")}) == set()
+    assert stored_fee(desk, first) == (96, "eur")
     later = paid_by_webhook()
     # It rests for minutes once it is up to date.
     desk.fees.follow(60)
@@ -92,6 +92,29 @@ def test_what_was_read_is_not_read_again_and_what_comes_later_is(desk, paid_by_w
     another.fees.follow(60)
     another.store.close()
     assert stored_fee(desk, later) == (96, "eur")
+
+
+def test_a_death_before_the_day_was_marked_leaves_no_fee_uncounted(desk, paid_by_webhook, monkeypatch):
+    order_id = paid_by_webhook()
+    # Not among what changed lately, which is looked at again anyway.
+    desk.store.database.productorders.update_one(
+        {"paymentIntentId": order_id}, {"$set": {"updatedAt": datetime.now(UTC) - timedelta(hours=3)}}
+    )
+    assert figures(desk).fees == 0
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.fees, "_changed", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk.fees.follow(60)
+    assert stored_fee(desk, order_id) == (96, "eur")
+    another = type(desk).open(desk.settings)
+    another.fees.follow(60)
+    another.store.close()
+    assert figures(desk).fees == 96
+    assert desk.revenue.verify(actor=FANNY)[0] == []
 
 
 def test_it_reads_on_where_it_stopped(desk, paid_by_webhook):

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from lumira.errors import (
     InvalidRequestBody,
     OrderNotFound,
     OrderNotRefundable,
+    RefundUnanswered,
 )
 from lumira.orders import OrderStatus
 from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
@@ -137,6 +139,54 @@ def test_an_older_version_lists_the_refunds_on_the_charge():
 
 
 EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}
+
+
+def test_of_two_colleagues_who_refund_at_once_one_is_told(desk, support):
+    for _ in range(4):
+        created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        paid = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+        both, told = threading.Barrier(2), []
+
+        def refund(name, paid=paid, both=both, told=told):
+            both.wait()
+            try:
+                desk.intents.refund(paid.id, 2000, actor=Actor(name, Role.FINANCE))
+            except RefundUnanswered:
+                told.append(name)
+
+        colleagues = [threading.Thread(target=refund, args=(name,)) for name in ("fanny", "farid")]
+        for colleague in colleagues:
+            colleague.start()
+        for colleague in colleagues:
+            colleague.join()
+        order = desk.orders.find(paid.id)
+        # One after the other they may both: what is forbidden is a second while the first is unanswered.
+        assert order.amount_refunded == 2000 * (2 - len(told))
+        kinds = [entry.kind for entry in order.timeline if entry.kind.startswith("refund.")]
+        assert kinds == ["refund.requested", "refund.succeeded"] * (2 - len(told))
+
+
+def test_the_second_of_two_refunds_that_read_the_same_order_is_refused(desk, paid):
+    request = desk.orders.find(paid.id).timeline[-1].model_copy(update={"kind": "refund.requested"})
+    first = request.model_copy(update={"attempt_id": "one", "amount": 2000})
+    second = request.model_copy(update={"attempt_id": "two", "amount": 2000})
+    read = desk.orders.find(paid.id)
+    assert desk.orders.append_if_unchanged(read, first)
+    assert not desk.orders.append_if_unchanged(read, second)
+    assert desk.orders.find(paid.id).unanswered_refund.attempt_id == "one"
+    with pytest.raises(RefundUnanswered):
+        desk.intents.refund(paid.id, 2000, actor=FINANCE)
+
+
+def test_an_edit_of_an_order_full_of_metadata_still_comes_to_stripe(desk, support):
+    customer = {"customerEmail": "a@b.fr", "customerName": "Zoé", "customerPhone": "+33612345678"}
+    body = {"productId": "mystique", **customer, "metadata": {f"key{number}": "x" for number in range(40)}}
+    created = desk.intents.create(body, actor=support, source="tests", request_id="req_1")
+    edit = {"email": "c@d.fr", "firstName": "Anaïs", "lastName": "Garçon"}
+    order = desk.intents.edit_customer(created.order_id, edit, actor=support)
+    assert order.timeline[-1].kind == "customer.edited"
+    kept = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
+    assert (len(kept), kept["customerEmail"], kept["customerName"]) == (50, "c@d.fr", "Anaïs Garçon")
 
 
 def test_a_customer_is_edited_on_the_order_and_at_stripe(desk, support, paid):

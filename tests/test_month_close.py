@@ -146,6 +146,46 @@ def test_who_may_close_which_month(september):
         september.month_close.compare("2026-13", actor=FANNY)
 
 
+@pytest.mark.parametrize("month", ["0000-01", "0001-01", "1999-12", "3000-01", "9999-12", "9999-99", "2026"])
+def test_what_is_no_month_is_said_to_be_none(month):
+    with pytest.raises(InvalidRequest, match=f"{month} is no month"):
+        days_of(month)
+
+
+def test_months_of_any_year_that_may_be_asked_for_have_days(september):
+    for month, last in (("2000-01", date(2000, 1, 31)), ("2999-12", date(2999, 12, 31))):
+        assert days_of(month)[1] == last
+        assert september.month_close.compare(month, actor=FANNY).lines == []
+
+
+@pytest.mark.parametrize(
+    ("payment_intent", "paid", "counted"),
+    [
+        ("pi_c", MIDNIGHT + timedelta(days=30, seconds=2), [4700, 11400, 14600]),
+        ("pi_d", MIDNIGHT + timedelta(seconds=2), [0, 26000, 4700]),
+        ("pi_a", MIDNIGHT - timedelta(seconds=2), [9400, 16600, 4700]),
+    ],
+)
+def test_a_sale_dated_to_both_sides_of_midnight_counts_once(september, payment_intent, paid, counted):
+    """Our instant is that of the event, seconds after the charge's, when a webhook told of the payment."""
+    september.store.database.productorders.update_one(
+        {"paymentIntentId": payment_intent}, {"$set": {"completedAt": paid}}
+    )
+    found = [september.month_close.compare(month, actor=FANNY) for month in ("2026-08", "2026-09", "2026-10")]
+    assert [figures.differences for figures in found] == [[], [], []]
+    sums = [[(total.gross, total.stripe_gross) for total in figures.totals()] for figures in found]
+    assert sums == [[(gross, gross)] if gross else [] for gross in counted]
+
+
+def test_a_sale_dated_further_apart_differs_in_both_months(september):
+    september.store.database.productorders.update_one(
+        {"paymentIntentId": "pi_c"}, {"$set": {"completedAt": MIDNIGHT + timedelta(days=30, minutes=20)}}
+    )
+    for month, ours, stripes in ((MONTH, 0, 9900), ("2026-10", 9900, 0)):
+        [found] = september.month_close.compare(month, actor=FANNY).differences
+        assert (found.payment_intent_id, found.ours, found.stripes) == ("pi_c", ours, stripes)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_files_hold_the_figures(september, language):
     figures = september.month_close.close(MONTH, actor=FANNY)

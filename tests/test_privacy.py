@@ -311,6 +311,37 @@ def test_whoever_orders_again_is_a_new_customer(desk, admin, support, customer):
     assert len(desk.customers.history(EMAIL, actor=admin)) == 1
 
 
+@pytest.mark.parametrize("top", [{}, {"customerEmail": None}, {"customerEmail": ""}])
+def test_an_address_that_stands_in_metadata_alone_leads_to_its_order(desk, admin, documents, top):
+    """As the other program may leave it; an order that has an address of its own is that customer's."""
+
+    def stored(payment: str, address: object, **fields) -> None:
+        documents.productorders.insert_one(
+            {
+                **{"productId": "mystique", "amount": 4700, "currency": "eur", "status": "completed"},
+                **{"paymentIntentId": payment, "createdAt": NOW, "updatedAt": NOW, "completedAt": NOW},
+                **{"metadata": {"customerEmail": address, "customerName": "Ève Marin"}, **fields},
+            }
+        )
+
+    stored("pi_hers", " Eve.Marin@Example.com ", **top)
+    stored("pi_other", "st" + EMAIL, **top)
+    stored("pi_none", None, **top)
+    stored("pi_odd", ["x"], **top)
+    stored("pi_anothers", EMAIL, customerEmail="ann@example.com")
+    documents.productorders.update_one({"paymentIntentId": "pi_none"}, {"$set": {"metadata": None}})
+    exported = desk.privacy.export(EMAIL, actor=admin)
+    assert [order["paymentIntentId"] for order in exported["orders"]] == ["pi_hers"]
+    erased = desk.privacy.erase(EMAIL, actor=admin)
+    assert (erased.orders, erased.payment_intents) == (1, ["pi_hers"])
+    stored_now = {row["paymentIntentId"]: row for row in documents.productorders.find()}
+    assert stored_now["pi_hers"]["metadata"] == {}
+    assert "customerEmail" not in stored_now["pi_hers"]
+    assert stored_now["pi_other"]["metadata"]["customerName"] == "Ève Marin"
+    assert stored_now["pi_anothers"]["metadata"]["customerName"] == "Ève Marin"
+    assert desk.privacy.erase(EMAIL, actor=admin).is_nothing
+
+
 @pytest.mark.parametrize("address", ["", "eve", "a@b", '{"$ne": null}', "\x00@example.com"])
 def test_what_is_no_address_erases_nobody(desk, admin, customer, documents, address):
     before = everything(documents)

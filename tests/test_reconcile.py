@@ -11,7 +11,8 @@ from bson import ObjectId
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StripeRateLimited
 from lumira.orders import OrderStatus
-from lumira.reconcile import Kind
+from lumira.reconcile import Kind, Reconciliation
+from lumira.storage import Reconciliations
 from tests.conftest import opened, sandbox_process
 
 ADMIN = Actor("ada", Role.ADMIN)
@@ -247,3 +248,65 @@ def test_everyone_may_look_and_only_admins_repair(desk, run):
         run(actor=FINANCE, apply=True)
     with pytest.raises(Forbidden):
         desk.reconciliation.settle_open_orders(actor=FINANCE)
+
+
+def test_orders_of_the_other_mode_are_left_to_the_desk_of_that_mode(desk, create, run, documents):
+    waiting, tied, former = create(), create(), create()
+    long_ago = datetime.now(UTC) - timedelta(minutes=20)
+    made = {"createdAt": long_ago, "livemode": True}
+    orders = documents.productorders
+    orders.update_one({"_id": ObjectId(waiting.id)}, {"$set": made, "$unset": {"paymentIntentId": ""}})
+    orders.update_one({"_id": ObjectId(tied.id)}, {"$set": made | {"paymentIntentId": "pi_live_1"}})
+    # An order of the program before ours does not say of which mode it is.
+    orders.update_one(
+        {"_id": ObjectId(former.id)}, {"$set": {"paymentIntentId": "pi_gone_1"}, "$unset": {"livemode": ""}}
+    )
+    assert run("pi_live_1", "pi_gone_1", apply=True) == [(Kind.MISSING_INTENT, False)]
+    settled = desk.reconciliation.settle_open_orders(actor=ADMIN)
+    assert {difference.order_id for difference in settled.differences}.isdisjoint({waiting.id, tied.id})
+    assert {desk.orders.find(order.id).status for order in (waiting, tied, former)} == {"pending"}
+
+
+def test_a_desk_whose_clock_runs_ahead_still_finds_what_it_made(settings, desk, create, documents):
+    order = create()
+    # Cut short before the order was tied; made, as its own clock had it, three minutes after Stripe's.
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    documents.productorders.update_one(
+        {"_id": ObjectId(order.id)}, {"$set": {"createdAt": later}, "$unset": {"paymentIntentId": ""}}
+    )
+    reconciliation = Reconciliation(
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        Reconciliations(desk.store.database),
+        clock=lambda: datetime.now(UTC) + timedelta(minutes=25),
+    )
+    reconciliation.settle_open_orders(actor=ADMIN)
+    assert desk.orders.find(order.id).payment_intent_id == order.payment_intent_id
+
+
+def test_when_an_old_order_was_paid_is_reported_and_then_filled_in(desk, create, run, documents, admin):
+    order = create()
+    pay(desk, order)
+    desk.intents.refresh(order.id, actor=admin)
+    paid_at = desk.orders.find(order.id).completed_at
+    # The program before ours did not always say when.
+    month_ago = datetime.now(UTC) - timedelta(days=30)
+    documents.productorders.update_one(
+        {"_id": ObjectId(order.id)}, {"$unset": {"completedAt": ""}, "$set": {"updatedAt": month_ago}}
+    )
+    before = stored(desk)
+    assert run(order.payment_intent_id) == [(Kind.COMPLETED_AT, False)]
+    assert stored(desk) == before
+    assert run(order.payment_intent_id, apply=True) == [(Kind.COMPLETED_AT, True)]
+    mended = desk.orders.find(order.id)
+    assert mended.completed_at == paid_at
+    assert mended.updated_at > month_ago
+    assert run(order.payment_intent_id) == []
+
+
+def test_a_waiting_order_whose_payment_intent_is_null_is_tied(desk, create, run, documents):
+    order = create()
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"paymentIntentId": None}})
+    assert run(order.payment_intent_id, apply=True) == [(Kind.UNTIED_ORDER, True)]
+    assert desk.orders.find(order.id).payment_intent_id == order.payment_intent_id

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden
+from lumira.errors import Forbidden, StoreUnavailable
 from lumira.revenue import Period, Totals, by_hour, by_period, combine, failures, frame, totals
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -328,11 +328,25 @@ def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk):
     desk.revenue.refresh()
     sold(desk)
     rollups = desk.revenue._rollups
-    certain, possible = desk.revenue._follow(datetime.now(UTC) - timedelta(minutes=1))
-    rollups.mark(certain | possible)
+    desk.revenue._follow(datetime.now(UTC) - timedelta(minutes=1))
     # Killed here: it has marked the days and not worked them out, and knows it has seen the order.
     assert sums(desk).orders == 2
     assert rollups.dirty() == {}
+
+
+def test_a_store_lost_before_the_days_were_marked_leaves_no_order_uncounted(desk, monkeypatch):
+    sold(desk)
+    assert sums(desk).orders == 1
+    sold(desk)
+
+    def lost(_):
+        raise StoreUnavailable("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.revenue._rollups, "mark", lost)
+        with pytest.raises(StoreUnavailable):
+            desk.revenue.refresh()
+    assert sums(desk).orders == 2
 
 
 def test_processes_that_follow_at_once_lose_nothing_and_count_nothing_twice(desk, settings):
@@ -356,6 +370,59 @@ def test_processes_that_follow_at_once_lose_nothing_and_count_nothing_twice(desk
     assert desk.revenue.verify(actor=FANNY)[0] == []
     for own in desks:
         own.store.close()
+
+
+EMAILS = ["a@x.fr", "b@x.fr", "c@x.fr", None]
+
+
+@st.composite
+def purchases(draw):
+    """A free reading or a sale of one of few customers, paid or not, with a completedAt or without."""
+    created = draw(st.sampled_from(EDGES))
+    document = {
+        "productId": draw(st.sampled_from(["initie", "mystique", "Alchimique"])),
+        "amount": draw(st.sampled_from([0, 0, 4700])),
+        "currency": "eur",
+        "status": draw(st.sampled_from(["completed", "completed", "pending"])),
+        "customerEmail": draw(st.sampled_from(EMAILS)),
+        "createdAt": created,
+        "updatedAt": created,
+    }
+    if draw(st.booleans()):
+        document["completedAt"] = draw(st.sampled_from(EDGES))
+    return document
+
+
+@quick
+@given(st.lists(purchases(), max_size=10))
+def test_who_bought_after_a_free_reading_is_who_a_plain_count_finds(desk, orders):
+    start_anew(desk)
+    if orders:
+        desk.store.database.productorders.insert_many(orders)
+    done = sorted(
+        (order.get("completedAt") or order["createdAt"], order["amount"], order["customerEmail"])
+        for order in orders
+        if order["status"] == "completed" and order["customerEmail"]
+    )
+    took: dict[str, datetime] = {}
+    for at, amount, email in done:
+        if amount == 0:
+            took.setdefault(email, at)
+    converted = {email for at, amount, email in done if amount and email in took and at > took[email]}
+    found = desk.revenue.conversion(FIRST, LAST, actor=FANNY)
+    assert (found.customers, found.converted, found.complete) == (len(took), len(converted), True)
+    assert sum(found.levels.values()) == found.converted
+
+
+@pytest.mark.parametrize(("customers", "complete"), [(2, True), (3, True), (4, False)])
+def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, customers, complete):
+    """All of one day, which is read at once."""
+    monkeypatch.setattr("lumira.revenue._CUSTOMERS_AT_MOST", 3)
+    for number in range(customers):
+        sold(desk, amount=0, customerEmail=f"c{number}@x.fr", paymentIntentId=f"free_{number}")
+    today = desk.revenue.today()
+    found = desk.revenue.conversion(today, today, actor=FANNY)
+    assert (found.customers, found.complete) == (min(customers, 3), complete)
 
 
 def test_live_and_test_orders_are_never_mixed(desk):

@@ -105,7 +105,11 @@ def test_a_move_follows_the_table_and_never_goes_back_in_time(desk, before, to, 
 def test_a_move_without_reading_is_the_same_move(desk, before, to):
     read, unread = (
         make_order(
-            status=before, payment_intent_id=f"pi_{name}", failure_code="$declined", stripe_synced_at=NOW
+            status=before,
+            payment_intent_id=f"pi_{name}",
+            failure_code="$declined",
+            stripe_synced_at=NOW,
+            completed_at=NOW if before is OrderStatus.COMPLETED else None,
         )
         for name in ("read", "unread")
     )

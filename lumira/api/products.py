@@ -24,6 +24,7 @@ from lumira.api.schemas import (
     OrderNotFoundBody,
 )
 from lumira.catalog import CATALOG, Product
+from lumira.documents import as_json
 from lumira.errors import InvalidRequestBody, LumiraError, RequestTooLarge, StripeError
 from lumira.orders import Order, OrderStatus
 
@@ -145,7 +146,7 @@ def edit_customer(
             "order": {
                 "paymentIntentId": order.payment_intent_id,
                 "customerEmail": order.customer_email,
-                "metadata": order.metadata,
+                "metadata": as_json(order.metadata),
                 "updatedAt": iso(order.updated_at),
             },
         }
@@ -193,5 +194,5 @@ def _order(order: Order) -> dict[str, Any]:
         "createdAt": iso(order.created_at),
         "updatedAt": iso(order.updated_at),
         "completedAt": iso(order.completed_at) if order.completed_at else None,
-        "metadata": order.metadata,
+        "metadata": as_json(order.metadata),
     }

@@ -21,7 +21,8 @@ from lumira.dashboard import revenue_choices, session
 from lumira.dashboard.texts import day, failure_reason, level_name, money, number, period, share, text
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
 from lumira.money import major_units
-from lumira.revenue import UNKNOWN_LEVEL, Period
+from lumira.order_filter import UNKNOWN
+from lumira.revenue import Period
 
 _HEIGHT: Final = 400
 _SMALL_HEIGHT: Final = 300
@@ -36,7 +37,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     Level.MYSTIQUE: "",
     Level.PROFOND: "/",
     Level.INTEGRALE: "x",
-    UNKNOWN_LEVEL: "-",
+    UNKNOWN: "-",
 }
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import notices, problems, session
-from lumira.dashboard.texts import money, number, stripe_status_name, text, text_or
+from lumira.dashboard.texts import moment, money, number, stripe_status_name, text, text_or
 from lumira.errors import LumiraError
 from lumira.reconcile import Difference, Kind, Report
 
@@ -143,6 +143,8 @@ def stripes(difference: Difference) -> str | None:
         return None
     if difference.kind in _IN_MONEY:
         return _money(difference.stripes)
+    if difference.kind is Kind.COMPLETED_AT:
+        return moment(datetime.fromisoformat(difference.stripes))
     if difference.kind is Kind.STATUS:
         return text_or(f"status.{difference.stripes}", difference.stripes)
     return stripe_status_name(difference.stripes)

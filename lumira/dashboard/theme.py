@@ -12,8 +12,8 @@ from typing import Final, Literal
 import streamlit as st
 
 from lumira.catalog import Level
+from lumira.order_filter import UNKNOWN
 from lumira.orders import OrderStatus
-from lumira.revenue import UNKNOWN_LEVEL
 
 ASSETS: Final = Path(__file__).parent / "assets"
 ICON: Final = ASSETS / "icon.png"
@@ -28,7 +28,7 @@ LEVEL_COLOURS: Final[Mapping[str, str]] = {
     Level.MYSTIQUE: "#7C3AED",
     Level.PROFOND: "#DB2777",
     Level.INTEGRALE: "#059669",
-    UNKNOWN_LEVEL: NEUTRAL,
+    UNKNOWN: NEUTRAL,
 }
 STATUS_COLOURS: Final[Mapping[str, str]] = {
     OrderStatus.PENDING: "#9A6700",
@@ -51,7 +51,7 @@ _TINTS: Final = {"dark": {"level": "D9", "status": "80"}, "light": {"level": "4D
 
 def level_colour(level: Level | None) -> str:
     """The brand colour of a level."""
-    return LEVEL_COLOURS[level or UNKNOWN_LEVEL]
+    return LEVEL_COLOURS[level or UNKNOWN]
 
 
 def event_colour(state: str) -> str:

@@ -138,7 +138,8 @@ class Events:
         event = {
             "id": row["eventId"],
             "type": row["eventType"],
-            "data": row.get("data"),
+            # Rows of the program before ours need not hold any.
+            "data": row.get("data") or {},
             "created": row.get("eventCreated"),
             "api_version": row.get("apiVersion"),
             "livemode": row.get("livemode"),
@@ -190,10 +191,16 @@ class Events:
             self._collection.delete_one({"eventId": {"$eq": event_id}})
 
     def prune(self, before: datetime) -> int:
-        """Removes what was processed and recorded before this instant (UTC); returns how many rows."""
-        old = {"state": "processed", "createdAt": {"$lt": before}}
+        """Removes what was processed and recorded before this instant (UTC); returns how many rows.
+
+        With them the rows without a state: the program we replaced recorded only what it had processed.
+        """
+        removed = 0
         with store_errors():
-            return self._collection.delete_many(old).deleted_count
+            for state in ("processed", None):
+                old = {"state": state, "createdAt": {"$lt": before}}
+                removed += self._collection.delete_many(old).deleted_count
+        return removed
 
     def _update(self, event_id: str, update: Document | list[Document]) -> None:
         with store_errors():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -137,7 +137,7 @@ class Orders:
                 }
                 result = self._collection.update_one(
                     {"_id": ObjectId(order_id)},
-                    only_if(is_missing("paymentIntentId"), {"$set": tied, "$unset": UNLISTED}),
+                    only_if(is_value("paymentIntentId", None), {"$set": tied, "$unset": UNLISTED}),
                 )
             except DuplicateKeyError:
                 return False
@@ -188,26 +188,32 @@ class Orders:
     def add_refunds(
         self,
         order: Order,
-        news: Sequence[Refund],
+        news: Sequence[Refund] | Callable[[Sequence[Refund]], Sequence[Refund]],
         *,
         by: str,
         event_id: str | None = None,
         note: str | None = None,
         complete: bool = False,
+        as_of: datetime | None = None,
     ) -> bool:
         """Merges what was heard of refunds into the order; `complete` news are all there are.
 
-        The sums follow from the refunds. Each new state of a refund is one timeline entry. Returns whether
-        anything was new.
+        News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
+        heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
+        entry. Returns whether anything was new.
         """
+        as_of = as_of or datetime.now(UTC)
         while True:
-            merged = merge_refunds(order.refunds, news, complete=complete)
+            heard = news(order.refunds) if callable(news) else news
+            merged = merge_refunds(order.refunds, heard, complete=complete)
             if merged == order.refunds and order.amount_refunded == refunded(merged):
                 return False
+            ids = {refund.id for refund in order.refunds}
             known = {(refund.id, refund.status) for refund in order.refunds}
             entries = [
                 TimelineEntry(
-                    at=refund.created_at,
+                    # It begins when it was made; what comes of it comes later.
+                    at=refund.created_at if refund.counts and refund.id not in ids else as_of,
                     kind=f"refund.{refund.status}",
                     by=by,
                     amount=refund.amount,
@@ -227,8 +233,9 @@ class Orders:
             merged = merge_disputes(order.disputes, news)
             if merged == order.disputes:
                 return False
+            began = news.is_open and news.id not in {dispute.id for dispute in order.disputes}
             entry = TimelineEntry(
-                at=news.created_at,
+                at=news.created_at if began else news.as_of or news.created_at,
                 kind=f"dispute.{news.status}",
                 by=by,
                 amount=news.amount,
@@ -246,9 +253,22 @@ class Orders:
         update["$inc"] = {"revision": 1}
         if entries:
             update |= append_to_timeline(*entries)
-        same = {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
         with store_errors():
-            changed = self._collection.update_one({"_id": ObjectId(order.id)}, only_if(same, update))
+            changed = self._collection.update_one(
+                {"_id": ObjectId(order.id)}, only_if(_as_read(order), update)
+            )
+        return changed.modified_count == 1
+
+    def append_if_unchanged(self, order: Order, entry: TimelineEntry) -> bool:
+        """Adds one entry to the timeline as a change of the order's money, onto the very state that was read.
+
+        False, and nothing added, when its refunds, its disputes or another such entry came in between.
+        """
+        update = {"$inc": {"revision": 1}, **append_to_timeline(entry)}
+        with store_errors():
+            changed = self._collection.update_one(
+                {"_id": ObjectId(order.id)}, only_if(_as_read(order), update)
+            )
         return changed.modified_count == 1
 
     def edit_customer(
@@ -275,14 +295,12 @@ class Orders:
                 == 1
             )
 
-    def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> set[datetime]:
+    def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> None:
         """Keeps with each paid order what Stripe took of it: by PaymentIntent, minor units and currency.
 
-        Returns when the orders that were news count (UTC). Their updatedAt stays: nothing else about them has
-        changed, and there may be very many.
+        Their updatedAt stays: nothing else about them has changed, and there may be very many.
         """
-        known = dict.fromkeys(("paymentIntentId", "completedAt", "createdAt", "fee", "feeCurrency"), 1)
-        news: set[datetime] = set()
+        known = dict.fromkeys(("paymentIntentId", "fee", "feeCurrency"), 1)
         writes = []
         ids = list(fees)
         with store_errors():
@@ -293,10 +311,8 @@ class Orders:
                     if (order.get("fee"), order.get("feeCurrency")) != (fee, currency):
                         noted = {"$set": {"fee": fee, "feeCurrency": currency}}
                         writes.append(UpdateOne({"_id": order["_id"]}, noted))
-                        news.add(order.get("completedAt") or order["createdAt"])
             for first in range(0, len(writes), _AT_ONCE):
                 self._collection.bulk_write(writes[first : first + _AT_ONCE], ordered=False)
-        return news
 
     def is_erased(self, payment_intent_id: str) -> bool:
         """Whether the customer of this PaymentIntent's order was erased, or is being erased."""
@@ -363,22 +379,36 @@ def _facts(observation: Observation) -> Document:
     return facts
 
 
+def _payment(observation: Observation) -> Document:
+    paid: Document = {"completedAt": observation.completed_at or observation.at}
+    if observation.fee is not None:
+        paid |= {"fee": observation.fee, "feeCurrency": observation.fee_currency}
+    return paid
+
+
+def _as_read(order: Order) -> Document:
+    return {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
+
+
 def _move(before: OrderStatus | None, observation: Observation, by: str, event_id: str | None) -> Document:
     to = observation.status
     fields = _facts(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
     update: Document = {"$set": fields}
     if to is OrderStatus.COMPLETED:
-        fields["completedAt"] = observation.completed_at or observation.at
-        if observation.fee is not None:
-            fields |= {"fee": observation.fee, "feeCurrency": observation.fee_currency}
+        fields |= _payment(observation)
     if to is not OrderStatus.FAILED:
         update["$unset"] = {"failureCode": "", "failureMessage": ""}
     return update | append_to_timeline(_entry(observation, by, event_id, before))
 
 
 def _again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
-    """The same status once more still brings news: another state at Stripe, or a second decline."""
+    """The same status once more still brings news: another state at Stripe, or a second decline.
+
+    And when it was paid, for an order of the program before ours that does not say so.
+    """
     update: Document = {"$set": _facts(observation)}
+    if observation.status is OrderStatus.COMPLETED and order.completed_at is None:
+        update["$set"] |= _payment(observation) | {"updatedAt": datetime.now(UTC)}
     second_decline = (
         observation.status is OrderStatus.FAILED
         and observation.latest_charge is not None

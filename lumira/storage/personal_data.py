@@ -1,7 +1,7 @@
 """What the collections hold of one customer: found, and taken out of each.
 
-A customer's orders are found by an index. Whatever else may name them is read through once: it happens when a
-customer asks, not while anybody waits.
+A customer's orders are found by an index. Orders without an address of their own, and whatever else may name
+the customer, are read through once: it happens when a customer asks, not while anybody waits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
+from lumira.documents import mapping_or_empty
 from lumira.events import APPLIED
 from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
@@ -21,6 +22,7 @@ from lumira.storage.paging import newest_page
 
 # Payloads are a few kilobytes each.
 _EVENTS_AT_ONCE: Final = 500
+_ORDERS_AT_ONCE: Final = 200
 
 
 class PersonalData:
@@ -35,9 +37,17 @@ class PersonalData:
         self._views = database[VIEWS]
 
     def orders_of(self, email: str) -> list[Document]:
-        """Every order of this e-mail address (lower case), oldest first."""
+        """Every order of this e-mail address (lower case), oldest first.
+
+        An order without one of its own is that of the address in its metadata, written in whatever case.
+        """
         with store_errors():
-            return list(self._orders.find({"customerEmail": {"$eq": email}}).sort("createdAt", 1))
+            found = list(self._orders.find({"customerEmail": {"$eq": email}}))
+            without = self._orders.find({"customerEmail": {"$in": [None, ""]}}, {"metadata.customerEmail": 1})
+            ids = [order["_id"] for order in without if _address_in_metadata(order) == email]
+            for first in range(0, len(ids), _ORDERS_AT_ONCE):
+                found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
+        return sorted(found, key=lambda order: order["createdAt"])
 
     def mark_erased(self, order: Document, at: datetime) -> None:
         """Notes that the customer of this order is being erased, once."""
@@ -121,3 +131,7 @@ class PersonalData:
         """Removes a saved view."""
         with store_errors():
             self._views.delete_one({"_id": view["_id"]})
+
+
+def _address_in_metadata(order: Document) -> str:
+    return str(mapping_or_empty(order.get("metadata")).get("customerEmail") or "").strip().lower()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pymongo.database import Database
 
+from lumira.documents import mapping_or_empty
 from lumira.storage.conditions import is_missing
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
@@ -22,10 +23,13 @@ _COUNTED: Final = (
 # Where the search for the first order begins in steps; what is older is found too, less exactly.
 _FIRST_LIKELY: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _MONTH: Final = timedelta(days=30)
-_EMAILS_AT_ONCE: Final = 200
+# Values asked for in one query.
+_AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": ["$amount", 0]}, 1, 0]}
 _IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
+# When an order counts.
+_DATES: Final = ("completedAt", "createdAt")
 _SUMS: Final[Document] = {
     "amount": {"$sum": "$amount"},
     "orders": {"$sum": _PAID},
@@ -118,35 +122,34 @@ class RevenueRows:
     def free_customers(
         self, start: datetime, end: datetime, *, livemode: bool
     ) -> Iterator[tuple[str, datetime]]:
-        """E-mail and completedAt of free orders with start ≤ completedAt < end."""
-        pipeline: list[Document] = [
-            {"$match": {"completedAt": {"$gt": start - MILLISECOND, "$lt": end}}},
-            {"$match": {"amount": 0, "status": "completed", "livemode": _livemode(livemode)}},
-            {"$project": {"customerEmail": 1, "completedAt": 1}},
-        ]
+        """E-mail and instant of free orders that count from start to before end."""
+        free = {"amount": 0, "status": "completed", "livemode": _livemode(livemode)}
+        fields = dict.fromkeys(("customerEmail", *_DATES), 1)
         with store_errors():
-            for row in self._collection.aggregate(pipeline):
-                if row.get("customerEmail"):
-                    yield row["customerEmail"], row["completedAt"]
+            for indexed, further in _counting({"$gt": start - MILLISECOND, "$lt": end}):
+                stages: list[Document] = [{"$match": indexed}, {"$match": free | further}]
+                for row in self._collection.aggregate([*stages, {"$project": fields}]):
+                    if row.get("customerEmail"):
+                        yield row["customerEmail"], _counts_at(row)
 
     def bought(self, emails: Sequence[str], *, livemode: bool) -> list[tuple[str, Any, Any, datetime]]:
-        """E-mail, productId, metadata.level and completedAt of these customers' paid orders, oldest first."""
-        fields = dict.fromkeys(
-            ("customerEmail", "productId", "metadata.level", "completedAt", "amount", "status", "livemode"), 1
-        )
-        found = []
-        with store_errors():
-            for first in range(0, len(emails), _EMAILS_AT_ONCE):
-                asked = {"customerEmail": {"$in": list(emails[first : first + _EMAILS_AT_ONCE])}}
-                found += [
-                    (row["customerEmail"], row["productId"], (row.get("metadata") or {}).get("level"), paid)
-                    for row in self._collection.find(asked, fields)
-                    if row["status"] == "completed"
-                    and row["amount"] > 0
-                    and row.get("livemode") in (livemode, None)
-                    and (paid := row.get("completedAt"))
-                ]
+        """E-mail, productId, metadata.level and instant of these customers' paid orders, oldest first."""
+        fields = ("customerEmail", "productId", "metadata.level", "amount", "status", "livemode", *_DATES)
+        found = [
+            (
+                row["customerEmail"],
+                row["productId"],
+                mapping_or_empty(row.get("metadata")).get("level"),
+                _counts_at(row),
+            )
+            for row in self._with("customerEmail", emails, fields)
+            if row["status"] == "completed" and row["amount"] > 0 and row.get("livemode") in (livemode, None)
+        ]
         return sorted(found, key=lambda row: row[3])
+
+    def instants(self, payment_intent_ids: Sequence[str]) -> set[datetime]:
+        """When the orders of these PaymentIntents count (UTC)."""
+        return set(map(_counts_at, self._with("paymentIntentId", payment_intent_ids, _DATES)))
 
     def money_of(self, start: datetime, end: datetime, *, livemode: bool) -> Iterator[dict[str, Any]]:
         """The orders behind the figures of start to end: paid then, or with a refund since.
@@ -155,22 +158,14 @@ class RevenueRows:
         completedAt and refunds; one that was paid then and refunded since comes twice.
         """
         fields = dict.fromkeys(
-            (
-                *("paymentIntentId", "productId", "metadata.level", "amount", "currency"),
-                *("createdAt", "completedAt", "refunds"),
-            ),
-            1,
+            ("paymentIntentId", "productId", "metadata.level", "amount", "currency", "refunds", *_DATES), 1
         )
         paid = {"status": "completed", "livemode": _livemode(livemode)}
-        after, inside = {"$gt": start - MILLISECOND}, {"$gt": start - MILLISECOND, "$lt": end}
+        after = {"$gt": start - MILLISECOND}
         with store_errors():
-            for indexed, further in (
-                ({"completedAt": inside}, paid),
-                ({"createdAt": inside}, paid | {"completedAt": None}),
-                ({"lastRefundAt": after}, paid),
-            ):
-                stages: list[Document] = [{"$match": indexed}, {"$match": further}, {"$project": fields}]
-                yield from self._collection.aggregate(stages)
+            for indexed, further in (*_counting({**after, "$lt": end}), ({"lastRefundAt": after}, {})):
+                stages: list[Document] = [{"$match": indexed}, {"$match": paid | further}]
+                yield from self._collection.aggregate([*stages, {"$project": fields}])
 
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
         """Every order with updatedAt after the instant, with the fields that revenue depends on."""
@@ -205,10 +200,27 @@ class RevenueRows:
         with store_errors():
             return self._collection.find_one(inside, {"_id": 1}) is not None
 
+    def _with(self, field: str, values: Sequence[str], fields: Iterable[str]) -> Iterator[Document]:
+        with store_errors():
+            for first in range(0, len(values), _AT_ONCE):
+                asked = {field: {"$in": list(values[first : first + _AT_ONCE])}}
+                yield from self._collection.find(asked, dict.fromkeys((field, *fields), 1))
+
     def _rows(self, pipeline: list[Document]) -> list[dict[str, Any]]:
         with store_errors():
             found = list(self._collection.aggregate(pipeline))
         return [row.pop("_id") | row for row in found]
+
+
+def _counting(inside: Document) -> tuple[tuple[Document, Document], ...]:
+    """The orders that count at such an instant: a range of an index, and what more must hold."""
+    # The program we replaced did not always say when it was paid.
+    return ({"completedAt": inside}, {}), ({"createdAt": inside}, {"completedAt": None})
+
+
+def _counts_at(row: Document) -> datetime:
+    counts_at: datetime = row.get("completedAt") or row["createdAt"]
+    return counts_at
 
 
 def _livemode(livemode: bool) -> Document:

@@ -20,11 +20,11 @@ from pymongo.errors import BulkWriteError
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import REVENUE_DAILY, REVENUE_STATE
+from lumira.storage.orders import DUPLICATE_KEY
 
 Rows = list[dict[str, Any]]
 # What a day's document looks like; another form is another set of documents, built anew.
 _LAYOUT: Final = 2
-_DUPLICATE_KEY: Final = 11000
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Rollups:
                     return
                 except BulkWriteError as error:
                     problems = error.details["writeErrors"]
-                    if any(problem["code"] != _DUPLICATE_KEY for problem in problems):
+                    if any(problem["code"] != DUPLICATE_KEY for problem in problems):
                         raise
                     again = (writes[problem["index"]] for problem in problems)
                     writes = [write for write in again if isinstance(write, UpdateOne)]

@@ -1,10 +1,13 @@
 """Catalog, creation and reads over a real port, as the contract's tables say."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
+from bson import DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
 
-from tests.conftest import opened
+from tests.conftest import API_TOKEN, opened
 
 CREATE = "/api/products/create-payment-intent"
 
@@ -205,3 +208,83 @@ def test_ready_when_both_answer(client):
     response = client.get("/api/ready")
     assert response.status_code == 200
     assert response.json()["dependencies"] == {"store": {"status": "ok"}, "stripe": {"status": "ok"}}
+
+
+def former_order(documents, **fields):
+    """An order as the other program wrote it: no field of ours."""
+    now = datetime.now(UTC)
+    order = {
+        "_id": ObjectId(),
+        "productId": "mystique",
+        "amount": 4700,
+        "currency": "eur",
+        "status": "completed",
+        "paymentIntentId": "pi_former",
+        "createdAt": now,
+        "updatedAt": now,
+        **fields,
+    }
+    documents.productorders.insert_one(order)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("odd", "shown"),
+    [
+        (datetime(2026, 5, 1, 12, tzinfo=UTC), "2026-05-01T12:00:00Z"),
+        (ObjectId("65f0c0ffee65f0c0ffee65f0"), "65f0c0ffee65f0c0ffee65f0"),
+        (Decimal128("1.50"), "1.50"),
+        (float("nan"), None),
+        ({"deep": [float("inf"), 1.5, True]}, {"deep": [None, 1.5, True]}),
+        (DBRef("levels", 3), {"$ref": "levels", "$id": 3}),
+    ],
+)
+def test_whatever_the_other_program_keeps_in_metadata_is_answered(client, documents, odd, shown):
+    former_order(documents, metadata={"productName": "Profond", "odd": odd})
+    read = client.get("/api/products/orders/pi_former")
+    assert (read.status_code, read.json()["order"]["metadata"]["odd"]) == (200, shown)
+    edit = {"email": "a@b.fr", "firstName": "Anaïs", "lastName": "Garçon"}
+    edited = client.patch("/api/products/orders/pi_former/customer", json=edit)
+    assert (edited.status_code, edited.json()["order"]["metadata"]["odd"]) == (200, shown)
+
+
+def test_metadata_that_reads_as_a_reference_of_the_database_stays_whole(client, documents):
+    former_order(documents, metadata={"$ref": "levels", "$id": 3, "note": "x"})
+    read = client.get("/api/products/orders/pi_former").json()
+    assert read["order"]["metadata"] == {"$ref": "levels", "$id": 3, "note": "x"}
+    for metadata in ({"$ref": "a", "$id": "b"}, {"$ref": "a"}, {"$id": "b", "note": "$x"}):
+        body, key = {"productId": "mystique", "metadata": metadata}, {"Idempotency-Key": "".join(metadata)}
+        created = client.post(CREATE, json=body, headers=key).json()
+        assert client.post(CREATE, json=body, headers=key).json() == created
+        path = f"/api/products/orders/{created['orderId']}"
+        assert metadata.items() <= client.get(path).json()["order"]["metadata"].items()
+        edit = {"email": "a@b.fr", "firstName": "Anaïs", "lastName": "Garçon"}
+        edited = client.patch(f"{path}/customer", json=edit).json()["order"]["metadata"]
+        assert metadata.items() | {("customerName", "Anaïs Garçon")} <= edited.items()
+
+
+def test_a_repeat_answers_the_same_after_the_customer_was_edited(client):
+    body = {"productId": "mystique", "customerEmail": "a@b.fr"}
+    key = {"Idempotency-Key": "cart-1"}
+    created = client.post(CREATE, json=body, headers=key).json()
+    edit = {"email": "c@d.fr", "firstName": "Anaïs", "lastName": "Garçon", "phone": "+33612345678"}
+    assert client.patch(f"/api/products/orders/{created['orderId']}/customer", json=edit).is_success
+    assert client.post(CREATE, json=body, headers=key).json() == created
+    other = client.post(CREATE, json=body | {"customerEmail": "c@d.fr"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
+@pytest.mark.parametrize("key", [b"\xa0abc", b"caf\xe9", b"tab\there"])
+def test_an_idempotency_key_that_stripe_would_not_take_is_refused(api_server, desk, documents, key):
+    headers = [(b"Authorization", b"Bearer " + API_TOKEN.encode()), (b"Idempotency-Key", key)]
+    answer = httpx.post(f"{api_server}{CREATE}", json={"productId": "mystique"}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_IDEMPOTENCY_KEY")
+    assert documents.productorders.count_documents({}) == 0
+
+
+def test_a_key_of_the_other_mode_is_another_request(settings, client, desk, documents):
+    key = {"Idempotency-Key": "cart-2"}
+    created = client.post(CREATE, json={"productId": "mystique"}, headers=key).json()
+    documents.productorders.update_one({"paymentIntentId": created["orderId"]}, {"$set": {"livemode": True}})
+    answer = client.post(CREATE, json={"productId": "mystique"}, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")

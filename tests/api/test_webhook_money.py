@@ -10,6 +10,7 @@ from lumira.access import Actor, Role
 from lumira.errors import EventNotFound, Forbidden
 from lumira.events import EventFilter, EventState
 from lumira.orders import OrderStatus
+from lumira.refunds import refund_from, refunds_of_charge
 from tests.api.conftest import event
 from tests.conftest import opened
 
@@ -95,6 +96,94 @@ def test_a_dispute_is_followed_to_its_end(deliver, paid, order_of):
     order = order_of(paid.payment_intent_id)
     assert [(d.status, d.amount, d.is_open) for d in order.disputes] == [("lost", 6700, False)]
     assert order.status is OrderStatus.COMPLETED
+
+
+def test_a_sum_and_the_refund_behind_it_that_arrive_together_count_once(desk, paid, order_of):
+    read = order_of(paid.payment_intent_id)
+    charge = {"id": paid.latest_charge, "amount_refunded": 2000}
+    refund = {"id": "re_1", "amount": 2000, "status": "succeeded", "created": 1_800_000_000}
+    assert desk.orders.add_refunds(read, [refund_from(refund)], by="stripe")
+    # Another worker has read the order before that, and knows the sum alone.
+    desk.orders.add_refunds(
+        read, lambda known: refunds_of_charge(charge, known, paid.created_at), by="stripe"
+    )
+    order = order_of(paid.payment_intent_id)
+    assert (order.amount_refunded, [refund.id for refund in order.refunds]) == (2000, ["re_1"])
+
+
+def test_an_outcome_is_dated_to_when_it_was_heard_of(deliver, paid, order_of):
+    began = 1_800_000_000
+    dispute = {
+        "id": "dp_1",
+        "amount": 6700,
+        "status": "needs_response",
+        "created": began,
+        "payment_intent": paid.payment_intent_id,
+    }
+    refund = {
+        "id": "re_1",
+        "amount": 700,
+        "status": "pending",
+        "created": began,
+        "payment_intent": paid.payment_intent_id,
+    }
+    day = 86_400
+    for type_, subject, created in (
+        ("charge.dispute.created", dispute, began + 5),
+        ("charge.dispute.closed", dispute | {"status": "won"}, began + 20 * day),
+        ("refund.created", refund, began + 5),
+        ("refund.failed", refund | {"status": "failed"}, began + 3 * day),
+    ):
+        assert deliver(event(type_, subject, created=created)).is_success
+    told = {entry.kind: entry.at.timestamp() for entry in order_of(paid.payment_intent_id).timeline[-4:]}
+    assert told == {
+        "dispute.needs_response": began,
+        "dispute.won": began + 20 * day,
+        "refund.pending": began,
+        "refund.failed": began + 3 * day,
+    }
+
+
+def test_the_later_of_two_decisions_stands(deliver, documents, paid, order_of):
+    dispute = {
+        "id": "dp_1",
+        "amount": 6700,
+        "created": 1_800_000_000,
+        "payment_intent": paid.payment_intent_id,
+    }
+    lost = event("charge.dispute.closed", dispute | {"status": "lost"}, created=1_800_000_100)
+    won = event("charge.dispute.closed", dispute | {"status": "won"}, created=1_800_000_200)
+    for number, arrival in enumerate(itertools.permutations([lost, won])):
+        documents.productorders.update_one({}, {"$set": {"disputes": [], "revision": 0}})
+        for one in arrival:
+            assert deliver(one | {"id": f"{one['id']}_{number}"}).is_success
+        assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["won"]
+
+
+def minimal(type_, paid, id_="re_1"):
+    """An event as old senders send it: no status, no created, no livemode, no version."""
+    subject = {"id": id_, "amount": 2000, "currency": "eur", "payment_intent": paid.payment_intent_id}
+    subject |= {"metadata": {}}
+    return {"id": f"evt_{secrets.token_hex(8)}", "type": type_, "data": {"object": subject}}
+
+
+def test_a_minimal_events_type_says_how_a_refund_or_a_dispute_stands(deliver, paid, order_of):
+    assert deliver(minimal("refund.failed", paid)).is_success
+    assert [refund.status for refund in order_of(paid.payment_intent_id).refunds] == ["failed"]
+    assert deliver(minimal("refund.created", paid, "re_2")).is_success
+    assert order_of(paid.payment_intent_id).amount_refunded == 2000
+    assert deliver(minimal("charge.dispute.created", paid, "dp_1")).is_success
+    assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["needs_response"]
+    # Who won is not said: the dispute stays as it is known until somebody asks Stripe.
+    assert deliver(minimal("charge.dispute.closed", paid, "dp_1")).is_success
+    assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["needs_response"]
+
+
+def test_an_event_of_the_program_before_ours_is_not_handled_again(desk, documents):
+    now = datetime.now(UTC)
+    row = {"eventId": "evt_former", "eventType": "payment_intent.succeeded", "processedAt": now}
+    documents.processed_events.insert_one(row | {"createdAt": now, "updatedAt": now})
+    assert desk.webhooks.retry("evt_former", actor=ADMIN) == "unchanged"
 
 
 def test_a_refund_of_an_unknown_payment_makes_its_order_first(
