@@ -190,9 +190,7 @@ def client(address: str) -> stripe.StripeClient:
 @pytest.fixture
 def browser(address: str) -> Iterator[httpx.Client]:
     """What a page with the publishable key can send to the shared sandbox."""
-    with httpx.Client(
-        base_url=address, params={"key": "pk_test_shared"}, verify=AUTHORITIES
-    ) as pages:
+    with httpx.Client(base_url=address, params={"key": "pk_test_shared"}, verify=AUTHORITIES) as pages:
         yield pages
 
 
