@@ -6,7 +6,9 @@ RUN /opt/lumira/bin/pip install --no-cache-dir --disable-pip-version-check --no-
         -r /src/requirements-run.lock
 
 FROM python:3.12-slim
-RUN useradd --uid 10001 --create-home --home-dir /data lumira
+RUN useradd --uid 10001 --no-create-home --home-dir /data lumira && \
+    install --directory --owner lumira --mode 700 /data && \
+    printf '#!/bin/sh\nexec python -m lumira "$@"\n' > /usr/local/bin/lumira && chmod 755 /usr/local/bin/lumira
 COPY --from=built /opt/lumira /opt/lumira
 WORKDIR /app
 # Run from its folder, not installed: settings of Streamlit and pages stand beside the program.
@@ -14,6 +16,8 @@ COPY app.py ./
 COPY .streamlit .streamlit
 COPY lumira lumira
 COPY pages pages
+# Its root is read-only: nobody compiles it later.
+RUN /opt/lumira/bin/python -m compileall -q /app
 ENV PATH=/opt/lumira/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -105,7 +105,7 @@ class Desk:
         gateway = StripeGateway(secret_text, api_base=settings.stripe_api_base)
         hurried = _hurried(settings)
         signing_key = functools.cache(lambda: secret_key(settings))
-        intents = Intents(orders, gateway, audit, return_url=f"http://{settings.host}:{settings.port}/")
+        intents = Intents(orders, gateway, audit, return_url=f"{settings.local_url}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents, audit)
         rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
         revenue = Revenue(

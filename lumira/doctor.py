@@ -148,7 +148,7 @@ class Doctor:
         is wrong, only Forbidden.
         """
         require(actor, Permission.VIEW_SYSTEM)
-        address = (address or _served_at(self._settings)).rstrip("/")
+        address = (address or self._settings.local_url).rstrip("/")
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor") as pool:
 
             def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
@@ -459,14 +459,6 @@ def webhook_address(text: str, *, insecure: bool = False) -> str:
             f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
         )
     return f"{url.scheme}://{url.netloc}{path}"
-
-
-def _served_at(settings: Settings) -> str:
-    """Where the desk of these settings serves, as seen from this machine."""
-    # The sandbox delivers to the same address: see `embedded.sandbox`.
-    here = {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104 - no binding
-    host = here.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _finding(name: str, under_way: Future[Finding]) -> Finding:

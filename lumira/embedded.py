@@ -186,6 +186,12 @@ def attached(settings: Settings) -> Iterator[Settings]:
     yield settings.model_copy(update=children)
 
 
+def has_store(settings: Settings) -> bool:
+    """Whether there is a store to read: one that is configured, or data of an embedded one."""
+    folders = set(STORE_PROGRAMS.values())
+    return settings.mongodb_uri is not None or any((settings.home / name).exists() for name in folders)
+
+
 def beside(settings: Settings) -> Settings:
     """The settings with store, sandbox and port of the Lumira that runs on this LUMIRA_HOME; starts nothing,
     and leaves out what does not run.
@@ -285,6 +291,12 @@ def _claimed(home: Path) -> Iterator[Path]:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home = home.resolve()
+        owner = home.stat().st_uid
+        if owner and not os.geteuid():
+            # What root writes there, its owner could never open again.
+            raise SettingsError(
+                f"{home} belongs to the user {owner}: run this as that user."
+            )
         lock = filelock.FileLock(home / "lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -358,10 +370,8 @@ def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
     """
     secret, update = _sandbox_keys(home, settings)
     port = free_port()
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    webhook = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{WEBHOOK_PATH}"
     command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
-    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", webhook]
+    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", settings.local_url + WEBHOOK_PATH]
     command += ["--publishable-key", str(update["stripe_publishable_key"])]
     child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=secret)
     return child, update | {"stripe_api_base": f"http://127.0.0.1:{port}"}

@@ -175,9 +175,10 @@ class Revenue:
         self._livemode = livemode
         self._clock = clock
         self._lock = threading.Lock()
-        # The orders changed lately whose days this process has already marked.
-        self._marked: dict[Any, Row] = {}
-        self._recheck_at: date | None = None
+        # The orders changed lately, as they were when this process marked their days.
+        self._seen: dict[Any, Row] = {}
+        # The latest day that this round has not looked at yet.
+        self._recheck_from: date | None = None
 
     def today(self) -> date:
         """Today in the business time zone."""
@@ -328,17 +329,17 @@ class Revenue:
             return 0
         first, last = self._extent(self._rollups.versions())
         until, wrong = clocks.monotonic() + seconds, set[date]()
-        start = self._recheck_at if self._recheck_at and self._recheck_at >= first else last
+        start = self._recheck_from if self._recheck_from and self._recheck_from >= first else last
         while clocks.monotonic() < until:
             end, start = start, max(first, start - timedelta(days=_DAYS_AT_FIRST - 1))
             counted = _dated(self._count(start, end, self._refunds(start, end)))
             kept = _dated(self._rollups.read(start, end))
             wrong |= {mismatch.day for mismatch in differences(kept, counted)}
             if start == first:
-                self._recheck_at = None
+                self._recheck_from = None
                 break
             start -= timedelta(days=1)
-            self._recheck_at = start
+            self._recheck_from = start
         self._rollups.mark(wrong)
         return len(wrong)
 
@@ -354,7 +355,7 @@ class Revenue:
         it can have counted before it was made, nor left a day of which nothing is kept.
         """
         changed = self._changed(since)
-        fresh = [row for key, row in changed.items() if self._marked.get(key) != row]
+        fresh = [row for key, row in changed.items() if self._seen.get(key) != row]
         certain: set[date] = set()
         possible: set[date] = set()
         today = self.today()
@@ -366,16 +367,16 @@ class Revenue:
             possible &= self._rollups.versions().keys()
         self._rollups.mark(certain | possible)
         # Only now: where the store was lost before, they are fresh again.
-        self._marked = changed
+        self._seen = changed
         return certain
 
-    def _work_out(self, dirty: Mapping[date, int], first: set[date], seconds: float | None) -> None:
+    def _work_out(self, dirty: Mapping[date, int], urgent: set[date], seconds: float | None) -> None:
         until = None if seconds is None else clocks.monotonic() + seconds
-        urgent, rest = (
-            sorted((day for day in dirty if (day in first) == wanted), reverse=True)
+        first, rest = (
+            sorted((day for day in dirty if (day in urgent) == wanted), reverse=True)
             for wanted in (True, False)
         )
-        for first_day, last_day in [*contiguous(urgent), *contiguous(rest)]:
+        for first_day, last_day in [*contiguous(first), *contiguous(rest)]:
             for start, end in _pieces(first_day, last_day):
                 if until is not None and clocks.monotonic() > until:
                     return
@@ -400,7 +401,7 @@ class Revenue:
             days |= self._count(start, end, refunds)
         self._rollups.store(days, versions, began)
         self._rollups.begin(began)
-        self._marked = changed
+        self._seen = changed
         if progress:
             progress(number, number)
         return number

@@ -220,6 +220,14 @@ class Settings(BaseSettings):
         return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
     @property
+    def local_url(self) -> str:
+        """Where the desk of these settings is reached from this machine, without a slash at its end."""
+        # Bound to every address it answers on loopback; "localhost" may mean either of two there.
+        here = {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104 - no binding
+        host = here.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def business_timezone(self) -> ZoneInfo:
         """The zone in which the business counts its days."""
         return ZoneInfo(self.timezone)
@@ -244,6 +252,10 @@ def load_settings(**overrides: object) -> Settings:
             text = problem["msg"].removeprefix("Value error, ")
             problems.append(text if where in text or not where else f"{where}: {text}")
         raise SettingsError("; ".join(problems)) from None
+    except OSError as error:
+        raise SettingsError(
+            f"The .env of {Path.cwd()} can't be read: {error.strerror}. Run this from a folder that is yours."
+        ) from None
 
 
 def _variable(field: str) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 
 import bson
 import pytest
 from bson.codec_options import CodecOptions
+from typer.testing import CliRunner
 
 from lumira.access import Actor, Role
-from lumira.errors import BackupUnreadable, StoreNotEmpty, StoreUnavailable
+from lumira.cli import app
+from lumira.embedded import running
+from lumira.errors import BackupUnreadable, SettingsError, StoreNotEmpty, StoreUnavailable
 from lumira.seed import insert_orders
+from lumira.settings import load_settings
 from lumira.storage import Store
 from lumira.storage.backup import LEFT_OUT, back_up, restore
 from tests.conftest import opened
@@ -128,3 +133,24 @@ def test_a_store_that_is_away_leaves_no_half_file(settings, tmp_path):
         back_up(away.database, tmp_path / "b.zip")
     away.close()
     assert list(tmp_path.glob("*.zip*")) == list(tmp_path.glob(".*")) == []
+
+
+def test_a_backup_of_a_store_that_is_not_there_is_refused(tmp_path):
+    """Whoever forgets LUMIRA_HOME would get an empty backup that looks like one."""
+    file = tmp_path / "lumira.zip"
+    done = CliRunner().invoke(app, ["backup", str(file)], env={"LUMIRA_HOME": str(tmp_path / "elsewhere")})
+    assert isinstance(done.exception, SettingsError)
+    assert "There is no store under" in done.exception.message
+    assert not file.exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is another user's")
+def test_root_leaves_the_home_of_another_user_alone(tmp_path):
+    """What root writes into a store, the service could never open again."""
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    with pytest.raises(SettingsError, match="belongs to the user 65534"), running(load_settings(home=home)):
+        pytest.fail("it began to write there")
+    assert list(home.iterdir()) == []

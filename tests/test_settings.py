@@ -1,5 +1,8 @@
 """The environment, and what is said when it is wrong."""
 
+import subprocess
+import sys
+
 import pytest
 
 from lumira.errors import SettingsError
@@ -85,3 +88,41 @@ def test_overrides_win_over_the_environment(monkeypatch):
     settings = load_settings(port=0, stripe_webhook_secret="whsec_given")
     assert settings.port == 0
     assert settings.stripe_webhook_secret.get_secret_value() == "whsec_given"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8501"),
+        ("localhost", "http://127.0.0.1:8501"),
+        ("0.0.0.0", "http://127.0.0.1:8501"),
+        ("::", "http://[::1]:8501"),
+        ("192.0.2.7", "http://192.0.2.7:8501"),
+    ],
+)
+def test_a_desk_is_reached_on_loopback_wherever_it_listens_there(host, url):
+    assert load_settings(host=host, port=8501).local_url == url
+
+
+def test_a_folder_that_can_not_be_read_is_said_in_one_line(tmp_path):
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    # Root reads every folder, so it becomes nobody first.
+    script = """
+import os
+from lumira.errors import SettingsError
+from lumira.settings import load_settings
+os.chmod(".", 0)
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    load_settings()
+except SettingsError as error:
+    print(error.message)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=shut, capture_output=True, text=True, check=True
+    )
+    shut.chmod(0o700)
+    assert "can't be read: Permission denied" in done.stdout
+    assert done.stdout.count("\n") == 1

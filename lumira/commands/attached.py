@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -23,9 +24,14 @@ COMMAND_LINE: Final = Actor("command line", Role.ADMIN)
 def attached_desk() -> Iterator[Desk]:
     """A prepared desk for a command that ends, beside a running Lumira or alone."""
     from lumira.desk import Desk
-    from lumira.embedded import attached
+    from lumira.embedded import attached, has_store
 
-    with attached(load_settings()) as settings:
+    configured = load_settings()
+    begins = not has_store(configured)
+    with attached(configured) as settings:
+        if begins:
+            # Whoever has forgotten LUMIRA_HOME would look for it on their desk in vain.
+            print(f"A new store begins under {configured.home.resolve()}.", file=sys.stderr)
         # Whoever runs a command reads what it prints.
         quiet = settings.model_copy(update={"log_level": "warning"})
         configure(settings if "log_level" in settings.model_fields_set else quiet)

@@ -9,6 +9,7 @@ import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
 from lumira.errors import BackupUnreadable, SettingsError
+from lumira.settings import load_settings
 
 
 def backup(
@@ -18,10 +19,17 @@ def backup(
 
     LUMIRA_SECRET_KEY (or secret.key under LUMIRA_HOME) is not in it: keep that elsewhere.
     """
+    from lumira.embedded import has_store
     from lumira.storage.backup import back_up
 
     if file.exists():
         raise SettingsError(f"{file} is there already: name a new file.")
+    settings = load_settings()
+    if not has_store(settings):
+        # A backup of nothing would look like one.
+        raise SettingsError(
+            f"There is no store under {settings.home.resolve()}. Set LUMIRA_HOME or MONGODB_URI to yours."
+        )
     with attached_desk() as desk:
         try:
             counts = back_up(desk.store.database, file)

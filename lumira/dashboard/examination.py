@@ -175,7 +175,7 @@ def _create_webhook() -> None:
         st.caption(
             text("system.create_webhook.what", count=number(len(ACTED_ON)), version=desk.gateway.api_version)
         )
-        own = f"http://{desk.settings.host}:{desk.settings.port}{WEBHOOK_PATHS[0]}"
+        own = desk.settings.local_url + WEBHOOK_PATHS[0]
         url = st.text_input(
             text("system.create_webhook.address"),
             value=own if desk.gateway.is_sandbox else "",

@@ -25,8 +25,7 @@ def origin() -> str:
     address = urlsplit(st.context.url or "")
     if address.netloc:
         return f"{address.scheme}://{address.netloc}"
-    settings = session.desk().settings
-    return f"http://{settings.host}:{settings.port}"
+    return session.desk().settings.local_url
 
 
 def show(order: Order) -> None:
