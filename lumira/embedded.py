@@ -294,9 +294,7 @@ def _claimed(home: Path) -> Iterator[Path]:
         owner = home.stat().st_uid
         if owner and not os.geteuid():
             # What root writes there, its owner could never open again.
-            raise SettingsError(
-                f"{home} belongs to the user {owner}: run this as that user."
-            )
+            raise SettingsError(f"{home} belongs to the user {owner}: run this as that user.")
         lock = filelock.FileLock(home / "lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:

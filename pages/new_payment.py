@@ -134,12 +134,23 @@ def start_over() -> None:
         st.session_state.pop(field, None)
 
 
+def result_title(order: order_details.Order) -> str:
+    """The name of the title that says how the payment stands."""
+    match order.status:
+        case "completed":
+            return "result.created.given" if order.is_free else "result.created.paid"
+        case "cancelled":
+            return "result.created.cancelled"
+        case _:
+            return "result.created"
+
+
 def show_result(order_id: str) -> None:
     """The payment that was created: what to copy, how it stands, what can be done."""
     order = desk().intents.find(order_id, actor=actor())
     waits = not order.status.is_final
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title(text("result.created"), anchor=False)
+        st.title(text(result_title(order)), anchor=False)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.page_link(
                 navigation.order(),
@@ -153,6 +164,8 @@ def show_result(order_id: str) -> None:
                 on_click=start_over,
                 key="start-over",
             )
+    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
+    st.caption(whose or text("result.nobody"))
     what, how = st.columns([1, 1.15], gap="medium")
     with what:
         with st.container(border=True):

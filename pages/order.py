@@ -44,6 +44,7 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
 
 def show(order: Order) -> None:
     """The order."""
+    st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/arrow_back:")
     st.title(text("result.order"), anchor=False)
     whose = problems.plain(order.name or order.customer_email or "")
     st.caption(" · ".join(filter(None, (whose, moment(order.created_at)))))

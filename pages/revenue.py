@@ -37,7 +37,7 @@ def show_change(label: str, now: int, before: int, trend: list[int], *, help: st
         border=True,
         height="stretch",
         chart_data=trend if len(trend) > 1 and any(trend) else None,
-        chart_type="area",
+        chart_type="line",
     )
 
 
@@ -86,7 +86,7 @@ def show_figures(now: Totals, before: Totals) -> None:
             border=True,
             height="stretch",
             chart_data=course["orders"] if len(bars) > 1 and now.orders else None,
-            chart_type="area",
+            chart_type="line",
         )
 
 

@@ -418,7 +418,9 @@ def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_a
     written(documents, 25)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
-    documents.productorders.update_many({}, {"$set": {"productId": "profond", "updatedAt": NOW}})
+    documents.productorders.update_many(
+        {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
+    )
     assert not rows.list_orders(10)
     with rows._listing._looking:
         assert not rows.list_orders(10)
@@ -433,7 +435,9 @@ def test_what_is_not_listed_because_the_store_fails_is_listed_next_time(
     written(documents, 25)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
-    documents.productorders.update_many({}, {"$set": {"productId": "profond", "updatedAt": NOW}})
+    documents.productorders.update_many(
+        {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
+    )
     with monkeypatch.context() as failing:
         failing.setattr(order_listing, "_listed", lambda document: 1 / 0)
         with pytest.raises(ZeroDivisionError):

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from lumira import desk as desks
+from lumira.api.languages import language_of
 from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected
@@ -108,20 +109,6 @@ def asset(request: Request) -> Response:
     if file is None:
         return unknown(request)
     return FileResponse(file, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
-
-
-def language_of(accept_language: str) -> str:
-    """`fr` or `en`, whichever the browser wants more; French where it asks for neither."""
-    wanted = []
-    for place, part in enumerate(accept_language.split(",")):
-        name, _, weight = part.strip().partition(";q=")
-        language = name.partition("-")[0].lower()
-        if language in {"fr", "en"}:
-            try:
-                wanted.append((-float(weight or 1), place, language))
-            except ValueError:
-                continue
-    return min(wanted)[2] if wanted else "fr"
 
 
 def stripe_js(desk: Desk) -> str:

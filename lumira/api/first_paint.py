@@ -7,8 +7,10 @@ import gzip
 from pathlib import Path
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lumira.api.languages import language_of
 
 # Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
 # anything the system decides between day and night, after that what the reader chose in its menu.
@@ -47,7 +49,9 @@ class FirstPaint:
                 headers = MutableHeaders(scope=message)
                 replaced = message["status"] == 200 and _is_streamlits(headers)
                 if replaced:
-                    page = house_page(compressed="content-encoding" in headers)
+                    language = language_of(Headers(scope=scope).get("accept-language", ""))
+                    page = house_page(language, compressed="content-encoding" in headers)
+                    headers.add_vary_header("Accept-Language")
                     # What Streamlit says of its file is not true of this page.
                     for name in ("etag", "last-modified", "accept-ranges"):
                         del headers[name]
@@ -67,8 +71,9 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 
 
 @functools.cache
-def house_page(*, compressed: bool = False) -> bytes:
-    """Streamlit's page with the house's background, name, icon and heading font; `compressed` by gzip.
+def house_page(language: str, *, compressed: bool = False) -> bytes:
+    """Streamlit's page with the house's background, name, icon and heading font, said to be in this language;
+    `compressed` by gzip.
 
     The backgrounds are those of `.streamlit/config.toml`.
     """
@@ -84,6 +89,7 @@ def house_page(*, compressed: bool = False) -> bytes:
     )
     page = (static / "index.html").read_text(encoding="utf-8")
     for theirs, ours in (
+        ('<html lang="en"', f'<html lang="{language}"'),
         ("<title>Streamlit</title>", "<title>Oracle Lumira</title>" + "".join(map(_preload, fonts))),
         ('href="./favicon.png"', f'href="{_ICON}"'),
         ("</head>", style),

@@ -20,8 +20,8 @@ from starlette.templating import Jinja2Templates
 from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
-from lumira.api.checkout import language_of
 from lumira.api.gate import SIGN_IN, is_same_origin
+from lumira.api.languages import language_of
 from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.unexpected import Unexpected

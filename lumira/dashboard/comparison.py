@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -34,9 +34,12 @@ class Span(StrEnum):
 
     @property
     def since(self) -> datetime:
-        """The midnight (UTC) it begins at: the same all day, so an interrupted run is recognised."""
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return today - timedelta(days=int(self[:-1]))
+        """The midnight of the business (UTC) it begins at: the same all day, so an interrupted run is
+        recognised.
+        """
+        zone = session.timezone()
+        first = datetime.now(zone).date() - timedelta(days=int(self[:-1]))
+        return datetime.combine(first, time.min, zone).astimezone(UTC)
 
 
 @dataclass(frozen=True)

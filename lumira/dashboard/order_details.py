@@ -23,7 +23,7 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.notes import Note
-from lumira.orders import Order, OrderStatus, TimelineEntry, status_of
+from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails
 from lumira.redaction import without_secrets
 from lumira.refunds import Dispute, Refund
@@ -65,6 +65,7 @@ def show_state(order: Order) -> None:
                 (level_name(order.level), level_colour(order.level)),
                 (text(f"status.{order.status}"), STATUS_COLOURS[order.status]),
                 (f"Stripe · {stripe_status(order)}", stripe_colour(order)),
+                *money_back(order),
             ]
         )
     )
@@ -78,6 +79,17 @@ def show_state(order: Order) -> None:
             title=text("order.disagrees"),
             icon=":material/sync_problem:",
         )
+
+
+def money_back(order: Order) -> list[tuple[str, str]]:
+    """What a paid order does not show by its state: money that went back, or that an issuer asks for."""
+    told = []
+    if order.amount_refunded:
+        part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
+        told.append(text("order.back.whole") if order.net <= 0 else part)
+    if any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes):
+        told.append(text("order.back.disputed"))
+    return [(label, DISAGREES_COLOUR) for label in told]
 
 
 def show_facts(order: Order, *, ids: bool = True) -> None:
@@ -246,7 +258,18 @@ def _note(order: Order, entry: TimelineEntry) -> str:
         code = entry.code or (order.failure_code if latest else None)
         if code and (reason := text_or(f"failure.{code}", "")):
             return f"{reason[:1].upper()}{reason[1:]}."
+    if entry.kind == REFUND_REQUESTED and entry.code and entry.note and entry.code != entry.note:
+        return f"{_reason(entry.code).removesuffix('.')} · {entry.note}"
+    if entry.kind.startswith("refund.") and _is_answer(order, entry):
+        # The request, right beneath it, says why.
+        return ""
     return _reason(entry.note)
+
+
+def _is_answer(order: Order, entry: TimelineEntry) -> bool:
+    """Whether a refund is what one of us asked for, in the same words."""
+    asked = (one for one in order.timeline if one.kind == REFUND_REQUESTED and one.amount == entry.amount)
+    return entry.kind != REFUND_REQUESTED and any(entry.note in {one.note, one.code} for one in asked)
 
 
 def _reason(reason: str | None) -> str:

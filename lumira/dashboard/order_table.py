@@ -9,6 +9,7 @@ import streamlit as st
 
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, session, tables, theme
+from lumira.dashboard.order_details import money_back
 from lumira.dashboard.texts import (
     failure_reason,
     level_name,
@@ -194,6 +195,7 @@ def _card(order: Order, words: _Words) -> markup.OrderCard:
             (words.levels[order.level], level_colour(order.level)),
             (words.statuses[order.status], STATUS_COLOURS[order.status]),
             *([] if order.agrees_with_stripe else [(words.said(order), DISAGREES_COLOUR)]),
+            *money_back(order),
         ],
     )
 

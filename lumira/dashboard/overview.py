@@ -9,6 +9,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
+from lumira.dashboard.order_details import money_back
 from lumira.dashboard.texts import level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
@@ -75,16 +76,16 @@ def _show_money() -> None:
     week, hour = monday(day), datetime.now(session.timezone()).hour + 1
     before = week - timedelta(days=7)
     rows = session.desk().revenue.days(before, day, actor=session.actor())
-    now, yesterday = _sold(rows, day, day), _sold(rows, day - timedelta(days=1), day - timedelta(days=1))
+    now = _sold(rows, day, day)
     same_hour = _sold(rows, day - timedelta(days=1), day - timedelta(days=1), until_hour=hour)
-    this_week, last_week = _sold(rows, week, day), _sold(rows, before, week - timedelta(days=1))
+    this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
     days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
     with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",
             money(now.gross, _CURRENCY),
-            text("overview.yesterday", gross=money(yesterday.gross, _CURRENCY)),
+            text("overview.yesterday", gross=money(same_hour.gross, _CURRENCY)),
         )
         _metric(
             "overview.today.orders",
@@ -94,7 +95,7 @@ def _show_money() -> None:
         _metric(
             "overview.week",
             money(this_week.gross, _CURRENCY),
-            text("overview.last_week", gross=money(last_week.gross, _CURRENCY)),
+            text("overview.last_week", gross=money(a_week_ago.gross, _CURRENCY)),
             [_sold(rows, one, one).gross / 100 for one in days],
         )
         _metric(
@@ -137,7 +138,8 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
         delta_arrow="off",
         border=True,
         chart_data=line if line and len(line) > 1 else None,
-        chart_type="area",
+        # A filled one would have to begin at zero.
+        chart_type="line",
         height="stretch",
     )
 
@@ -222,11 +224,12 @@ def _show_line(order: Order) -> None:
             query_params={"id": order.order_id},
             width="stretch",
         )
+        state = (text(f"status.{order.status}"), STATUS_COLOURS[order.status])
         amount = text("new_payment.free") if order.is_free else money(order.amount, order.currency)
         st.html(
             markup.order_line(
                 amount,
-                (text(f"status.{order.status}"), STATUS_COLOURS[order.status]),
+                next(iter(money_back(order)), state),
                 short_moment(order.created_at),
             ),
             width="content",

@@ -56,6 +56,8 @@ def main() -> None:
             navigation.account(),
         ]
     )
+    # Of several tabs each says what it shows.
+    st.set_page_config(page_title=f"{page.title} · {title}")
     place = address.begin_drawing()
     with st.sidebar:
         find_orders()

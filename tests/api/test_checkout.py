@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
-from lumira.api.checkout import language_of
+from lumira.api.languages import language_of
 from lumira.checkout import LIFETIME
 from lumira.desk import Desk
 from lumira.errors import Forbidden, OrderNotPayable

@@ -56,3 +56,12 @@ def test_everything_else_stays_as_it_is(site, desk, path):
 
 def test_only_who_was_let_in_gets_the_page():
     assert MIDDLEWARE[-1].cls is FirstPaint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"), [("fr-FR,fr;q=0.9", "fr"), ("en-GB", "en"), ("de", "fr"), ("", "fr")]
+)
+def test_a_screen_reader_is_told_the_language(site, desk, wanted, language):
+    answer = httpx.get(f"{site}/orders", headers={"Accept-Language": wanted})
+    assert f'<html lang="{language}"' in answer.text
+    assert "Accept-Language" in answer.headers["vary"]

@@ -40,7 +40,7 @@ def test_nothing_waits_and_nothing_was_sold(open_page):
     page = shown(app)
     assert "Rien n’attend personne" in page
     assert "Encore aucun webhook" in page
-    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier en tout\u00a0: 0,00\u00a0€")
+    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier à cette heure\u00a0: 0,00\u00a0€")
     assert [link.value for link in app.page_link] == ["Nouveau paiement", "Toutes les commandes"]
 
 

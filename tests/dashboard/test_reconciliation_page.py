@@ -1,7 +1,7 @@
 """Reconciliation on its page: compared without a change, reported in words, repaired by those who may."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from bson import ObjectId
@@ -135,3 +135,10 @@ def test_every_kind_of_difference_has_words():
         if kind is not Kind.MISSING_INTENT:
             assert is_known(f"apply.{kind}")
             assert is_known(f"apply.{kind}.one")
+
+
+def test_days_begin_at_midnight_of_the_business(desk):
+    for span, days in ((Span.DAY, 1), (Span.MONTH, 30), (Span.QUARTER, 90)):
+        first = span.since.astimezone(desk.settings.business_timezone)
+        assert (first.hour, first.minute, first.second, first.microsecond) == (0, 0, 0, 0)
+        assert desk.revenue.today() - first.date() == timedelta(days=days)

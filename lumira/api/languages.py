@@ -1,0 +1,17 @@
+"""Which of our languages a browser wants."""
+
+from __future__ import annotations
+
+
+def language_of(accept_language: str) -> str:
+    """`fr` or `en`, whichever the browser wants more; French where it asks for neither."""
+    wanted = []
+    for place, part in enumerate(accept_language.split(",")):
+        name, _, weight = part.strip().partition(";q=")
+        language = name.partition("-")[0].lower()
+        if language in {"fr", "en"}:
+            try:
+                wanted.append((-float(weight or 1), place, language))
+            except ValueError:
+                continue
+    return min(wanted)[2] if wanted else "fr"
