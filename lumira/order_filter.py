@@ -67,7 +67,10 @@ _SEARCH_LENGTH: Final = 200
 
 
 class DateField(StrEnum):
-    """The date of an order that a period and the sorting speak of."""
+    """The date of an order that a period and the sorting speak of.
+
+    A completed order of another program may have no date of its own for that: it counts when it was created.
+    """
 
     CREATED = "created"
     COMPLETED = "completed"

@@ -13,7 +13,7 @@ from typing import Any, Final
 from lumira.documents import Document, Text, mapping_or_empty
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
-_RETURNED: Final = frozenset({"failed", "canceled"})
+RETURNED: Final = frozenset({"failed", "canceled"})
 # https://docs.stripe.com/api/refunds/object#refund_object-status: a refund that succeeded may still fail.
 _REFUND_RANK: Final = {"pending": 0, "requires_action": 0, "succeeded": 1, "failed": 2, "canceled": 2}
 # https://docs.stripe.com/api/disputes/object#dispute_object-status
@@ -47,7 +47,7 @@ class Refund(Document):
     @property
     def counts(self) -> bool:
         """Whether its money left us, or is leaving."""
-        return self.status not in _RETURNED
+        return self.status not in RETURNED
 
 
 class Dispute(Document):

@@ -10,13 +10,15 @@ from lumira.revenue import Period
 
 
 class Range(StrEnum):
-    """A range of days that ends today, or any two days; the value stands in the URL."""
+    """A range of days that ends today, one that is over, or any two days; the value stands in the URL."""
 
     TODAY = "today"
+    YESTERDAY = "yesterday"
     WEEK = "7d"
     MONTH = "30d"
     QUARTER = "90d"
     THIS_MONTH = "month"
+    LAST_MONTH = "last_month"
     THIS_QUARTER = "quarter"
     THIS_YEAR = "year"
     CUSTOM = "custom"
@@ -44,15 +46,21 @@ def days(span: Range, today: date) -> tuple[date, date]:
         return today.replace(month=1, day=1), today
     if span in _STARTS:
         return start_of(today, _STARTS[span]), today
+    if span is Range.YESTERDAY:
+        return today - timedelta(days=1), today - timedelta(days=1)
+    if span is Range.LAST_MONTH:
+        return _month_before(today)
     return today - timedelta(days=_DAYS.get(span, _DAYS[Range.MONTH]) - 1), today
 
 
 def days_before(span: Range, first: date, last: date, compare: Compare = Compare.BEFORE) -> tuple[date, date]:
-    """The days to compare with: as many before, the month, quarter or year before up to the same day, or the
-    same days a year before.
+    """The days to compare with: as many before, the month, quarter or year before up to the same day, the
+    whole month before one that is over, or the same days a year before.
     """
     if compare is Compare.YEAR or span is Range.THIS_YEAR:
         return _year_before(first), _year_before(last)
+    if span is Range.LAST_MONTH:
+        return _month_before(first)
     if span in _STARTS:
         last_before = first - timedelta(days=1)
         first_before = start_of(last_before, _STARTS[span])
@@ -103,6 +111,11 @@ def end_of(start: date, width: Period) -> date:
         case Period.MONTH | Period.QUARTER:
             ahead = 31 if width is Period.MONTH else 93
             return start_of(start + timedelta(days=ahead), width) - timedelta(days=1)
+
+
+def _month_before(day: date) -> tuple[date, date]:
+    last = start_of(day, Period.MONTH) - timedelta(days=1)
+    return start_of(last, Period.MONTH), last
 
 
 def _year_before(day: date) -> date:

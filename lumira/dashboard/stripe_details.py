@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from lumira.dashboard import markup, problems, session
-from lumira.dashboard.texts import failure_reason, moment, money, text, text_or
+from lumira.dashboard.texts import country_name, failure_reason, moment, money, text, text_or
 from lumira.dashboard.theme import STATUS_COLOURS
 from lumira.errors import LumiraError
 from lumira.orders import Order
@@ -78,7 +78,7 @@ def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
     if charge.expiry:
         yield text("charge.expiry"), charge.expiry
     if charge.country:
-        yield text("charge.country"), charge.country
+        yield text("charge.country"), country_name(charge.country)
     if charge.risk:
         yield text("charge.risk"), text_or(f"risk.{charge.risk}", charge.risk)
     if charge.status == "failed":

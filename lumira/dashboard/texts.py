@@ -6,6 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 
@@ -97,6 +98,11 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
 def level_name(level: Level | str | None) -> str:
     """The name of a level, or the word for one we don't know."""
     return Level(level).label if level in set(Level) else text("level.unknown")
+
+
+def country_name(code: str) -> str:
+    """The name of a country in the reader's language, its code where it has none."""
+    return str(Locale.parse(session.language()).territories.get(code.upper(), code))
 
 
 def failure_reason(code: str | None) -> str:

@@ -111,7 +111,8 @@ class OrderListing:
                     limit
                 )
             ]
-            self._write(missing)
+            self._amounts.add({int(document["amount"]) for document in missing})
+            self._write([(document, _listed(document)) for document in missing])
             return self._follow_changes(limit) and len(missing) < limit
 
     def _follow_changes(self, limit: int) -> bool:
@@ -166,7 +167,8 @@ class OrderListing:
         changed = list(self._collection.find({"_id": {"$in": ids}}, _WITHOUT_TIMELINE))
         # No part of the listing, and as easily changed.
         self._amounts.add({int(document["amount"]) for document in changed})
-        self._write([document for document in changed if document.get("listing") != _listed(document)])
+        listed = [(document, _listed(document)) for document in changed]
+        self._write([(document, right) for document, right in listed if document.get("listing") != right])
         settled = datetime.now(UTC) - _SETTLED
         self._compared |= {
             document["_id"]: document["updatedAt"] for document in changed if document["updatedAt"] < settled
@@ -178,19 +180,16 @@ class OrderListing:
         self._next_look = time.monotonic() + max(_LOOK_SECONDS, _REST * look.seconds)
         self._compared = {key: at for key, at in self._compared.items() if at > look.began - OVERLAP}
 
-    def _write(self, documents: list[Document]) -> None:
-        if not documents:
+    def _write(self, listed: list[tuple[Document, Document]]) -> None:
+        """Writes these listings with their orders, unless those have changed meanwhile."""
+        if not listed:
             return
-        self._amounts.add({int(document["amount"]) for document in documents})
         writes = [
             UpdateOne(
                 {"_id": document["_id"]},
-                only_if(
-                    is_value("updatedAt", document.get("updatedAt")),
-                    {"$set": {"listing": _listed(document)}},
-                ),
+                only_if(is_value("updatedAt", document.get("updatedAt")), {"$set": {"listing": right}}),
             )
-            for document in documents
+            for document, right in listed
         ]
         self._collection.bulk_write(writes, ordered=False)
 

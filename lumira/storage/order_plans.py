@@ -6,9 +6,9 @@ is compared in a second stage. MongoDB runs the two stages as one and may choose
 - Walk: windows of time along an index that ends in a date, until the page is full;
 - Gather: everything that an equality finds, for those that find few orders, sorted by the store.
 
-The first row that a filter has decides, and whether the list is sorted by creation:
+The first row that applies decides, and what the list is sorted by:
 
-| the filter has | by creation | by another date | by amount | index |
+| the filter has | creation | another date | amount | index |
 |---|---|---|---|---|
 | the beginning of an order's id | gather | gather | gather | `_id`, keys_newest |
 | words, disputed | walk | gather | gather | keys_newest |
@@ -19,8 +19,8 @@ The first row that a filter has decides, and whether the list is sorted by creat
 | bounds that few amounts are within | walk | dates | amounts | amount_newest |
 | nothing of these | walk | dates | amounts | createdAt_newest |
 
-"dates" walks the index of that date, completedAt or lastRefundAt, and status_newest for completed orders that
-have no completedAt. "amounts" is one walk for each amount, along amount_newest.
+The index is that of "gather" and "walk". "dates" walks the index of that date, completedAt or lastRefundAt,
+and status_newest for completed orders without completedAt; "amounts" is one walk of amount_newest for each.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from lumira.order_filter import (
     source_key,
 )
 from lumira.orders import FREE_PREFIX, OrderStatus
+from lumira.refunds import RETURNED
 from lumira.storage.failures import Document
 from lumira.storage.paging import BEGINNING, MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
 # As many amounts as it takes are walked beside each other; more are compared on the way.
 _FEW_AMOUNTS: Final = 12
-_REFUND_DOES_NOT_COUNT: Final = ["failed", "canceled"]
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ class Walk:
 
     prefixes: list[Document]
     conditions: list[Document]
+    datings: list[Dating]
     descending: bool
     low: datetime
     high: datetime
-    datings: list[Dating] = field(default_factory=lambda: _CREATION)
     amount: int | None = None
 
     def is_behind(self, after: Cursor) -> bool:
@@ -142,8 +142,8 @@ class Gather:
 
     prefixes: list[Document]
     conditions: list[Document]
-    descending: bool
     datings: list[Dating]
+    descending: bool
     by_amount: bool
 
     def reads(self, after: Cursor | None) -> list[Read]:
@@ -173,20 +173,20 @@ def plan(wanted: OrderFilter, zone: ZoneInfo, known_amounts: Callable[[], list[i
 
     few = _few(wanted)
     if few is not None:
-        return Gather(few, [*conditions, *period], descending, datings, by_amount)
+        return Gather(few, [*conditions, *period], datings, descending, by_amount)
     if by_amount:
         if not created:
             # Those of one amount are sorted by creation, whatever date the period speaks of.
             conditions, low, high = [*conditions, *period], BEGINNING - MILLISECOND, END
         return [
-            Walk([{"amount": amount}], conditions, descending, low, high, amount=amount)
+            Walk([{"amount": amount}], conditions, datings, descending, low, high, amount)
             for amount in sorted(_within(wanted, known_amounts()), reverse=descending)
         ]
     if wanted.dated is DateField.REFUNDED:
         # An order refunded in the period was last refunded in it or after it.
         conditions, high = [*conditions, *period], END
     prefixes = _prefixes(wanted, known_amounts) if created else [{}]
-    return [Walk(prefixes, conditions, descending, low, high, datings)]
+    return [Walk(prefixes, conditions, datings, descending, low, high)]
 
 
 def _few(wanted: OrderFilter) -> list[Document] | None:
@@ -300,7 +300,7 @@ def _period(wanted: OrderFilter, start: datetime | None, end: datetime | None) -
         return [{"$or": [dating.inside(low, high) for dating in DATINGS[wanted.dated]]}]
     if start is None and end is None:
         return [{"lastRefundAt": {"$gte": low}}]
-    inside = {"createdAt": {"$gte": low, "$lt": high}, "status": {"$nin": _REFUND_DOES_NOT_COUNT}}
+    inside = {"createdAt": {"$gte": low, "$lt": high}, "status": {"$nin": sorted(RETURNED)}}
     return [{"lastRefundAt": {"$gte": low}}, {"refunds": {"$elemMatch": inside}}]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
+from lumira.refunds import RETURNED
 from lumira.storage.conditions import is_missing
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
@@ -106,7 +107,7 @@ class RevenueRows:
                 {
                     "$match": {
                         "refunds.createdAt": {"$gt": start - MILLISECOND, "$lt": end},
-                        "refunds.status": {"$nin": ["failed", "canceled"]},
+                        "refunds.status": {"$nin": sorted(RETURNED)},
                     }
                 },
                 {

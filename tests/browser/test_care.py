@@ -37,7 +37,7 @@ def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
     expect(dialog.get_by_text("Stripe rend 67,00\u00a0€, tout ce qui reste")).to_be_visible()
     dialog.get_by_label("Montant").fill("80")
     dialog.get_by_label("Montant").blur()
-    expect(dialog.get_by_text("Il reste 67,00\u00a0€ à rembourser, pas plus.")).to_be_visible()
+    expect(dialog.get_by_text("Indiquez une somme au-dessus de zéro, 67,00\u00a0€ au plus.")).to_be_visible()
     dialog.get_by_label("Montant").fill("20,50")
     dialog.get_by_label("Montant").blur()
     expect(dialog.get_by_text("46,50\u00a0€ nous restent")).to_be_visible()

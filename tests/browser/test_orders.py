@@ -85,7 +85,7 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     settle(phone)
     expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()
     # What is said of the table's rows, too.
-    expect(phone.get_by_text("Cliquez une ligne")).to_be_hidden()
+    expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     phone.get_by_role("link", name=re.compile("poche@example.com")).click()
     phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))

@@ -196,6 +196,16 @@ def test_the_days_of_a_range_and_of_the_one_before(span, first, before):
     assert days_before(span, first, today) == before
 
 
+def test_ranges_that_are_over_are_compared_with_whole_ones_before_them():
+    today = date(2026, 3, 31)
+    yesterday, month = days(Range.YESTERDAY, today), days(Range.LAST_MONTH, today)
+    assert yesterday == (date(2026, 3, 30), date(2026, 3, 30))
+    assert days_before(Range.YESTERDAY, *yesterday) == (date(2026, 3, 29), date(2026, 3, 29))
+    assert month == (date(2026, 2, 1), date(2026, 2, 28))
+    assert days_before(Range.LAST_MONTH, *month) == (date(2026, 1, 1), date(2026, 1, 31))
+    assert days(Range.LAST_MONTH, date(2026, 1, 1)) == (date(2025, 12, 1), date(2025, 12, 31))
+
+
 def test_ranges_before_survive_short_months_and_leap_years():
     def before(span, today, compare=Compare.BEFORE):
         return days_before(span, *days(span, today), compare)
