@@ -36,7 +36,7 @@ from lumira.refunds import Refund
 from lumira.secret_key import secret_key
 from lumira.settings import Settings, load_settings
 from lumira.storage import OrderRows
-from lumira.storage.order_rows import KnownAmounts
+from lumira.storage.order_listing import KnownAmounts
 from lumira.storage.orders import to_document
 
 EMPTY = "empty"

@@ -73,11 +73,11 @@ class Dispute(Document):
 
 def refund_from(refund: Mapping[str, Any], event_type: str = "") -> Refund:
     """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it."""
-    failed = "failed" if event_type == "refund.failed" else "succeeded"
+    implied = "failed" if event_type == "refund.failed" else "succeeded"
     return Refund(
         id=refund["id"],
         amount=refund["amount"],
-        status=refund.get("status") or failed,
+        status=refund.get("status") or implied,
         reason=refund.get("reason"),
         created_at=_instant(refund.get("created")),
         attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),

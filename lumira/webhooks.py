@@ -7,9 +7,10 @@ The end of a payment, which is most of what arrives, moves its order first and i
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +39,7 @@ from lumira.logs import bound
 from lumira.orders import Order, observe
 from lumira.person import without_person
 from lumira.redaction import without_secrets
-from lumira.refunds import dispute_from, refund_from, refunds_of_charge
+from lumira.refunds import Refund, dispute_from, refund_from, refunds_of_charge
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Events, Orders
@@ -311,15 +312,15 @@ class Webhooks:
         order = self._order_of_charge(charge, event)
         if order is None:
             return False
-        about: dict[str, Any] = {"by": "stripe", "event_id": event["id"], "as_of": _created(event)}
+        at = _created(event)
+        news: list[Refund] | Callable[[Sequence[Refund]], list[Refund]]
         try:
-            every = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
+            news = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
         except StripeError:
-            at = _created(event)
-            return self._orders.add_refunds(
-                order, lambda known: refunds_of_charge(charge, known, at), **about
-            )
-        return self._orders.add_refunds(order, every, complete=True, **about)
+            news = functools.partial(refunds_of_charge, charge, at=at)
+        return self._orders.add_refunds(
+            order, news, by="stripe", event_id=event["id"], complete=not callable(news), as_of=at
+        )
 
     def _apply_refund(self, event: Event) -> bool:
         refund = event["data"]["object"]

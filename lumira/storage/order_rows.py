@@ -20,11 +20,9 @@ from lumira.order_filter import OrderFilter
 from lumira.orders import Order, Page
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.order_listing import KnownAmounts, OrderListing, listing_document
+from lumira.storage.order_listing import KnownAmounts, OrderListing
 from lumira.storage.order_plans import DATINGS, END, Cursor, Gather, Read, Walk, plan
 from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
-
-__all__ = ["KnownAmounts", "OrderRows", "listing_document"]
 
 _BATCH: Final = 1_000
 # Bounds are exclusive: this lies before the first instant there is.

@@ -26,7 +26,7 @@ from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merg
 from lumira.storage.conditions import Expression, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.order_rows import KnownAmounts, listing_document
+from lumira.storage.order_listing import KnownAmounts, listing_document
 from lumira.storage.paging import MILLISECOND
 
 logger: Final = logging.getLogger("lumira.orders")
@@ -250,25 +250,23 @@ class Orders:
     def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
         update["$set"]["updatedAt"] = datetime.now(UTC)
         update["$unset"] = update.get("$unset", {}) | UNLISTED
-        update["$inc"] = {"revision": 1}
         if entries:
             update |= append_to_timeline(*entries)
-        with store_errors():
-            changed = self._collection.update_one(
-                {"_id": ObjectId(order.id)}, only_if(_as_read(order), update)
-            )
-        return changed.modified_count == 1
+        return self._change(order, update)
 
     def append_if_unchanged(self, order: Order, entry: TimelineEntry) -> bool:
         """Adds one entry to the timeline as a change of the order's money, onto the very state that was read.
 
         False, and nothing added, when its refunds, its disputes or another such entry came in between.
         """
-        update = {"$inc": {"revision": 1}, **append_to_timeline(entry)}
+        return self._change(order, append_to_timeline(entry))
+
+    def _change(self, order: Order, update: Document) -> bool:
+        """Makes the update and counts the revision up, where that is still the one read."""
+        as_read = {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
+        counted = update | {"$inc": {"revision": 1}}
         with store_errors():
-            changed = self._collection.update_one(
-                {"_id": ObjectId(order.id)}, only_if(_as_read(order), update)
-            )
+            changed = self._collection.update_one({"_id": ObjectId(order.id)}, only_if(as_read, counted))
         return changed.modified_count == 1
 
     def edit_customer(
@@ -384,10 +382,6 @@ def _payment(observation: Observation) -> Document:
     if observation.fee is not None:
         paid |= {"fee": observation.fee, "feeCurrency": observation.fee_currency}
     return paid
-
-
-def _as_read(order: Order) -> Document:
-    return {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
 
 
 def _move(before: OrderStatus | None, observation: Observation, by: str, event_id: str | None) -> Document:
