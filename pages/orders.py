@@ -4,6 +4,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import (
+    address,
     navigation,
     notices,
     order_bulk,
@@ -50,7 +51,7 @@ def show_list(wanted: OrderFilter) -> None:
     page = desk().order_list.page(wanted, size, pager.after(), actor=actor())
     key = order_bulk.table_key(wanted, size, columns, page.orders)
     if opened := order_table.clicked(key, page.orders):
-        st.switch_page(navigation.order(), query_params={"id": opened.order_id})
+        address.leave(navigation.order(), {"id": opened.order_id})
     ticked = order_table.ticked(key, page.orders)
 
     if wanted.narrows and not desk().order_list.is_complete:

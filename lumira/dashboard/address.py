@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lumira.dashboard import session
@@ -23,6 +24,7 @@ _DRAWING: Final = "drawing"
 _HEARD: Final = "drawing-heard"
 _LAST: Final = "address-changed"
 _REPLACED: Final = "controls-replaced"
+_LEFT: Final = "addresses-left"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class _Change:
 
 def begin_drawing() -> DeltaGenerator:
     """To be called before a page is drawn; answers the place for `end_drawing`."""
+    _put_back()
     catch_up()
     st.session_state[_DRAWING] = _drawing() + 1
     return st.container(key="drawing")
@@ -79,6 +82,18 @@ def catch_up() -> None:
         _write(last.since)
 
 
+def leave(page: Page, query: Mapping[str, str]) -> NoReturn:
+    """Opens another page at this query.
+
+    Streamlit notes the query in the browser's history on the page being left before it opens the other one.
+    Whoever goes back arrives there, and is given what the page's address held.
+    """
+    left: dict[tuple[str, frozenset[tuple[str, str]]], dict[str, str]]
+    left = st.session_state.setdefault(_LEFT, {})
+    left[_page(), frozenset(query.items())] = held()
+    st.switch_page(page, query_params=query)
+
+
 def control(key: str, shown: Any, changed: Callable[[Any], None]) -> Callable[[], None]:
     """Has the control `key` show a value; to be called before it is drawn, and every time.
 
@@ -97,6 +112,13 @@ def control(key: str, shown: Any, changed: Callable[[Any], None]) -> Callable[[]
             changed(chosen)
 
     return used
+
+
+def _put_back() -> None:
+    """Whoever goes back to a page that `leave` was called on finds it as it was."""
+    arrived = _page(), frozenset(_told().items())
+    if _went_back() and (left := st.session_state.get(_LEFT, {}).get(arrived)) is not None:
+        _write(left)
 
 
 def _drawing() -> int:

@@ -104,4 +104,4 @@ def orders_of(series: str, first: date, last: date) -> dict[str, str]:
 def open_clicked() -> None:
     """Opens the orders of the bar that was clicked, if one was."""
     if query := st.session_state.pop(_CLICKED, None):
-        st.switch_page(navigation.orders(), query_params=query)
+        address.leave(navigation.orders(), query)

@@ -96,8 +96,8 @@ def find_orders() -> None:
         return
     st.session_state[_SEARCHES] += 1
     if is_order_id(asked):
-        st.switch_page(navigation.order(), query_params={"id": asked})
-    st.switch_page(navigation.orders(), query_params={"q": asked})
+        address.leave(navigation.order(), {"id": asked})
+    address.leave(navigation.orders(), {"q": asked})
 
 
 def begin_payment() -> None:

@@ -53,6 +53,27 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
     page.wait_for_url(re.compile(r"/order\?id=pi_"))
     expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
 
+    # One step back is the list as it was left, and stays the list.
+    page.go_back()
+    page.wait_for_url(re.compile("(?=.*q=ondine)(?=.*level=profond)"))
+    settle(page)
+    expect(rows(page, "ondine.b@example.com")).to_have_count(1)
+    expect(rows(page, "ondine.a@example.com")).to_have_count(0)
+    page.go_forward()
+    page.wait_for_url(re.compile(r"/order\?id=pi_"))
+    settle(page)
+    expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
+
+
+def test_a_search_leads_back_to_where_it_began(open_page):
+    page = open_page("/revenue?range=year")
+    page.get_by_placeholder("Nom, e-mail, numéro…").fill("ondine")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/orders\?q=ondine"))
+    settle(page)
+    page.go_back()
+    page.wait_for_url(re.compile(r"/revenue\?range=year"))
+
 
 def test_filters_chosen_one_right_after_the_other_are_all_kept(open_page):
     choose = """([first, second, pause]) => {
