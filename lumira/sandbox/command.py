@@ -9,25 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-
-from lumira.sandbox.app import create_app
-from lumira.sandbox.deliveries import BACK_OFF
-
-
-class Server(uvicorn.Server):
-    """Says where it listens once it does, and the secret of its endpoint if nobody gave one."""
-
-    address = ""
-    secret: str | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the line that callers wait for."""
-        await super().startup(sockets)
-        if self.started:
-            print(f"Lumira sandbox on {self.address}", flush=True)
-            if self.secret:
-                print(f"Deliveries are signed with {self.secret}", flush=True)
 
 
 def sandbox(
@@ -56,12 +37,22 @@ def sandbox(
         float, typer.Option(min=0, help="Seconds until what settles later does: refunds, debits, disputes.")
     ] = 1.0,
     back_off: Annotated[
-        str, typer.Option(help="Seconds between the attempts of a delivery, separated by commas.")
-    ] = ",".join(map(str, BACK_OFF)),
+        str | None,
+        typer.Option(help="Seconds between the attempts of a delivery, separated by commas: 1,2,5."),
+    ] = None,
 ) -> None:
     """Run a local Stripe: a stateful sandbox for work and tests without a Stripe account."""
+    # A third of a second of imports that every other command need not pay.
+    import uvicorn
+
+    from lumira.sandbox.app import create_app
+    from lumira.sandbox.deliveries import BACK_OFF
+    from lumira.sandbox.server import Server
+
     try:
-        pauses = tuple(float(pause) for pause in back_off.split(",") if pause.strip())
+        pauses = BACK_OFF
+        if back_off is not None:
+            pauses = tuple(float(pause) for pause in back_off.split(",") if pause.strip())
     except ValueError:
         raise _stop(f"can't read --back-off {back_off}. Give seconds such as 1,2,5.") from None
     if webhook_url and not webhook_url.startswith(("http://", "https://")):

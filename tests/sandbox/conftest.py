@@ -22,7 +22,7 @@ import requests
 import stripe
 import uvicorn
 
-from lumira.sandbox import create_app
+from lumira.sandbox.app import create_app
 from tests.conftest import AUTHORITIES
 from tests.sandbox.openapi import check_answer, check_request
 

@@ -13,7 +13,7 @@ import stripe
 import typer
 from typer.testing import CliRunner
 
-from lumira.sandbox import create_app
+from lumira.sandbox.app import create_app
 from lumira.sandbox.command import sandbox
 from lumira.sandbox.store import Store
 from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
@@ -133,7 +133,7 @@ def test_a_state_file_of_another_version_is_refused(tmp_path):
 
 def test_the_sandbox_knows_nothing_of_lumira_and_stripe():
     code = (
-        "import sys, lumira.sandbox, lumira.sandbox.command; "
+        "import sys, lumira.sandbox.app, lumira.sandbox.server, lumira.sandbox.command; "
         "names = [n for n in sys.modules if n.split('.')[0] in ('stripe', 'pymongo', 'streamlit') "
         "or (n.startswith('lumira.') and not n.startswith('lumira.sandbox'))]; print(names)"
     )
