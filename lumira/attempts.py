@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 import threading
 import time
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import ClassVar, Final
 
 import limits
 from limits.storage import MemoryStorage
@@ -22,6 +23,30 @@ _PER_ADDRESS: Final = limits.parse("60/5 minutes")
 _PER_ACCOUNT: Final = limits.parse("40/10 minutes")
 
 
+class RecentCalls(MemoryStorage):
+    """The library's storage in memory, which forgets here what has run out, now and then, as it is asked.
+
+    The library starts a thread for that with almost every call, which can keep an event loop waiting for
+    milliseconds, and it remembers the names of all callers for ever. Not made for several threads.
+    """
+
+    # How often what has run out is looked for.
+    seconds_between: ClassVar = 5.0
+    _tidied = 0.0
+
+    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802 - the library's own name
+        now = time.time()
+        if now < self._tidied + self.seconds_between:
+            return
+        self._tidied = now
+        for key, entries in list(self.events.items()):
+            # The newest stands first.
+            del entries[bisect.bisect_left(entries, -now, key=lambda entry: -entry.expiry) :]
+            if not entries:
+                del self.events[key]
+                self.locks.pop(key, None)
+
+
 class Attempts:
     """Counts attempts over a moving window, in this process.
 
@@ -30,7 +55,7 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(RecentCalls())
         # The storage is not made for several threads.
         self._lock = threading.Lock()
 

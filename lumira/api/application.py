@@ -9,13 +9,12 @@ from fastapi.responses import JSONResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
 
 from lumira import __version__
 from lumira.api import health, products, webhook
 from lumira.api.cross_origin import CrossOrigin
 from lumira.api.openapi import describe
-from lumira.api.rate_limit import WEBHOOKS, RateLimit
+from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId, is_probe
 from lumira.api.responses import error_response
 from lumira.api.unexpected import Unexpected
@@ -43,6 +42,7 @@ def application() -> FastAPI:
             Middleware(CrossOrigin),
             Middleware(RateLimit),
             Middleware(Unexpected),
+            Middleware(webhook.Deliveries),
         ],
     )
     api.add_exception_handler(LumiraError, lumira_error)
@@ -51,8 +51,6 @@ def application() -> FastAPI:
     api.include_router(webhook.router)
     api.include_router(health.router)
     describe(api)
-    # Deliveries come in hundreds and need none of what FastAPI does for a route: it matches each twice.
-    api.router.routes[:0] = [Route(path, webhook.receive, methods=["POST"]) for path in WEBHOOKS]
     return api
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 import limits
 from fastapi import Request
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lumira import desk as desks
 from lumira.api.addresses import caller_address
 from lumira.api.responses import error_response
-from lumira.attempts import limited_network
+from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import RateLimited
 from lumira.settings import Settings
 
@@ -61,7 +60,7 @@ class RateLimit:
         self._refuse = refuse
         self._exempt = exempt
         # Asked on the event loop only: the storage is not made for several threads.
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(RecentCalls())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts the request, and passes it on or refuses it."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.openapi import errors, json_request
@@ -39,17 +40,37 @@ _DESCRIPTION: Final[dict[str, Any]] = {
 
 @router.post(WEBHOOKS[0], operation_id="receive_event", **_DESCRIPTION)
 @router.post(WEBHOOKS[1], operation_id="receive_event_at_the_old_address", **_DESCRIPTION)
-async def receive(request: Request) -> JSONResponse:
+async def receive_event(request: Request) -> JSONResponse:
     """Handles one signed delivery; an error of ours is always a 500, which Stripe delivers again."""
-    payload = await limited_body(request, BODY_LIMIT)
-    signature = request.headers.get("stripe-signature")
     try:
+        payload = await limited_body(request, BODY_LIMIT)
+        signature = request.headers.get("stripe-signature")
         with timed_delivery() as became:
             receipt = await run_in_threadpool(desks.current().webhooks.receive, payload, signature)
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
-        if error.status < 500:
-            raise
-        return error_response(request, status=500, code=error.code, error=error.error, message=error.message)
+        status = min(error.status, 500)
+        return error_response(
+            request, status=status, code=error.code, error=error.error, message=error.message
+        )
     body: dict[str, Any] = {"received": True}
     return JSONResponse(body | ({"duplicate": True} if receipt.duplicate else {}))
+
+
+class Deliveries:
+    """Handles deliveries, which come in hundreds and need none of what FastAPI does for a route.
+
+    The routes above describe them, and answer every other method.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a delivery, and passes every other request on."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and scope["method"] == "POST" and path in WEBHOOKS:
+            response = await receive_event(Request(scope, receive))
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

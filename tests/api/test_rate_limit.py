@@ -4,12 +4,14 @@ import threading
 import time
 
 import httpx
+import limits
 import pytest
 import uvicorn
+from limits.strategies import MovingWindowRateLimiter
 from starlette.applications import Starlette
 
 from lumira.api.addresses import caller_address
-from lumira.attempts import limited_network
+from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import SettingsError
 from lumira.serving import routes
 from lumira.settings import load_settings
@@ -185,3 +187,23 @@ def test_settings_of_several_values(monkeypatch):
     settings = load_settings()
     assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "192.0.2.7/32"]
+
+
+def test_counting_a_call_starts_no_thread_and_callers_are_forgotten():
+    class Tidy(RecentCalls):
+        seconds_between = 0.0
+
+    storage = Tidy()
+    limiter = MovingWindowRateLimiter(storage)
+    # The library's starts one as it is made.
+    wait_until(lambda: not storage.timer.is_alive())
+    second = limits.parse("2/second")
+    for number in range(100):
+        assert limiter.hit(second, f"203.0.113.{number}")
+        assert not storage.timer.is_alive()
+    assert [limiter.hit(second, "198.51.100.1") for _ in range(3)] == [True, True, False]
+    assert len(storage.events) == 101
+    time.sleep(1.1)
+    assert limiter.hit(second, "198.51.100.1")
+    assert list(storage.events) == ["LIMITER/198.51.100.1/2/1/second"]
+    assert list(storage.locks) == ["LIMITER/198.51.100.1/2/1/second"]
