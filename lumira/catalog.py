@@ -121,6 +121,11 @@ def level_of(name: object) -> Level | None:
     return _level_named(str(name))
 
 
+def level_sold(product: object, level: object) -> Level | None:
+    """The level an order sold, by its productId or else by the level in its metadata."""
+    return level_of(product) or level_of(level)
+
+
 # A list asks for the same few names row after row.
 @lru_cache(maxsize=256)
 def _level_named(name: str) -> Level | None:

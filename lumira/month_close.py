@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.balance import movements
-from lumira.catalog import level_of
+from lumira.catalog import level_sold
 from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX
@@ -334,7 +334,7 @@ class MonthClose:
             sums[0] += sign * source["amount"]
             if kind == "charges":
                 metadata = source.get("metadata") or {}
-                levels[payment] = _level(metadata.get("productId"), metadata.get("level"))
+                levels[payment] = level_sold(metadata.get("productId"), metadata.get("level")) or UNKNOWN
         figures.balances = sorted(balances.values(), key=lambda balance: balance.currency)
         return charged, returned, levels
 
@@ -355,7 +355,7 @@ def compare(
         stripes_currency = (charged.get(payment) or returned.get(payment) or [0, None])[1]
         currency = str(order["currency"] if order else stripes_currency).lower()
         if order:
-            level = _level(order["productId"], (order.get("metadata") or {}).get("level"))
+            level = level_sold(order["productId"], (order.get("metadata") or {}).get("level")) or UNKNOWN
         else:
             level = levels.get(payment, UNKNOWN)
         line = lines.setdefault((level, currency), Line(level, currency))
@@ -420,7 +420,3 @@ def _from_document(stored: Mapping[str, Any]) -> MonthFigures:
         "balances": [Balance(**balance) for balance in stored["balances"]],
     }
     return MonthFigures(**plain)
-
-
-def _level(product: object, level: object) -> str:
-    return level_of(product) or level_of(level) or UNKNOWN

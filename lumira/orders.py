@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from lumira.catalog import CATALOG, Level, level_of
+from lumira.catalog import CATALOG, Level, level_sold
 from lumira.documents import Document, Text, mapping_or_empty, text_or_none
 from lumira.refunds import Dispute, Refund
 
@@ -223,7 +223,7 @@ class Order(Document):
     @property
     def level(self) -> Level | None:
         """The level sold, through old names too; None when the document names none we know."""
-        return level_of(self.product_id) or level_of(self.metadata.get("level"))
+        return level_sold(self.product_id, self.metadata.get("level"))
 
     @property
     def product_name(self) -> str:

@@ -24,13 +24,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.catalog import level_of
+from lumira.catalog import level_sold
 from lumira.order_filter import UNKNOWN
 
 if TYPE_CHECKING:
@@ -247,7 +246,7 @@ class Revenue:
         bought: dict[str, str] = {}
         for email, product, level, instant in self._rows.bought(list(latest), livemode=self._livemode):
             if instant > latest[email]:
-                bought.setdefault(email, _level(str(product), str(level)))
+                bought.setdefault(email, level_sold(product, level) or UNKNOWN)
         levels: dict[str, int] = {}
         for name in bought.values():
             levels[name] = levels.get(name, 0) + 1
@@ -446,7 +445,7 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
     rows: dict[tuple[str, str, str], Row] = {}
 
     def row_of(source: Mapping[str, Any], currency_field: str = "currency") -> Row:
-        level = _level(str(source["product"]), str(source["level"]))
+        level = level_sold(source["product"], source["level"]) or UNKNOWN
         currency = str(source[currency_field]).lower()
         key = (source["hour"][:10], level, currency)
         if key not in rows:
@@ -601,8 +600,3 @@ def _summed(pairs: Iterable[Sequence[Any]]) -> list[list[Any]]:
     for name, count in pairs:
         sums[str(name)] = sums.get(str(name), 0) + int(count)
     return [[name, count] for name, count in sorted(sums.items())]
-
-
-@lru_cache(maxsize=1024)
-def _level(product: str, level: str) -> str:
-    return level_of(product) or level_of(level) or UNKNOWN
