@@ -627,3 +627,18 @@ def test_every_plan_is_served_by_an_index(desk):
     for pipeline in asked:
         fields = list(pipeline[0]["$match"])
         assert any(set(index[: len(fields)]) == set(fields) for index in indexes), fields
+
+
+def test_what_changed_while_no_desk_ran_is_listed_when_one_runs_again(desk, documents):
+    written(documents, customerName="Camille Roux")
+    assert OrderRows(desk.store.database, PARIS).list_orders()
+    assert documents.listing_state.count_documents({"seen": {"$exists": True}}) == 1
+    # Long ago now: another program has changed the order since, and that is days ago too.
+    days = timedelta(days=1)
+    documents.listing_state.update_one({}, {"$set": {"seen": datetime.now(UTC) - 9 * days}})
+    changed = {"customerName": "Zoé Martin", "updatedAt": datetime.now(UTC) - 7 * days}
+    documents.productorders.update_one({}, {"$set": changed})
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    assert rows.count(OrderFilter(search="zoé"), 5) == 1
+    assert documents.listing_state.find_one()["seen"] > datetime.now(UTC) - days

@@ -21,6 +21,8 @@ NOTES: Final = "order_notes"
 VIEWS: Final = "saved_views"
 REVENUE_DAILY: Final = "revenue_daily"
 REVENUE_STATE: Final = "revenue_state"
+# One document: until when every change is known to be listed.
+LISTING_STATE: Final = "listing_state"
 # Read by _id alone, and all of them: a house has dozens.
 STAFF: Final = "staff"
 SESSIONS: Final = "sessions"

@@ -21,15 +21,16 @@ from lumira.orders import Order
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import AMOUNTS, ORDERS
+from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 2
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
-# How far back changes are looked for at first, and how often then: so that it takes a tenth of the time at
-# most, where very many orders were changed.
+# How far back a process looks for changes at first, if not further: to where the one before it had come.
 _LOOK_BACK: Final = timedelta(days=1)
+_MARK_EVERY: Final = timedelta(minutes=1)
+# How often it looks then: so that it takes a tenth of the time at most, where very many orders were changed.
 _LOOK_SECONDS: Final = 2.0
 _REST: Final = 9
 # How long one reader waits for another who is looking.
@@ -87,12 +88,14 @@ class OrderListing:
 
     def __init__(self, database: Database[Document], amounts: KnownAmounts) -> None:
         self._collection = database[ORDERS]
+        self._state = database[LISTING_STATE]
         self._amounts = amounts
         self._looking = threading.Lock()
         # Under the lock from here on.
         self._look: _Look | None = None
         self._next_look = 0.0
-        self._seen = datetime.now(UTC) - _LOOK_BACK
+        self._seen: datetime | None = None
+        self._marked: datetime | None = None
         # The updatedAt of orders whose listing is known to be right: those that the overlap shows once more.
         self._compared: dict[ObjectId, datetime] = {}
 
@@ -123,7 +126,7 @@ class OrderListing:
             if self._look is None:
                 if time.monotonic() < self._next_look:
                     return True
-                self._look = _Look(datetime.now(UTC), self._seen - OVERLAP)
+                self._look = _Look(datetime.now(UTC), (self._seen or self._first_seen()) - OVERLAP)
             look = self._look
             while len(look.waiting) < limit and not look.all_read:
                 self._read_window(look, limit)
@@ -174,9 +177,19 @@ class OrderListing:
             document["_id"]: document["updatedAt"] for document in changed if document["updatedAt"] < settled
         }
 
+    def _first_seen(self) -> datetime:
+        """Where a process that has just begun goes on: changes of while none ran are seen too."""
+        recent = datetime.now(UTC) - _LOOK_BACK
+        state = self._state.find_one({"_id": ORDERS})
+        return min(state["seen"], recent) if state else recent
+
     def _finish(self, look: _Look) -> None:
         self._look = None
         self._seen = look.began
+        if self._marked is None or look.began > self._marked + _MARK_EVERY:
+            # Of several processes each has seen everything up to where it is.
+            self._state.update_one({"_id": ORDERS}, {"$max": {"seen": look.began}}, upsert=True)
+            self._marked = look.began
         self._next_look = time.monotonic() + max(_LOOK_SECONDS, _REST * look.seconds)
         self._compared = {key: at for key, at in self._compared.items() if at > look.began - OVERLAP}
 
