@@ -118,6 +118,9 @@ def level_of(name: object) -> Level | None:
     Takes today's ids, the names of earlier years and ranks 1 to 4, without regard to case and accents:
     `Intégrale`, `ALCHIMIQUE`, `niveau profond` and `3` are all found.
     """
+    if isinstance(name, float) and name.is_integer():
+        # JavaScript has one number type.
+        name = int(name)
     return _level_named(str(name))
 
 

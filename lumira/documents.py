@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -32,7 +32,7 @@ def as_json(value: Any) -> Any:
         case list():
             return [as_json(member) for member in value]
         case datetime():
-            return value.isoformat().replace("+00:00", "Z")
+            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         case float() if not math.isfinite(value):
             return None
         case None | bool() | int() | float() | str():
@@ -41,11 +41,22 @@ def as_json(value: Any) -> Any:
             return as_json(mapping_or_empty(value)) if hasattr(value, "as_doc") else str(value)
 
 
+def whole_number(value: object) -> object:
+    """JavaScript has one number type, so another program may have stored minor units as a double."""
+    return round(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+def bool_or_none(value: object) -> bool | None:
+    """True and False as they are, everything else as nothing."""
+    return value if isinstance(value, bool) else None
+
+
+MinorUnits = Annotated[int, BeforeValidator(whole_number)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 
 
 class Document(BaseModel):
-    """A stored document or a part of one; unknown fields are ignored."""
+    """A stored document or a part of one; unknown fields are ignored, and one of null is absent."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -54,3 +65,10 @@ class Document(BaseModel):
         frozen=True,
         coerce_numbers_to_str=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping) or None not in fields.values():
+            return fields
+        return {name: value for name, value in fields.items() if value is not None}

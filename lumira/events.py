@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from lumira.documents import Document, Text, mapping_or_empty
+from pydantic import BeforeValidator
+
+from lumira.documents import Document, Text, bool_or_none, mapping_or_empty
 
 # The types that are acted on; every other is recorded and does nothing.
 ACTED_ON: Final = (
@@ -54,10 +56,10 @@ class RecordedEvent(Document):
     error: Text = None
     attempts: int = 1
     api_version: Text = None
-    livemode: bool | None = None
+    livemode: Annotated[bool | None, BeforeValidator(bool_or_none)] = None
     created_at: datetime | None = None
     processed_at: datetime | None = None
-    data: dict[str, Any] | None = None
+    data: Annotated[dict[str, Any] | None, BeforeValidator(mapping_or_empty)] = None
 
     def without_payload(self) -> RecordedEvent:
         """The event with nothing of what was delivered but the ids of what it is about."""

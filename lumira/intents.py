@@ -272,9 +272,9 @@ class Intents:
         if order.is_free or not order.payment_intent_id:
             return order
         asked_at = self._clock()
-        return self._apply(
-            order, self._gateway.retrieve_payment_intent(order.payment_intent_id), asked_at, actor
-        )
+        # Whoever asks has the stored order meanwhile, and asks again.
+        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id, once=True)
+        return self._apply(order, payment_intent, asked_at, actor)
 
     def confirm(
         self,

@@ -73,7 +73,13 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
 
 
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
-    """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`)."""
+    """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`).
+
+    Raises ValueError for an amount that is none in minor units.
+    """
+    amount = payment_intent.get("amount") or 0
+    if type(amount) is not int:
+        raise ValueError(f"{amount!r} is no amount in minor units")
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     created = payment_intent.get("created")
     at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
@@ -82,7 +88,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
         product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
         customer_email=str(metadata.get("customerEmail") or "").strip().lower() or None,
         customer_name=str(metadata.get("customerName") or "") or None,
-        amount=int(payment_intent.get("amount") or 0),
+        amount=amount,
         currency=str(payment_intent.get("currency") or "eur").lower(),
         status=OrderStatus.PENDING,
         payment_intent_id=payment_intent["id"],

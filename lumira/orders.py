@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
-from lumira.documents import Document, Text, mapping_or_empty, text_or_none
+from lumira.documents import Document, MinorUnits, Text, mapping_or_empty, text_or_none
 from lumira.refunds import Dispute, Refund
 
 FREE_PREFIX: Final = "free_"
@@ -192,7 +192,7 @@ class Order(Document):
     customer_id: Text = None
     customer_email: Text = None
     customer_name: Text = None
-    amount: int
+    amount: MinorUnits
     currency: str = "eur"
     status: OrderStatus
     payment_intent_id: Text = None
@@ -204,7 +204,7 @@ class Order(Document):
     stripe_status: Text = None
     stripe_synced_at: datetime | None = None
     livemode: bool | None = None
-    amount_refunded: int = 0
+    amount_refunded: MinorUnits = 0
     refunds: list[Refund] = Field(default_factory=list)
     last_refund_at: datetime | None = None
     disputes: list[Dispute] = Field(default_factory=list)

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), validation_alias="LUMIRA_ALLOWED_HOSTS"
     )
-    rate_limit: str = Field(default="120/minute", validation_alias="LUMIRA_RATE_LIMIT")
+    rate_limit: str = Field(default="1200/minute", validation_alias="LUMIRA_RATE_LIMIT")
     # Stripe delivers in bursts, and from few addresses.
     webhook_rate_limit: str = Field(default="3000/minute", validation_alias="LUMIRA_WEBHOOK_RATE_LIMIT")
     allow_live: bool = Field(default=False, validation_alias="LUMIRA_ALLOW_LIVE")

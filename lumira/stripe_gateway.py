@@ -31,6 +31,7 @@ from lumira.errors import (
     StripeServiceError,
     StripeTimeout,
 )
+from lumira.events import ACTED_ON
 from lumira.metrics import STRIPE
 
 PaymentIntent = dict[str, Any]
@@ -155,10 +156,14 @@ class StripeGateway:
             created = self._intents.create(dict(parameters), {"idempotency_key": idempotency_key})
         return _plain(created)
 
-    def retrieve_payment_intent(self, payment_intent_id: str) -> PaymentIntent:
-        """The PaymentIntent as it is now, its latest charge expanded with its balance transaction."""
+    def retrieve_payment_intent(self, payment_intent_id: str, *, once: bool = False) -> PaymentIntent:
+        """The PaymentIntent as it is now, its latest charge expanded with its balance transaction.
+
+        `once`: without further tries, for who has another answer and can't wait.
+        """
+        options: dict[str, Any] = {"max_network_retries": 0} if once else {}
         with _translated_errors():
-            return _plain(self._intents.retrieve(payment_intent_id, {"expand": [CHARGE]}))
+            return _plain(self._intents.retrieve(payment_intent_id, {"expand": [CHARGE]}, options))
 
     def confirm_payment_intent(
         self, payment_intent_id: str, payment_method: str, idempotency_key: str, return_url: str
@@ -326,13 +331,14 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
     try:
         text = payload.decode("utf-8")
         stripe.WebhookSignature.verify_header(text, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
-    except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError):
+        timestamps = [int(part[2:]) for part in signature.split(",") if part.startswith("t=")]
+    # A TypeError is what text beyond ASCII is compared with.
+    except (stripe.SignatureVerificationError, ValueError, TypeError):
         raise InvalidSignature(
             "The signature does not match this body and secret, or is too old. Compare the signing secret of "
             "the webhook endpoint in Stripe with STRIPE_WEBHOOK_SECRET."
         ) from None
-    timestamps = [part[2:] for part in signature.split(",") if part.startswith("t=")]
-    if any(int(stamp) > time.time() + SIGNATURE_TOLERANCE_SECONDS for stamp in timestamps):
+    if any(stamp > time.time() + SIGNATURE_TOLERANCE_SECONDS for stamp in timestamps):
         raise InvalidSignature("The signature's time stamp lies in the future. Check the clocks.")
     try:
         event = json.loads(text)
@@ -344,9 +350,14 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         or not isinstance(event.get("type"), str)
         or not isinstance(event.get("data"), dict)
         or not isinstance(event["data"].get("object"), dict)
+        or (event["type"] in ACTED_ON and not _names_itself(event["data"]["object"]))
     ):
         raise InvalidEvent("The body is signed but is not a Stripe event.")
     return event
+
+
+def _names_itself(subject: Mapping[str, Any]) -> bool:
+    return isinstance(subject.get("id"), str) and subject["id"] != ""
 
 
 def signature(payload: str, secret: str) -> str:

@@ -31,7 +31,11 @@ METADATA_VALUE_LENGTH: Final = 500
 IDEMPOTENCY_KEY_LENGTH: Final = 255
 
 _IDEMPOTENCY_KEY: Final = re.compile(rf"(?! )[ -~]{{1,{IDEMPOTENCY_KEY_LENGTH}}}(?<! )")
-_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+# https://datatracker.ietf.org/doc/html/rfc5322#section-3.4.1, without quoted names and with any alphabet.
+_LABEL: Final = r"[^\W_](?:[\w-]*[^\W_])?"
+_ADDRESS: Final = re.compile(rf"[^\s@<>()\[\]\\,;:\"]+@{_LABEL}(?:\.{_LABEL})+")
+# A first and a last name stand together in one metadata value, with a space between them.
+_NAME_LENGTH: Final = METADATA_VALUE_LENGTH // 2 - 1
 # Ours on every PaymentIntent; a caller's metadata can never replace them.
 OWN_METADATA: Final = (
     "productId",
@@ -121,10 +125,10 @@ def parse_customer_edit(body: object) -> CustomerEdit:
     email = check_email(body.get("email"))
     first_name = _name(body.get("firstName"))
     if first_name is None:
-        raise InvalidFirstName("firstName must have at least 2 characters.")
+        raise InvalidFirstName(f"firstName must have 2 to {_NAME_LENGTH} characters.")
     last_name = _name(body.get("lastName"))
     if last_name is None:
-        raise InvalidLastName("lastName must have at least 2 characters.")
+        raise InvalidLastName(f"lastName must have 2 to {_NAME_LENGTH} characters.")
     return CustomerEdit(email, first_name, last_name, _customer_text(body.get("phone"), "phone"))
 
 
@@ -153,7 +157,7 @@ def check_idempotency_key(key: str | None) -> None:
 def _name(value: object) -> str | None:
     """The trimmed name, or None for one that is too short, too long together with another, or no text."""
     name = value.strip() if isinstance(value, str) else ""
-    return name if 2 <= len(name) <= METADATA_VALUE_LENGTH // 2 - 1 and _is_storable(name) else None
+    return name if 2 <= len(name) <= _NAME_LENGTH and _is_storable(name) else None
 
 
 def _email(value: object, field: str) -> str | None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
@@ -23,6 +23,7 @@ from lumira.errors import (
     LumiraError,
     StoreUnavailable,
     StripeError,
+    StripeRefused,
     WebhookNotConfigured,
 )
 from lumira.events import (
@@ -287,7 +288,7 @@ class Webhooks:
         """Why an event is recorded and nothing more, in a word; None for one that is to be applied."""
         if event.get("livemode") not in (None, self._gateway.livemode):
             return OTHER_LIVEMODE
-        if event.get("api_version") not in (None, self._gateway.api_version):
+        if event.get("api_version") not in (None, "", self._gateway.api_version):
             return OTHER_API_VERSION
         return None
 
@@ -297,7 +298,7 @@ class Webhooks:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
             try:
-                payment_intent = self._gateway.retrieve_payment_intent(payment_intent["id"])
+                payment_intent = self._gateway.retrieve_payment_intent(payment_intent["id"], once=True)
                 at = asked_at
             except StripeError:
                 pass
@@ -309,7 +310,7 @@ class Webhooks:
     def _apply_charge(self, event: Event) -> bool:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""
         charge = event["data"]["object"]
-        order = self._order_of_charge(charge, event)
+        order = self._order_of_charge(event)
         if order is None:
             return False
         at = _created(event)
@@ -324,7 +325,7 @@ class Webhooks:
 
     def _apply_refund(self, event: Event) -> bool:
         refund = event["data"]["object"]
-        order = self._order_of_charge(refund, event)
+        order = self._order_of_charge(event)
         if order is None:
             return False
         return self._orders.add_refunds(
@@ -337,24 +338,30 @@ class Webhooks:
 
     def _apply_dispute(self, event: Event) -> bool:
         dispute = event["data"]["object"]
-        order = self._order_of_charge(dispute, event)
+        order = self._order_of_charge(event)
         if order is None:
             return False
         news = dispute_from(dispute, _created(event))
         return self._orders.add_dispute(order, news, by="stripe", event_id=event["id"])
 
-    def _order_of_charge(self, subject: Mapping[str, Any], event: Event) -> Order | None:
+    def _order_of_charge(self, event: Event) -> Order | None:
         """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.
 
-        None for a charge of before PaymentIntents, which is no order of ours.
+        None for a charge of before PaymentIntents, which is no order of ours, and for one whose PaymentIntent
+        Stripe does not know either.
         """
-        payment_intent_id = subject.get("payment_intent")
+        payment_intent_id = payment_intent_of(event["type"], event["data"])
         if not payment_intent_id:
             return None
         order = self._orders.find_by_payment_intent(payment_intent_id)
         if order is None:
             asked_at = datetime.now(UTC)
-            payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id)
+            try:
+                payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id)
+            except StripeRefused as refusal:
+                if refusal.extra.get("stripeCode") == "resource_missing":
+                    return None
+                raise
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
@@ -372,7 +379,9 @@ def _with_status(event: Event) -> PaymentIntent:
     if not payment_intent.get("status"):
         payment_intent["status"] = STATUS_BY_TYPE[event["type"]]
         if event["type"] == "payment_intent.payment_failed":
-            payment_intent.setdefault("last_payment_error", {"code": "payment_failed"})
+            payment_intent["last_payment_error"] = payment_intent.get("last_payment_error") or {
+                "code": "payment_failed"
+            }
     return payment_intent
 
 

@@ -72,6 +72,18 @@ def test_pruning_leaves_what_is_young_in_hand_or_failed(desk, documents, rows, a
     assert {row["eventId"] for row in ledger.find()} == stays
 
 
+def test_what_was_processed_late_is_kept_as_long_from_then(desk, documents):
+    day = timedelta(days=1)
+    documents.processed_events.insert_many(
+        [
+            {"eventId": "evt_late", "eventType": "x", "createdAt": NOW - 100 * day, "processedAt": NOW},
+            {"eventId": "evt_old", "createdAt": NOW - 100 * day, "processedAt": NOW - 100 * day},
+        ]
+    )
+    assert desk.events.prune(NOW - 90 * day) == 1
+    assert [row["eventId"] for row in documents.processed_events.find()] == ["evt_late"]
+
+
 def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkeypatch):
     monkeypatch.setattr("lumira.storage.events.READ_AT_MOST", 4)
     documents.processed_events.insert_many(

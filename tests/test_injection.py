@@ -119,7 +119,7 @@ def test_whatever_is_typed_is_taken_as_text_or_refused_with_a_reason(desk, admin
     now = documents.productorders.find_one({"paymentIntentId": order.payment_intent_id})
     assert (now["amount"], now["status"]) == (order.amount, order.status)
     new = set(documents.list_collection_names()) - collections
-    assert new <= {"order_notes", "saved_views", "api_tokens"}
+    assert new <= {"order_notes", "saved_views", "api_tokens", "listing_state"}
 
 
 def test_an_operator_finds_nobody(desk, admin, order):

@@ -82,6 +82,13 @@ def pay_elsewhere(desk, key):
         ({"productId": "mystique", "customerEmail": 7}, InvalidEmail),
         ({"productId": "mystique", "customerEmail": {"$gt": ""}}, InvalidEmail),
         ({"productId": "mystique", "customerEmail": "a@b..fr"}, InvalidEmail),
+        *[
+            ({"productId": "mystique", "customerEmail": text}, InvalidEmail)
+            for text in (
+                *("<a@b.fr>", "a@b.fr>", "a@b.fr;x", "a,b@c.fr", "mailto:a@b.fr", "a@b.fr?x"),
+                *("a@-b.fr", "a@b-.fr"),
+            )
+        ],
         ({"productId": "initie", "customerEmail": "nobody"}, InvalidEmail),
         ({"productId": "mystique", "customerName": "x" * 501}, InvalidCustomer),
         ({"productId": "mystique", "customerPhone": 612345678}, InvalidCustomer),
@@ -327,3 +334,10 @@ def test_the_same_order_always_asks_stripe_the_same(create, desk, support):
     order = desk.intents.find(create().order_id, actor=support)
     assert payment_intent_parameters(order) == payment_intent_parameters(order)
     assert payment_intent_parameters(order)["amount"] == CATALOG["mystique"].amount
+
+
+@pytest.mark.parametrize(
+    "address", ["a.b+c@xn--caf-dma.fr", "anaïs@café.fr", "o'neil@a-b.c-d.example", "a_b@b.fr"]
+)
+def test_what_is_an_address_is_taken_in_any_alphabet(address):
+    assert parse_request({"productId": "mystique", "customerEmail": address}).email == address

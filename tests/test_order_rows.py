@@ -642,3 +642,36 @@ def test_what_changed_while_no_desk_ran_is_listed_when_one_runs_again(desk, docu
     assert rows.list_orders()
     assert rows.count(OrderFilter(search="zoé"), 5) == 1
     assert documents.listing_state.find_one()["seen"] > datetime.now(UTC) - days
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"refunds": None, "timeline": None, "disputes": None, "revision": None},
+        {"amount": 4700.4, "source": None, "livemode": None, "lastRefundAt": None},
+    ],
+)
+def test_a_field_of_nothing_is_a_field_that_is_not_there(desk, documents, admin, odd):
+    [order_id] = written(documents, customerName="Zoé Martin", **odd)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    assert walk(rows, OrderFilter(search="zoé"), 5) == [str(order_id)]
+    [order] = rows.page(OrderFilter(), 5).orders
+    assert (order.amount, order.refunds, order.timeline) == (4700, [], [])
+    assert desk.intents.find(order.payment_intent_id, actor=admin) == order
+
+
+def test_one_document_that_is_no_order_hides_no_other(desk, documents):
+    # From before there were validators.
+    documents.command({"collMod": "productorders", "validator": {}})
+    try:
+        written(documents, paymentIntentId="pi_spoilt", amount="much", timeline="none", createdAt=NOW)
+        written(documents, 3)
+    finally:
+        desk.store.prepare()
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    assert rows.count(level("mystique"), 30) == 3
+    assert [len(rows.page(OrderFilter(), size).orders) for size in (2, 4)] == [1, 3]
+    assert len(list(rows.every(OrderFilter()))) == 3
+    assert len(list(desk.orders.created_between(NOW - timedelta(days=9), NOW + timedelta(days=1)))) == 3

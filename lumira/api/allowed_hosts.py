@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
+from lumira.api.request_id import RequestId
+from lumira.api.responses import error_response
 from lumira.settings import Settings
 
+ANSWER: Final = "Lumira does not answer under this name: LUMIRA_ALLOWED_HOSTS lists those it has."
+# Asked by the machine's address, by those who watch whether we live; they tell nothing else.
+PROBES: Final = ("/api/healthz", "/api/ready")
 # Nobody else's name leads to the machine it is asked on, so these are always ours.
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -27,17 +33,31 @@ class AllowedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the connection on, or refuses it."""
-        if scope["type"] == "lifespan" or is_allowed(
-            Headers(scope=scope).get("host", ""), desks.current().settings
+        if (
+            scope["type"] == "lifespan"
+            or scope["path"] in PROBES
+            or is_allowed(Headers(scope=scope).get("host", ""), desks.current().settings)
         ):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             # Closed before it is accepted, a websocket is refused by 403.
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+        elif scope["path"].startswith("/api/"):
+            await _REFUSED_BY_API(scope, receive, send)
         else:
-            answer = "Lumira does not answer under this name: LUMIRA_ALLOWED_HOSTS lists those it has.\n"
-            await PlainTextResponse(answer, 400)(scope, receive, send)
+            await PlainTextResponse(f"{ANSWER}\n", 400)(scope, receive, send)
+
+
+async def _refused_by_api(scope: Scope, receive: Receive, send: Send) -> None:
+    response = error_response(
+        Request(scope), status=400, code="UNKNOWN_HOST", error="Unknown host", message=ANSWER
+    )
+    await response(scope, receive, send)
+
+
+# A program is answered in the shape of every other error.
+_REFUSED_BY_API: Final = RequestId(_refused_by_api)
 
 
 def is_allowed(host: str, settings: Settings) -> bool:

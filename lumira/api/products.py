@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Never
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
@@ -35,7 +35,7 @@ BODY_LIMIT: Final = 128 * 1024
 
 
 @router.get("", response_model=CatalogBody)
-def list_products() -> dict[str, Any]:
+async def list_products() -> dict[str, Any]:
     """The catalog; open to everyone."""
     return {"products": [_product(product) for product in CATALOG.values()]}
 
@@ -44,12 +44,16 @@ async def json_body(request: Request) -> object:
     """The parsed body. Raises InvalidRequestBody and RequestTooLarge."""
     raw = await limited_body(request, BODY_LIMIT)
     try:
-        body = json.loads(raw)
+        body = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
         # Half a surrogate pair is valid JSON and can't be stored.
         json.dumps(body, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise InvalidRequestBody("The body is not JSON.") from None
     return body
+
+
+def _no_number(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON")
 
 
 async def limited_body(request: Request, limit: int) -> bytes:
@@ -161,7 +165,8 @@ def _live_order(order_id: str, caller: Actor) -> Order:
     try:
         return intents.refresh(order_id, actor=caller)
     except StripeError:
-        return order
+        # Stripe may have told us something before it failed.
+        return intents.find(order_id, actor=caller)
 
 
 def _product(product: Product) -> dict[str, Any]:

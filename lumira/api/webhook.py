@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,7 +24,10 @@ router = APIRouter(tags=["Webhook"])
 
 # Stripe's events are well below this; an unverified sender can make us read no more.
 BODY_LIMIT: Final = 1024 * 1024
-
+# Deliveries handled at once, in threads of their own: reads that wait for Stripe must not keep them waiting.
+AT_ONCE: Final = 20
+# One for each event loop.
+_LIMITER: Final = RunVar[CapacityLimiter]("deliveries")
 
 _SIGNATURE: Final = {
     "name": "Stripe-Signature",
@@ -46,7 +51,9 @@ async def receive_event(request: Request) -> JSONResponse:
         payload = await limited_body(request, BODY_LIMIT)
         signature = request.headers.get("stripe-signature")
         with timed_delivery() as became:
-            receipt = await run_in_threadpool(desks.current().webhooks.receive, payload, signature)
+            receipt = await anyio.to_thread.run_sync(
+                desks.current().webhooks.receive, payload, signature, limiter=_limiter()
+            )
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
         status = min(error.status, 500)
@@ -55,6 +62,14 @@ async def receive_event(request: Request) -> JSONResponse:
         )
     body: dict[str, Any] = {"received": True}
     return JSONResponse(body | ({"duplicate": True} if receipt.duplicate else {}))
+
+
+def _limiter() -> CapacityLimiter:
+    try:
+        return _LIMITER.get()
+    except LookupError:
+        _LIMITER.set(limiter := CapacityLimiter(AT_ONCE))
+        return limiter
 
 
 class Deliveries:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pymongo import DESCENDING
 from pymongo.database import Database
 
+from lumira.documents import mapping_or_empty
 from lumira.events import EVERY_EVENT, OTHER_API_VERSION, EventFilter, EventState, RecordedEvent
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
@@ -67,13 +68,14 @@ class Events:
                 return "busy"
             left_alone = row.get("outcome") == OTHER_API_VERSION
             news = left_alone and row.get("apiVersion") != recorded["apiVersion"]
-            if row.get("state", "processed") == "processed" and not news:
+            state = row.get("state") or "processed"
+            if state == "processed" and not news:
                 return "processed"
-            if row["state"] == "processing" and row["leaseUntil"] > now:
+            if state == "processing" and row["leaseUntil"] > now:
                 return "busy"
             brought = {name: recorded[name] for name in _DELIVERED} if news else {}
             # The attempts counted above are the version: of two workers that saw the same row, one wins.
-            same = {"$and": [is_value("state", row["state"]), is_value("attempts", row["attempts"])]}
+            same = {"$and": [is_value(name, row.get(name)) for name in ("state", "attempts")]}
             taken = self._collection.update_one(
                 {"_id": row["_id"]}, only_if(same, {"$set": lease | brought, "$inc": {"attempts": 1}})
             )
@@ -139,7 +141,7 @@ class Events:
             "id": row["eventId"],
             "type": row["eventType"],
             # Rows of the program before ours need not hold any.
-            "data": row.get("data") or {},
+            "data": mapping_or_empty(row.get("data")),
             "created": row.get("eventCreated"),
             "api_version": row.get("apiVersion"),
             "livemode": row.get("livemode"),
@@ -198,7 +200,12 @@ class Events:
         removed = 0
         with store_errors():
             for state in ("processed", None):
-                old = {"state": state, "createdAt": {"$lt": before}}
+                # One that failed at first may have been processed long after it was recorded.
+                old = {
+                    "state": state,
+                    "createdAt": {"$lt": before},
+                    "processedAt": {"$not": {"$gte": before}},
+                }
                 removed += self._collection.delete_many(old).deleted_count
         return removed
 

@@ -6,6 +6,7 @@ has none yet, and one that they change is recognized by its updatedAt, as revenu
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bson import ObjectId
+from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
@@ -114,7 +116,7 @@ class OrderListing:
                     limit
                 )
             ]
-            self._amounts.add({int(document["amount"]) for document in missing})
+            self._amounts.add(_amounts_of(missing))
             self._write([(document, _listed(document)) for document in missing])
             return self._follow_changes(limit) and len(missing) < limit
 
@@ -169,7 +171,7 @@ class OrderListing:
             return
         changed = list(self._collection.find({"_id": {"$in": ids}}, _WITHOUT_TIMELINE))
         # No part of the listing, and as easily changed.
-        self._amounts.add({int(document["amount"]) for document in changed})
+        self._amounts.add(_amounts_of(changed))
         listed = [(document, _listed(document)) for document in changed]
         self._write([(document, right) for document, right in listed if document.get("listing") != right])
         settled = datetime.now(UTC) - _SETTLED
@@ -214,4 +216,13 @@ def listing_document(order: Order) -> Document:
 
 
 def _listed(document: Document) -> Document:
-    return listing_document(Order.model_validate(document))
+    try:
+        return listing_document(Order.model_validate(document))
+    except ValidationError:
+        # Not an order, and found by nothing: it must not keep the others from being listed.
+        return {"version": LISTING_VERSION, "keys": [], "text": ""}
+
+
+def _amounts_of(documents: list[Document]) -> set[int]:
+    amounts = [document.get("amount") for document in documents]
+    return {int(amount) for amount in amounts if isinstance(amount, int | float) and math.isfinite(amount)}

@@ -22,6 +22,7 @@ from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import KnownAmounts, OrderListing
 from lumira.storage.order_plans import DATINGS, END, Cursor, Gather, Read, Walk, plan
+from lumira.storage.orders import readable
 from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
 
 _BATCH: Final = 1_000
@@ -49,7 +50,7 @@ class OrderRows:
         """
         after = _parse(cursor, wanted) if cursor else None
         found = self._find(wanted, size + 1, after)
-        orders = [Order.model_validate(document) for document in found[:size]]
+        orders = list(readable(found[:size]))
         return Page(orders, _write(found[size - 1], wanted) if len(found) > size else None)
 
     def every(self, wanted: OrderFilter) -> Iterator[Order]:

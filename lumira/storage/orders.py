@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bson import ObjectId
 from bson.errors import InvalidId
+from pydantic import ValidationError
 from pymongo import DESCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -96,13 +97,12 @@ class Orders:
         """The orders of these PaymentIntents, by PaymentIntent id; those without an order are absent."""
         with store_errors():
             found = self._collection.find({"paymentIntentId": {"$in": list(payment_intent_ids)}})
-            return {str(document["paymentIntentId"]): from_document(document) for document in found}
+            return {str(order.payment_intent_id): order for order in readable(found)}
 
     def created_between(self, start: datetime, end: datetime) -> Iterator[Order]:
         """Every order with start ≤ createdAt < end, newest first, without its timeline."""
         inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
-        for document in self._newest(inside, 0):
-            yield from_document(document)
+        yield from readable(self._newest(inside, 0))
 
     def open_between(self, start: datetime, end: datetime, limit: int) -> list[Order]:
         """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first."""
@@ -111,7 +111,7 @@ class Orders:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                found += [from_document(document) for document in self._newest(query, limit)]
+                found += readable(self._newest(query, limit))
         return found
 
     def of_customer(self, email: str, size: int) -> list[Order]:
@@ -121,7 +121,7 @@ class Orders:
         newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
         with store_errors():
             found = list(self._collection.find(by_email, WITHOUT_TIMELINE).sort(newest).limit(size))
-        return [from_document(document) for document in found]
+        return list(readable(found))
 
     def set_payment_intent(
         self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
@@ -459,6 +459,19 @@ def to_document(order: Order) -> Document:
 def from_document(document: Mapping[str, Any]) -> Order:
     """Reads a stored order, ours or the other program's."""
     return Order.model_validate(document)
+
+
+def readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[Order]:
+    """The orders of these documents; one that is none is left out, and the log names it.
+
+    What another program has spoilt must not hide all others.
+    """
+    for document in documents:
+        try:
+            yield from_document(document)
+        except ValidationError as error:
+            fields = sorted({str(problem["loc"][0]) for problem in error.errors()})
+            logger.warning("order unreadable", extra={"order_id": str(document["_id"]), "fields": fields})
 
 
 def _note_move(observation: Observation, payment_intent_id: str | None, order_id: str | None = None) -> None:

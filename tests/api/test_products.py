@@ -1,5 +1,8 @@
 """Catalog, creation and reads over a real port, as the contract's tables say."""
 
+import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx
@@ -7,6 +10,7 @@ import pytest
 from bson import DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
 
+from tests.api.conftest import event
 from tests.conftest import API_TOKEN, opened
 
 CREATE = "/api/products/create-payment-intent"
@@ -23,6 +27,9 @@ CREATE = "/api/products/create-payment-intent"
         (b"\xff\xfe", 400, "INVALID_REQUEST_BODY"),
         (b"[" * 10000, 400, "INVALID_REQUEST_BODY"),
         (b'{"productId": "mystique", "customerName": "\\ud800"}', 400, "INVALID_REQUEST_BODY"),
+        (b'{"productId": "mystique", "x": Infinity}', 400, "INVALID_REQUEST_BODY"),
+        (b'{"productId": NaN}', 400, "INVALID_REQUEST_BODY"),
+        ('{"productId": "mystique"}'.encode("utf-16"), 400, "INVALID_REQUEST_BODY"),
         (b'{"customerEmail": "a@b.fr"}', 400, "MISSING_PRODUCT_ID"),
         (b'{"productId": "x"}', 404, "PRODUCT_NOT_FOUND"),
         (b'{"productId": "integrale"}', 409, "PRODUCT_NOT_AVAILABLE"),
@@ -185,6 +192,48 @@ def test_stripe_errors_have_the_contracts_codes(settings, client):
             assert (response.json()["code"], response.json()["error"]) == (code, error)
 
 
+def test_what_stripe_told_before_it_failed_is_answered(
+    settings, client, faulty_sandbox_url, fault, documents
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
+        created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
+        stripe = httpx.Client(
+            base_url=faulty_sandbox_url, auth=(settings.stripe_secret_key.get_secret_value(), "")
+        )
+        with stripe:
+            payment = {"payment_method": "pm_card_visa", "return_url": "https://example.com"}
+            stripe.post(f"/v1/payment_intents/{created}/confirm", data=payment).raise_for_status()
+            refund = {"payment_intent": created, "amount": 100}
+            stripe.post("/v1/refunds", data=refund).raise_for_status()
+        fault(answer=500, path="/v1/refunds", share=1)
+        read = client.get(f"/api/products/orders/{created}").json()
+    assert documents.productorders.find_one()["status"] == "completed"
+    assert (read["order"]["status"], read["accessGranted"]) == ("completed", True)
+
+
+@pytest.mark.long
+def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
+    settings, client, faulty_sandbox_url, fault, deliver
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
+        created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
+        fault(answer="hang", seconds=5, share=1)
+        # More than there are threads for them.
+        with ThreadPoolExecutor(45) as pool:
+            read = functools.partial(client.get, timeout=60)
+            reads = [pool.submit(read, f"/api/products/orders/{created}") for _ in range(45)]
+            time.sleep(1)
+            for answer in (
+                client.get("/api/healthz", timeout=3),
+                client.head("/api/healthz", timeout=3),
+                client.get("/api/products", timeout=3),
+                deliver(event("customer.created", {"id": "cus_1"})),
+            ):
+                assert answer.status_code == 200
+            assert not any(read.done() for read in reads)
+        assert all(read.result().json()["order"]["status"] == "pending" for read in reads)
+
+
 def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, client):
     from lumira import desk as desks
     from lumira.desk import Desk
@@ -231,7 +280,7 @@ def former_order(documents, **fields):
 @pytest.mark.parametrize(
     ("odd", "shown"),
     [
-        (datetime(2026, 5, 1, 12, tzinfo=UTC), "2026-05-01T12:00:00Z"),
+        (datetime(2026, 5, 1, 12, tzinfo=UTC), "2026-05-01T12:00:00.000Z"),
         (ObjectId("65f0c0ffee65f0c0ffee65f0"), "65f0c0ffee65f0c0ffee65f0"),
         (Decimal128("1.50"), "1.50"),
         (float("nan"), None),

@@ -121,6 +121,12 @@ def test_a_name_that_is_not_ours_is_refused(guarded: str, desk: Desk, host: str)
         answer = get(guarded + path, headers={"Host": host, "Authorization": f"Bearer {API_TOKEN}"})
         assert answer.status_code == 400
         assert "LUMIRA_ALLOWED_HOSTS" in answer.text
+        if path.startswith("/api/"):
+            body = answer.json()
+            assert {"error", "code", "message", "timestamp", "requestId"} == body.keys()
+            assert body["requestId"] == answer.headers["X-Request-Id"] != ""
+    # Asked by address, as whoever watches us does.
+    assert get(f"{guarded}/api/healthz", headers={"Host": host}).json() == {"status": "ok"}
 
 
 def test_names_are_those_of_this_machine_of_its_address_and_of_the_setting() -> None:

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
@@ -46,7 +47,14 @@ def test_a_success_completes_the_order_once(deliver, payment_intent, order_of, d
     assert row["processedAt"]
 
 
-@pytest.mark.parametrize("body", [b"{}", b"not json", b"[1]", b'{"id": "evt_1", "type": "x", "data": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{}", b"not json", b"[1]", b'{"id": "evt_1", "type": "x", "data": 1}'),
+        b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"amount": 4700}}}',
+        b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"id": "", "amount": 1}}}',
+    ],
+)
 def test_a_signed_body_that_is_no_event_is_refused(deliver, documents, body):
     response = deliver(body)
     assert (response.status_code, response.json()["code"]) == (400, "INVALID_EVENT")
@@ -65,7 +73,15 @@ def test_nothing_is_stored_from_an_unverified_body(client, deliver, payment_inte
         client.post("/api/products/webhook", json=succeeded, headers={"Stripe-Signature": "t=x,v1=00"}),
         client.post("/api/products/webhook", content=b"\xff", headers={"Stripe-Signature": f"t={now},v1=0"}),
     ]
-    assert [(r.status_code, r.json()["code"]) for r in refused] == [(400, "INVALID_SIGNATURE")] * 7
+    # Beyond ASCII, and with a second time that is none.
+    body = json.dumps(succeeded).encode()
+    beyond = f"t={now},v1=".encode() + b"\xe9"
+    twice = f"{sign(body)['Stripe-Signature']},t=abc".encode()
+    refused += [
+        client.post("/api/products/webhook", content=body, headers={b"Stripe-Signature": header})
+        for header in (beyond, twice)
+    ]
+    assert [(r.status_code, r.json()["code"]) for r in refused] == [(400, "INVALID_SIGNATURE")] * 9
     assert documents.processed_events.count_documents({}) == 0
     assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
 
@@ -116,6 +132,50 @@ def test_a_minimal_event_of_an_old_sender_makes_the_order_from_its_metadata(deli
     order = order_of("pi_test_1")
     assert (order.status, order.amount, order.source) == (status, 9900, "stripe")
     assert order.customer_email == "old@example.com"
+
+
+def test_a_failed_payment_that_does_not_say_why_has_failed(deliver, order_of):
+    failed = event("payment_intent.payment_failed", {"id": "pi_x", "amount": 100, "last_payment_error": None})
+    assert deliver(failed).json() == {"received": True}
+    assert order_of("pi_x").status is OrderStatus.FAILED
+
+
+def test_an_event_without_an_api_version_may_say_so_by_an_empty_one(deliver, payment_intent, order_of):
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}, api_version="")
+    assert deliver(succeeded).json() == {"received": True}
+    assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_a_refund_of_a_payment_nobody_knows_is_recorded_and_left(deliver, documents):
+    for type_, subject in (
+        (
+            "refund.created",
+            {"id": "re_1", "amount": 100, "payment_intent": "pi_nobody", "status": "succeeded"},
+        ),
+        ("charge.refunded", {"id": "ch_1", "amount": 100, "payment_intent": "pi_nobody"}),
+        ("charge.dispute.created", {"id": "dp_1", "amount": 100, "payment_intent": {"id": "pi_nobody"}}),
+    ):
+        assert deliver(event(type_, subject)).json() == {"received": True}
+    assert {row["outcome"] for row in documents.processed_events.find()} == {"unchanged"}
+    assert documents.productorders.count_documents({}) == 0
+
+
+def test_odd_rows_of_the_ledger_hide_none_and_are_read(deliver, desk, documents, admin):
+    now = datetime.now(UTC)
+    documents.processed_events.insert_many(
+        [
+            {"eventId": f"evt_{number}", "eventType": "x.y", "processedAt": now, "createdAt": now, **odd}
+            for number, odd in enumerate(
+                ({"state": None}, {"livemode": "maybe"}, {"data": "text"}, {"data": ["a"]})
+            )
+        ]
+    )
+    events, _ = desk.webhooks.page(10, actor=admin)
+    assert {found.event_id for found in events} == {f"evt_{number}" for number in range(4)}
+    for number in range(4):
+        assert desk.webhooks.find(f"evt_{number}", actor=admin).state == "processed"
+        again = event("x.y", {"id": "x"}, id=f"evt_{number}")
+        assert deliver(again).json() == {"received": True, "duplicate": True}
 
 
 def test_an_unknown_payment_intent_without_metadata_is_still_an_order(deliver, order_of):
