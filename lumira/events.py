@@ -64,7 +64,7 @@ class RecordedEvent(Document):
     def without_payload(self) -> RecordedEvent:
         """The event with nothing of what was delivered but the ids of what it is about."""
         subject = mapping_or_empty((self.data or {}).get("object"))
-        ids = {name: subject[name] for name in ("id", "payment_intent") if isinstance(subject.get(name), str)}
+        ids = {name: found for name in ("id", "payment_intent") if (found := _id(subject.get(name)))}
         return self.model_copy(update={"data": {"object": ids}})
 
 
@@ -87,6 +87,10 @@ EVERY_EVENT: Final = EventFilter()
 def payment_intent_of(event_type: str, data: Mapping[str, Any]) -> str | None:
     """The id of the PaymentIntent that an event with this `data` is about."""
     subject = mapping_or_empty(data.get("object"))
-    named = subject.get("id" if event_type.startswith("payment_intent.") else "payment_intent")
+    return _id(subject.get("id" if event_type.startswith("payment_intent.") else "payment_intent"))
+
+
+def _id(named: object) -> str | None:
+    """The id of what is named by it, or given whole."""
     found = named.get("id") if isinstance(named, Mapping) else named
     return found if isinstance(found, str) and found else None

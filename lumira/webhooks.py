@@ -119,7 +119,7 @@ class Webhooks:
         selected: EventFilter = EVERY_EVENT,
         actor: Actor,
     ) -> tuple[list[RecordedEvent], str | None]:
-        """At most `size` events, newest first and without their payload, and the next page's cursor."""
+        """At most `size` events, newest first, with the ids of what they are about; and the next cursor."""
         require(actor, Permission.BROWSE)
         return self._events.page(size, cursor, selected)
 

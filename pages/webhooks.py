@@ -24,9 +24,19 @@ from lumira.dashboard.texts import number, text
 PAGE_SIZE = 50
 
 
+def order_clicked() -> str | None:
+    """The PaymentIntent of the cell that was clicked, whose order is meant and not the event."""
+    row = tables.selected_row(table_key)
+    if row is None or row >= len(events) or tables.selected_column(table_key) != "payment_intent":
+        return None
+    return event_details.payment_intent_of(events[row])
+
+
 def open_selected() -> None:
     """Opens the event of the row that was clicked, closes it when the click took the selection away."""
     row = tables.selected_row(table_key)
+    if order_clicked():
+        return
     if row is None:
         close()
     elif row < len(events):
@@ -156,6 +166,8 @@ if selected.state is None and not pager.after():
 newest = events[0].event_id if events else ""
 filtered = "-".join(st.query_params.get(name, "") for name in ("state", "age", "type", "after"))
 table_key = f"events-{filtered}-{newest}-{st.session_state.get('closed', 0)}"
+if clicked := order_clicked():
+    address.leave(navigation.order(), {"id": clicked})
 
 beside = None
 listing = st.container()

@@ -110,3 +110,11 @@ def test_a_worker_slower_than_its_lease_undoes_nothing(desk, documents):
     desk.events.fail("evt_1", "too slow")
     row = documents.processed_events.find_one({"eventId": "evt_1"})
     assert (row["state"], "error" in row) == ("processed", False)
+
+
+def test_a_listed_event_holds_nothing_of_its_payload_but_ids(desk):
+    charge = {"id": "ch_1", "payment_intent": "pi_1", "billing_details": {"email": "zoe@example.com"}}
+    for number, whole in enumerate((charge, charge | {"payment_intent": {"id": "pi_1", "amount": 4700}})):
+        desk.events.claim({"id": f"evt_{number}", "type": "charge.refunded", "data": {"object": whole}})
+    page, _ = desk.webhooks.page(2, actor=STAFF)
+    assert [event.data for event in page] == [{"object": {"id": "ch_1", "payment_intent": "pi_1"}}] * 2

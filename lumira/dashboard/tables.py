@@ -37,6 +37,12 @@ def selected_row(key: str) -> int | None:
     return int(selection["cells"][0][0]) if selection.get("cells") else None
 
 
+def selected_column(key: str) -> str | None:
+    """The column of the cell that was clicked, by its name in the frame; None when a box was."""
+    cells = st.session_state.get(key, {}).get("selection", {}).get("cells")
+    return str(cells[0][1]) if cells else None
+
+
 def moments(label: str, *, narrow: bool) -> Any:
     """A column of instants in the business time zone."""
     if narrow:
@@ -62,10 +68,10 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
             {
                 "received": event.created_at,
                 "type": event_details.type_name(event.event_type),
+                "payment_intent": event_details.payment_intent_of(event) or NOTHING,
                 "outcome": event_details.outcome(event),
                 "state": [event_details.state_name(event.state)],
                 "attempts": event.attempts,
-                "api_version": event.api_version or NOTHING,
                 "error": (event.error or "") if event.state == "failed" else "",
             }
             for event in events
@@ -83,7 +89,7 @@ def show_events(
         for state in EventState
     }
     # What came of it stands where a phone still shows it.
-    columns = ["received", "state", "type", "outcome", "attempts", "api_version", "error"]
+    columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
     st.dataframe(
@@ -95,12 +101,12 @@ def show_events(
         column_order=columns,
         column_config={
             "received": moments(text("event.received"), narrow=narrow),
-            "type": config.TextColumn(text("event.type"), width=180 if narrow else 210),
+            "type": config.TextColumn(text("event.type"), width=180),
             "outcome": config.TextColumn(text("event.outcome"), width=205),
             "state": chips(text("event.state"), states, width=92),
             "attempts": config.NumberColumn(text("event.attempts"), width=64),
-            "api_version": config.TextColumn(text("event.api_version"), width=138),
-            "error": config.TextColumn(text("event.error"), width=182),
+            "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
+            "error": config.TextColumn(text("event.error"), width=150),
         },
         row_height=ROW_HEIGHT,
         height=height(len(events)),

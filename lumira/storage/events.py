@@ -29,8 +29,8 @@ _DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
 
-# An event without its payload, and what it is about.
-_OF_PAYMENT: Final = dict.fromkeys(
+# An event without its payload, and the ids of what it is about.
+_LISTED: Final = dict.fromkeys(
     (
         *("eventId", "eventType", "state", "outcome", "error", "attempts", "apiVersion", "livemode"),
         *("createdAt", "processedAt", "data.object.id", "data.object.payment_intent"),
@@ -123,7 +123,7 @@ class Events:
         # By the instant alone: with a second condition the embedded store reads the whole collection.
         recent = {"createdAt": {"$gt": since, "$lt": datetime.now(UTC) + timedelta(days=1)}}
         with store_errors():
-            rows = list(self._collection.find(recent, _OF_PAYMENT))
+            rows = list(self._collection.find(recent, _LISTED))
         found = []
         for row in rows:
             about = (row.pop("data", None) or {}).get("object") or {}
@@ -151,7 +151,8 @@ class Events:
     def page(
         self, size: int, cursor: str | None = None, selected: EventFilter = EVERY_EVENT
     ) -> tuple[list[RecordedEvent], str | None]:
-        """At most `size` events of the filter, newest first and without their payload, and the next cursor.
+        """At most `size` events of the filter, newest first, of their payload only the ids of what they are
+        about, and the next cursor.
 
         Reads along the index of the state that few events have, or of the type, and leaves out what does not
         fit. A page that would read more than READ_AT_MOST rows ends early; its cursor goes on from there.
@@ -161,7 +162,7 @@ class Events:
         read = 0
         while len(found) <= size and read < READ_AT_MOST:
             rows, cursor = newest_page(
-                self._collection, query, 2 * size, cursor, since=selected.since, without={"data": 0}
+                self._collection, query, 2 * size, cursor, since=selected.since, fields=_LISTED
             )
             read += len(rows)
             found += [row for row in rows if selected.admits(RecordedEvent.model_validate(row))]
@@ -169,7 +170,8 @@ class Events:
                 break
         shown = found[:size]
         next_cursor = cursor_after(shown[-1]) if len(found) > size else cursor
-        return [RecordedEvent.model_validate(row) for row in shown], next_cursor
+        # An id may stand there as the whole of what it names.
+        return [RecordedEvent.model_validate(row).without_payload() for row in shown], next_cursor
 
     def failed(self) -> list[str]:
         """The ids of the failed events, oldest first."""

@@ -35,12 +35,12 @@ def newest_page(
     cursor: str | None = None,
     *,
     since: datetime | None = None,
-    without: Mapping[str, int] | None = None,
+    fields: Mapping[str, int] | None = None,
 ) -> tuple[list[Document], str | None]:
     """At most `size` documents of `query` by createdAt and _id, newest first, and the next page's cursor.
 
     `query` holds equalities of fields that stand before createdAt in an index, `since` is the earliest
-    createdAt (UTC), `without` are fields left out.
+    createdAt (UTC), `fields` are those to read, createdAt among them; None for all.
     Documents of the same instant are kept apart by their _id, so none is skipped or shown twice. A cursor
     that is none shows the first page. Raises StoreUnavailable.
     """
@@ -51,7 +51,7 @@ def newest_page(
 
     def read(more: Mapping[str, Any]) -> None:
         with store_errors():
-            rows = collection.find({**query, **more}, without)
+            rows = collection.find({**query, **more}, fields)
             found.extend(rows.sort([("createdAt", -1), ("_id", -1)]).limit(size + 1 - len(found)))
 
     if cursor and (after := _parse(cursor)):

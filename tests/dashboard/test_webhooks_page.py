@@ -76,6 +76,13 @@ def test_failed_events_stand_first_and_are_counted(open_page, record):
     assert len(payments.dataframe[0].value) == 5
 
 
+def test_each_row_names_its_payment(open_page, record):
+    record({"id": "cus_1"}, "customer.created", outcome="ignored")
+    record({"id": "ch_1", "payment_intent": "pi_1"}, "charge.refunded")
+    record({"id": "pi_1"})
+    assert list(open_page("webhooks").dataframe[0].value["payment_intent"]) == ["pi_1", "pi_1", "–"]
+
+
 def test_pages_are_turned_by_cursor(open_page, record):
     for number in range(52):
         record({"id": f"pi_{number}"}, "payment_intent.created", outcome="ignored")
