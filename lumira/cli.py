@@ -214,7 +214,7 @@ def reconcile(
     print(
         f"{report.payment_intents} PaymentIntents and {report.orders} orders since "
         f"{report.since:%Y-%m-%d %H:%M} UTC: {len(report.differences)} differences, {left} left, "
-        f"{report.unrelated} PaymentIntents of other programs."
+        f"{report.unrelated} PaymentIntents of other programs, {report.free} free orders without one."
     )
     if left:
         if not apply:

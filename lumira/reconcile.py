@@ -72,12 +72,16 @@ class Difference:
 
 @dataclass
 class Report:
-    """What a run saw: PaymentIntents and orders created from `since` (inclusive) to `until` (UTC)."""
+    """What a run saw: PaymentIntents and orders created from `since` (inclusive) to `until` (UTC).
+
+    `free` orders have no PaymentIntent and are not among the `orders`.
+    """
 
     since: datetime
     until: datetime
     payment_intents: int = 0
     orders: int = 0
+    free: int = 0
     unrelated: int = 0
     differences: list[Difference] = field(default_factory=list)
 
@@ -210,10 +214,13 @@ class Reconciliation:
                     self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
         untied: set[str] = set()
         for order in filter(self._is_ours, self._orders.created_between(first, last)):
+            if order.is_free:
+                report.free += 1
+                continue
             report.orders += 1
             if order.payment_intent_id is None:
                 untied.add(order.id)
-            elif not order.is_free and order.payment_intent_id not in seen:
+            elif order.payment_intent_id not in seen:
                 # Made a moment before midnight, or not at this Stripe at all.
                 try:
                     self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
@@ -385,6 +392,7 @@ def _saved(report: Report, done_until: datetime, untied: set[str]) -> dict[str, 
         "done_until": done_until,
         "payment_intents": report.payment_intents,
         "orders": report.orders,
+        "free": report.free,
         "unrelated": report.unrelated,
         "untied": sorted(untied),
         "differences": differences,
@@ -400,6 +408,8 @@ def _restored(state: Mapping[str, Any]) -> tuple[Report, datetime, set[str]]:
         until=state["until"],
         payment_intents=state["payment_intents"],
         orders=state["orders"],
+        # A run that was begun before these were counted.
+        free=state.get("free", 0),
         unrelated=state["unrelated"],
         differences=differences,
     )

@@ -13,36 +13,40 @@ from lumira.dashboard.texts import moment, number, text
 def show_report(known: Comparison) -> None:
     """The counts in words, what differs, and the way to repair it."""
     report = known.report
+    if not report.differences:
+        st.success(counts(known), title=text("reconciliation.agrees"), icon=":material/check_circle:")
+        return
     left, repaired = len(report.open_differences), len(report.differences) - len(report.open_differences)
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
         with st.container(width="stretch", gap="xxsmall"):
             st.header(headline(left, repaired), anchor=False)
-            st.caption(
-                text(
-                    "reconciliation.made",
-                    at=moment(known.made_at),
-                    since=moment(report.since),
-                    payment_intents=number(report.payment_intents),
-                    orders=number(report.orders),
-                )
-            )
+            st.caption(counts(known))
         with st.container(width="content"):
             comparison.show_apply(known)
-    if report.unrelated:
-        name = "reconciliation.unrelated.one" if report.unrelated == 1 else "reconciliation.unrelated"
-        st.caption(text(name, count=number(report.unrelated)))
-    if report.differences:
-        tables.show_differences(report)
-    else:
-        st.success(
-            text("reconciliation.agrees.note"),
-            title=text("reconciliation.agrees"),
-            icon=":material/check_circle:",
-        )
+    tables.show_differences(report)
     if left > len(known.repairable):
         st.caption(text("reconciliation.beyond_repair"))
+
+
+def counts(known: Comparison) -> str:
+    """What was compared, and apart from it what only one side can have."""
+    report = known.report
+    sentences = [
+        text(
+            "reconciliation.made",
+            at=moment(known.made_at),
+            since=moment(report.since),
+            payment_intents=number(report.payment_intents),
+            orders=number(report.orders),
+        )
+    ]
+    for name, count in (("free", report.free), ("unrelated", report.unrelated)):
+        if count:
+            name = f"reconciliation.{name}.one" if count == 1 else f"reconciliation.{name}"
+            sentences.append(text(name, count=number(count)))
+    return " ".join(sentences)
 
 
 def headline(left: int, repaired: int) -> str:
@@ -55,7 +59,7 @@ def headline(left: int, repaired: int) -> str:
         sentences.append(
             text("reconciliation.left.one" if left == 1 else "reconciliation.left", count=number(left))
         )
-    return " ".join(sentences) or text("reconciliation.left.none")
+    return " ".join(sentences)
 
 
 def show_start() -> None:

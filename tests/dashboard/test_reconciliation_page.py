@@ -107,11 +107,16 @@ def test_an_interrupted_comparison_says_so_and_goes_on(settings, open_page, own_
     assert not app.info
 
 
-def test_where_all_agrees_it_says_so(settings, open_page):
-    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})):
-        app = compare(open_page("reconciliation", since="1d", locale="en-GB"))
-    assert app.success[0].title == "Everything agrees."
-    assert app.header[0].value == "No difference."
+def test_where_all_agrees_it_says_so_once_with_the_free_orders_apart(settings, open_page, support):
+    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
+        for product in ("initie", "initie", "mystique"):
+            desk.intents.create({"productId": product}, actor=support, source="tests")
+        app = compare(open_page("reconciliation", since="1d"))
+    [agrees] = app.success
+    assert agrees.title == "Chaque paiement de Stripe a sa commande, au même état et au même montant."
+    assert "PaymentIntents\u00a0: 1, commandes payantes\u00a0: 1." in agrees.value
+    assert "2 commandes offertes, sans PaymentIntent, sont comptées à part." in agrees.value
+    assert not app.header
 
 
 def test_the_confirmation_says_what_will_happen(desk):
