@@ -10,12 +10,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import xlsxwriter
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 
 from lumira.catalog import Level
 from lumira.money import format_money, major_units
 from lumira.month_close import KINDS, LateChange, Line, MonthFigures
-from lumira.texts import translate
+from lumira.texts import translate, written_moment
 
 _GOLD: Final = (138, 105, 20)
 _INK: Final = (42, 33, 24)
@@ -231,7 +231,7 @@ def sentences(
     figures: MonthFigures, late: Sequence[LateChange], *, language: str, zone: ZoneInfo
 ) -> list[str]:
     """What stands above the figures: the month, its state, and what came late."""
-    at = format_datetime(figures.made_at, "d MMMM y, HH:mm", tzinfo=zone, locale=language)
+    at = written_moment(figures.made_at, language, zone)
     state = (
         translate(language, "month.closed_by", by=figures.closed_by, at=at)
         if figures.is_closed

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from babel.messages.pofile import read_po
 
 LANGUAGES: Final = {"fr": "Français", "en": "English"}
@@ -32,6 +35,14 @@ def texts(language: str) -> Mapping[str, str]:
 def translate(language: str, name: str, **values: object) -> str:
     """The text of this name, `values` put in its places. Raises KeyError for a name that is not there."""
     return texts(language)[name].format(**values)
+
+
+@lru_cache(maxsize=4096)
+def written_moment(instant: datetime, language: str, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """An instant as the language writes it: 22 nov. 2026 à 18:05."""
+    clock = "HH:mm:ss" if seconds else "HH:mm"
+    pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[language]
+    return format_datetime(instant, pattern, tzinfo=zone, locale=language)
 
 
 def is_known(name: str) -> bool:

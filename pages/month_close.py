@@ -1,6 +1,6 @@
 """The month close: a month beside Stripe's balance, the orders behind a difference, closing, files.
 
-The month stands in the URL.
+The month stands in the URL, and whether it was compared: a reload compares it anew.
 """
 
 import streamlit as st
@@ -17,12 +17,13 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
     month = month_view.choose()
     figures = month_view.known(month)
     closed = figures is not None and figures.is_closed
-    if not closed and st.button(
+    pressed = not closed and st.button(
         text("month.compare"),
         type="secondary" if figures else "primary",
         icon=":material/compare_arrows:",
         key="compare",
-    ):
+    )
+    if pressed or (figures is None and month_view.is_asked()):
         month_view.compare(month)
         st.rerun()
     if not closed and figures and may(Permission.CLOSE_MONTH):

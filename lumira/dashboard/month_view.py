@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import choices, notices, problems, session
+from lumira.dashboard import address, choices, notices, problems, session
 from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import money, number, text
 from lumira.errors import LumiraError
@@ -27,6 +27,8 @@ from lumira.month_files import (
 
 PROBLEM: Final = "month"
 _COMPARED: Final = "month-figures"
+# What the address holds of a month that is compared: a reload, or whom the link is sent to, compares it too.
+_ASKED: Final = "compared"
 _MONTHS: Final = 24
 
 
@@ -43,9 +45,24 @@ def choose() -> str:
         text("month.choose"),
         [months[1], months[0], *months[2:]],
         format_func=_name,
-        on_change=lambda: problems.forget(PROBLEM),
+        on_change=_chosen,
         width=220,
     )
+
+
+def _chosen() -> None:
+    """Another month begins with what this session knows of it."""
+    problems.forget(PROBLEM)
+    _remember_asked(st.session_state["month"] in st.session_state.get(_COMPARED, {}))
+
+
+def _remember_asked(asked: bool) -> None:
+    address.change({_ASKED: "yes" if asked else None})
+
+
+def is_asked() -> bool:
+    """Whether the address says that its month was compared."""
+    return _ASKED in st.query_params
 
 
 def known(month: str) -> MonthFigures | None:
@@ -56,7 +73,7 @@ def known(month: str) -> MonthFigures | None:
 
 
 def compare(month: str) -> None:
-    """Compares the month and keeps what came out for this session."""
+    """Compares the month; keeps what came out for this session, and in the address that it was asked for."""
     with st.status(text("month.comparing", count=number(0))) as status:
         try:
             figures = session.desk().month_close.compare(
@@ -66,9 +83,12 @@ def compare(month: str) -> None:
             )
         except LumiraError as error:
             problems.remember(PROBLEM, error)
+            # Asked again by a person, not by every rerun of the page.
+            _remember_asked(False)
             return
     problems.forget(PROBLEM)
     st.session_state.setdefault(_COMPARED, {})[month] = figures
+    _remember_asked(True)
 
 
 def show_close(figures: MonthFigures) -> None:

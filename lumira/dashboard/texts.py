@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
@@ -14,7 +13,7 @@ from lumira.catalog import Level
 from lumira.dashboard import session
 from lumira.money import format_money
 from lumira.revenue import Period
-from lumira.texts import is_known, translate
+from lumira.texts import is_known, translate, written_moment
 
 
 def text(name: str, **values: object) -> str:
@@ -56,14 +55,7 @@ def share(ratio: float) -> str:
 
 def moment(instant: datetime, *, seconds: bool = False) -> str:
     """An instant in the business time zone: 22 nov. 2026 à 18:05."""
-    return _moment(instant, seconds, session.language(), session.timezone())
-
-
-@lru_cache(maxsize=4096)
-def _moment(instant: datetime, seconds: bool, language: str, zone: ZoneInfo) -> str:
-    clock = "HH:mm:ss" if seconds else "HH:mm"
-    pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[language]
-    return format_datetime(instant, pattern, tzinfo=zone, locale=language)
+    return written_moment(instant, session.language(), session.timezone(), seconds=seconds)
 
 
 def short_moment(instant: datetime) -> str:

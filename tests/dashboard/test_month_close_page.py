@@ -1,8 +1,10 @@
 """The month close page: what it compares, and what it says of a month that is not over, closed or changed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from lumira.access import Actor, Role
+from tests.conftest import opened
 from tests.dashboard.conftest import shown
 
 FANNY = Actor("fanny", Role.FINANCE)
@@ -27,7 +29,29 @@ def test_this_month_is_compared_with_stripe_and_not_closed_yet(open_page, desk, 
     found = metrics(app)
     assert found["Net"] == found["Net Stripe"] or "diffère" in shown(app)
     assert app.get_by_key("close").disabled
+    assert app.query_params["compared"] == "yes"
     assert app.dataframe[0].value.iloc[-1]["Niveau"] == "Total"
+
+
+def test_a_comparison_is_there_after_a_reload(open_page, desk, pay):
+    pay("mystique")
+    month = f"{desk.revenue.today():%Y-%m}"
+    app = open_page("month_close", month=month, compared="yes")
+    assert metrics(app)["Net"] == "47,00\u00a0€"
+    moment = r"Comparé le \d+ \S+ \d{4} à \d\d:\d\d, pas encore clôturé"
+    assert re.search(moment, shown(app))
+    app.get_by_key("month").set_value(app.get_by_key("month").options[0]).run()
+    assert "pas encore comparé" in shown(app)
+    assert "compared" not in app.query_params
+    app.get_by_key("month").set_value(month).run()
+    assert app.query_params["compared"] == "yes"
+
+
+def test_a_comparison_that_fails_is_not_tried_again_by_itself(settings, open_page):
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})) as desk:
+        app = open_page("month_close", month=f"{desk.revenue.today():%Y-%m}", compared="yes")
+    assert "STRIPE_SERVICE_ERROR" in shown(app)
+    assert "compared" not in app.query_params
 
 
 def test_a_closed_month_shows_what_was_signed_and_what_came_late(open_page, desk):
