@@ -3,6 +3,7 @@
 Range, comparison, bars, currency and the form of images stand in the URL.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 import streamlit as st
@@ -24,12 +25,26 @@ from lumira.dashboard.texts import day, level_name, money, number, percentage, s
 from lumira.revenue import Totals, by_hour, failures
 
 
-def show_change(label: str, now: int, before: int, trend: list[int], *, help: str, good: bool = True) -> None:
-    """A figure in money beside the period before, with its course."""
+def in_money(amount: int) -> str:
+    """An amount in the currency shown."""
+    return money(amount, currency)
+
+
+def show_change(
+    label: str,
+    now: int,
+    before: int,
+    trend: list[int],
+    *,
+    help: str,
+    good: bool = True,
+    written: Callable[[int], str] = in_money,
+) -> None:
+    """A figure, in money unless `written` otherwise, beside the period before, with its course."""
     change = percentage((now - before) / before) if before else None
     st.metric(
         label,
-        money(now, currency),
+        written(now),
         change,
         delta_color="normal" if good else "inverse",
         delta_description=text(f"revenue.{compare}.than") if change else text("revenue.no_before"),
@@ -75,23 +90,15 @@ def show_figures(now: Totals, before: Totals) -> None:
             *(text("revenue.net"), now.net, before.net, course["net"]),
             help=text("revenue.net.help"),
         )
-        st.metric(
-            text("revenue.orders"),
-            number(now.orders),
-            money(now.average, currency),
-            delta_color="off",
-            delta_arrow="off",
-            delta_description=text("revenue.average"),
+        show_change(
+            *(text("revenue.orders"), now.orders, before.orders, course["orders"]),
             help=text("revenue.orders.help", free=number(now.free)),
-            border=True,
-            height="stretch",
-            chart_data=course["orders"] if len(bars) > 1 and now.orders else None,
-            chart_type="line",
+            written=number,
         )
 
 
-def show_fees(now: Totals) -> None:
-    """What Stripe kept and what is left; of how many orders it is known, as long as some are not."""
+def show_average_and_fees(now: Totals) -> None:
+    """The average order; what Stripe kept and what is left, of how many orders as long as not of all."""
     if not (now.orders or now.fees):
         return
     if not (now.fees_known or now.fees):
@@ -101,6 +108,8 @@ def show_fees(now: Totals) -> None:
         if now.fees_known < now.orders:
             known, orders = number(now.fees_known), number(now.orders)
             told += " " + text("revenue.fees.known", known=known, orders=orders)
+    if now.orders:
+        told = text("revenue.average", average=money(now.average, currency)) + " " + told
     st.markdown(told, help=text("revenue.fees.help"))
 
 
@@ -263,7 +272,7 @@ key = f"{figures.key}:{currency}"
 bars = periods.starts(first, last, width)
 show_range(figures.days, figures.days_before)
 show_figures(now, before)
-show_fees(now)
+show_average_and_fees(now)
 if now.gross or now.refunds:
     show_main()
     show_course_and_levels()

@@ -73,7 +73,7 @@ def test_figures_chart_and_table_agree(open_page, desk):
         "Net": "164,00\u00a0€",
         "Commandes payées": "3",
     }
-    assert app.metric[3].delta == "60,33\u00a0€"
+    assert "Panier moyen : **60,33 €**." in plain(shown(app))
     bars = {trace["name"]: trace for trace in chart(app)["data"]}
     assert list(bars) == ["Mystique", "Profond", "Remboursé"]
     totals = {name: sum(y for y in trace["y"] if y) for name, trace in bars.items()}
@@ -160,6 +160,8 @@ def test_the_range_before_is_compared_with(open_page, desk):
     sold(desk, days_ago=1)
     app = open_page("revenue", range="7d")
     assert app.metric[0].delta == "-50\u202f%"
+    assert app.metric[3].label == "Commandes payées"
+    assert app.metric[3].delta == "-50\u202f%"
 
 
 def test_currencies_are_never_summed_together(open_page, desk):
