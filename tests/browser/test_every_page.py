@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lumira.embedded import free_port
 from tests.browser.conftest import _is_ready, settle
@@ -109,7 +109,17 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         for width, rows in {1440: [2], 1366: [1, 1], 1280: [1, 1]}.items():
             page.set_viewport_size({"width": width, "height": 1000})
             wait_until(lambda rows=rows: by_row(page, "stColumn") == rows)
+        # The figures of revenue on a phone, none of them cut off.
+        page.set_viewport_size({"width": 390, "height": 1000})
+        page.goto(f"{url}/revenue?range=year")
+        settle(page)
+        figures = page.locator(".st-key-four-figures")
+        wait_until(lambda: by_row(figures, "stMetric") == [2, 2])
+        values = figures.locator("[data-testid=stMetricValue] .stMarkdownEllipsis")
+        assert not values.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
         page.set_viewport_size({"width": 1440, "height": 1000})
+        page.goto(f"{url}/overview")
+        settle(page)
         order = page.locator("a[href^='order?id=']").first.get_attribute("href")
         page.goto(f"{url}/{order}")
         settle(page)
@@ -150,7 +160,7 @@ def found_by_axe(page: Page) -> Iterator[str]:
             yield f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
 
 
-def by_row(page: Page, test_id: str) -> list[int]:
+def by_row(page: Page | Locator, test_id: str) -> list[int]:
     """How many of the page's parts of this kind stand beside one another, row by row."""
     tops = page.get_by_test_id(test_id).evaluate_all(
         "parts => parts.map(part => Math.round(part.getBoundingClientRect().top))"
