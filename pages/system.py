@@ -18,12 +18,12 @@ with st.container(
     if st.button(text("system.check_again"), icon=":material/refresh:", key="check-again"):
         examination.forget()
 found = examination.current()
-st.markdown(f"**{examination.headline(found)}**")
 st.caption(text("system.checked", at=moment(found.made_at, seconds=True)))
 examination.show_created_webhook()
 
 if found.to_mend:
     st.header(text("system.problems"), anchor=False)
+    st.markdown(f"**{examination.headline(found)}**")
     for finding in found.to_mend:
         examination.show_problem(finding)
 else:
@@ -33,7 +33,7 @@ else:
         icon=":material/check_circle:",
     )
 if found.in_order:
-    st.header(text("system.rest"), anchor=False)
+    st.header(text("system.rest" if found.to_mend else "system.all"), anchor=False)
     examination.show_in_order(found.in_order)
 with st.expander(text("system.settings"), icon=":material/tune:", expanded=False):
     examination.show_settings()

@@ -69,11 +69,10 @@ def forget() -> None:
 
 
 def headline(examination: Examination) -> str:
-    """What came out, counted: failures, warnings, what is in order."""
+    """What is to be mended, counted: failures, warnings."""
     counts = {
         "failures": sum(finding.status is Status.FAILURE for finding in examination.findings),
         "warnings": sum(finding.status is Status.WARNING for finding in examination.findings),
-        "in_order": len(examination.in_order),
     }
     parts = (
         text(f"system.{name}.one" if count == 1 else f"system.{name}", count=number(count))

@@ -9,6 +9,7 @@ from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
 from lumira.events import ACTED_ON
+from lumira.findings import Finding, Status
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
 from tests.dashboard.conftest import shown
 
@@ -28,7 +29,8 @@ def test_what_is_wrong_stands_first_and_is_mended_there(desk, open_page, documen
     documents.productorders.drop_index("customer_orders")
     app = open_page("system")
     page = shown(app)
-    assert "2 pannes · 1 avertissement" in page
+    assert "**2 pannes · 1 avertissement**" in page
+    assert [header.value for header in app.header] == ["À réparer", "En ordre"]
     assert "Il manque productorders.customer_orders" in page
     assert "lumira doctor --create-indexes" in [code.value for code in app.code]
     app.button(key="mend-store.indexes").click().run()
@@ -37,6 +39,17 @@ def test_what_is_wrong_stands_first_and_is_mended_there(desk, open_page, documen
     assert "Tous les index sont en place." in page
     assert "customer_orders" in documents.productorders.index_information()
     assert documents.audit_entries.find_one({"action": "create_indexes"})["actor"] == "demo"
+
+
+def test_where_all_is_well_it_says_so_once(desk, open_page, monkeypatch):
+    well = Finding("store.writable", Status.OK)
+    monkeypatch.setattr(desk.doctor, "examine", lambda *, actor: [well])
+    app = open_page("system")
+    assert [(box.title, box.value) for box in app.success] == [
+        ("Tout est en ordre", "Les 1 vérifications ont réussi. Il n’y a rien à faire.")
+    ]
+    assert [header.value for header in app.header] == ["Ce qui est vérifié"]
+    assert shown(app).lower().count("en ordre") == 1
 
 
 def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page):
