@@ -255,21 +255,24 @@ def hours_figure(counts: list[list[int]], language: str) -> go.Figure:
     """Paid orders by weekday, Monday on top, and hour."""
     names = get_day_names("abbreviated", "stand-alone", locale=language)
     whole = get_day_names("wide", "stand-alone", locale=language)
+    most = max(map(max, counts))
     figure = go.Figure()
     figure.add_heatmap(
         z=counts,
+        zmin=0,
+        zmax=max(most, 1),
         x=list(range(24)),
         y=[names[number_of_day] for number_of_day in range(7)],
         colorscale=[[0, "rgba(139,133,149,.10)"], [0.25, "#4B3A17"], [0.6, "#9C7C1F"], [1, "#F0CE63"]]
         if st.context.theme.type != "light"
         else [[0, "rgba(139,133,149,.10)"], [0.25, "#EBD9A0"], [0.6, "#C09A2B"], [1, "#5B450C"]],
-        showscale=False,
+        colorbar=_scale(most),
         xgap=2,
         ygap=2,
         customdata=[
             [
                 text(
-                    "revenue.hours.hover.one" if count == 1 else "revenue.hours.hover",
+                    "revenue.hours.hover" + {0: ".none", 1: ".one"}.get(count, ""),
                     **{"day": whole[number_of_day].capitalize(), "hour": hour, "next": (hour + 1) % 24},
                     count=number(count),
                 )
@@ -281,7 +284,7 @@ def hours_figure(counts: list[list[int]], language: str) -> go.Figure:
     )
     hours = [0, 6, 12, 18, 23]
     figure.update_layout(
-        **_layout(_SMALL_HEIGHT, language) | _NO_LEGEND,
+        **_layout(_SMALL_HEIGHT, language) | {"margin": {"l": 0, "r": 0, "t": 56, "b": 0}},
         xaxis={
             "tickvals": hours,
             "ticktext": [text("revenue.hour", hour=hour) for hour in hours],
@@ -378,6 +381,16 @@ def _layout(height: int, language: str) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "dragmode": False,
         "hoverlabel": {"align": "left"},
+    }
+
+
+def _scale(most: int) -> dict[str, Any]:
+    """The colours from no order to the most there are, where other charts have their legend."""
+    return {
+        **{"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        **{"thickness": 8, "len": 0.4, "outlinewidth": 0, "ticks": "", "xpad": 0, "ypad": 4},
+        **{"tickvals": [0, most], "ticktext": [number(0), number(most)]},
+        "title": {"text": text("revenue.orders"), "side": "top", "font": {"size": 12}},
     }
 
 

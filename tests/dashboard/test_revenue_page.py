@@ -268,7 +268,12 @@ def test_failures_hours_and_rates_are_told(open_page, desk, pay, support):
     assert found["Taux de remboursement"] == "0\u202f%"
     charts = [json.loads(one.proto.spec)["data"] for one in app.get("plotly_chart")]
     assert charts[-1][0]["customdata"] == ["Solde insuffisant\u00a0: 1 commande, 100\u202f% des échecs"]
-    assert sum(map(sum, charts[-2][0]["z"])) == 1
+    [hours] = charts[-2]
+    assert sum(map(sum, hours["z"])) == 1
+    told = {words.partition("\u00a0: ")[2] for row in hours["customdata"] for words in row}
+    assert told == {"aucune commande payée", "1 commande payée"}
+    scale = hours["colorbar"]
+    assert (scale["title"]["text"], scale["ticktext"]) == ("Commandes payées", ["0", "1"])
 
 
 def test_who_took_a_free_reading_and_bought_one_since_is_counted_once(open_page, desk):
