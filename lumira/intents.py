@@ -48,8 +48,10 @@ from lumira.refunds import refund_from
 from lumira.validation import (
     METADATA_KEYS,
     METADATA_VALUE_LENGTH,
+    CustomerEdit,
     IntentRequest,
     check_idempotency_key,
+    parse_customer_changes,
     parse_customer_edit,
     parse_request,
 )
@@ -473,13 +475,26 @@ class Intents:
         `parse_customer_edit` raises, OrderNotFound, and CustomerErased.
         """
         require(actor, Permission.EDIT_CUSTOMER)
-        edit = parse_customer_edit(body)
+        return self._edit_customer(order_id, parse_customer_edit(body), actor, request_id)
+
+    def correct_customer(
+        self, order_id: str, changes: object, *, actor: Actor, request_id: str = ""
+    ) -> Order:
+        """`edit_customer` with only what changes: the rest stays as it is stored, even where it is missing.
+
+        Raises what `parse_customer_changes` raises, OrderNotFound, and CustomerErased.
+        """
+        require(actor, Permission.EDIT_CUSTOMER)
+        return self._edit_customer(order_id, parse_customer_changes(changes), actor, request_id)
+
+    def _edit_customer(self, order_id: str, edit: CustomerEdit, actor: Actor, request_id: str) -> Order:
         order = self.find(order_id, actor=actor)
+        fields = edit.metadata(order.names)
         entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
-        if not self._orders.edit_customer(order, edit.email, edit.metadata, entry):
+        if not self._orders.edit_customer(order, fields, entry):
             raise CustomerErased("The customer of this order was erased. Create another order instead.")
         if order.payment_intent_id and not order.is_free:
-            sent = edit.metadata
+            sent = fields
             # Stripe keeps no key without a value.
             kept = {key for key, value in order.metadata.items() if value != ""}
             if len(kept | sent.keys()) > METADATA_KEYS:

@@ -237,6 +237,16 @@ class Order(Document):
         return self.customer_name or text_or_none(self.metadata.get("customerName"))
 
     @property
+    def names(self) -> tuple[str, str]:
+        """First and last name: as they were corrected last, else the one name cut at its first space."""
+        first, last = (
+            str(self.metadata.get(name) or "") for name in ("customerFirstName", "customerLastName")
+        )
+        if not first and not last:
+            first, _, last = (self.name or "").partition(" ")
+        return first, last
+
+    @property
     def order_id(self) -> str:
         """The id by which API and pages name the order: its PaymentIntent's, before there is one its own."""
         return self.payment_intent_id or self.id

@@ -70,23 +70,21 @@ class IntentRequest:
 
 @dataclass(frozen=True)
 class CustomerEdit:
-    """A checked edit of a customer; the e-mail is lower case, a phone of None keeps the stored one."""
+    """A checked edit of a customer; the e-mail is lower case, and what is None keeps what is stored."""
 
-    email: str
-    first_name: str
-    last_name: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
     phone: str | None
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The metadata fields the edit writes, by the contract."""
-        fields = {
-            "customerEmail": self.email,
-            "customerFirstName": self.first_name,
-            "customerLastName": self.last_name,
-            "customerName": f"{self.first_name} {self.last_name}",
-        }
-        return fields if self.phone is None else fields | {"customerPhone": self.phone}
+    def metadata(self, names: tuple[str, str]) -> dict[str, str]:
+        """The metadata fields the edit writes, by the contract; `names` are the first and last one stored."""
+        fields = {"customerEmail": self.email, "customerPhone": self.phone}
+        if self.first_name is not None or self.last_name is not None:
+            first, last = self.first_name or names[0], self.last_name or names[1]
+            whole = f"{first} {last}".strip()
+            fields |= {"customerFirstName": first, "customerLastName": last, "customerName": whole}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def parse_request(body: object) -> IntentRequest:
@@ -122,12 +120,24 @@ def parse_customer_edit(body: object) -> CustomerEdit:
     """
     if not isinstance(body, Mapping) or not body:
         raise InvalidRequestBody("Send a JSON object with email, firstName and lastName.")
-    email = check_email(body.get("email"))
+    return parse_customer_changes(
+        {name: body.get(name) for name in ("email", "firstName", "lastName", "phone")}
+    )
+
+
+def parse_customer_changes(body: object) -> CustomerEdit:
+    """Checks a customer edit that holds only what changes, each as `parse_customer_edit` does.
+
+    Raises what that raises.
+    """
+    if not isinstance(body, Mapping) or not body:
+        raise InvalidRequestBody("Name at least one of email, firstName, lastName and phone.")
+    email = check_email(body["email"]) if "email" in body else None
     first_name = _name(body.get("firstName"))
-    if first_name is None:
+    if first_name is None and "firstName" in body:
         raise InvalidFirstName(f"firstName must have 2 to {_NAME_LENGTH} characters.")
     last_name = _name(body.get("lastName"))
-    if last_name is None:
+    if last_name is None and "lastName" in body:
         raise InvalidLastName(f"lastName must have 2 to {_NAME_LENGTH} characters.")
     return CustomerEdit(email, first_name, last_name, _customer_text(body.get("phone"), "phone"))
 

@@ -24,7 +24,7 @@ from lumira.errors import (
 )
 from lumira.orders import OrderStatus
 from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
-from lumira.validation import parse_customer_edit
+from lumira.validation import parse_customer_changes, parse_customer_edit
 from tests.conftest import opened
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -201,6 +201,48 @@ def test_a_customer_is_edited_on_the_order_and_at_stripe(desk, support, paid):
     for without_phone in ({}, {"phone": ""}, {"phone": None}, {"phone": "  "}):
         order = desk.intents.edit_customer(paid.id, EDIT | without_phone, actor=support)
         assert order.metadata["customerPhone"] == "+33 6 12"
+
+
+@pytest.mark.parametrize(
+    ("customer", "changes", "name"),
+    [
+        ({}, {"phone": "+33 6 12"}, None),
+        ({"customerEmail": "zoe@example.com"}, {"phone": "+33 6 12"}, None),
+        ({"customerName": "Zoé"}, {"phone": "+33 6 12"}, "Zoé"),
+        ({"customerName": "Zoé"}, {"email": "new@example.com"}, "Zoé"),
+        ({"customerName": "Zoé"}, {"lastName": "Martin"}, "Zoé Martin"),
+        ({"customerName": "Z Martin"}, {"lastName": "Marin"}, "Z Marin"),
+        ({}, {"firstName": "Zoé"}, "Zoé"),
+    ],
+)
+def test_one_thing_is_corrected_whatever_else_is_missing(desk, support, customer, changes, name):
+    created = desk.intents.create({"productId": "mystique", **customer}, actor=support, source="tests")
+    order = desk.intents.correct_customer(created.order_id, changes, actor=support)
+    email = changes.get("email", customer.get("customerEmail"))
+    assert (order.customer_email, order.name) == (email, name)
+    assert order.timeline[-1].kind == "customer.edited"
+    assert desk.audit.of_order(order.id)[-1].action == "edit_customer"
+    at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
+    told = {"customerEmail": email, "customerName": name, "customerPhone": changes.get("phone")}
+    assert {field: at_stripe.get(field) for field in told} == told
+    assert {"customerFirstName", "customerLastName"}.isdisjoint(order.metadata) is (
+        changes.keys().isdisjoint({"firstName", "lastName"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, InvalidRequestBody),
+        ({"email": ""}, InvalidEmail),
+        ({"firstName": ""}, InvalidFirstName),
+        ({"lastName": "M"}, InvalidLastName),
+        ({"phone": 6}, InvalidCustomer),
+    ],
+)
+def test_what_is_corrected_is_checked(changes, error):
+    with pytest.raises(error):
+        parse_customer_changes(changes)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,11 @@ ROWS = [
     Row("intents.cancel", P.CANCEL, lambda d, a: d.intents.cancel("x", actor=a)),
     Row("intents.client_secret", P.CREATE_INTENT, lambda d, a: d.intents.client_secret("x", actor=a)),
     Row("intents.confirm", P.CONFIRM_TEST, lambda d, a: d.intents.confirm("x", "pm_card_visa", actor=a)),
+    Row(
+        "intents.correct_customer",
+        P.EDIT_CUSTOMER,
+        lambda d, a: d.intents.correct_customer("x", {}, actor=a),
+    ),
     Row("intents.create", P.CREATE_INTENT, lambda d, a: d.intents.create({}, actor=a, source="tests")),
     Row("intents.edit_customer", P.EDIT_CUSTOMER, lambda d, a: d.intents.edit_customer("x", {}, actor=a)),
     Row("intents.find", P.BROWSE, lambda d, a: d.intents.find("x", actor=a)),

@@ -302,6 +302,8 @@ def test_nobody_takes_the_place_of_the_erased(desk, admin, customer, documents):
     edit = {"email": EMAIL, "firstName": "Eve", "lastName": "Marin"}
     with pytest.raises(CustomerErased):
         desk.intents.edit_customer(customer.id, edit, actor=admin)
+    with pytest.raises(CustomerErased):
+        desk.intents.correct_customer(customer.id, {"phone": MARKS[0]}, actor=admin)
     assert holding(documents, *MARKS) == {}
 
 

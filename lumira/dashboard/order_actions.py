@@ -199,9 +199,12 @@ def refund_dialog(order: Order, attempt: str) -> None:
 
 
 def edit_dialog(order: Order, attempt: str) -> None:
-    """The customer's address, name and phone; what is wrong stands beside its field."""
+    """The customer's address, name and phone; what is wrong stands beside its field.
+
+    Only what was changed is written and checked: who has no address can still be given a number.
+    """
     st.caption(text("edit.lead"))
-    first_name, last_name = _names(order)
+    first_name, last_name = order.names
     known = {
         "email": order.customer_email or "",
         "first_name": first_name,
@@ -224,15 +227,18 @@ def edit_dialog(order: Order, attempt: str) -> None:
     if st.button(
         text("edit.save"), type="primary", icon=":material/check:", width="stretch", key="save-customer"
     ):
-        body = {
-            "email": typed["email"],
-            "firstName": typed["first_name"],
-            "lastName": typed["last_name"],
-            "phone": typed["phone"],
+        names = {"email": "email", "first_name": "firstName", "last_name": "lastName", "phone": "phone"}
+        changes = {
+            names[field]: value
+            for field, value in typed.items()
+            # A number taken out stays, as in the contract.
+            if value.strip() != known[field].strip() and (value.strip() or field != "phone")
         }
+        if not changes:
+            st.rerun()
         try:
             with failed, st.spinner(text("edit.saving")):
-                session.desk().intents.edit_customer(order.order_id, body, actor=session.actor())
+                session.desk().intents.correct_customer(order.order_id, changes, actor=session.actor())
         except LumiraError as error:
             culprit = problems.field_of(error)
             if culprit in wrong:
@@ -270,12 +276,3 @@ def _typed(amount: int, currency: str) -> str:
     """The amount as it is typed here: with the reader's decimal sign and no currency."""
     written = f"{major_units(amount, currency):.{decimals(currency)}f}"
     return written.replace(".", ",") if session.language() == "fr" else written
-
-
-def _names(order: Order) -> tuple[str, str]:
-    """First and last name: as they were corrected last, else the one name cut at its first space."""
-    first, last = (str(order.metadata.get(name) or "") for name in ("customerFirstName", "customerLastName"))
-    if first or last:
-        return first, last
-    first, _, last = (order.name or "").partition(" ")
-    return first, last

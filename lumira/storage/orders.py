@@ -269,19 +269,14 @@ class Orders:
             changed = self._collection.update_one({"_id": ObjectId(order.id)}, only_if(as_read, counted))
         return changed.modified_count == 1
 
-    def edit_customer(
-        self, order: Order, email: str, metadata: Mapping[str, str], entry: TimelineEntry
-    ) -> bool:
-        """Writes the customer's address and the given metadata fields; the other metadata stays.
+    def edit_customer(self, order: Order, metadata: Mapping[str, str], entry: TimelineEntry) -> bool:
+        """Writes the given metadata fields, and the customer's address and name among them on the order too.
 
         False when the customer was erased, who does not come back.
         """
-        fields: Document = {
-            "customerEmail": email,
-            "customerName": metadata["customerName"],
-            "updatedAt": entry.at,
-            **{f"metadata.{name}": value for name, value in metadata.items()},
-        }
+        fields: Document = {f"metadata.{name}": value for name, value in metadata.items()}
+        fields |= {name: metadata[name] for name in ("customerEmail", "customerName") if name in metadata}
+        fields["updatedAt"] = entry.at
         by_id = {"_id": ObjectId(order.id)}
         with store_errors():
             # A field of null can't be written through a path.

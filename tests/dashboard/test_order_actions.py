@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lumira.access import Role
 from lumira.dashboard.amounts import minor_units
@@ -64,6 +65,26 @@ def test_a_waiting_order_is_cancelled_on_its_page(open_page, desk, support):
     app.button(key="cancel").click().run()
     assert "a annulé le paiement" in shown(app)
     assert desk.gateway.retrieve_payment_intent(created.order_id)["cancellation_reason"] == "abandoned"
+
+
+def dialog(order):
+    from lumira.dashboard import order_actions
+
+    order_actions.edit_dialog(order, "attempt")
+
+
+def test_one_thing_is_corrected_of_a_customer_who_has_neither_address_nor_last_name(desk, support):
+    body = {"productId": "mystique", "customerName": "Zoé", "customerPhone": "06 11 22 33 44"}
+    created = desk.intents.create(body, actor=support, source="tests")
+    app = AppTest.from_function(dialog, args=(desk.intents.find(created.order_id, actor=support),)).run()
+    app.button(key="save-customer").click().run()
+    assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
+    app.text_input(key="edit-phone-attempt").set_value("06 11 22 33 55")
+    app.button(key="save-customer").click().run()
+    order = desk.intents.find(created.order_id, actor=support)
+    assert (order.name, order.customer_email) == ("Zoé", None)
+    assert order.metadata["customerPhone"] == "06 11 22 33 55"
+    assert order.timeline[-1].kind == "customer.edited"
 
 
 def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
