@@ -9,6 +9,7 @@ from lumira.access import Permission
 from lumira.dashboard import (
     address,
     attempt,
+    contact,
     customer_search,
     navigation,
     notices,
@@ -90,13 +91,14 @@ def show_form() -> None:
             key="create",
         )
         failed = st.container()
-    if pressed and product:
+    typed = {field: st.session_state[field] for field in FIELDS}
+    if pressed and product and not contact.show_odd(typed, wrong):
         try:
             body = {
                 "productId": product.id,
-                "customerEmail": st.session_state["email"],
-                "customerName": st.session_state["name"],
-                "customerPhone": st.session_state["phone"],
+                "customerEmail": typed["email"],
+                "customerName": typed["name"],
+                "customerPhone": typed["phone"],
                 "metadata": attempt.metadata_of(rows),
             }
             with failed, st.spinner(text("new_payment.creating")):

@@ -12,6 +12,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import (
+    contact,
     navigation,
     notices,
     order_details,
@@ -227,15 +228,18 @@ def edit_dialog(order: Order, attempt: str) -> None:
     if st.button(
         text("edit.save"), type="primary", icon=":material/check:", width="stretch", key="save-customer"
     ):
-        names = {"email": "email", "first_name": "firstName", "last_name": "lastName", "phone": "phone"}
-        changes = {
-            names[field]: value
+        changed = {
+            field: value
             for field, value in typed.items()
             # A number taken out stays, as in the contract.
             if value.strip() != known[field].strip() and (value.strip() or field != "phone")
         }
-        if not changes:
+        if not changed:
             st.rerun()
+        if contact.show_odd(changed, wrong):
+            return
+        names = {"first_name": "firstName", "last_name": "lastName"}
+        changes = {names.get(field, field): value for field, value in changed.items()}
         try:
             with failed, st.spinner(text("edit.saving")):
                 session.desk().intents.correct_customer(order.order_id, changes, actor=session.actor())

@@ -27,9 +27,12 @@ def show(error: LumiraError, *, again: bool = False) -> None:
 
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
     """Shows an error right under the field that caused it, with advice of the form's own where it has any."""
-    st.markdown(
-        f":red[:material/error: {headline(error)}]  \n:small[{advice or what_to_do(error)} · {error.code}]"
-    )
+    beside(headline(error), f"{advice or what_to_do(error)} · {error.code}")
+
+
+def beside(what: str, advice: str) -> None:
+    """What is wrong with the field above, and what to do about it."""
+    st.markdown(f":red[:material/error: {what}]  \n:small[{advice}]")
 
 
 def remember(subject: str, error: LumiraError) -> None:

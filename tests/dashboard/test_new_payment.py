@@ -83,6 +83,8 @@ def test_what_is_not_for_sale_cannot_be_chosen(open_page):
         ("email", "nobody", "INVALID_EMAIL"),
         ("name", "n" * 501, "INVALID_CUSTOMER"),
         ("phone", "0" * 501, "INVALID_CUSTOMER"),
+        ("phone", "06 📞 12", "pas un numéro de téléphone"),
+        ("email", "zoé🌙@example.com", "un signe qu’aucune adresse n’a"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_typed_is_lost(open_page, desk, support, field, value, code):

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from lumira.access import Role
 from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.contact import is_odd
 from lumira.dashboard.order_details import sentence, step
 from lumira.orders import Order, TimelineEntry
 from tests.dashboard.conftest import shown
@@ -85,6 +86,45 @@ def test_one_thing_is_corrected_of_a_customer_who_has_neither_address_nor_last_n
     assert (order.name, order.customer_email) == ("Zoé", None)
     assert order.metadata["customerPhone"] == "06 11 22 33 55"
     assert order.timeline[-1].kind == "customer.edited"
+
+
+def test_an_emoji_in_a_correction_is_said_beside_its_field(desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    app = AppTest.from_function(dialog, args=(desk.intents.find(created.order_id, actor=support),)).run()
+    app.text_input(key="edit-phone-attempt").set_value("📞 06 11 22")
+    app.text_input(key="edit-email-attempt").set_value("zoé🌙@example.com")
+    app.button(key="save-customer").click().run()
+    for told in ("pas un numéro de téléphone", "un signe qu’aucune adresse n’a"):
+        assert told in shown(app)
+    assert app.text_input(key="edit-phone-attempt").value == "📞 06 11 22"
+    assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "odd"),
+    [
+        *(
+            ("phone", one, False)
+            for one in ("", " ", "06 12 34 56 78", "+33 (0)6.12-34/56", "115", "+33\u202f6 12")
+        ),
+        *(("phone", one, False) for one in ("01 40 00 00 00 poste 12", "\u202a+33 6 12 34\u202c", "0" * 501)),
+        *(
+            ("phone", one, True)
+            for one in ("📞", "06 📞 12", "à rappeler", "12", "06 12 le soir", "zoe@example.com")
+        ),
+        *(
+            ("email", one, False)
+            for one in ("", "nobody", "zoé@exemple.fr", "o'neil+1@a-b.co.uk", "a_b@x.fr")
+        ),
+        *(
+            ("email", one, True)
+            for one in ("🌙@example.com", "zoe@exa🌙mple.com", "<zoe@example.com>", "a@b.fr\u200b")
+        ),
+        ("name", "Anaïs 🌙", False),
+    ],
+)
+def test_what_can_be_neither_number_nor_address(field, typed, odd):
+    assert is_odd(field, typed) is odd
 
 
 def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
