@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import streamlit as st
@@ -33,6 +34,12 @@ _NOTE_LENGTH: Final = 200
 _COPIED: Final = ("order.payment_intent", "order.id")
 # What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
 _HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
+
+
+# What Stripe said of a payment, and the state of the charge that it said so of.
+_OUTCOMES: Final = {"succeeded": "succeeded", "declined": "failed", "processing": "pending"}
+# Between an attempt and the entry that tells of it, where nothing else says that they belong together.
+_SOON: Final = timedelta(minutes=1)
 
 
 def stripe_status(order: Order) -> str:
@@ -157,18 +164,54 @@ def show_timeline(
 
 
 def _steps(order: Order, notes: Sequence[Note], charges: Sequence[ChargeDetails]) -> Iterator[markup.Step]:
-    happened = []
-    for entry in order.timeline:
-        one = step(order, entry)
-        if charges and entry.after == OrderStatus.FAILED:
-            # The attempt itself says why; once is enough.
-            one = replace(one, note="")
-        happened.append((entry.at, 0 if entry.kind == "order.created" else 2, one))
-    happened += [(charge.created_at, 1, _attempt(charge)) for charge in reversed(charges)]
+    told = told_of(order, charges)
+    happened = [
+        (
+            entry.at,
+            0 if entry.kind == "order.created" else 2,
+            _answered(order, entry, told[place]) if place in told else step(order, entry),
+        )
+        for place, entry in enumerate(order.timeline)
+    ]
+    alone = [charge for charge in reversed(charges) if charge not in told.values()]
+    happened += [(charge.created_at, 1, _attempt(charge)) for charge in alone]
     happened += [(note.at, 2, _noted(note)) for note in reversed(notes)]
     # Stripe counts in whole seconds: an attempt comes before what was told of it in the same second.
     happened.sort(key=lambda one: (one[0].replace(microsecond=0), one[1]))
     return (one for _, _, one in reversed(happened))
+
+
+def told_of(order: Order, charges: Sequence[ChargeDetails]) -> dict[int, ChargeDetails]:
+    """The attempt to pay that an entry of the timeline tells the outcome of, by the entry's place in it.
+
+    An entry does not name its charge: it is the one with its reason, if any, that was made nearest to it.
+    """
+    pairs = [
+        (entry.code != charge.failure_code, apart, place, charge)
+        for place, entry in enumerate(order.timeline)
+        for charge in reversed(charges)
+        if _OUTCOMES.get(_stripe_said(entry)) == charge.status
+        # Stripe counts in whole seconds.
+        if (apart := abs(entry.at.replace(microsecond=0) - charge.created_at)) < _SOON
+        or entry.code == charge.failure_code
+    ]
+    told: dict[int, ChargeDetails] = {}
+    for _, _, place, charge in sorted(pairs, key=lambda pair: pair[:3]):
+        if place not in told and charge not in told.values():
+            told[place] = charge
+    return told
+
+
+def _answered(order: Order, entry: TimelineEntry, charge: ChargeDetails) -> markup.Step:
+    """An attempt to pay and what came of it, in one sentence."""
+    attempt = _attempt(charge)
+    sentence = text(
+        f"{_answer_name(entry)}.attempt",
+        by=actor_name(entry.by),
+        method=stripe_details.method(charge),
+        amount=money(charge.amount, charge.currency),
+    )
+    return replace(attempt, sentence=sentence, when=f"{step(order, entry).when} · {charge.id}")
 
 
 def _attempt(charge: ChargeDetails) -> markup.Step:
@@ -229,15 +272,25 @@ def step(order: Order, entry: TimelineEntry) -> markup.Step:
 def sentence(order: Order, entry: TimelineEntry) -> str:
     """Who did what."""
     by = actor_name(entry.by)
-    stripe_said = entry.kind.removeprefix("payment_intent.")
-    if stripe_said == entry.kind:
+    stripe_said = _stripe_said(entry)
+    if not stripe_said:
         amount = money(_amount(order, entry), order.currency)
         return text_or(f"timeline.{entry.kind}", _plainly(by, entry.kind), by=by, amount=amount)
-    if entry.after == OrderStatus.FAILED and stripe_said == "requires_payment_method":
-        stripe_said = "declined"
-    told = "told" if entry.by == "stripe" else "asked"
-    name = f"timeline.{told}.{stripe_said}"
-    return text_or(name, _plainly(by, stripe_status_name(stripe_said)), by=by)
+    return text_or(_answer_name(entry), _plainly(by, stripe_status_name(stripe_said)), by=by)
+
+
+def _stripe_said(entry: TimelineEntry) -> str:
+    """The PaymentIntent's state an entry tells of, or that a card was declined; "" where it tells none."""
+    if not entry.kind.startswith("payment_intent."):
+        return ""
+    stripe_said = entry.kind.removeprefix("payment_intent.")
+    declined = entry.after == OrderStatus.FAILED and stripe_said == "requires_payment_method"
+    return "declined" if declined else stripe_said
+
+
+def _answer_name(entry: TimelineEntry) -> str:
+    who = "told" if entry.by == "stripe" else "asked"
+    return f"timeline.{who}.{_stripe_said(entry)}"
 
 
 def _plainly(by: str, kind: str) -> str:

@@ -2,17 +2,22 @@
 
 import re
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
 from lumira.errors import PaymentFailed
-from lumira.orders import TimelineEntry
+from lumira.orders import Order, TimelineEntry
+from lumira.payment_details import ChargeDetails
 from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
+
+AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def test_an_order_shows_at_its_address_by_either_id(open_page, pay):
@@ -113,16 +118,75 @@ def test_the_timeline_tells_each_attempt_with_its_reason_and_colleagues_notes(op
     desk.notes.add(order.id, "Rappeler <b>demain</b>. " + "x " * 300, actor=support, attempt_id="1")
     [timeline] = [html.body for html in open_page("order", id=order.id).html if "a créé" in html.body]
     steps = re.findall("<li.*?</li>", timeline)
-    noted, attempts = steps[0], [step for step in reversed(steps) if "Tentative de 47,00" in step]
+    # An attempt and what came of it are one step; nothing else is told but the creation and the note.
+    noted, *attempts, _created = steps
+    attempts.reverse()
     assert f"{support.name} a noté" in noted
     assert "Rappeler &lt;b&gt;demain&lt;/b&gt;" in noted
     assert len(noted) < 500
-    assert [("refusée" in one, "acceptée" in one) for one in attempts] == [(True, False)] * 2 + [
-        (False, True)
-    ]
+    declined = f"{support.name} a tenté de payer 47,00\u00a0€ avec Visa •••• "
+    assert [declined in one for one in attempts] == [True, True, False]
+    assert f"{support.name} a fait payer 47,00\u00a0€ avec Visa •••• 4242" in attempts[2]
+    assert all("ch_" in one for one in attempts)
     assert "Solde insuffisant." in attempts[0]
     # Said once, though the order's own entry knows it as well.
     assert timeline.count("Solde insuffisant.") == 1
+
+
+def charge(id, at, status="failed", code=None, last4="0002"):
+    return ChargeDetails(
+        id, 4700, "eur", status, at, method="card", brand="visa", last4=last4, failure_code=code
+    )
+
+
+def declined(at, code):
+    return TimelineEntry(
+        at=at, kind="payment_intent.requires_payment_method", by="stripe", after="failed", code=code
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "charges", "told"),
+    [
+        # Nobody heard of the first.
+        (
+            [declined(AT, "x")],
+            [charge("ch_2", AT, code="x"), charge("ch_1", AT - HOUR, code="x")],
+            {0: "ch_2"},
+        ),
+        # In the same second, and the clocks differ.
+        (
+            [declined(AT - timedelta(milliseconds=1), "x"), declined(AT, "y")],
+            [charge("ch_2", AT, code="y"), charge("ch_1", AT, code="x")],
+            {0: "ch_1", 1: "ch_2"},
+        ),
+        # An entry of earlier versions has no reason; a charge of another hour is another attempt.
+        ([declined(AT, None)], [charge("ch_1", AT, code="x")], {0: "ch_1"}),
+        ([declined(AT, None)], [charge("ch_1", AT - HOUR, code="x")], {}),
+        # A direct debit takes days.
+        (
+            [
+                TimelineEntry(
+                    at=AT - 48 * HOUR, kind="payment_intent.processing", by="stripe", after="processing"
+                ),
+                TimelineEntry(at=AT, kind="payment_intent.succeeded", by="stripe", after="completed"),
+            ],
+            [charge("ch_1", AT - 48 * HOUR, "succeeded")],
+            {1: "ch_1"},
+        ),
+        # Stripe refused to make the payment: nothing was charged.
+        (
+            [TimelineEntry(at=AT, kind="payment_intent.refused", by="stripe", after="failed", code="x")],
+            [charge("ch_1", AT, code="x")],
+            {},
+        ),
+    ],
+)
+def test_an_attempt_is_found_that_an_entry_tells_of(entries, charges, told):
+    order = Order(
+        id="f" * 24, product_id="mystique", amount=4700, status="failed", created_at=AT, updated_at=AT
+    ).model_copy(update={"timeline": entries})
+    assert {place: charge.id for place, charge in told_of(order, charges).items()} == told
 
 
 def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, desk, pay):
