@@ -31,11 +31,15 @@ def major_units(amount: int, currency: str) -> Decimal:
 
 
 def format_money(amount: int, currency: str, language: str = "fr") -> str:
-    """`amount` in minor units as people write it: `47,00 €` in French, `€47.00` in English."""
+    """`amount` in minor units as people write it: `47,00 €` in French, `€47.00` in English.
+
+    Less than nothing has the sign for minus, as wide as a figure, not a hyphen.
+    """
     digits = decimals(currency)
-    pattern = {"fr": "#,##0{0}\u00a0¤;-#,##0{0}\u00a0¤", "en": "¤#,##0{0};-¤#,##0{0}"}[language].format(
-        "." + "0" * digits if digits else ""
-    )
+    pattern = {
+        "fr": "#,##0{0}\u00a0¤;\u2212#,##0{0}\u00a0¤",
+        "en": "¤#,##0{0};\u2212¤#,##0{0}",
+    }[language].format("." + "0" * digits if digits else "")
     return format_currency(
         major_units(amount, currency),
         currency.upper(),

@@ -251,5 +251,5 @@ def sentences(
 
 def _plain(sentence: str) -> str:
     """Text that the code page of the standard fonts can write."""
-    narrow = sentence.replace("\u202f", "\u00a0")
+    narrow = sentence.replace("\u202f", "\u00a0").replace("\u2212", "-")
     return narrow.encode("cp1252", errors="replace").decode("cp1252")

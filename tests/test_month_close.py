@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+import zlib
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -196,6 +198,12 @@ def test_files_hold_the_figures(september, language):
     assert "<v>149</v>" in sheet
     page = as_pdf(figures, [], language=language, zone=PARIS)
     assert page.startswith(b"%PDF")
+    # The sign for minus is not among the letters of its fonts, and must not become a question mark.
+    written = b"".join(
+        zlib.decompress(part) for part in re.findall(rb"stream\n(x\x9c.*?)\nendstream", page, re.DOTALL)
+    )
+    assert re.search(rb"\(-\W?\d", written)
+    assert b"?" not in written
     # The same figures are the same file, whenever it is asked for.
     assert as_pdf(figures, [], language=language, zone=PARIS) == page
 

@@ -109,7 +109,8 @@ def test_levels_of_all_years_are_found(name, level):
 def test_money_is_written_by_its_currency():
     assert format_money(123456, "eur", "fr") == "1\u202f234,56\u00a0€"
     assert format_money(123456, "EUR", "en") == "€1,234.56"
-    assert format_money(-4700, "eur", "en") == "-€47.00"
+    assert format_money(-4700, "eur", "en") == "\u2212€47.00"
+    assert format_money(-123456, "eur", "fr") == "\u22121\u202f234,56\u00a0€"
     assert format_money(500, "jpy", "en") == "¥500"
     assert decimals("KWD") == 3
     assert str(major_units(1234, "kwd")) == "1.234"
