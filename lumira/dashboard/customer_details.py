@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def show(order: Order) -> None:
-    """The customer, their highest level, their other orders, newest first, and what they may ask for."""
+    """The customer, their highest level if it is another, their other orders, and what they may ask for."""
     if order.erased_at:
         st.caption(text("customer.erased", when=moment(order.erased_at)))
         return
@@ -36,7 +36,9 @@ def show(order: Order) -> None:
 
 def _show_history(order: Order) -> None:
     history = session.desk().customers.history(str(order.customer_email), actor=session.actor())
-    if level := highest_level(history):
+    level = highest_level(history)
+    # The order's own level stands above, beside its amount.
+    if level and level is not order.level:
         st.html(markup.chips([(text("customer.level", level=level_name(level)), level_colour(level))]))
     others = [other for other in history if other.id != order.id]
     if not others:

@@ -112,8 +112,9 @@ def product(name: str, price: str, description: str, holds: Iterable[str]) -> st
 
 
 def amount(value: str, caption: str) -> str:
-    """An amount of money written large."""
-    return f'<p class="lumira-amount">{escape(value)}<small>{escape(caption)}</small></p>'
+    """An amount of money written large, with a caption if there is one."""
+    small = f"<small>{escape(caption)}</small>" if caption else ""
+    return f'<p class="lumira-amount">{escape(value)}{small}</p>'
 
 
 def order_line(amount: str, status: tuple[str, str], when: str) -> str:

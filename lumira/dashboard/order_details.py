@@ -11,6 +11,7 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from lumira.catalog import CATALOG
 from lumira.dashboard import markup, problems, stripe_details
 from lumira.dashboard.texts import (
     actor_name,
@@ -61,11 +62,15 @@ def _meaning(order: Order) -> OrderStatus:
 
 
 def show_state(order: Order) -> None:
-    """The amount, the level, and the two statuses side by side; a word when they disagree."""
+    """The amount, the level, and the two statuses side by side; a word when they disagree.
+
+    Today's products are named like their level, which stands in its chip; others are named.
+    """
+    known = CATALOG.get(order.product_id)
     st.html(
         markup.amount(
             text("new_payment.free") if order.is_free else money(order.amount, order.currency),
-            order.product_name,
+            "" if known and order.product_name == known.name else order.product_name,
         )
         + markup.chips(
             [
