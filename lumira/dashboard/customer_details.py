@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from lumira.customers import highest_level
-from lumira.dashboard import address, markup, navigation, personal_data, session
-from lumira.dashboard.texts import level_name, moment, money, number, text
+from lumira.dashboard import address, markup, navigation, order_details, personal_data, session
+from lumira.dashboard.texts import level_name, moment, number, text
 from lumira.dashboard.theme import level_colour
 from lumira.orders import Order
 
@@ -47,11 +47,10 @@ def _show_history(order: Order) -> None:
     st.markdown(f"**{text('customer.history')}**")
     with st.container(gap="xxsmall", key="customer-history"):
         for other in others[:_SHOWN]:
-            amount = text("new_payment.free") if other.is_free else money(other.amount, other.currency)
-            status = text(f"status.{other.status}").lower()
+            told = f"{order_details.price(other)} · {text(f'status.{other.status}').lower()}"
             # A link to the page one is on leads nowhere: this page reads another id.
             st.button(
-                f"{moment(other.created_at)} · {level_name(other.level)} · {amount} · {status}",
+                f"{moment(other.created_at)} · {level_name(other.level)} · {told}",
                 icon=":material/receipt:",
                 type="tertiary",
                 on_click=_open,

@@ -43,6 +43,11 @@ _OUTCOMES: Final = {"succeeded": "succeeded", "declined": "failed", "processing"
 _SOON: Final = timedelta(minutes=1)
 
 
+def price(order: Order) -> str:
+    """What an order asks for: its amount, or the word for what is given."""
+    return text("new_payment.free") if order.is_free else money(order.amount, order.currency)
+
+
 def stripe_status(order: Order) -> str:
     """What Stripe said last of this order, in words."""
     if order.is_free:
@@ -69,7 +74,7 @@ def show_state(order: Order) -> None:
     known = CATALOG.get(order.product_id)
     st.html(
         markup.amount(
-            text("new_payment.free") if order.is_free else money(order.amount, order.currency),
+            price(order),
             "" if known and order.product_name == known.name else order.product_name,
         )
         + markup.chips(
@@ -118,8 +123,7 @@ def show_money(order: Order, charge: ChargeDetails | None, place: DeltaGenerator
 
 def _money(order: Order, charge: ChargeDetails | None) -> Iterator[tuple[str, str]]:
     if order.status is not OrderStatus.COMPLETED or order.is_free:
-        free = text("new_payment.free")
-        yield text("order.asked"), free if order.is_free else money(order.amount, order.currency)
+        yield text("order.asked"), price(order)
         return
     yield text("order.taken"), money(order.amount, order.currency)
     if order.amount_refunded:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
-from lumira.dashboard.order_details import money_back
+from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
@@ -225,10 +225,9 @@ def _show_line(order: Order) -> None:
             width="stretch",
         )
         state = (text(f"status.{order.status}"), STATUS_COLOURS[order.status])
-        amount = text("new_payment.free") if order.is_free else money(order.amount, order.currency)
         st.html(
             markup.order_line(
-                amount,
+                price(order),
                 next(iter(money_back(order)), state),
                 short_moment(order.created_at),
             ),
