@@ -18,7 +18,7 @@ from lumira.dashboard import (
     stripe_details,
 )
 from lumira.dashboard.session import actor, desk
-from lumira.dashboard.texts import moment, text
+from lumira.dashboard.texts import level_name, moment, text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
@@ -45,9 +45,11 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
 def show(order: Order) -> None:
     """The order."""
     st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/arrow_back:")
-    st.title(text("result.order"), anchor=False)
-    whose = problems.plain(order.name or order.customer_email or "")
-    st.caption(" · ".join(filter(None, (whose, moment(order.created_at)))))
+    navigation.name_tab(f"{order_details.price(order)} · {level_name(order.level)}")
+    whose = order.name or order.customer_email
+    title = text("order.of", whose=problems.plain(whose)) if whose else text("result.order")
+    st.title(title, anchor=False)
+    st.caption(moment(order.created_at))
     with st.container(border=True):
         order_details.show_state(order)
         order_actions.show(order)

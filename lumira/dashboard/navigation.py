@@ -138,6 +138,15 @@ def account() -> Page:
     )
 
 
+def name_tab(shown: str) -> None:
+    """Of several tabs each says what it shows, and whether money is real.
+
+    The browser keeps it in its history, so it names no customer.
+    """
+    live = session.desk().gateway.livemode
+    st.set_page_config(page_title=" · ".join([shown, "Lumira", *([text("mode.live")] if live else [])]))
+
+
 def link_new_payment() -> None:
     """The way to a new payment where there is nothing else to see, for those who may make one."""
     if session.may(Permission.CREATE_INTENT):

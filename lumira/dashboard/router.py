@@ -56,8 +56,7 @@ def main() -> None:
             navigation.account(),
         ]
     )
-    # Of several tabs each says what it shows.
-    st.set_page_config(page_title=f"{page.title} · {title}")
+    navigation.name_tab(page.title)
     place = address.begin_drawing()
     with st.sidebar:
         find_orders()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import streamlit as st
 
 from lumira import desk as desks
 from lumira.access import Role
@@ -27,6 +28,25 @@ def test_an_order_shows_at_its_address_by_either_id(open_page, pay):
         app = open_page("order", id=order_id)
         assert "zoe@example.com" in shown(app)
         assert "47,00\u00a0€" in shown(app)
+
+
+def test_heading_says_whose_order_it_is_and_the_tab_what_it_is(open_page, desk, monkeypatch):
+    tabs = []
+    monkeypatch.setattr(st, "set_page_config", lambda page_title=None, **_: tabs.append(page_title))
+    for number, customer, heading in (
+        (1, {"customer_name": "Anaïs [Le Goff]"}, r"Commande pour Anaïs \[Le Goff\]"),
+        (2, {"customer_email": "zoe@example.com"}, "Commande pour zoe@\u2060example.com"),
+        (3, {"customer_email": None}, "Commande"),
+    ):
+        order = make(desk, number, **customer)
+        assert open_page("order", id=order.id).title[0].value == heading
+        assert tabs[-1] == "47,00\u00a0€ · Mystique · Lumira"
+    given = make(desk, 4, product_id="initie", amount=0, payment_intent_id="free_4", stripe_status=None)
+    open_page("order", id=given.id)
+    assert tabs[-1] == "Offert · Initié · Lumira"
+    open_page("order", id="pi_unknown")
+    assert tabs[-1] == "Commande · Lumira"
+    assert not any("zoe" in tab or "Anaïs" in tab for tab in tabs)
 
 
 def test_an_unknown_order_leads_back_to_the_list(open_page):
