@@ -143,7 +143,7 @@ def _money(name: str, order: Order, words: _Words) -> str:
     """An amount as wide as any other, so that a click on the column's head sorts them by their figures."""
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
     written = "" if name == "refunded" and not amount else words.money(order, amount)
-    return written.rjust(_AMOUNT_WIDTH)
+    return written and written.rjust(_AMOUNT_WIDTH)
 
 
 def show(orders: list[Order], columns: list[str], *, key: str) -> None:
