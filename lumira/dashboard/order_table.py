@@ -9,7 +9,7 @@ import streamlit as st
 
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, session, tables, theme
-from lumira.dashboard.order_details import money_back
+from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import (
     failure_reason,
     level_name,
@@ -20,6 +20,7 @@ from lumira.dashboard.texts import (
     written_money,
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS, level_colour
+from lumira.money import major_units
 from lumira.order_filter import FORMER, NOT_AT_STRIPE, STRIPE_STATUSES, UNKNOWN, DateField, OrderFilter
 from lumira.orders import Order, OrderStatus
 
@@ -34,8 +35,6 @@ COLUMNS: Final[tuple[str, ...]] = (
 )
 # The states stand before what a small screen cuts off.
 _USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
-# In characters: 1 234 567,00 € has room.
-_AMOUNT_WIDTH: Final = 16
 _WIDTHS: Final = {"customer": 150, "email": 236, "product": 130, "source": 110, "id": 205}
 _DATES: Final = {
     DateField.CREATED: "created",
@@ -82,7 +81,6 @@ class _Words:
 
     def __init__(self) -> None:
         self.language = session.language()
-        self.free = text("new_payment.free")
         self.levels = {level: level_name(level) for level in (*Level, None)}
         self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
         self._stripe_statuses: dict[str, str] = {}
@@ -94,18 +92,21 @@ class _Words:
             self._stripe_statuses[status] = stripe_status_name(status)
         return ("" if order.agrees_with_stripe else DISAGREES) + self._stripe_statuses[status]
 
-    def money(self, order: Order, amount: int) -> str:
-        """An amount of an order in minor units as the reader writes it; for one that was given the word."""
-        return self.free if order.is_free else written_money(amount, order.currency, self.language)
+    def money(self, amount: int, currency: str) -> str:
+        """An amount in minor units as the reader writes it."""
+        return written_money(amount, currency, self.language)
 
 
-def orders_frame(orders: list[Order], columns: list[str]) -> pd.DataFrame:
-    """A page of orders as the list shows it, one row each, in the reader's words."""
+def orders_frame(orders: list[Order], columns: list[str], *, numeric: bool = False) -> pd.DataFrame:
+    """A page of orders as the list shows it, one row each, in the reader's words.
+
+    `numeric` writes money as numbers of the major unit.
+    """
     words = _Words()
-    return pd.DataFrame({name: [_cell(name, order, words) for order in orders] for name in columns})
+    return pd.DataFrame({name: [_cell(name, order, words, numeric) for order in orders] for name in columns})
 
 
-def _cell(name: str, order: Order, words: _Words) -> Any:
+def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     match name:
         case "created":
             return order.created_at
@@ -122,7 +123,7 @@ def _cell(name: str, order: Order, words: _Words) -> Any:
         case "email":
             return order.customer_email or NOTHING
         case "amount" | "refunded" | "net":
-            return _money(name, order, words)
+            return _money(name, order, words, numeric)
         case "status":
             return [words.statuses[order.status]]
         case "stripe_status":
@@ -139,24 +140,29 @@ def _cell(name: str, order: Order, words: _Words) -> Any:
             return order.id
 
 
-def _money(name: str, order: Order, words: _Words) -> str:
-    """An amount as wide as any other, so that a click on the column's head sorts them by their figures."""
+def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
-    written = "" if name == "refunded" and not amount else words.money(order, amount)
-    return written and written.rjust(_AMOUNT_WIDTH)
+    if name == "refunded" and not amount:
+        return None if numeric else ""
+    return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 
 
 def show(orders: list[Order], columns: list[str], *, key: str) -> None:
     """The list; `key` must name page, filter and columns, for a selection is a row number only."""
+    # Streamlit writes numbers as the browser does, so only a reader in the browser's language gets them; the
+    # others, and lists of several currencies, get text.
+    numeric = (
+        all(order.currency == "eur" for order in orders) and session.language() == session.browser_language()
+    )
     with st.container(key="order-table"):
         st.dataframe(
-            orders_frame(orders, columns),
+            orders_frame(orders, columns, numeric=numeric),
             key=key,
             on_select="rerun",
             selection_mode=["multi-row", "single-cell"],
             hide_index=True,
             column_order=columns,
-            column_config=_configuration(columns),
+            column_config=_configuration(columns, numeric=numeric),
             row_height=tables.ROW_HEIGHT,
             height=tables.height(len(orders)),
             placeholder="",
@@ -183,7 +189,7 @@ def _card(order: Order, words: _Words) -> markup.OrderCard:
     return markup.OrderCard(
         link=f"/order?id={order.order_id}&language={words.language}",
         customer=order.name or order.customer_email or NOTHING,
-        amount=words.money(order, order.amount),
+        amount=price(order),
         when=moment(order.created_at),
         chips=[
             (words.levels[order.level], level_colour(order.level)),
@@ -194,7 +200,7 @@ def _card(order: Order, words: _Words) -> markup.OrderCard:
     )
 
 
-def _configuration(columns: list[str]) -> dict[str, Any]:
+def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
     config = st.column_config
     made: dict[str, Any] = {}
     for name in columns:
@@ -219,6 +225,8 @@ def _configuration(columns: list[str]) -> dict[str, Any]:
                 made[name] = tables.chips(label, there, width=138, help=text("orders.stripe_status.help"))
             case "payment_intent":
                 made[name] = config.LinkColumn(label, display_text=r"/([^/]+)$", width=235)
+            case "amount" | "refunded" | "net" if numeric:
+                made[name] = config.NumberColumn(label, format="euro", width=88)
             case "amount" | "refunded" | "net":
                 made[name] = config.TextColumn(label, alignment="right", width=88)
             case _:

@@ -116,10 +116,9 @@ def test_an_emoji_in_a_correction_is_said_beside_its_field(desk, support):
             ("email", one, False)
             for one in ("", "nobody", "zoé@exemple.fr", "o'neil+1@a-b.co.uk", "a_b@x.fr")
         ),
-        *(
-            ("email", one, True)
-            for one in ("🌙@example.com", "zoe@exa🌙mple.com", "<zoe@example.com>", "a@b.fr\u200b")
-        ),
+        ("email", "zoé🌙@example.com", True),
+        # No addresses by the contract either, whose own check says so.
+        *(("email", one, False) for one in ("zoe@exa🌙mple.com", "<zoe@example.com>", "a@b.fr\u200b")),
         ("name", "Anaïs 🌙", False),
     ],
 )

@@ -44,29 +44,11 @@ def test_an_empty_list_says_what_to_do_next(open_page):
     assert app.page_link[0].value == "Nouveau paiement"
 
 
-def written(amounts):
-    return [amount.strip() for amount in amounts]
-
-
-def test_amounts_sorted_as_texts_come_in_the_order_of_their_figures(desk):
-    made = [
-        make(desk, 1, amount=0, payment_intent_id="free_1", stripe_status=None),
-        *(
-            make(desk, number + 2, amount=amount)
-            for number, amount in enumerate((4700, 19900, 123456, 123456789))
-        ),
-    ]
-    amounts = list(orders_frame(made, ["amount"])["amount"])
-    assert sorted(amounts) == amounts
-
-
-def test_what_was_given_is_called_so_everywhere(open_page, desk):
+def test_what_was_given_is_called_so_wherever_amounts_are_not_added_up(open_page, desk):
     given = {"product_id": "initie", "amount": 0, "stripe_status": None, "customer_email": "zoe@example.com"}
     make(desk, 1, payment_intent_id="free_1", **given)
     make(desk, 2, customer_email="zoe@example.com")
-    orders = open_page("orders", columns="amount,net")
-    assert [written(rows(orders)[name])[0] for name in ("amount", "net")] == ["Offert", "Offert"]
-    assert "<b>Offert</b>" in shown(orders)
+    assert "<b>Offert</b>" in shown(open_page("orders"))
     assert "<b>Offert</b>" in shown(open_page("overview"))
     assert "Offert" in shown(open_page("order", id="free_1"))
     history = [button.label for button in open_page("order", id="pi_number2").button]
@@ -80,8 +62,8 @@ def test_orders_are_listed_newest_first_in_words(open_page, desk):
     frame = rows(open_page("orders"))
     assert list(frame["customer"]) == ["Anaïs", "person2@example.com", "person3@example.com"]
     assert [list(level) for level in frame["level"]] == [["Mystique"], ["Profond"], ["Initié"]]
-    assert written(frame["amount"]) == ["47,00\u00a0€", "199,00\u00a0€", "Offert"]
-    assert written(frame["refunded"]) == ["", "99,50\u00a0€", ""]
+    assert list(frame["amount"]) == [47, 199, 0]
+    assert list(frame["refunded"].dropna()) == [99.5]
     assert [list(status) for status in frame["status"]] == [["Refusée"], ["Terminée"], ["Terminée"]]
 
 
@@ -284,13 +266,13 @@ def test_every_column_can_be_shown(open_page, desk):
     frame = rows(open_page("orders", columns=",".join(COLUMNS)))
     assert list(frame.columns) == list(COLUMNS)
     assert frame["payment_intent"][0] == desk.gateway.payment_intent_url("pi_number1")
-    assert (frame["net"][0].strip(), frame["source"][0]) == ("46,00\u00a0€", "le site")
+    assert (frame["net"][0], frame["source"][0]) == (46, "le site")
 
 
 def test_money_of_several_currencies_is_written_as_text(open_page, desk):
     make(desk, 1)
     make(desk, 2, currency="jpy", amount=500)
-    assert written(rows(open_page("orders"))["amount"]) == ["47,00\u00a0€", "500\u00a0JPY"]
+    assert list(rows(open_page("orders"))["amount"]) == ["47,00\u00a0€", "500\u00a0JPY"]
 
 
 def test_a_former_link_leads_to_the_page_of_the_order(open_page, desk):
