@@ -1,4 +1,4 @@
-"""The page that a browser shows before Streamlit runs in it: in the house's light, from the first moment."""
+"""The page that Streamlit runs in: in the house's light from the first moment, before Streamlit runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _STYLE: Final = """<style>
       html:not(:has(.stApp)) {{ color-scheme: light dark; background: light-dark({light}, {dark}) }}
       .stApp[data-test-script-state="initial"] {{ background: light-dark({light}, {dark}) !important }}
     </style>
-  </head>"""
+    """
 # Headings come in another font than the text, which Streamlit's page asks for early already.
 _HEADINGS: Final = "SourceSerifVariable-Roman*.woff2"
 _PRELOAD: Final = (
     '\n    <link rel="preload" href="./static/media/{font}" as="font" type="font/woff2" crossorigin />'
 )
 _ICON: Final = "/sign-in/assets/icon.png"
+_FIELDS: Final = '<script src="/sign-in/assets/fields.js" defer></script>\n  '
 
 
 class FirstPaint:
@@ -72,8 +73,8 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 
 @functools.cache
 def house_page(language: str, *, compressed: bool = False) -> bytes:
-    """Streamlit's page with the house's background, name, icon and heading font, said to be in this language;
-    `compressed` by gzip.
+    """Streamlit's page with the house's background, name, icon and heading font, said to be in this language,
+    and with fields that keep what is typed; `compressed` by gzip.
 
     The backgrounds are those of `.streamlit/config.toml`.
     """
@@ -92,7 +93,7 @@ def house_page(language: str, *, compressed: bool = False) -> bytes:
         ('<html lang="en"', f'<html lang="{language}"'),
         ("<title>Streamlit</title>", "<title>Oracle Lumira</title>" + "".join(map(_preload, fonts))),
         ('href="./favicon.png"', f'href="{_ICON}"'),
-        ("</head>", style),
+        ("</head>", f"{style}{_FIELDS}</head>"),
     ):
         page = page.replace(theirs, ours, 1)
     return gzip.compress(page.encode()) if compressed else page.encode()

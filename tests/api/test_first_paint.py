@@ -41,6 +41,8 @@ def test_a_page_has_the_houses_background_and_name_from_the_first_moment(site, d
     assert "light-dark(#FBF7EF, #0F0B19)" in answer.text
     assert "<title>Oracle Lumira</title>" in answer.text
     assert 'href="./static/media/SourceSerif' in answer.text
+    assert httpx.get(f"{site}/sign-in/assets/fields.js").headers["content-type"].startswith("text/javascript")
+    assert 'src="/sign-in/assets/fields.js"' in answer.text
     assert "etag" not in answer.headers
     # Scripts are Streamlit's own, by the same policy.
     assert script_hashes(answer.text) == script_hashes(INDEX.read_text())

@@ -111,3 +111,23 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     phone.get_by_role("link", name=re.compile("poche@example.com")).click()
     phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))
     phone.context.close()
+
+
+def test_what_is_typed_into_a_filter_is_kept_however_it_is_left(open_page):
+    page = open_page("/orders")
+    panel = page.get_by_test_id("stPopoverBody")
+    button = page.get_by_role("button", name="Filtres")
+    for label, typed, key, address in (
+        ("Du", "01112026", "Escape", "from=2026-11-01$"),
+        ("Au", "02112026", "Enter", "to=2026-11-02$"),
+        ("Montant de", "47", "Escape", "min=4700$"),
+    ):
+        if not panel.is_visible():
+            button.click()
+        settle(page)
+        field = panel.get_by_label(label, exact=True)
+        (field.get_by_role("spinbutton") if typed.startswith("0") else field).first.click()
+        page.keyboard.type(typed)
+        page.keyboard.press(key)
+        page.wait_for_url(re.compile(address))
+    expect(panel).to_be_hidden()
