@@ -145,7 +145,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
 
     return [
         Column(in_zone("orders.created"), lambda order: order.created_at, 20),
-        Column(in_zone("orders.completed"), lambda order: order.completed_at, 20),
+        Column(in_zone("orders.completed"), lambda order: order.counts_at, 20),
         Column(in_zone("orders.last_refund"), lambda order: order.last_refund_at, 20),
         Column(
             title("orders.level"),

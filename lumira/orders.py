@@ -262,6 +262,15 @@ class Order(Document):
         return agree(self.status, self.stripe_status)
 
     @property
+    def counts_at(self) -> datetime | None:
+        """The instant a completed order counts at, as filters and revenue have it.
+
+        The program we replaced may have written no completedAt: such an order counts when it was created.
+        """
+        undated = self.created_at if self.status is OrderStatus.COMPLETED else None
+        return self.completed_at or undated
+
+    @property
     def net(self) -> int:
         """What is left of the amount after refunds, in minor units."""
         return self.amount - self.amount_refunded

@@ -111,7 +111,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "created":
             return order.created_at
         case "completed":
-            return order.completed_at
+            return order.counts_at
         case "last_refund":
             return order.last_refund_at
         case "level":

@@ -309,6 +309,9 @@ def test_an_order_of_the_former_program_is_shown_and_found(open_page, desk, docu
         app = open_page("orders", **query)
         assert rows(app)["customer"].iloc[0] == "Hélène Dubois"
     assert [list(told) for told in rows(app)["stripe_status"]] == [["Jamais demandé"]]
+    # It has no date of its own for that; column and filter take the same for it.
+    app = open_page("orders", **{"date": "completed", "from": "2025-03-01", "to": "2025-03-01"})
+    assert list(rows(app)["completed"]) == [at]
 
 
 def test_english_is_spoken_to_an_english_browser(open_page, desk):
