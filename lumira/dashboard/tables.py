@@ -21,12 +21,14 @@ NOTHING: Final = "–"
 ROW_HEIGHT: Final = 38
 # The pager under the list stays in sight; the rest of the page scrolls in the list.
 _ROWS_SHOWN: Final = 16
-_HEADER_HEIGHT: Final = 38
+# As the grid draws it; and the lines of the frame above and below it.
+_HEADER_HEIGHT: Final = 35
+_FRAME: Final = 2
 
 
 def height(rows: int) -> int:
     """The height in pixels of a table of so many rows; one of more rows than are shown scrolls."""
-    return _HEADER_HEIGHT + ROW_HEIGHT * min(rows, _ROWS_SHOWN) + 3
+    return _HEADER_HEIGHT + ROW_HEIGHT * min(rows, _ROWS_SHOWN) + _FRAME
 
 
 def selected_row(key: str) -> int | None:
