@@ -207,16 +207,11 @@ def show_filters(wanted: OrderFilter) -> None:
     # Always the same words: under others it would be another button, and what is open would close.
     popover = st.popover(text("orders.filters"), icon=":material/tune:", key="filters", on_change="rerun")
     if popover.open:
-        with popover:
+        # Close to one another, so that a laptop shows all of them.
+        with popover, st.container(gap="xsmall"):
             _show_period(wanted)
             _show_choices(wanted)
             _show_amounts(wanted)
-            st.button(
-                text("orders.filters.clear"),
-                icon=":material/filter_alt_off:",
-                on_click=clear,
-                width="stretch",
-            )
 
 
 def _show_period(wanted: OrderFilter) -> None:
@@ -269,40 +264,41 @@ def _show_choices(wanted: OrderFilter) -> None:
         [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses],
         lambda chosen: write(filter_query(replace(read(), stripe_statuses=frozenset(chosen)))),
     )
-    st.multiselect(
-        text("orders.filter.stripe"),
-        STRIPE_STATUSES,
-        format_func=stripe_status_name,
-        placeholder=text("orders.filter.stripe.any"),
-        key="filter-stripe",
-        on_change=stripe_used,
-    )
-
     differs_used = address.control(
         "filter-differs",
         wanted.differs,
         lambda chosen: write(filter_query(replace(read(), differs=chosen))),
     )
-    st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_used)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.multiselect(
+            text("orders.filter.stripe"),
+            STRIPE_STATUSES,
+            format_func=stripe_status_name,
+            placeholder=text("orders.filter.stripe.any"),
+            key="filter-stripe",
+            on_change=stripe_used,
+        )
+        st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_used)
     with st.container(horizontal=True):
         _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
         _choose_answer("disputed", wanted.disputed, lambda now, chosen: replace(now, disputed=chosen))
-    _choose_several(
-        text("orders.filter.source"),
-        "sources",
-        wanted.sources,
-        SOURCES,
-        lambda source: text(f"source.{source}"),
-        lambda now, chosen: replace(now, sources=chosen),
-    )
+        _choose_several(
+            text("orders.filter.source"),
+            "sources",
+            wanted.sources,
+            SOURCES,
+            lambda source: text(f"source.{source}"),
+            lambda now, chosen: replace(now, sources=chosen),
+        )
 
 
 def _show_amounts(wanted: OrderFilter) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         wrong = [
             _choose_amount("min", wanted.minimum, lambda now, chosen: replace(now, minimum=chosen)),
             _choose_amount("max", wanted.maximum, lambda now, chosen: replace(now, maximum=chosen)),
         ]
+        st.button(text("orders.filters.clear"), icon=":material/filter_alt_off:", on_click=clear)
     if any(wrong):
         st.markdown(f":red[{text('orders.filter.amount.wrong')}]")
 
@@ -326,6 +322,7 @@ def _choose(
         key=key,
         on_change=used,
         required=required,
+        wrap=True,
     )
 
 
@@ -363,6 +360,7 @@ def _choose_several(
         selection_mode="multi",
         key=key,
         on_change=used,
+        wrap=True,
     )
 
 

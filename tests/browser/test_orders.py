@@ -98,9 +98,22 @@ def test_filters_chosen_one_right_after_the_other_are_all_kept(open_page):
         page.wait_for_url(re.compile(r"/orders$"))
 
 
+def test_every_filter_is_seen_at_once_on_a_laptop(open_page):
+    page = open_page("/orders")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Filtres").click()
+    panel = page.get_by_test_id("stPopoverBody")
+    expect(panel.get_by_role("button", name="Tout effacer")).to_be_visible()
+    settle(page)
+    assert panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight")
+    page.set_viewport_size({"width": 1440, "height": 1000})
+
+
 def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     payment_intent = served.create("mystique", "poche@example.com")
-    context = chromium.new_context(locale="fr-FR", viewport={"width": 390, "height": 800})
+    context = chromium.new_context(
+        locale="fr-FR", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
+    )
     phone = served.sign_in(context).new_page()
     phone.goto(f"{served.url}/orders?q=poche")
     settle(phone)
