@@ -121,6 +121,11 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     # What is said of the table's rows, too.
     expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # The badge of the mode leaves the button of the menu free, and the menu tells no key to a finger.
+    phone.get_by_test_id("stExpandSidebarButton").click()
+    expect(phone.get_by_text("Nouveau paiement").first).to_be_in_viewport()
+    expect(phone.locator("kbd")).to_be_hidden()
+    phone.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
     phone.get_by_role("link", name=re.compile("poche@example.com")).click()
     phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))
     phone.context.close()
