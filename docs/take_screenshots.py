@@ -173,12 +173,12 @@ def take(chromium: Browser, address: str, shot: Shot) -> None:
 
 
 def keep(shot: Shot) -> None:
-    """Puts a picture among those of the documentation, small: 128 colours."""
+    """Puts a picture among those of the documentation, small: 256 colours, the rare ones too."""
     suffix = "" if (shot.width, shot.light) == ("desktop", "dark") else f"-{shot.width}-{shot.light}"
     name = re.sub("-desktop", "", f"{shot.page}{suffix}") + ".png"
     KEPT.mkdir(exist_ok=True)
     with Image.open(shot.file) as picture:
-        picture.convert("RGB").quantize(128).save(KEPT / name, optimize=True)
+        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(KEPT / name, optimize=True)
 
 
 if __name__ == "__main__":
