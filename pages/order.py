@@ -45,7 +45,8 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
 def show(order: Order) -> None:
     """The order."""
     st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/arrow_back:")
-    navigation.name_tab(f"{order_details.price(order)} · {level_name(order.level)}")
+    shown = order_details.price(order), level_name(order.level)
+    st.set_page_config(page_title=navigation.tab_title(*shown))
     whose = order.name or order.customer_email
     title = text("order.of", whose=problems.plain(whose)) if whose else text("result.order")
     st.title(title, anchor=False)

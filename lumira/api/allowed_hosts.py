@@ -10,13 +10,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
-from lumira.api.request_id import RequestId
+from lumira.api.request_id import PROBES, RequestId
 from lumira.api.responses import error_response
 from lumira.settings import Settings
 
 ANSWER: Final = "Lumira does not answer under this name: LUMIRA_ALLOWED_HOSTS lists those it has."
 # Asked by the machine's address, by those who watch whether we live; they tell nothing else.
-PROBES: Final = ("/api/healthz", "/api/ready")
+OPEN: Final = frozenset(f"/api{path}" for path in PROBES)
 # Nobody else's name leads to the machine it is asked on, so these are always ours.
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -35,7 +35,7 @@ class AllowedHosts:
         """Passes the connection on, or refuses it."""
         if (
             scope["type"] == "lifespan"
-            or scope["path"] in PROBES
+            or scope["path"] in OPEN
             or is_allowed(Headers(scope=scope).get("host", ""), desks.current().settings)
         ):
             await self._app(scope, receive, send)

@@ -16,17 +16,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address
+from lumira.api.request_id import PROBES
 from lumira.api.responses import error_response
 from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import RateLimited
 from lumira.settings import Settings
 
 # Whoever watches us must not be told that we are down because it watches closely.
-EXEMPT: Final = frozenset({"/healthz", "/ready"})
+EXEMPT: Final = frozenset(PROBES)
 # Where Stripe delivers: the endpoint, and its old address.
 WEBHOOKS: Final = ("/products/webhook", "/stripe/webhook")
 
 _rate: Final = functools.cache(limits.parse)
+
+
+def path_below(scope: Scope) -> str:
+    """The path of a request below where its application is mounted."""
+    path: str = scope.get("path", "")
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def refuse_program(request: Request, seconds: int) -> Response:
@@ -64,7 +71,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts the request, and passes it on or refuses it."""
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        path = path_below(scope)
         if scope["type"] != "http" or path in self._exempt:
             await self._app(scope, receive, send)
             return

@@ -16,12 +16,12 @@ from lumira.logs import bound
 logger: Final = logging.getLogger("lumira.api")
 
 # Asked every few seconds for as long as we run.
-_PROBES: Final = ("/healthz", "/ready")
+PROBES: Final = ("/healthz", "/ready")
 
 
 def is_probe(scope: Scope) -> bool:
     """Whether a request asks only how we are: it is not worth a line or a trace."""
-    return str(scope["path"]).endswith(_PROBES)
+    return str(scope["path"]).endswith(PROBES)
 
 
 class RequestId:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lumira import desk as desks
 from lumira.api.openapi import errors, json_request
 from lumira.api.products import limited_body
-from lumira.api.rate_limit import WEBHOOKS
+from lumira.api.rate_limit import WEBHOOKS, path_below
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent
 from lumira.errors import LumiraError
@@ -83,8 +83,7 @@ class Deliveries:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a delivery, and passes every other request on."""
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        if scope["type"] == "http" and scope["method"] == "POST" and path in WEBHOOKS:
+        if scope["type"] == "http" and scope["method"] == "POST" and path_below(scope) in WEBHOOKS:
             response = await receive_event(Request(scope, receive))
             await response(scope, receive, send)
             return

@@ -138,13 +138,13 @@ def account() -> Page:
     )
 
 
-def name_tab(shown: str) -> None:
+def tab_title(*shown: str) -> str:
     """Of several tabs each says what it shows, and whether money is real.
 
     The browser keeps it in its history, so it names no customer.
     """
     live = session.desk().gateway.livemode
-    st.set_page_config(page_title=" · ".join([shown, "Lumira", *([text("mode.live")] if live else [])]))
+    return " · ".join([*shown, "Lumira", *([text("mode.live")] if live else [])])
 
 
 def link_new_payment() -> None:

@@ -28,8 +28,8 @@ logger: Final = logging.getLogger("lumira.dashboard")
 def main() -> None:
     """Draws the frame, then the page inside it."""
     live = session.desk().gateway.livemode
-    title, icon = (f"Lumira · {text('mode.live')}", theme.LIVE_ICON) if live else ("Lumira", theme.ICON)
-    st.set_page_config(page_title=title, page_icon=icon, layout="wide")
+    icon = theme.LIVE_ICON if live else theme.ICON
+    st.set_page_config(page_title=navigation.tab_title(), page_icon=icon, layout="wide")
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
@@ -56,7 +56,7 @@ def main() -> None:
             navigation.account(),
         ]
     )
-    navigation.name_tab(page.title)
+    st.set_page_config(page_title=navigation.tab_title(page.title))
     place = address.begin_drawing()
     with st.sidebar:
         find_orders()

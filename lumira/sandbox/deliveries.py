@@ -21,25 +21,7 @@ from lumira.sandbox.store import Store
 TIMEOUT = 10.0
 USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 # Seconds until the next attempt after the first, second … failure. Stripe goes on for three days.
-BACK_OFF: tuple[float, ...] = (
-    1,
-    2,
-    5,
-    10,
-    30,
-    60,
-    300,
-    900,
-    3600,
-    7200,
-    14400,
-    28800,
-    28800,
-    28800,
-    28800,
-    28800,
-    28800,
-)
+BACK_OFF: tuple[float, ...] = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 7200, 14400, *([28800] * 6))
 
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:

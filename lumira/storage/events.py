@@ -158,20 +158,21 @@ class Events:
         fit. A page that would read more than READ_AT_MOST rows ends early; its cursor goes on from there.
         """
         query = _indexed(selected)
-        found: list[Document] = []
+        found: list[tuple[Document, RecordedEvent]] = []
         read = 0
         while len(found) <= size and read < READ_AT_MOST:
             rows, cursor = newest_page(
                 self._collection, query, 2 * size, cursor, since=selected.since, fields=_LISTED
             )
             read += len(rows)
-            found += [row for row in rows if selected.admits(RecordedEvent.model_validate(row))]
+            events = ((row, RecordedEvent.model_validate(row)) for row in rows)
+            found += [(row, event) for row, event in events if selected.admits(event)]
             if cursor is None:
                 break
         shown = found[:size]
-        next_cursor = cursor_after(shown[-1]) if len(found) > size else cursor
+        next_cursor = cursor_after(shown[-1][0]) if len(found) > size else cursor
         # An id may stand there as the whole of what it names.
-        return [RecordedEvent.model_validate(row).without_payload() for row in shown], next_cursor
+        return [event.without_payload() for _, event in shown], next_cursor
 
     def failed(self) -> list[str]:
         """The ids of the failed events, oldest first."""

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMINISTRATOR, follow, settle
+from tests.browser.conftest import ADMINISTRATOR, click_first_row, follow, settle
 
 pytestmark = pytest.mark.browser
 
@@ -71,11 +71,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
 
 def test_the_payment_of_an_event_leads_to_its_order_and_back_to_the_list(open_page, paid):
     page = open_page("/webhooks?type=payment_intent.succeeded")
-    box = page.get_by_test_id("stDataFrame").bounding_box()
-    # As a hand moves it: the table takes no notice of a pointer that was elsewhere the moment before.
-    page.mouse.move(box["x"] + 700, box["y"] + 57, steps=12)
-    page.wait_for_timeout(200)
-    page.mouse.click(box["x"] + 700, box["y"] + 57)
+    click_first_row(page, 700)
     page.wait_for_url(re.compile(rf"/order\?id={paid}"))
     expect(page.get_by_text("care@example.com").first).to_be_visible()
     page.go_back()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import click_first_row, settle
 from tests.browser.test_payment import rows
 
 pytestmark = pytest.mark.browser
@@ -45,11 +45,7 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
 
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stPopoverBody")).to_be_hidden()
-    box = page.get_by_test_id("stDataFrame").bounding_box()
-    # As a hand moves it: the table takes no notice of a pointer that was elsewhere the moment before.
-    page.mouse.move(box["x"] + 330, box["y"] + 57, steps=12)
-    page.wait_for_timeout(200)
-    page.mouse.click(box["x"] + 330, box["y"] + 57)
+    click_first_row(page, 330)
     page.wait_for_url(re.compile(r"/order\?id=pi_"))
     expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
 
