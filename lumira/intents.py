@@ -7,7 +7,7 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from lumira.errors import (
     StripeError,
     StripeRefused,
 )
-from lumira.lifecycle import apply_payment_intent
+from lumira.lifecycle import apply_payment_intent, is_made_for, made_around
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.money import format_money
 from lumira.orders import (
@@ -174,10 +174,16 @@ class Intents:
         return self._finish_creation(order)
 
     def _finish_creation(self, order: Order) -> CreatedIntent:
+        parameters = payment_intent_parameters(order)
         try:
-            payment_intent = self._gateway.create_payment_intent(
-                payment_intent_parameters(order), str(order.attempt_id)
-            )
+            payment_intent = self._gateway.create_payment_intent(parameters, str(order.attempt_id))
+        except IdempotencyConflict:
+            # Its customer was edited after Stripe, unheard, had answered.
+            made = self._payment_intent_made_for(order)
+            if made is None:
+                raise
+            payment_intent = made
+            self._copy_to_stripe(order, made["id"], parameters["metadata"])
         except (PaymentFailed, StripeConfigError, StripeRefused) as refusal:
             # Stripe has answered no. After any other error we can't know, and the order stays pending.
             self._note_refusal(order, refusal)
@@ -195,6 +201,17 @@ class Intents:
             order.model_copy(update={"payment_intent_id": payment_intent["id"]}),
             payment_intent["client_secret"],
         )
+
+    def _payment_intent_made_for(self, order: Order) -> PaymentIntent | None:
+        """The PaymentIntent that Stripe made for this order, by its metadata."""
+        starting_after, more = None, True
+        while more:
+            page, more = self._gateway.list_payment_intents(*made_around(order), starting_after)
+            for payment_intent in page:
+                if is_made_for(order, payment_intent):
+                    return payment_intent
+                starting_after = payment_intent["id"]
+        return None
 
     def _note_refusal(self, order: Order, refusal: LumiraError) -> None:
         refused = Observation(
@@ -494,20 +511,23 @@ class Intents:
         if not self._orders.edit_customer(order, fields, entry):
             raise CustomerErased("The customer of this order was erased. Create another order instead.")
         if order.payment_intent_id and not order.is_free:
-            sent = fields
-            # Stripe keeps no key without a value.
-            kept = {key for key, value in order.metadata.items() if value != ""}
-            if len(kept | sent.keys()) > METADATA_KEYS:
-                # Stripe would refuse the whole edit; the full name says the same.
-                sent = {key: text for key, text in sent.items() if key not in _PARTS_OF_NAME}
-            try:
-                self._gateway.update_payment_intent_metadata(order.payment_intent_id, sent)
-            except StripeError as error:
-                missed = TimelineEntry(
-                    at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message
-                )
-                self._orders.append(order, missed)
+            self._copy_to_stripe(order, order.payment_intent_id, fields)
         return self._recorded(actor, "edit_customer", order, request_id)
+
+    def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
+        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
+        # Stripe keeps no key without a value.
+        kept = {key for key, value in order.metadata.items() if value != ""}
+        if len(kept | fields.keys()) > METADATA_KEYS:
+            # Stripe would refuse the whole edit; the full name says the same.
+            fields = {key: text for key, text in fields.items() if key not in _PARTS_OF_NAME}
+        try:
+            self._gateway.update_payment_intent_metadata(payment_intent_id, fields)
+        except StripeError as error:
+            missed = TimelineEntry(
+                at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message
+            )
+            self._orders.append(order, missed)
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)

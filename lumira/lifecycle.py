@@ -7,8 +7,8 @@ the others find it made. Store and gateway are handed in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from lumira.documents import mapping_or_empty
 from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
@@ -17,6 +17,9 @@ from lumira.refunds import refund_from
 if TYPE_CHECKING:
     from lumira.storage import Orders
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
+
+# A create request, retries included, is over by then; until then an order may well have no PaymentIntent.
+IN_FLIGHT: Final = timedelta(minutes=15)
 
 
 def apply_payment_intent(
@@ -44,6 +47,16 @@ def apply_payment_intent(
     if moved or said != (order.status, order.stripe_status):
         return orders.find(order.id) or order
     return order
+
+
+def made_around(order: Order) -> tuple[datetime, datetime]:
+    """Between which instants Stripe made the order's PaymentIntent, though our clock may run ahead of its."""
+    return order.created_at - IN_FLIGHT, order.created_at + IN_FLIGHT
+
+
+def is_made_for(order: Order, payment_intent: Mapping[str, Any]) -> bool:
+    """Whether the PaymentIntent's metadata names this order."""
+    return mapping_or_empty(payment_intent.get("metadata")).get("orderId") == order.id
 
 
 def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.errors import StripeRateLimited, StripeRefused
-from lumira.lifecycle import apply_payment_intent, order_of
+from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 REQUESTS_PER_SECOND: Final = 20
 ATTEMPTS: Final = 6
 WINDOW: Final = timedelta(days=1)
-# A create request, retries included, is over by then; until then an order may well have no PaymentIntent.
-IN_FLIGHT: Final = timedelta(minutes=15)
 # How far back the regular look at open orders goes, and at how many of each status it looks.
 OPEN_SINCE: Final = timedelta(days=3)
 OPEN_LIMIT: Final = 50
@@ -296,11 +294,9 @@ class Reconciliation:
 
     def _look_for(self, order: Order, report: Report, actor: Actor) -> None:
         """Looks for the PaymentIntent of an order that has none, around the time the order was made."""
-        # Our clock may run ahead of Stripe's.
-        around = (order.created_at - IN_FLIGHT, order.created_at + IN_FLIGHT)
-        for page, asked_at in self._pages(*around):
+        for page, asked_at in self._pages(*made_around(order)):
             for payment_intent in page:
-                if (payment_intent.get("metadata") or {}).get("orderId") == order.id:
+                if is_made_for(order, payment_intent):
                     self._adopt(payment_intent, asked_at, report, apply=True, actor=actor)
                     return
         self._check_never_sent(order.id, report, apply=True, actor=actor)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
+from lumira.documents import mapping_or_empty
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
@@ -263,6 +264,9 @@ class Webhooks:
         """
         data = event.get("data") or {}
         payment_intent_id = payment_intent_of(event["type"], data)
+        if not payment_intent_id:
+            named = self._order_in_metadata(data)
+            payment_intent_id = named.payment_intent_id if named else None
         if payment_intent_id and self._orders.is_erased(payment_intent_id):
             self._events.replace_payload(event["id"], without_person(data))
 
@@ -311,12 +315,12 @@ class Webhooks:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""
         charge = event["data"]["object"]
         order = self._order_of_charge(event)
-        if order is None:
+        if order is None or not order.payment_intent_id:
             return False
         at = _created(event)
         news: list[Refund] | Callable[[Sequence[Refund]], list[Refund]]
         try:
-            news = [refund_from(refund) for refund in self._gateway.list_refunds(charge["payment_intent"])]
+            news = [refund_from(refund) for refund in self._gateway.list_refunds(order.payment_intent_id)]
         except StripeError:
             news = functools.partial(refunds_of_charge, charge, at=at)
         return self._orders.add_refunds(
@@ -347,12 +351,12 @@ class Webhooks:
     def _order_of_charge(self, event: Event) -> Order | None:
         """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.
 
-        None for a charge of before PaymentIntents, which is no order of ours, and for one whose PaymentIntent
-        Stripe does not know either.
+        None for a charge of before PaymentIntents, which is no order of ours unless its metadata names one,
+        and for one whose PaymentIntent Stripe does not know either.
         """
         payment_intent_id = payment_intent_of(event["type"], event["data"])
         if not payment_intent_id:
-            return None
+            return self._order_in_metadata(event["data"])
         order = self._orders.find_by_payment_intent(payment_intent_id)
         if order is None:
             asked_at = datetime.now(UTC)
@@ -366,6 +370,11 @@ class Webhooks:
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
         return order
+
+    def _order_in_metadata(self, data: Mapping[str, Any]) -> Order | None:
+        """The order that metadata.orderId names: all that an old sender's refund says of its payment."""
+        metadata = mapping_or_empty(mapping_or_empty(data.get("object")).get("metadata"))
+        return self._orders.find(str(metadata.get("orderId")))
 
 
 def _handled(outcome: str) -> str:

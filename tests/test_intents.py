@@ -203,6 +203,19 @@ def test_a_repeat_finishes_what_a_crash_cut_short(create, documents, key):
     assert documents.productorders.find_one()["paymentIntentId"] == created.order_id
 
 
+def test_a_repeat_finishes_it_after_its_customer_was_edited_too(create, desk, support, documents, key):
+    created = create(idempotency_key=key)
+    [order] = desk.order_list.page(OrderFilter(), 10, actor=support).orders
+    unanswered = {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    documents.productorders.update_one({}, unanswered)
+    # Now Stripe would be asked for something else with the same key, which it refuses.
+    desk.intents.correct_customer(order.id, {"email": "anna@example.com"}, actor=support)
+    assert create(idempotency_key=key) == created
+    assert documents.productorders.find_one()["paymentIntentId"] == created.order_id
+    at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
+    assert (at_stripe["customerEmail"], at_stripe["orderId"]) == ("anna@example.com", order.id)
+
+
 def test_without_a_key_nothing_is_stored(settings, support):
     with opened(settings.model_copy(update={"stripe_secret_key": None})) as desk:
         with pytest.raises(StripeConfigError):

@@ -20,7 +20,9 @@ ADMIN = Actor("ada", Role.ADMIN)
 @pytest.fixture
 def paid(desk, support):
     """A paid order of 67.00 EUR."""
-    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    created = desk.intents.create(
+        {"productId": "profond", "customerEmail": "anais@example.com"}, actor=support, source="tests"
+    )
     return desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
 
 
@@ -160,23 +162,40 @@ def test_the_later_of_two_decisions_stands(deliver, documents, paid, order_of):
         assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["won"]
 
 
-def minimal(type_, paid, id_="re_1"):
+def minimal(type_, id_="re_1", **subject):
     """An event as old senders send it: no status, no created, no livemode, no version."""
-    subject = {"id": id_, "amount": 2000, "currency": "eur", "payment_intent": paid.payment_intent_id}
-    subject |= {"metadata": {}}
+    subject = {"id": id_, "amount": 2000, "currency": "eur", "metadata": {}} | subject
     return {"id": f"evt_{secrets.token_hex(8)}", "type": type_, "data": {"object": subject}}
 
 
 def test_a_minimal_events_type_says_how_a_refund_or_a_dispute_stands(deliver, paid, order_of):
-    assert deliver(minimal("refund.failed", paid)).is_success
+    payment = {"payment_intent": paid.payment_intent_id}
+    assert deliver(minimal("refund.failed", **payment)).is_success
     assert [refund.status for refund in order_of(paid.payment_intent_id).refunds] == ["failed"]
-    assert deliver(minimal("refund.created", paid, "re_2")).is_success
+    assert deliver(minimal("refund.created", "re_2", **payment)).is_success
     assert order_of(paid.payment_intent_id).amount_refunded == 2000
-    assert deliver(minimal("charge.dispute.created", paid, "dp_1")).is_success
+    assert deliver(minimal("charge.dispute.created", "dp_1", **payment)).is_success
     assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["needs_response"]
     # Who won is not said: the dispute stays as it is known until somebody asks Stripe.
-    assert deliver(minimal("charge.dispute.closed", paid, "dp_1")).is_success
+    assert deliver(minimal("charge.dispute.closed", "dp_1", **payment)).is_success
     assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["needs_response"]
+
+
+def test_a_minimal_event_may_name_its_order_in_the_metadata_alone(
+    deliver, desk, paid, refund_at_stripe, order_of, documents
+):
+    named = {"metadata": {"orderId": paid.id, "customerEmail": "anais@example.com"}}
+    assert deliver(minimal("charge.dispute.created", "dp_1", **named)).is_success
+    assert [dispute.id for dispute in order_of(paid.payment_intent_id).disputes] == ["dp_1"]
+    made = refund_at_stripe(1500)
+    assert deliver(minimal("charge.refunded", "ch_1", **named)).is_success
+    assert [refund.id for refund in order_of(paid.payment_intent_id).refunds] == [made["id"]]
+    desk.privacy.erase(str(paid.customer_email), actor=ADMIN)
+    assert deliver(minimal("refund.updated", made["id"], **named)).is_success
+    assert not list(documents.processed_events.find({"data.object.metadata.customerEmail": {"$ne": None}}))
+    for nobody in ({"orderId": "f" * 24}, {"orderId": "x"}, {"orderId": 5}, None):
+        assert deliver(minimal("refund.created", "re_9", metadata=nobody)).is_success
+    assert len(order_of(paid.payment_intent_id).refunds) == 1
 
 
 def test_an_event_of_the_program_before_ours_is_not_handled_again(desk, documents):
