@@ -63,9 +63,9 @@ class Fees:
             self._rest_until = time.monotonic() + _REST_SECONDS
             now = self._clock()
             # Where nothing was sold there is nothing to read.
-            start = self._read.until() or self._rows.first_instant(now)
+            start = self._read.until() or self._rows.first_instant()
             step = _LEAST
-            while start is not None and start < now:
+            while start < now:
                 end = min(start + step, now)
                 found = self._note(start - _OVERLAP, end + _OVERLAP)
                 self._read.advance(end)

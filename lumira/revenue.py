@@ -410,7 +410,7 @@ class Revenue:
         be behind that of Stripe.
         """
         now = self._clock() + timedelta(days=1)
-        days = [self._day(self._rows.first_instant(now) or now), self._day(now), *known]
+        days = [self._day(self._rows.first_instant()), self._day(now), *known]
         return min(days), max(days)
 
     def _refunds(self, first: date, last: date) -> list[Row]:

@@ -20,17 +20,13 @@ from lumira.order_filter import OrderFilter
 from lumira.orders import Order, Page
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
+from lumira.storage.oldest import Oldest
 from lumira.storage.order_listing import KnownAmounts, OrderListing
 from lumira.storage.order_plans import DATINGS, END, Cursor, Gather, Read, Walk, plan
 from lumira.storage.orders import readable
 from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
 
 _BATCH: Final = 1_000
-# Bounds are exclusive: this lies before the first instant there is.
-_BEFORE: Final = BEGINNING - MILLISECOND
-# Where the search for the oldest order begins in steps, each of which costs little where there is nothing.
-_FIRST_LIKELY: Final = datetime(2000, 1, 1, tzinfo=UTC) - MILLISECOND
-_STEP: Final = timedelta(days=30)
 
 
 class OrderRows:
@@ -41,7 +37,7 @@ class OrderRows:
         self._amounts = KnownAmounts(database)
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone
-        self._oldest: dict[str, datetime] = {}
+        self._oldest = Oldest(self._collection)
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None) -> Page:
         """At most `size` orders without their timelines; `cursor` is the `next_cursor` of the page before.
@@ -104,7 +100,7 @@ class OrderRows:
             else:
                 low = max(low, after.at)
         if not walk.descending:
-            low = max(low, min(self._before_the_oldest(dating.name) for dating in walk.datings))
+            low = max(low, min(self._oldest.before(dating.name) for dating in walk.datings))
         now, width = datetime.now(UTC), FIRST_WINDOW
         while len(found) < need and low < high:
             began = time.monotonic()
@@ -145,27 +141,6 @@ class OrderRows:
             pipeline.append({"$project": {"timeline": 0, "listing": 0}})
         with store_errors():
             return list(self._collection.aggregate(pipeline))
-
-    def _before_the_oldest(self, date: str) -> datetime:
-        """An instant before every date of this name, an hour before the first of them at most."""
-        known = self._oldest.get(date)
-        if known and not self._has(date, _BEFORE, known + MILLISECOND):
-            return known
-        known = _FIRST_LIKELY
-        if self._has(date, _BEFORE, known + MILLISECOND):
-            return _BEFORE
-        step = _STEP
-        while known < datetime.now(UTC) and step >= FIRST_WINDOW:
-            if self._has(date, known, known + step):
-                step /= 2
-            else:
-                known += step - MILLISECOND
-        self._oldest[date] = known
-        return known
-
-    def _has(self, date: str, low: datetime, high: datetime) -> bool:
-        with store_errors():
-            return self._collection.find_one({date: {"$gt": low, "$lt": high}}, {"_id": 1}) is not None
 
 
 def _write(document: Document, wanted: OrderFilter) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from pymongo.database import Database
@@ -13,6 +13,7 @@ from lumira.refunds import RETURNED
 from lumira.storage.conditions import is_missing
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
+from lumira.storage.oldest import Oldest
 from lumira.storage.paging import BEGINNING, MILLISECOND
 
 # What the figures of a day depend on. Whoever changes one of these also writes updatedAt.
@@ -21,9 +22,6 @@ _COUNTED: Final = (
     *("fee", "feeCurrency", "createdAt", "completedAt", "updatedAt", "disputes.id"),
     *("refunds.id", "refunds.amount", "refunds.status", "refunds.createdAt"),
 )
-# Where the search for the first order begins in steps; what is older is found too, less exactly.
-_FIRST_LIKELY: Final = datetime(2020, 1, 1, tzinfo=UTC)
-_MONTH: Final = timedelta(days=30)
 # Values asked for in one query.
 _AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
@@ -54,6 +52,7 @@ class RevenueRows:
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[ORDERS]
+        self._oldest = Oldest(self._collection)
 
     def sales(self, start: datetime, end: datetime, timezone: str, *, livemode: bool) -> list[dict[str, Any]]:
         """Completed orders with start ≤ completedAt < end, by hour in `timezone`, product and currency.
@@ -173,33 +172,9 @@ class RevenueRows:
         with store_errors():
             yield from self._collection.find({"updatedAt": {"$gt": instant}}, dict.fromkeys(_COUNTED, 1))
 
-    def first_instant(self, until: datetime) -> datetime | None:
-        """An instant at most a month before the first order was made or paid, None when there is none.
-
-        Looks month by month: the embedded store sorts the whole collection for the oldest order, and reads
-        all of a range for one order in it. What lies after `until` is not looked for.
-        """
-        made = self._first_month("createdAt", until)
-        # Nearly always nothing was paid before anything was made: one look at nothing.
-        if made and not self._any("completedAt", BEGINNING, made):
-            return made
-        paid = self._first_month("completedAt", until)
-        return min((first for first in (made, paid) if first), default=None)
-
-    def _first_month(self, field: str, until: datetime) -> datetime | None:
-        if self._any(field, BEGINNING, _FIRST_LIKELY):
-            return BEGINNING
-        start = _FIRST_LIKELY
-        while not self._any(field, start, start + _MONTH):
-            start += _MONTH
-            if start > until:
-                return None
-        return start
-
-    def _any(self, field: str, start: datetime, end: datetime) -> bool:
-        inside = {field: {"$gt": start - MILLISECOND, "$lt": end}}
-        with store_errors():
-            return self._collection.find_one(inside, {"_id": 1}) is not None
+    def first_instant(self) -> datetime:
+        """An instant at most an hour before the first order was made or paid; about now without any."""
+        return max(BEGINNING, min(self._oldest.before(date) for date in _DATES))
 
     def _with(self, field: str, values: Sequence[str], fields: Iterable[str]) -> Iterator[Document]:
         with store_errors():
