@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
@@ -31,12 +30,11 @@ from lumira.desk import Desk
 from lumira.embedded import embedded_store, free_port, kept_running
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
+from tests import web
 
 API_TOKEN = "token-of-the-tests"
 WEBHOOK_SECRET = "whsec_of_the_tests"
 STRIPE_KEY = "sk_test_of_the_tests"
-# Read once: to read them takes longer than most tests.
-AUTHORITIES = httpx.create_ssl_context()
 
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):
@@ -70,7 +68,7 @@ def faulty_sandbox_url() -> Iterator[str]:
 def fault(faulty_sandbox_url: str) -> Iterator[Callable[..., None]]:
     """Makes the next requests to that sandbox fail, as lumira/sandbox/faults.py says, until the test ends."""
 
-    with httpx.Client(base_url=faulty_sandbox_url, verify=AUTHORITIES) as client:
+    with web.Client(base_url=faulty_sandbox_url) as client:
 
         def fault(**how: Any) -> None:
             client.post("/_sandbox/faults", json=how).raise_for_status()

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from lumira.embedded import free_port
+from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -142,7 +143,7 @@ def _own_terminal() -> None:
 
 def _is_ready(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=2).status_code == 200
+        return web.get(address, timeout=2).status_code == 200
     except httpx.HTTPError:
         time.sleep(0.1)
         return False

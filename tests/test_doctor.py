@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pyotp
 import pytest
 from pydantic import SecretStr
@@ -28,7 +27,8 @@ from lumira.storage import Store
 from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
-from tests.conftest import AUTHORITIES, STRIPE_KEY, WEBHOOK_SECRET
+from tests import web
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
 from tests.test_run import running
 
 # Its checks are of what the database is made of.
@@ -50,7 +50,7 @@ def settings(settings, faulty_sandbox_url):
 @pytest.fixture
 def stripe(faulty_sandbox_url):
     """The sandbox, asked directly; its endpoints are gone and its clock goes right when the test ends."""
-    with httpx.Client(base_url=faulty_sandbox_url, auth=(STRIPE_KEY, ""), verify=AUTHORITIES) as client:
+    with web.Client(base_url=faulty_sandbox_url, auth=(STRIPE_KEY, "")) as client:
         yield client
         for endpoint in client.get("/v1/webhook_endpoints").json()["data"]:
             client.delete(f"/v1/webhook_endpoints/{endpoint['id']}")
@@ -361,7 +361,7 @@ def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_
     assert finding.mend.startswith("export STRIPE_WEBHOOK_SECRET=")
     body = json.dumps(event)
     header = {"Stripe-Signature": signature(body, WEBHOOK_SECRET)}
-    assert httpx.post(f"{api_server}/api/products/webhook", content=body, headers=header).status_code == 200
+    assert web.post(f"{api_server}/api/products/webhook", content=body, headers=header).status_code == 200
     assert (arriving().status, arriving().reason) == (Status.OK, "ok")
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 
 from lumira.access import Actor, Role
@@ -20,6 +19,7 @@ from lumira.events import EventFilter
 from lumira.export import FileFormat, order_columns, write
 from lumira.order_filter import NAMES, OrderFilter, parse_filter
 from lumira.orders import Order
+from tests import web
 
 PARIS = ZoneInfo("Europe/Paris")
 OPERATORS = (
@@ -223,6 +223,6 @@ def test_the_customers_page_shows_what_is_stored_as_text(desk, admin, documents,
         {"paymentIntentId": created.order_id}, {"$set": {"metadata.productName": poison}}
     )
     order = desk.intents.find(created.order_id, actor=admin)
-    page = httpx.get(api_server + desk.checkout.link(order, actor=admin)).text
+    page = web.get(api_server + desk.checkout.link(order, actor=admin)).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7 * 7 }}&#34;onload=x" in page
     assert "<script>alert" not in page

@@ -21,6 +21,7 @@ from lumira.access import Actor
 from lumira.desk import Desk
 from lumira.embedded import free_port
 from lumira.settings import load_settings
+from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import wait_until
 
@@ -156,7 +157,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/healthz", timeout=2).status_code == 200
+        return web.get(f"{url}/api/healthz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -184,9 +185,7 @@ def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret
     # All at once: each waits for the store as long as it may.
     with ThreadPoolExecutor(len(requests)) as threads:
         answers = list(
-            threads.map(
-                lambda asked: httpx.request(asked[0], url + asked[1], timeout=60, **asked[2]), requests
-            )
+            threads.map(lambda asked: web.request(asked[0], url + asked[1], timeout=60, **asked[2]), requests)
         )
     assert answers[0].status_code == 503
     written = wait_until(lambda: "r-of-the-test" in log.read_text() and log.read_text())

@@ -23,6 +23,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lumira import serving
 from lumira.embedded import embedded_store, free_port, kept_running
+from tests import web
 from tests.conftest import API_TOKEN, listens, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def running(
     try:
         wait_until(lambda: listens(port) or process.poll() is not None, 120)
         assert process.poll() is None, process.stderr.read()
-        wait_until(lambda: httpx.get(f"{url}/api/ready", timeout=60).status_code == 200, 60)
+        wait_until(lambda: web.get(f"{url}/api/ready", timeout=60).status_code == 200, 60)
         yield url, process
     finally:
         if process.poll() is None:
@@ -75,7 +76,7 @@ def child_of(process: subprocess.Popen, name: str) -> psutil.Process:
 
 def create(url: str) -> str:
     """Creates an order over the API and answers its id."""
-    response = httpx.post(
+    response = web.post(
         f"{url}/api/products/create-payment-intent",
         json={"productId": "mystique"},
         headers=HEADERS,
@@ -97,16 +98,16 @@ def created(url: str) -> str | None:
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
     with running(tmp_path / "home") as (url, process):
         order_id = create(url)
-        assert httpx.get(f"{url}/sign-in", timeout=60).status_code == 200
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(f"{url}/api/nothing").json()["code"] == "NOT_FOUND"
-        assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 400
+        assert web.get(f"{url}/sign-in", timeout=60).status_code == 200
+        assert web.get(url).status_code == 401
+        assert web.get(f"{url}/api/nothing").json()["code"] == "NOT_FOUND"
+        assert web.get(url, headers={"Host": "evil.example"}).status_code == 400
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) == 2
     assert process.returncode == 0
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
     with running(tmp_path / "home") as (url, _process):
-        read = httpx.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).json()
+        read = web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).json()
         assert read["order"]["status"] == "pending"
 
 
@@ -121,11 +122,11 @@ def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
 def test_other_servers_serve_the_same_and_receive_the_sandboxs_webhooks(tmp_path, command):
     with running(tmp_path / "home", command, LUMIRA_PORT="1") as (url, process):
         order_id = create(url)
-        assert httpx.get(url).status_code == 401
+        assert web.get(url).status_code == 401
         keys = json.loads((tmp_path / "home" / "sandbox.json").read_text())
         sandbox = child_of(process, "lumira.sandbox").cmdline()
         port = sandbox[sandbox.index("--port") + 1]
-        confirmed = httpx.post(
+        confirmed = web.post(
             f"http://127.0.0.1:{port}/v1/payment_intents/{order_id}/confirm",
             data={"payment_method": "pm_card_visa", "return_url": url},
             headers={"Authorization": f"Bearer {keys['secret_key']}"},
@@ -199,7 +200,7 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         process.wait()
     with running(tmp_path / "home") as (url, _process):
         assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
-        assert httpx.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
+        assert web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
 def fails(*arguments: str, **environment: str) -> str:

@@ -23,6 +23,7 @@ from lumira.desk import Desk
 from lumira.embedded import free_port
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
+from tests import web
 from tests.conftest import API_TOKEN, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -101,7 +102,7 @@ def observed(desk: Desk, collector: Collector) -> Iterator[tuple[httpx.Client, C
         process = subprocess.Popen(
             [sys.executable, "-m", "lumira", "api"], env=environment, stdout=stream, stderr=subprocess.STDOUT
         )
-    client = httpx.Client(
+    client = web.Client(
         base_url=f"http://127.0.0.1:{port}/api",
         headers={"Authorization": f"Bearer {API_TOKEN}"},
         timeout=30,

@@ -16,14 +16,15 @@ from lumira.desk import Desk
 from lumira.storage import Events
 from lumira.stripe_gateway import verified_event
 from lumira.webhooks import Webhooks
-from tests.conftest import API_TOKEN, AUTHORITIES, WEBHOOK_SECRET
+from tests import web
+from tests.conftest import API_TOKEN, WEBHOOK_SECRET
 
 
 @pytest.fixture
 def client(api_server: str, desk: Any) -> Iterator[httpx.Client]:
     """A caller with the API token."""
     headers = {"Authorization": f"Bearer {API_TOKEN}"}
-    with httpx.Client(base_url=api_server, headers=headers, verify=AUTHORITIES) as client:
+    with web.Client(base_url=api_server, headers=headers) as client:
         yield client
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -14,7 +13,8 @@ from lumira.api.languages import language_of
 from lumira.checkout import LIFETIME
 from lumira.desk import Desk
 from lumira.errors import Forbidden, OrderNotPayable
-from tests.conftest import AUTHORITIES, opened
+from tests import web
+from tests.conftest import opened
 
 PUBLISHABLE_KEY = "pk_test_of_the_tests"
 SECRET = re.compile(r"pi_\w+_secret_\w+")
@@ -30,7 +30,7 @@ def settings(settings, faulty_sandbox_url):
 def get(api_server, desk):
     """Asks for a path as a French browser would."""
     headers = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.8"}
-    with httpx.Client(base_url=api_server, headers=headers, verify=AUTHORITIES) as client:
+    with web.Client(base_url=api_server, headers=headers) as client:
         yield lambda path, **headers: client.get(path, headers=headers)
 
 
@@ -204,7 +204,7 @@ def test_only_who_may_create_payments_gets_links_and_only_for_what_can_be_paid(d
 
 def test_without_a_publishable_key_the_page_is_calm(settings, api_server, desk, link):
     desk.checkout.publishable_key = None
-    answer = httpx.get(f"{api_server}{link}", headers={"Accept-Language": "en"})
+    answer = web.get(f"{api_server}{link}", headers={"Accept-Language": "en"})
     assert answer.status_code == 503
     assert "Payment is unavailable for a moment" in answer.text
     assert not SECRET.search(answer.text)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 import streamlit
 from starlette.applications import Starlette
@@ -14,6 +13,7 @@ from starlette.routing import Mount, Route
 from lumira.api.first_paint import FirstPaint
 from lumira.api.security_headers import SecurityHeaders, dashboard_policy, script_hashes
 from lumira.serving import MIDDLEWARE, routes
+from tests import web
 from tests.conftest import serving
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
@@ -36,12 +36,12 @@ def site():
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_a_page_has_the_houses_background_and_name_from_the_first_moment(site, desk, encoding):
-    answer = httpx.get(f"{site}/orders?status=failed", headers={"Accept-Encoding": encoding})
+    answer = web.get(f"{site}/orders?status=failed", headers={"Accept-Encoding": encoding})
     assert answer.headers.get("content-encoding", "identity") == encoding
     assert "light-dark(#FBF7EF, #0F0B19)" in answer.text
     assert "<title>Oracle Lumira</title>" in answer.text
     assert 'href="./static/media/SourceSerif' in answer.text
-    assert httpx.get(f"{site}/sign-in/assets/fields.js").headers["content-type"].startswith("text/javascript")
+    assert web.get(f"{site}/sign-in/assets/fields.js").headers["content-type"].startswith("text/javascript")
     assert 'src="/sign-in/assets/fields.js"' in answer.text
     assert "etag" not in answer.headers
     # Scripts are Streamlit's own, by the same policy.
@@ -51,7 +51,7 @@ def test_a_page_has_the_houses_background_and_name_from_the_first_moment(site, d
 
 @pytest.mark.parametrize("path", ["/robots.txt", "/checkout/x", "/api/docs", "/api/products"])
 def test_everything_else_stays_as_it_is(site, desk, path):
-    answer = httpx.get(f"{site}{path}")
+    answer = web.get(f"{site}{path}")
     assert answer.content
     assert "stApp" not in answer.text
 
@@ -64,6 +64,6 @@ def test_only_who_was_let_in_gets_the_page():
     ("wanted", "language"), [("fr-FR,fr;q=0.9", "fr"), ("en-GB", "en"), ("de", "fr"), ("", "fr")]
 )
 def test_a_screen_reader_is_told_the_language(site, desk, wanted, language):
-    answer = httpx.get(f"{site}/orders", headers={"Accept-Language": wanted})
+    answer = web.get(f"{site}/orders", headers={"Accept-Language": wanted})
     assert f'<html lang="{language}"' in answer.text
     assert "Accept-Language" in answer.headers["vary"]

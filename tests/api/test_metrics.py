@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lumira.access import Role
+from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN
 
@@ -28,7 +28,7 @@ def measured(api_server, desk):
     """How much a sample has grown since the test began."""
 
     def read():
-        return samples(httpx.get(f"{api_server}/metrics").raise_for_status().text)
+        return samples(web.get(f"{api_server}/metrics").raise_for_status().text)
 
     before = read()
 
@@ -42,13 +42,13 @@ def measured(api_server, desk):
 def test_a_payment_is_counted_on_its_whole_way(api_server, desk, measured):
     headers = {"Authorization": f"Bearer {API_TOKEN}"}
     url = f"{api_server}/api/products/create-payment-intent"
-    created = httpx.post(url, json={"productId": "mystique"}, headers=headers).json()
-    assert httpx.post(url, json={"productId": "none"}, headers=headers).status_code == 404
+    created = web.post(url, json={"productId": "mystique"}, headers=headers).json()
+    assert web.post(url, json={"productId": "none"}, headers=headers).status_code == 404
     payment_intent = {"id": created["orderId"], "amount": 4700, "currency": "eur"}
     body = json.dumps(event("payment_intent.succeeded", payment_intent)).encode()
     for _ in range(2):
-        httpx.post(f"{api_server}/api/products/webhook", content=body, headers=sign(body)).raise_for_status()
-    assert httpx.post(f"{api_server}/api/products/webhook", content=body).status_code == 400
+        web.post(f"{api_server}/api/products/webhook", content=body, headers=sign(body)).raise_for_status()
+    assert web.post(f"{api_server}/api/products/webhook", content=body).status_code == 400
     assert measured("lumira_intents_total", result="ok") == 1
     assert measured("lumira_intents_total", result="PRODUCT_NOT_FOUND") == 1
     assert measured("lumira_webhook_seconds_count", outcome="applied") == 1
@@ -70,7 +70,7 @@ def test_what_is_looked_up_and_that_nothing_names_anybody(api_server, desk):
     desk.revenue.refresh()
     desk.events.claim({"id": "evt_metrics", "type": "charge.refunded", "data": {"object": {}}})
     desk.events.fail("evt_metrics", "time-out")
-    answer = httpx.get(f"{api_server}/metrics")
+    answer = web.get(f"{api_server}/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     found = samples(answer.text)
     assert found["lumira_store_up",] == 1
@@ -81,11 +81,11 @@ def test_what_is_looked_up_and_that_nothing_names_anybody(api_server, desk):
 
 def test_a_caller_of_elsewhere_needs_a_token_that_may_see_the_system(api_server, desk, admin):
     elsewhere = {"X-Forwarded-For": "203.0.113.9"}
-    assert httpx.get(f"{api_server}/metrics", headers=elsewhere).status_code == 401
+    assert web.get(f"{api_server}/metrics", headers=elsewhere).status_code == 401
     for role, status in ((Role.FINANCE, 403), (Role.ADMIN, 200)):
         token = desk.tokens.create(f"of-{role}", role, actor=admin)
-        answer = httpx.get(f"{api_server}/metrics", headers=elsewhere | {"Authorization": f"Bearer {token}"})
+        answer = web.get(f"{api_server}/metrics", headers=elsewhere | {"Authorization": f"Bearer {token}"})
         assert answer.status_code == status
     wrong = elsewhere | {"Authorization": "Bearer lum_wrong"}
-    assert httpx.get(f"{api_server}/metrics", headers=wrong).json()["code"] == "UNAUTHORIZED"
-    assert httpx.get(f"{api_server}/metrics/more").status_code == 404
+    assert web.get(f"{api_server}/metrics", headers=wrong).json()["code"] == "UNAUTHORIZED"
+    assert web.get(f"{api_server}/metrics/more").status_code == 404

@@ -5,11 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 from bson import DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
 
+from tests import web
 from tests.api.conftest import event
 from tests.conftest import API_TOKEN, opened
 
@@ -105,13 +105,13 @@ def test_without_a_token_nothing_but_catalog_and_webhook(api_server, desk, heade
         ("GET", "/api/products/orders/x"),
         ("GET", "/api/products/order/x"),
     ):
-        response = httpx.request(method, api_server + path, headers=encoded, content=b"not json")
+        response = web.request(method, api_server + path, headers=encoded, content=b"not json")
         assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
-    assert httpx.get(f"{api_server}/api/products").status_code == 200
+    assert web.get(f"{api_server}/api/products").status_code == 200
 
 
 def test_the_catalog(api_server, desk):
-    products = httpx.get(f"{api_server}/api/products").json()["products"]
+    products = web.get(f"{api_server}/api/products").json()["products"]
     assert [(p["id"], p["amountCents"], p["level"]) for p in products] == [
         ("initie", 0, "initie"),
         ("mystique", 4700, "mystique"),
@@ -197,7 +197,7 @@ def test_what_stripe_told_before_it_failed_is_answered(
 ):
     with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
         created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
-        stripe = httpx.Client(
+        stripe = web.Client(
             base_url=faulty_sandbox_url, auth=(settings.stripe_secret_key.get_secret_value(), "")
         )
         with stripe:
@@ -326,7 +326,7 @@ def test_a_repeat_answers_the_same_after_the_customer_was_edited(client):
 @pytest.mark.parametrize("key", [b"\xa0abc", b"caf\xe9", b"tab\there"])
 def test_an_idempotency_key_that_stripe_would_not_take_is_refused(api_server, desk, documents, key):
     headers = [(b"Authorization", b"Bearer " + API_TOKEN.encode()), (b"Idempotency-Key", key)]
-    answer = httpx.post(f"{api_server}{CREATE}", json={"productId": "mystique"}, headers=headers)
+    answer = web.post(f"{api_server}{CREATE}", json={"productId": "mystique"}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_IDEMPOTENCY_KEY")
     assert documents.productorders.count_documents({}) == 0
 

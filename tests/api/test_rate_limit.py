@@ -3,7 +3,6 @@
 import threading
 import time
 
-import httpx
 import limits
 import pytest
 import uvicorn
@@ -15,6 +14,7 @@ from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import SettingsError
 from lumira.serving import routes
 from lumira.settings import load_settings
+from tests import web
 from tests.conftest import API_TOKEN, opened, wait_until
 
 
@@ -48,13 +48,13 @@ def limited(settings):
 
 def ask(url: str, *forwarded: str) -> int:
     headers = [("X-Forwarded-For", value) for value in forwarded]
-    return httpx.get(f"{url}/products", headers=headers).status_code
+    return web.get(f"{url}/products", headers=headers).status_code
 
 
 def test_one_address_may_ask_so_often_and_is_told_when_to_come_back(limited):
     url = limited()
     assert [ask(url) for _ in range(5)] == [200, 200, 200, 429, 429]
-    refused = httpx.get(f"{url}/products", headers={"X-Request-Id": "req-7"})
+    refused = web.get(f"{url}/products", headers={"X-Request-Id": "req-7"})
     body = refused.json()
     assert (refused.status_code, body["code"], body["requestId"]) == (429, "RATE_LIMITED", "req-7")
     assert {"error", "code", "message", "timestamp", "requestId"} == body.keys()
@@ -62,7 +62,7 @@ def test_one_address_may_ask_so_often_and_is_told_when_to_come_back(limited):
     assert 50 <= int(refused.headers["Retry-After"]) <= 60
     # Refused before anything is looked at: tokens can't be guessed any faster.
     headers = {"Authorization": f"Bearer {API_TOKEN}"}
-    assert httpx.get(f"{url}/products/orders/x", headers=headers).status_code == 429
+    assert web.get(f"{url}/products/orders/x", headers=headers).status_code == 429
 
 
 @pytest.mark.parametrize(
@@ -73,31 +73,31 @@ def test_a_customer_who_asks_too_often_reads_calm_words_on_a_page_with_its_looks
     site = limited().removesuffix("/api")
     headers = {"Accept-Language": wanted}
     for _ in range(3):
-        assert httpx.get(f"{site}/checkout/x?token=y", headers=headers).status_code == 404
-    refused = httpx.get(f"{site}/checkout/x?token=y", headers=headers)
+        assert web.get(f"{site}/checkout/x?token=y", headers=headers).status_code == 404
+    refused = web.get(f"{site}/checkout/x?token=y", headers=headers)
     assert (refused.status_code, refused.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
     assert words in refused.text
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert f'content="{refused.headers["Retry-After"]}"' in refused.text
     assert refused.headers["Cache-Control"] == "no-store"
     for name in ("house.css", "checkout.css", "icon.png"):
-        assert httpx.get(f"{site}/checkout/assets/{name}").status_code == 200
+        assert web.get(f"{site}/checkout/assets/{name}").status_code == 200
 
 
 def test_at_the_door_too_it_is_a_page(limited):
     site = limited().removesuffix("/api")
     headers = {"Accept-Language": "en"}
-    answers = [httpx.get(f"{site}/sign-in?left=1", headers=headers) for _ in range(4)]
+    answers = [web.get(f"{site}/sign-in?left=1", headers=headers) for _ in range(4)]
     assert [answer.status_code for answer in answers][2:] == [303, 429]
     assert "Wait a minute" in answers[-1].text
     assert int(answers[-1].headers["Retry-After"]) >= 1
-    assert httpx.get(f"{site}/sign-in/assets/house.css").status_code == 200
+    assert web.get(f"{site}/sign-in/assets/house.css").status_code == 200
 
 
 def test_after_that_time_it_may_again(limited):
     url = limited(rate_limit="1 per 4 second")
     assert ask(url) == 200
-    refused = httpx.get(f"{url}/products")
+    refused = web.get(f"{url}/products")
     assert refused.status_code == 429
     time.sleep(int(refused.headers["Retry-After"]))
     assert ask(url) == 200
@@ -106,9 +106,9 @@ def test_after_that_time_it_may_again(limited):
 def test_health_is_exempt_and_the_webhook_has_a_rate_of_its_own(limited):
     url = limited(webhook_rate_limit="5/minute")
     assert [ask(url) for _ in range(4)][-1] == 429
-    assert {httpx.get(f"{url}/healthz").status_code for _ in range(10)} == {200}
-    deliveries = [httpx.post(f"{url}/products/webhook").status_code for _ in range(3)]
-    deliveries += [httpx.post(f"{url}/stripe/webhook").status_code for _ in range(3)]
+    assert {web.get(f"{url}/healthz").status_code for _ in range(10)} == {200}
+    deliveries = [web.post(f"{url}/products/webhook").status_code for _ in range(3)]
+    deliveries += [web.post(f"{url}/stripe/webhook").status_code for _ in range(3)]
     assert deliveries == [400] * 5 + [429]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from lumira.access import Actor, Permission, Role, may
+from tests import web
 
 P = Permission
 EDIT = {"email": "zoe@example.com", "firstName": "Zoe", "lastName": "Marin"}
@@ -35,7 +35,7 @@ def test_a_token_does_what_its_role_may(desk, api_server, admin, support, docume
     for (method, path), (permission, body) in ROUTES.items():
         before = [*documents.productorders.find(), *documents.audit_entries.find()]
         url = api_server + path.replace("{order_id}", free.order_id)
-        answer = httpx.request(method, url, json=body, headers=headers)
+        answer = web.request(method, url, json=body, headers=headers)
         if permission is None or may(Actor("caller", role), permission):
             assert answer.status_code == 200, (path, answer.text)
         else:

@@ -23,6 +23,7 @@ from lumira.desk import Desk
 from lumira.errors import SettingsError
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
+from tests import web
 from tests.conftest import API_TOKEN, opened, serving
 
 # A busy machine may take its time.
@@ -149,7 +150,7 @@ def test_a_setting_that_names_no_host_is_refused_at_start(hosts: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_nothing_can_be_sent_to_the_dashboard(guarded: str, desk: Desk, method: str) -> None:
     for path in ("/", "/_stcore/upload_file/a/b", "/_stcore/agent/interact", "/apix"):
-        answer = httpx.request(method, guarded + path, content=b"x" * 5_000_000, timeout=60)
+        answer = web.request(method, guarded + path, content=b"x" * 5_000_000, timeout=60)
         assert answer.status_code == 405
         assert answer.headers["allow"] == "GET, HEAD"
 

@@ -1,9 +1,9 @@
 """What the page of the sign-in says."""
 
-import httpx
 import pytest
 
 from lumira.access import Role
+from tests import web
 from tests.test_staff import EMAIL, PASSWORD
 
 
@@ -19,7 +19,7 @@ def test_whose_authenticator_can_not_be_checked_any_more_is_told_what_to_do(
     documents.staff.update_one({"_id": EMAIL}, {"$set": {"totpSecret": "aes256gcm:AAAA"}})
 
     def sign_in(password):
-        return httpx.post(
+        return web.post(
             f"{api_server}/sign-in",
             data={"email": EMAIL, "password": password},
             headers={"Accept-Language": language, "Origin": api_server, "Sec-Fetch-Site": "same-origin"},

@@ -15,6 +15,7 @@ from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk
 from lumira.errors import Forbidden, InvalidTokenName, TokenNameTaken, TokenNotFound
+from tests import web
 from tests.conftest import STRIPE_KEY
 
 CREATE = "/api/products/create-payment-intent"
@@ -27,7 +28,7 @@ def call(api_server, desk):
 
     def call(token: str, method: str = "GET", path: str = READ, **request) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.request(method, api_server + path, headers=headers, **request)
+        return web.request(method, api_server + path, headers=headers, **request)
 
     return call
 

@@ -20,6 +20,7 @@ import pytest
 
 from lumira.embedded import free_port
 from lumira.settings import Settings
+from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
@@ -56,7 +57,7 @@ def workers(environment: dict[str, str], *options: str) -> Iterator[tuple[str, s
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=20).is_success
+        return web.get(url, timeout=20).is_success
     except httpx.TransportError:
         return False
 
@@ -78,7 +79,7 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
 
     def deliver(number: int) -> httpx.Response:
         body = json.dumps(events[number % 10]).encode()
-        return httpx.post(f"{url}/api/products/webhook", content=body, headers=sign(body), timeout=30)
+        return web.post(f"{url}/api/products/webhook", content=body, headers=sign(body), timeout=30)
 
     with workers(variables(settings)) as (url, process):
         assert len(servers(process)) == 2
@@ -88,10 +89,10 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
         again = [deliver(number) for number in range(10)]
         # Whichever worker is asked answers for both.
         for _ in range(6):
-            metrics = httpx.get(f"{url}/metrics").raise_for_status().text
+            metrics = web.get(f"{url}/metrics").raise_for_status().text
             counts = re.findall(r"^lumira_webhook_seconds_count{.*} (.+)$", metrics, re.MULTILINE)
             assert sum(map(float, counts)) == 50
-        nothing = httpx.get(f"{url}/orders", headers={"X-Request-Id": "req-1"})
+        nothing = web.get(f"{url}/orders", headers={"X-Request-Id": "req-1"})
         assert (nothing.status_code, nothing.json()["code"]) == (404, "NOT_FOUND")
         assert nothing.json()["requestId"] == nothing.headers["X-Request-Id"] == "req-1"
 
@@ -101,7 +102,7 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
             process.send_signal(signal.SIGTERM)
 
         threading.Thread(target=end_in_the_middle, daemon=True).start()
-        created = httpx.post(
+        created = web.post(
             f"{url}/api/products/create-payment-intent",
             json={"productId": "mystique"},
             headers={"Authorization": f"Bearer {API_TOKEN}"},

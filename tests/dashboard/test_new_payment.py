@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -10,6 +9,7 @@ from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
 from lumira.order_filter import OrderFilter
+from tests import web
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
 
@@ -220,7 +220,7 @@ def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):
     assert "La banque veut authentifier le client (3-D Secure)." in shown(app)
     [order] = stored(desk, support)
     bank = desk.payments.details(order.id, actor=support).action_url
-    answer = httpx.post(bank, data={"accepted": "yes"})
+    answer = web.post(bank, data={"accepted": "yes"})
     assert f"/new-payment?order={order.payment_intent_id}&" in answer.headers["location"]
     app.query_params["payment_intent_client_secret"] = "pi_1_secret_2"
     app.button(key="refresh").click().run()

@@ -23,7 +23,7 @@ import stripe
 import uvicorn
 
 from lumira.sandbox.app import create_app
-from tests.conftest import AUTHORITIES
+from tests import web
 from tests.sandbox.openapi import check_answer, check_request
 
 KEY = "sk_test_sandbox"
@@ -190,7 +190,7 @@ def client(address: str) -> stripe.StripeClient:
 @pytest.fixture
 def browser(address: str) -> Iterator[httpx.Client]:
     """What a page with the publishable key can send to the shared sandbox."""
-    with httpx.Client(base_url=address, params={"key": "pk_test_shared"}, verify=AUTHORITIES) as pages:
+    with web.Client(base_url=address, params={"key": "pk_test_shared"}) as pages:
         yield pages
 
 

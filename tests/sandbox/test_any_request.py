@@ -3,11 +3,11 @@
 import random
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 
 from lumira.sandbox.parameters import TABLE
 from lumira.sandbox.resources import ROUTES
+from tests import web
 from tests.sandbox.conftest import KEY, client_of, eventually, paid
 from tests.sandbox.openapi import check_answer
 
@@ -95,7 +95,7 @@ def test_any_request_has_an_answer(address, known, route):
     (method, pattern), target = route
     chance = random.Random(target.name)
     headers = {"Authorization": f"Bearer {KEY}", "Stripe-Version": "2026-10-28.endive"}
-    with httpx.Client(base_url=address, headers=headers) as http:
+    with web.Client(base_url=address, headers=headers) as http:
         for _ in range(15):
             shapes = TABLE[target.name]
             form = urlencode(list(encoded(fields_of(shapes, chance))), errors="replace")

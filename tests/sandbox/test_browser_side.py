@@ -3,9 +3,9 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
+from tests import web
 from tests.sandbox.conftest import RETURN_URL, eventually, paid
 from tests.sandbox.openapi import check_object
 
@@ -57,7 +57,7 @@ def test_a_page_cannot_do_what_needs_a_secret_key(browser, method, path):
 
 
 def test_preflight(address):
-    answer = httpx.options(f"{address}/v1/payment_intents/pi_1", headers={"Origin": "https://shop.example"})
+    answer = web.options(f"{address}/v1/payment_intents/pi_1", headers={"Origin": "https://shop.example"})
     assert answer.status_code == 204
     assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
 
@@ -92,11 +92,11 @@ def test_3d_secure_by_redirect_accepted(client):
     assert intent.status == "requires_action"
     action = intent.next_action.redirect_to_url
     assert action.return_url == f"{RETURN_URL}?order=1"
-    page = httpx.get(action.url, headers={"Accept-Language": "fr"})
+    page = web.get(action.url, headers={"Accept-Language": "fr"})
     assert "sandbox" in page.text
     assert "47,00\u00a0€" in page.text
     assert "Réussir" in page.text
-    back = httpx.post(action.url, data={"accepted": "yes"})
+    back = web.post(action.url, data={"accepted": "yes"})
     assert back.status_code == 303
     returned = parse_qs(urlsplit(back.headers["Location"]).query)
     assert (returned["order"], returned["redirect_status"]) == (["1"], ["succeeded"])
@@ -104,13 +104,13 @@ def test_3d_secure_by_redirect_accepted(client):
     found = client.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]})
     assert found.status == "succeeded"
     assert found.latest_charge.payment_method_details.card.three_d_secure.result == "authenticated"
-    assert httpx.post(action.url, data={"accepted": "no"}).status_code == 200
+    assert web.post(action.url, data={"accepted": "no"}).status_code == 200
     assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 
 
 def test_3d_secure_refused(client):
     intent = paid(client, "pm_card_threeDSecure2Required")
-    back = httpx.post(intent.next_action.redirect_to_url.url, data={"accepted": "no"})
+    back = web.post(intent.next_action.redirect_to_url.url, data={"accepted": "no"})
     assert "redirect_status=failed" in back.headers["Location"]
     found = client.v1.payment_intents.retrieve(intent.id)
     assert (found.status, found.last_payment_error.code) == (
@@ -121,7 +121,7 @@ def test_3d_secure_refused(client):
 
 def test_3d_secure_accepted_and_then_declined(client):
     intent = paid(client, "pm_card_threeDSecureRequiredChargeDeclined")
-    httpx.post(intent.next_action.redirect_to_url.url, data={"accepted": "yes"})
+    web.post(intent.next_action.redirect_to_url.url, data={"accepted": "yes"})
     error = client.v1.payment_intents.retrieve(intent.id).last_payment_error
     assert (error.code, error.decline_code) == ("card_declined", "generic_decline")
 
@@ -129,15 +129,15 @@ def test_3d_secure_accepted_and_then_declined(client):
 def test_3d_secure_needs_the_right_secret(client):
     intent = paid(client, "pm_card_threeDSecure2Required")
     url = intent.next_action.redirect_to_url.url
-    assert httpx.get(re.sub("secret=.*", "secret=x", url)).status_code == 404
-    assert httpx.get(url.replace(intent.id, "pi_none")).status_code == 404
+    assert web.get(re.sub("secret=.*", "secret=x", url)).status_code == 404
+    assert web.get(url.replace(intent.id, "pi_none")).status_code == 404
 
 
 def test_the_stand_in_asks_the_sandbox_for_3d_secure_in_a_frame(browser, client, intent):
     form = {**CARD, "payment_method_data[card][number]": "4000000000003220", "return_url": RETURN_URL}
     action = confirm(browser, intent, **form).json()["next_action"]
     assert action["type"] == "use_stripe_sdk"
-    done = httpx.post(action["use_stripe_sdk"]["stripe_js"], data={"accepted": "yes"})
+    done = web.post(action["use_stripe_sdk"]["stripe_js"], data={"accepted": "yes"})
     assert "postMessage" in done.text
     eventually(
         lambda: client.v1.payment_intents.retrieve(intent.id).status, lambda status: status == "succeeded"
@@ -145,13 +145,13 @@ def test_the_stand_in_asks_the_sandbox_for_3d_secure_in_a_frame(browser, client,
 
 
 def test_pages_are_served(address, client):
-    script = httpx.get(f"{address}/js/stripe.js")
+    script = web.get(f"{address}/js/stripe.js")
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert "window.Stripe" in script.text
-    assert "Lumira sandbox" in httpx.get(address).text
+    assert "Lumira sandbox" in web.get(address).text
     charge = client.v1.charges.retrieve(paid(client).latest_charge)
-    assert "€47.00" in httpx.get(charge.receipt_url).text
-    assert httpx.get(f"{address}/receipts/ch_none").status_code == 404
-    overview = httpx.get(f"{address}/_sandbox/overview", params={"kind": "charge"}).json()
+    assert "€47.00" in web.get(charge.receipt_url).text
+    assert web.get(f"{address}/receipts/ch_none").status_code == 404
+    overview = web.get(f"{address}/_sandbox/overview", params={"kind": "charge"}).json()
     assert charge.id in [one["id"] for one in overview["objects"]]
-    assert httpx.get(f"{address}/_sandbox/objects/{charge.id}").json()["amount"] == 4700
+    assert web.get(f"{address}/_sandbox/objects/{charge.id}").json()["amount"] == 4700

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
 import stripe
 import typer
@@ -16,6 +15,7 @@ from typer.testing import CliRunner
 from lumira.sandbox.app import create_app
 from lumira.sandbox.command import sandbox
 from lumira.sandbox.store import Store
+from tests import web
 from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
 
 QUICK = ",".join(["0.3"] * 500)
@@ -31,7 +31,7 @@ def run(*options):
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_one_line_and_stops_cleanly(stop):
     with sandbox_process() as (address, process):
-        assert httpx.get(f"{address}/_sandbox/health").json() == {"status": "ok"}
+        assert web.get(f"{address}/_sandbox/health").json() == {"status": "ok"}
         before = time.monotonic()
         process.send_signal(stop)
         out, err = process.communicate(timeout=10)

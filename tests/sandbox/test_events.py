@@ -3,11 +3,11 @@
 import statistics
 import time
 
-import httpx
 import pytest
 import stripe
 
 from lumira.sandbox.deliveries import signature
+from tests import web
 from tests.sandbox.conftest import client_of, eventually, paid
 from tests.sandbox.openapi import check_object
 
@@ -22,7 +22,7 @@ def started(serve, endpoint):
 
 
 def switch(address, **wanted):
-    answer = httpx.post(f"{address}/_sandbox/deliveries", json=wanted)
+    answer = web.post(f"{address}/_sandbox/deliveries", json=wanted)
     assert answer.status_code == 200, answer.text
 
 
@@ -195,7 +195,7 @@ def test_a_failed_delivery_is_tried_again_and_logged(started, endpoint):
     client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
     endpoint.wait_for(lambda endpoint: len(endpoint.received) == 3)
     assert len({received.event["id"] for received in endpoint.received}) == 1
-    read = lambda: httpx.get(f"{address}/_sandbox/deliveries").json()["deliveries"][0]  # noqa: E731
+    read = lambda: web.get(f"{address}/_sandbox/deliveries").json()["deliveries"][0]  # noqa: E731
     delivery = eventually(read, lambda delivery: delivery["state"] == "delivered")
     assert [attempt["status"] for attempt in delivery["log"]] == [500, 302, 200]
     event = client.v1.events.retrieve(endpoint.received[0].event["id"])
@@ -282,7 +282,7 @@ def test_switches_twice_late_reversed_and_off(started, endpoint):
     assert endpoint.received == []
     event = client.v1.events.list({"limit": 1}).data[0]
     switch(address, mode="normal")
-    again = httpx.post(f"{address}/_sandbox/events/{event.id}/deliver", json={})
+    again = web.post(f"{address}/_sandbox/events/{event.id}/deliver", json={})
     assert again.status_code == 200
     assert endpoint.wait_for("payment_intent.created").event["id"] == event.id
 
@@ -290,11 +290,11 @@ def test_switches_twice_late_reversed_and_off(started, endpoint):
 def test_switches_are_refused_when_wrong_and_absent_unless_asked_for(started, serve):
     _, address = started
     for wrong in ({"mode": "sideways"}, {"mode": "late", "seconds": 0}, {"mode": "late", "seconds": "x"}, []):
-        assert httpx.post(f"{address}/_sandbox/deliveries", json=wrong).status_code == 400
-    form = httpx.post(f"{address}/_sandbox/deliveries", data={"mode": "off"})
+        assert web.post(f"{address}/_sandbox/deliveries", json=wrong).status_code == 400
+    form = web.post(f"{address}/_sandbox/deliveries", data={"mode": "off"})
     assert form.status_code == 400
     closed = serve(faults=False)
-    assert httpx.post(f"{closed}/_sandbox/deliveries", json={"mode": "off"}).status_code == 405
+    assert web.post(f"{closed}/_sandbox/deliveries", json={"mode": "off"}).status_code == 405
     for path in ("faults", "clock", "events/evt_1/deliver"):
-        assert httpx.post(f"{closed}/_sandbox/{path}", json={}).status_code == 404
-    assert httpx.get(f"{closed}/_sandbox/health").json() == {"status": "ok"}
+        assert web.post(f"{closed}/_sandbox/{path}", json={}).status_code == 404
+    assert web.get(f"{closed}/_sandbox/health").json() == {"status": "ok"}

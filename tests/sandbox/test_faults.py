@@ -4,6 +4,7 @@ import httpx
 import pytest
 import stripe
 
+from tests import web
 from tests.sandbox.conftest import client_of
 
 
@@ -18,7 +19,7 @@ def client(address):
 
 
 def arm(address, **fault):
-    answer = httpx.post(f"{address}/_sandbox/faults", json=fault)
+    answer = web.post(f"{address}/_sandbox/faults", json=fault)
     assert answer.status_code == 200, answer.text
     return answer.json()["faults"]
 
@@ -44,7 +45,7 @@ def test_a_client_that_retries_survives(address):
     assert create(client_of(address, max_network_retries=2)).id
     arm(address, answer=429, next=1, retry=True)
     assert create(client_of(address, max_network_retries=2)).id
-    assert httpx.get(f"{address}/_sandbox/faults").json() == {"faults": []}
+    assert web.get(f"{address}/_sandbox/faults").json() == {"faults": []}
 
 
 def test_a_lost_answer_and_its_retry_make_one_intent(address):
@@ -64,7 +65,7 @@ def test_a_dropped_connection(client, address):
 def test_hanging_and_slowness(client, address):
     arm(address, answer="hang", seconds=5)
     with pytest.raises(httpx.ReadTimeout):
-        httpx.get(f"{address}/v1/balance", timeout=0.2)
+        web.get(f"{address}/v1/balance", timeout=0.2)
     arm(address, answer="slow", seconds=0.2)
     before = time.monotonic()
     assert create(client).id
@@ -77,7 +78,7 @@ def test_a_share_of_the_requests_on_one_path(client, address):
         with pytest.raises(stripe.APIError):
             client.v1.refunds.list()
     assert create(client).id
-    assert httpx.delete(f"{address}/_sandbox/faults").json() == {"faults": []}
+    assert web.delete(f"{address}/_sandbox/faults").json() == {"faults": []}
     assert client.v1.refunds.list().data == []
 
 
@@ -86,6 +87,6 @@ def test_a_share_of_the_requests_on_one_path(client, address):
     [{}, {"answer": 418}, {"answer": 500, "next": 0}, {"answer": 500, "share": 2}, {"answer": 500, "x": 1}],
 )
 def test_a_fault_asked_for_wrongly(address, wrong):
-    answer = httpx.post(f"{address}/_sandbox/faults", json=wrong)
+    answer = web.post(f"{address}/_sandbox/faults", json=wrong)
     assert answer.status_code == 400
     assert answer.json()["error"]

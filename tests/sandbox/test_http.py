@@ -3,11 +3,11 @@
 import threading
 import time
 
-import httpx
 import pytest
 import stripe
 
 from lumira.sandbox.parameters import decode
+from tests import web
 from tests.sandbox import parameters_of_stripe
 from tests.sandbox.conftest import KEY, RETURN_URL, client_of
 from tests.sandbox.openapi import check_answer
@@ -18,7 +18,7 @@ INTENT = {"amount": "4700", "currency": "eur"}
 
 def post(address, data=INTENT, path="/v1/payment_intents", key=KEY, **headers):
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(
+    return web.post(
         f"{address}{path}", data=data, headers={**VERSION, "Authorization": f"Bearer {key}", **names}
     )
 
@@ -58,7 +58,7 @@ def test_headers(address):
 )
 def test_other_keys_are_refused(address, authorization):
     headers = {"Authorization": authorization} if authorization else {}
-    answer = httpx.get(f"{address}/v1/payment_intents", headers=headers)
+    answer = web.get(f"{address}/v1/payment_intents", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "invalid_request_error"
     check_answer(401, answer.json())
@@ -70,7 +70,7 @@ def test_only_the_given_key_is_accepted(serve):
     for key in ("sk_test_another", "pk_test_another", "rk_test_another"):
         with pytest.raises(stripe.AuthenticationError, match="Invalid API Key provided"):
             client_of(address, key).v1.payment_intents.list()
-    shown = httpx.get(f"{address}/v1/balance", headers={"Authorization": "Bearer sk_test_1234567890abcdef"})
+    shown = web.get(f"{address}/v1/balance", headers={"Authorization": "Bearer sk_test_1234567890abcdef"})
     assert "1234567890" not in shown.text
 
 
@@ -82,7 +82,7 @@ def test_there_is_one_account(client):
 
 
 def test_basic_authentication_as_curl_does_it(address):
-    assert httpx.get(f"{address}/v1/balance", auth=(KEY, "")).status_code == 200
+    assert web.get(f"{address}/v1/balance", auth=(KEY, "")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_basic_authentication_as_curl_does_it(address):
     ],
 )
 def test_unknown_urls(address, method, path):
-    answer = httpx.request(method, address + path, headers={"Authorization": f"Bearer {KEY}"})
+    answer = web.request(method, address + path, headers={"Authorization": f"Bearer {KEY}"})
     assert answer.status_code == 404
     message = answer.json()["error"]["message"]
     assert message.startswith(
@@ -112,7 +112,7 @@ def test_versions(address):
     former = post(address, types, Stripe_Version="2024-06-20")
     assert former.json()["payment_method_types"] == ["card"]
     assert former.json()["automatic_payment_methods"] is None
-    without = httpx.post(f"{address}/v1/payment_intents", data=types, auth=(KEY, ""))
+    without = web.post(f"{address}/v1/payment_intents", data=types, auth=(KEY, ""))
     assert without.status_code == 200
     assert (
         post(address, Stripe_Version="yesterday")
@@ -123,7 +123,7 @@ def test_versions(address):
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"amount", b"amount=1&amount[x]=2", b"a[b=1", b"=1", b"%"])
 def test_broken_bodies_are_refused_not_broken_on(address, body):
-    answer = httpx.post(
+    answer = web.post(
         f"{address}/v1/payment_intents", content=body, headers={"Authorization": f"Bearer {KEY}"}
     )
     assert answer.status_code == 400
@@ -131,7 +131,7 @@ def test_broken_bodies_are_refused_not_broken_on(address, body):
 
 
 def test_a_json_body_is_refused_as_stripe_refuses_it(address):
-    answer = httpx.post(f"{address}/v1/payment_intents", json={"amount": 4700}, auth=(KEY, ""))
+    answer = web.post(f"{address}/v1/payment_intents", json={"amount": 4700}, auth=(KEY, ""))
     assert answer.status_code == 400
     assert "application/x-www-form-urlencoded" in answer.json()["error"]["message"]
 
@@ -181,7 +181,7 @@ def test_an_invalid_request_leaves_its_key_free(client):
 
 def test_a_key_in_use(serve):
     address = serve()
-    httpx.post(f"{address}/_sandbox/faults", json={"answer": "slow", "seconds": 0.4})
+    web.post(f"{address}/_sandbox/faults", json={"answer": "slow", "seconds": 0.4})
     first = threading.Thread(target=post, args=(address,), kwargs={"Idempotency_Key": "busy"})
     first.start()
     time.sleep(0.15)
@@ -194,5 +194,5 @@ def test_a_key_in_use(serve):
 def test_keys_are_forgotten_after_a_day(serve):
     address = serve()
     first = post(address, Idempotency_Key="day").json()["id"]
-    httpx.post(f"{address}/_sandbox/clock", json={"advance": 86401})
+    web.post(f"{address}/_sandbox/clock", json={"advance": 86401})
     assert post(address, Idempotency_Key="day").json()["id"] != first

@@ -4,11 +4,11 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 import stripe
 
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from tests import web
 from tests.sandbox.conftest import client_of, eventually, paid
 
 
@@ -19,7 +19,7 @@ def refused(call, *args):
 
 
 def advance(address, *, days):
-    assert httpx.post(f"{address}/_sandbox/clock", json={"advance": days * 86400 + 1}).status_code == 200
+    assert web.post(f"{address}/_sandbox/clock", json={"advance": days * 86400 + 1}).status_code == 200
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_events_are_kept_for_30_days(tmp_path, serve):
     assert client.v1.events.retrieve(event.id).id == event.id
     advance(address, days=2)
     eventually(lambda: client.v1.events.list().data, lambda events: events == [])
-    assert httpx.get(f"{address}/_sandbox/deliveries").json()["deliveries"] == []
+    assert web.get(f"{address}/_sandbox/deliveries").json()["deliveries"] == []
     assert client.v1.payment_intents.retrieve(intent.id).id == intent.id
 
 

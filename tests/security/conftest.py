@@ -22,6 +22,7 @@ from lumira.desk import Desk
 from lumira.embedded import free_port
 from lumira.session_cookie import COOKIE, _signer
 from lumira.settings import load_settings
+from tests import web
 from tests.conftest import API_TOKEN, wait_until
 
 ADMIN = Actor("tests", Role.ADMIN)
@@ -103,7 +104,7 @@ def fortress(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iter
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/ready", timeout=2).status_code == 200
+        return web.get(f"{url}/api/ready", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 

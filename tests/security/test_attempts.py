@@ -19,6 +19,7 @@ from app import app as entry
 from lumira.access import Role
 from lumira.api.gate import OPEN
 from lumira.storage import indexes
+from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN
 from tests.security.conftest import ADMIN, PASSWORD, Attempts, Fortress
@@ -94,7 +95,7 @@ def refused(response: httpx.Response) -> str:
 @pytest.fixture(scope="module")
 def stranger(fortress: Fortress):
     """A client without anything."""
-    with httpx.Client(base_url=fortress.url, timeout=30) as client:
+    with web.Client(base_url=fortress.url, timeout=30) as client:
         yield client
 
 
@@ -163,7 +164,7 @@ def test_no_forged_ended_or_foreign_cookie_opens_anything(fortress, attempts: At
         headers = {"Cookie": cookie.encode(), "Accept": "text/html"}
         for path in ("/", "/orders", "/_stcore/health"):
             attempts.note(
-                "cookies", f"{what}: {path}", refused(httpx.get(fortress.url + path, headers=headers))
+                "cookies", f"{what}: {path}", refused(web.get(fortress.url + path, headers=headers))
             )
         attempts.note(
             "cookies", f"{what}: websocket", websocket(fortress, Cookie=cookie.encode().decode("latin-1"))
@@ -206,7 +207,7 @@ def test_no_other_name_reaches_the_desk(fortress, attempts: Attempts):
     cookie = fortress.cookie("admin@example.com")
     for host in ("evil.example", "127.0.0.1.evil.example", "169.254.169.254", "", "localhost@evil.example"):
         for path in ("/", "/orders", "/sign-in", "/api/products", "/checkout/x", "/_stcore/health"):
-            response = httpx.get(fortress.url + path, headers={"Host": host, "Cookie": cookie})
+            response = web.get(fortress.url + path, headers={"Host": host, "Cookie": cookie})
             assert response.status_code == 400, (host, path)
             attempts.note("hosts", f"{host or 'no host'}: {path}", checked(response))
 
@@ -240,7 +241,7 @@ def test_open_pages_end_with_their_sessions(fortress, attempts: Attempts):
             assert page.protocol.close_code == 4401
             # The browser is led to the sign-in before the line is cut.
             assert b"/sign-in" in last
-            assert httpx.get(fortress.url, headers={"Cookie": cookie}).status_code == 401
+            assert web.get(fortress.url, headers={"Cookie": cookie}).status_code == 401
             attempts.note("sessions", f"{ending}: the open page", "led to the sign-in, closed")
         assert time.monotonic() - began < 60
 
@@ -282,11 +283,11 @@ def test_a_form_of_another_site_signs_nobody_in_or_out(fortress, stranger, attem
     cookie = fortress.cookie("admin@example.com")
     response = stranger.post("/sign-out", headers={**evil, "Cookie": cookie})
     assert response.status_code == 403
-    assert httpx.get(fortress.url, headers={"Cookie": cookie}).status_code == 200
+    assert web.get(fortress.url, headers={"Cookie": cookie}).status_code == 200
     attempts.note("other sites", "a posted sign-out", "403, still signed in")
     linked = stranger.get("/sign-out", headers={"Sec-Fetch-Site": "cross-site", "Cookie": cookie})
     assert linked.status_code == 200
-    assert httpx.get(fortress.url, headers={"Cookie": cookie}).status_code == 200
+    assert web.get(fortress.url, headers={"Cookie": cookie}).status_code == 200
     attempts.note("other sites", "a link to the sign-out", "asks first")
     for wanted in (
         "//evil.example",
@@ -295,7 +296,7 @@ def test_a_form_of_another_site_signs_nobody_in_or_out(fortress, stranger, attem
         "/\t/evil.example",
         "javascript:alert(1)",
     ):
-        client = httpx.Client(base_url=fortress.url, headers={"Cookie": cookie})
+        client = web.Client(base_url=fortress.url, headers={"Cookie": cookie})
         with client:
             assert client.get("/sign-in", params={"next": wanted}).headers["location"] == "/"
         attempts.note("other sites", f"led on to {wanted!r}", "to our own start page")

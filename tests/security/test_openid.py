@@ -6,13 +6,14 @@ import httpx
 import pytest
 
 from lumira.access import Role
+from tests import web
 from tests.security.conftest import ADMIN, Fortress
 
 
 @pytest.fixture
 def browser(fortress: Fortress):
     """A browser that keeps cookies and follows nothing by itself."""
-    with httpx.Client(base_url=fortress.url, timeout=30) as client:
+    with web.Client(base_url=fortress.url, timeout=30) as client:
         yield client
 
 
@@ -22,7 +23,7 @@ def colleague(fortress: Fortress):
 
     def colleague(email: str, role: Role | None = None, **claims: object) -> str:
         known = {"email": email, "email_verified": True, **claims}
-        assert httpx.put(f"{fortress.provider}/users/{email}", json=known).status_code == 204
+        assert web.put(f"{fortress.provider}/users/{email}", json=known).status_code == 204
         if role:
             fortress.desk.staff.add(email, role, actor=ADMIN)
         return email
@@ -35,7 +36,7 @@ def at_the_provider(browser: httpx.Client, email: str, wanted: str = "/orders") 
     begun = browser.get("/sign-in/with/openid", params={"next": wanted})
     assert begun.status_code in {302, 303, 307}, begun.text
     assert "code_challenge=" in begun.headers["location"]
-    answered = httpx.post(begun.headers["location"], data={"sub": email})
+    answered = web.post(begun.headers["location"], data={"sub": email})
     return answered.headers["location"]
 
 
@@ -73,7 +74,7 @@ def test_a_disabled_account_is_refused_whatever_the_provider_says(browser, fortr
 def test_an_answer_that_was_not_asked_for_here_is_refused(browser, fortress, colleague):
     email = colleague("victim@example.com", Role.ADMIN)
     back = at_the_provider(browser, email)
-    with httpx.Client(base_url=fortress.url, timeout=30) as another:
+    with web.Client(base_url=fortress.url, timeout=30) as another:
         # Somebody else's browser, which would then work in the attacker's name.
         assert another.get(back).status_code == 401
     tampered = back.replace("state=", "state=x")

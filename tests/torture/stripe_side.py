@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import stripe
 from pymongo.database import Database
 
-from tests.conftest import AUTHORITIES, STRIPE_KEY, WEBHOOK_SECRET, wait_until
+from tests import web
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
 RETURN_URL = "http://127.0.0.1/"
 SEPA_PAID = "FR1420041010050500013M02606"
@@ -38,7 +38,7 @@ class StripeSide:
     """A client of the sandbox of its own."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, auth=(STRIPE_KEY, ""), timeout=30, verify=AUTHORITIES)
+        self._http = web.Client(base_url=url, auth=(STRIPE_KEY, ""), timeout=30)
 
     def __enter__(self) -> StripeSide:
         return self

@@ -8,9 +8,9 @@ import random
 from collections import Counter
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import web
 from tests.api.conftest import sign
 from tests.api.test_workers import variables, workers
 from tests.torture.conftest import ROUNDS
@@ -24,7 +24,7 @@ EVENTS = 40 if ROUNDS == 1 else 500
 def send(url: str, bodies: list[bytes], seed: int) -> list[tuple[int, int, bool]]:
     """One sender: every event, in an order of its own; which event got which answer."""
     answers = []
-    with httpx.Client(timeout=60) as client:
+    with web.Client(timeout=60) as client:
         for number in random.Random(seed).sample(range(len(bodies)), len(bodies)):
             body = bodies[number]
             answer = client.post(f"{url}/api/products/webhook", content=body, headers=sign(body))
