@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
@@ -35,11 +35,9 @@ class _Handler(logging.StreamHandler[Any]):
     """Ours among the handlers of the root logger."""
 
 
-@contextmanager
-def bound(**facts: str) -> Iterator[None]:
+def bound(**facts: str) -> AbstractContextManager[None]:
     """Puts these facts on every line logged until the context ends, in threads it hands work to, too."""
-    with bound_contextvars(**facts):
-        yield
+    return bound_contextvars(**facts)
 
 
 def configure(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -41,6 +42,7 @@ def is_https(scope: Scope, trusted_proxies: Sequence[Network]) -> bool:
     return scope.get("scheme") in {"https", "wss"}
 
 
+@functools.lru_cache(1024)
 def _address(text: str) -> Address | None:
     """The address that `text` is, with or without a port; None for text that is none."""
     host = text

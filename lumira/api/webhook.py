@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
-import anyio.to_thread
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,10 +25,8 @@ router = APIRouter(tags=["Webhook"])
 
 # Stripe's events are well below this; an unverified sender can make us read no more.
 BODY_LIMIT: Final = 1024 * 1024
-# Deliveries handled at once, in threads of their own: reads that wait for Stripe must not keep them waiting.
-AT_ONCE: Final = 20
-# One for each event loop.
-_LIMITER: Final = RunVar[CapacityLimiter]("deliveries")
+# Deliveries have threads of their own: reads that wait for Stripe must not keep them waiting.
+_THREADS: Final = ThreadPoolExecutor(20, thread_name_prefix="webhook")
 
 _SIGNATURE: Final = {
     "name": "Stripe-Signature",
@@ -51,9 +50,10 @@ async def receive_event(request: Request) -> JSONResponse:
         payload = await limited_body(request, BODY_LIMIT)
         signature = request.headers.get("stripe-signature")
         with timed_delivery() as became:
-            receipt = await anyio.to_thread.run_sync(
-                desks.current().webhooks.receive, payload, signature, limiter=_limiter()
-            )
+            receive = desks.current().webhooks.receive
+            # With the request's id, which every line that is logged meanwhile carries.
+            handle = partial(copy_context().run, receive, payload, signature)
+            receipt = await get_running_loop().run_in_executor(_THREADS, handle)
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
         status = min(error.status, 500)
@@ -62,14 +62,6 @@ async def receive_event(request: Request) -> JSONResponse:
         )
     body: dict[str, Any] = {"received": True}
     return JSONResponse(body | ({"duplicate": True} if receipt.duplicate else {}))
-
-
-def _limiter() -> CapacityLimiter:
-    try:
-        return _LIMITER.get()
-    except LookupError:
-        _LIMITER.set(limiter := CapacityLimiter(AT_ONCE))
-        return limiter
 
 
 class Deliveries:
