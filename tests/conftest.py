@@ -64,6 +64,13 @@ def faulty_sandbox_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def own_sandbox() -> Iterator[str]:
+    """The address of a sandbox of the module's own, for who walks through every PaymentIntent there is."""
+    with sandbox_process() as url:
+        yield url
+
+
 @pytest.fixture
 def fault(faulty_sandbox_url: str) -> Iterator[Callable[..., None]]:
     """Makes the next requests to that sandbox fail, as lumira/sandbox/faults.py says, until the test ends."""

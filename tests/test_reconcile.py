@@ -13,18 +13,11 @@ from lumira.errors import Forbidden, StripeRateLimited
 from lumira.orders import OrderStatus
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
-from tests.conftest import opened, sandbox_process
+from tests.conftest import opened
 
 ADMIN = Actor("ada", Role.ADMIN)
 FINANCE = Actor("fanny", Role.FINANCE)
 PAY = "pm_card_visa"
-
-
-@pytest.fixture(scope="module")
-def own_sandbox():
-    """A sandbox of this module's own: a walk sees every PaymentIntent there is."""
-    with sandbox_process() as url:
-        yield url
 
 
 @pytest.fixture

@@ -15,13 +15,6 @@ from tests.conftest import opened, sandbox_process
 from tests.dashboard.conftest import shown
 
 
-@pytest.fixture(scope="module")
-def own_sandbox():
-    """A sandbox of this module's own: a walk sees every PaymentIntent there is."""
-    with sandbox_process() as url:
-        yield url
-
-
 @pytest.fixture
 def desk(settings, own_sandbox):
     """A desk beside a Stripe that no other module's tests use."""
