@@ -31,7 +31,13 @@ import httpx
 from lumira import __version__
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.errors import InvalidAddress, StoreUnavailable, StripeConfigError, StripeError
+from lumira.errors import (
+    DuplicateValues,
+    InvalidAddress,
+    StoreUnavailable,
+    StripeConfigError,
+    StripeError,
+)
 from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
 from lumira.findings import (
     EXPECTED,
@@ -163,12 +169,21 @@ class Doctor:
         return sorted([*first, *further], key=lambda finding: order[finding.name])
 
     def create_indexes(self, *, actor: Actor) -> None:
-        """Creates missing indexes and validators and corrects those that differ. Raises StoreUnavailable."""
+        """Creates missing indexes and validators and corrects those that differ.
+
+        Raises StoreUnavailable, and DuplicateValues once all others are made.
+        """
         require(actor, Permission.VIEW_SYSTEM)
         if self._kept is None:
             raise StoreUnavailable("No store is running. Start it with `lumira run`, or set MONGODB_URI.")
-        self._kept.store.prepare()
+        shared = self._kept.store.prepare()
         self._record(actor, "create_indexes", None)
+        if shared:
+            which = ", ".join(f"{index} ({value})" for index, value in shared.items())
+            raise DuplicateValues(
+                f"Several documents share what must be unique: {which}. Keep one of each, then try again.",
+                names=which,
+            )
 
     def create_webhook(self, url: str, *, actor: Actor) -> CreatedEndpoint:
         """Has Stripe deliver the events we act on to `url`, in our API version.

@@ -48,7 +48,8 @@
     │   ├── OrderNotCancellable          ORDER_NOT_CANCELLABLE
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
-    │   └── RefundUnanswered             REFUND_UNANSWERED
+    │   ├── RefundUnanswered             REFUND_UNANSWERED
+    │   └── DuplicateValues              DUPLICATE_VALUES (documents of before ours)
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
     │   └── TooManyAttempts              TOO_MANY_ATTEMPTS (to sign in)
@@ -446,6 +447,12 @@ class MonthClosed(Conflict):
 
     code = "MONTH_CLOSED"
     error = "Month already closed"
+
+
+class DuplicateValues(Conflict):
+    """Documents that another program left share what an index wants unique; `names` says which."""
+
+    code = "DUPLICATE_VALUES"
 
 
 class RequestTooLarge(LumiraError):

@@ -19,7 +19,7 @@ from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
 from lumira.doctor import NAMES, Doctor, Kept, webhook_address
 from lumira.embedded import embedded_store, free_port, kept_running
-from lumira.errors import Forbidden, InvalidAddress
+from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
 from lumira.findings import DISK_FAILURE, DISK_WARNING, Status, judge_disk, judge_replica_set, worst
 from lumira.setting_sources import Source, masked, settings_in_force
@@ -159,6 +159,23 @@ def test_a_missing_and_a_different_index_are_made_as_they_should_be(find, mend, 
     names = "productorders.customer_orders, productorders.attemptId_unique"
     assert finding.values["names"] == names
     mend(finding)
+    assert find("store.indexes").status is Status.OK
+
+
+def test_what_documents_share_is_named_by_who_would_make_it_unique(desk, admin, find, documents):
+    documents.productorders.drop_index("paymentIntentId_unique")
+    documents.productorders.drop_index("customer_orders")
+    twice = {"paymentIntentId": "pi_twice", "productId": "mystique", "amount": 4700, "currency": "eur"}
+    twice |= {"status": "completed", "createdAt": datetime.now(UTC), "updatedAt": datetime.now(UTC)}
+    documents.productorders.insert_many([dict(twice), dict(twice)])
+    with pytest.raises(DuplicateValues) as caught:
+        desk.doctor.create_indexes(actor=admin)
+    assert "productorders.paymentIntentId_unique" in caught.value.message
+    assert "pi_twice" in caught.value.message
+    # The other is made all the same.
+    assert find("store.indexes").values["names"] == "productorders.paymentIntentId_unique"
+    documents.productorders.delete_one({"paymentIntentId": "pi_twice"})
+    desk.doctor.create_indexes(actor=admin)
     assert find("store.indexes").status is Status.OK
 
 

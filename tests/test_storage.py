@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,6 +181,31 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
         store.prepare()
         assert {c: client[name][c].index_information() for c in INDEXES} == before
         store.close()
+        client.drop_database(name)
+
+
+def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other(store_uri):
+    name = f"test_{ObjectId()}"
+    with MongoClient(store_uri) as client, closing(Store(store_uri, name)) as store:
+        orders, events = client[name].productorders, client[name].processed_events
+        # A null is no value: those who wait for Stripe share nothing.
+        waiting = [{**MONGOOSE, "paymentIntentId": None, "createdAt": NOW} for _ in range(2)]
+        orders.insert_many([*waiting, *({**MONGOOSE, "paymentIntentId": "pi_twice"} for _ in range(2))])
+        events.insert_many([{"eventId": "evt_twice", "eventType": "x"} for _ in range(2)])
+        shared = store.prepare()
+        assert list(shared) == ["productorders.paymentIntentId_unique", "processed_events.eventId_unique"]
+        assert "pi_twice" in shared["productorders.paymentIntentId_unique"]
+        made = {c: len(client[name][c].index_information()) for c in INDEXES}
+        wanted = {c: 1 + len(models) for c, models in INDEXES.items()}
+        assert made == wanted | {
+            "productorders": wanted["productorders"] - 1,
+            "processed_events": wanted["processed_events"] - 1,
+        }
+        orders.delete_one({"paymentIntentId": "pi_twice"})
+        events.delete_one({"eventId": "evt_twice"})
+        assert store.prepare() == {}
+        assert orders.count_documents({}) == 3
+        assert orders.index_information()["paymentIntentId_unique"]["unique"]
         client.drop_database(name)
 
 

@@ -74,7 +74,8 @@ def what_to_do(error: LumiraError) -> str:
     """What the reader can do about it."""
     if isinstance(error, PaymentFailed):
         return text("result.declined.next")
-    return text_or(f"error.{error.code}.next", plain(error.message))
+    names = plain(str(error.extra.get("names", "")))
+    return text_or(f"error.{error.code}.next", plain(error.message), names=names)
 
 
 def field_of(error: LumiraError) -> str | None:

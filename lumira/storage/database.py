@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import UTC
 from typing import Final
@@ -32,6 +33,8 @@ from lumira.storage.server import (
     validator_deviations,
 )
 from lumira.storage.validators import create_validators
+
+logger: Final = logging.getLogger("lumira.store")
 
 # A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
 OPERATION_TIMEOUT_MS: Final = 4_000
@@ -109,10 +112,17 @@ class Store:
         options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
         self.database: Database[Document] = self._client.get_database(name or default, codec_options=options)
 
-    def prepare(self) -> None:
-        """Creates missing validators and indexes. Raises StoreUnavailable when the store can't be reached."""
+    def prepare(self) -> dict[str, str]:
+        """Creates missing validators and indexes; answers which indexes could not be made, as the log says.
+
+        By `collection.index`, a value that documents share and must not. Everything works without, but what
+        is unique by that index may come twice. Raises StoreUnavailable when the store can't be reached.
+        """
         create_validators(self.database)
-        create_indexes(self.database)
+        shared = create_indexes(self.database)
+        for index, value in shared.items():
+            logger.error("index not made: documents share a value", extra={"index": index, "value": value})
+        return shared
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer within 4 seconds."""

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from lumira.storage.failures import Document, store_errors
 
@@ -119,11 +121,17 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
 }
 
 
-def create_indexes(database: Database[Document]) -> None:
-    """Creates whatever of INDEXES is missing. Raises StoreUnavailable when the store can't be reached."""
+def create_indexes(database: Database[Document]) -> dict[str, str]:
+    """Creates whatever of INDEXES is missing.
+
+    Answers which could not be made because documents share what it wants unique: a value that they share, by
+    `collection.index`. Raises StoreUnavailable when the store can't be reached.
+    """
+    shared: dict[str, str] = {}
     with store_errors():
-        for collection, models in INDEXES.items():
-            existing = list(database[collection].list_indexes())
+        for name, models in INDEXES.items():
+            collection = database[name]
+            existing = list(collection.list_indexes())
             for model in models:
                 same_keys = [index for index in existing if index_keys(index) == index_keys(model.document)]
                 if any(index_options(index) == index_options(model.document) for index in same_keys):
@@ -132,9 +140,27 @@ def create_indexes(database: Database[Document]) -> None:
                 for index in same_keys or same_name:
                     # The program we replaced kept the same keys with other options: a unique index that is
                     # not sparse would let only one order at a time wait for its PaymentIntent.
-                    database[collection].drop_index(index["name"])
+                    collection.drop_index(index["name"])
                 with pymongo.timeout(BUILD_SECONDS):
-                    database[collection].create_indexes([model])
+                    if value := _create(collection, model):
+                        shared[f"{name}.{model.document['name']}"] = value
+    return shared
+
+
+def _create(collection: Collection[Document], model: IndexModel) -> str | None:
+    """Creates one index, or answers a value that several documents share and must not."""
+    try:
+        collection.create_indexes([model])
+    except DuplicateKeyError:
+        # To a sparse index a null is a value, which one document alone may have.
+        for field in model.document["key"]:
+            collection.update_many({field: {"$type": "null"}}, {"$unset": {field: ""}})
+        try:
+            collection.create_indexes([model])
+        except DuplicateKeyError as error:
+            details = error.details or {}
+            return str(details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2])
+    return None
 
 
 def index_keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:

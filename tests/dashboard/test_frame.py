@@ -108,6 +108,7 @@ def test_every_error_a_page_can_meet_has_words():
         errors.EventNotFound,
         errors.EventInProgress,
         errors.IdempotencyConflict,
+        errors.DuplicateValues,
         errors.Forbidden,
         errors.StripeConfigError,
         errors.StripeServiceError,
