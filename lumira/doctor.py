@@ -34,6 +34,7 @@ from lumira.audit import AuditEntry
 from lumira.errors import (
     DuplicateValues,
     InvalidAddress,
+    StoreRightsMissing,
     StoreUnavailable,
     StripeConfigError,
     StripeError,
@@ -171,18 +172,24 @@ class Doctor:
     def create_indexes(self, *, actor: Actor) -> None:
         """Creates missing indexes and validators and corrects those that differ.
 
-        Raises StoreUnavailable, and DuplicateValues once all others are made.
+        Raises StoreUnavailable, and StoreRightsMissing or DuplicateValues once all that can be made is there.
         """
         require(actor, Permission.VIEW_SYSTEM)
         if self._kept is None:
             raise StoreUnavailable("No store is running. Start it with `lumira run`, or set MONGODB_URI.")
-        shared = self._kept.store.prepare()
+        unmade = self._kept.store.prepare()
         self._record(actor, "create_indexes", None)
-        if shared:
-            which = ", ".join(f"{index} ({value})" for index, value in shared.items())
+        if unmade.refused:
+            names = ", ".join(unmade.refused)
+            raise StoreRightsMissing(
+                f"The user of MONGODB_URI may not make {names}. Give it the role dbAdmin of its database.",
+                names=names,
+            )
+        if unmade.shared:
+            names = ", ".join(f"{index} ({value})" for index, value in unmade.shared.items())
             raise DuplicateValues(
-                f"Several documents share what must be unique: {which}. Keep one of each, then try again.",
-                names=which,
+                f"Several documents share what must be unique: {names}. Keep one of each, then try again.",
+                names=names,
             )
 
     def create_webhook(self, url: str, *, actor: Actor) -> CreatedEndpoint:

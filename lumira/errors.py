@@ -49,7 +49,8 @@
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
     │   ├── RefundUnanswered             REFUND_UNANSWERED
-    │   └── DuplicateValues              DUPLICATE_VALUES (documents of before ours)
+    │   ├── DuplicateValues              DUPLICATE_VALUES (documents of before ours)
+    │   └── StoreRightsMissing           STORE_RIGHTS_MISSING
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
     │   └── TooManyAttempts              TOO_MANY_ATTEMPTS (to sign in)
@@ -453,6 +454,12 @@ class DuplicateValues(Conflict):
     """Documents that another program left share what an index wants unique; `names` says which."""
 
     code = "DUPLICATE_VALUES"
+
+
+class StoreRightsMissing(Conflict):
+    """What the user of MONGODB_URI has no right to make; `names` says which."""
+
+    code = "STORE_RIGHTS_MISSING"
 
 
 class RequestTooLarge(LumiraError):

@@ -14,9 +14,10 @@ from pymongo import MongoClient
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
 from lumira.storage import Store
-from lumira.storage.indexes import INDEXES
+from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import newest_page
+from tests.refusing_store import refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -170,6 +171,7 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
     name = f"test_{ObjectId()}"
     with MongoClient(store_uri) as client:
         client[name].productorders.create_index("paymentIntentId", unique=True)
+        client[name].productorders.create_index([("place", "2dsphere")])
         client[name].processed_events.create_index("eventId", unique=True)
         store = Store(store_uri, name)
         store.prepare()
@@ -192,7 +194,7 @@ def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other
         waiting = [{**MONGOOSE, "paymentIntentId": None, "createdAt": NOW} for _ in range(2)]
         orders.insert_many([*waiting, *({**MONGOOSE, "paymentIntentId": "pi_twice"} for _ in range(2))])
         events.insert_many([{"eventId": "evt_twice", "eventType": "x"} for _ in range(2)])
-        shared = store.prepare()
+        shared = store.prepare().shared
         assert list(shared) == ["productorders.paymentIntentId_unique", "processed_events.eventId_unique"]
         assert "pi_twice" in shared["productorders.paymentIntentId_unique"]
         made = {c: len(client[name][c].index_information()) for c in INDEXES}
@@ -203,9 +205,25 @@ def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other
         }
         orders.delete_one({"paymentIntentId": "pi_twice"})
         events.delete_one({"eventId": "evt_twice"})
-        assert store.prepare() == {}
+        assert not store.prepare()
         assert orders.count_documents({}) == 3
         assert orders.index_information()["paymentIntentId_unique"]["unique"]
+        client.drop_database(name)
+
+
+def test_what_its_user_may_not_make_is_said_and_keeps_nothing_else_from_being_made(store_uri):
+    name, port = f"test_{ObjectId()}", int(store_uri.rstrip("/").rpartition(":")[2])
+    with MongoClient(store_uri) as client:
+        # The role readWrite may create collections and indexes, and not change a collection that is there.
+        client[name].create_collection("productorders")
+        with refusing(port, "collMod") as uri, closing(Store(uri, name)) as store:
+            assert store.prepare() == Unmade(refused=["productorders.validator"])
+            assert len(client[name].productorders.index_information()) == 1 + len(INDEXES["productorders"])
+        client[name].productorders.drop_index("updatedAt")
+        with refusing(port, "createIndexes", "collMod") as uri, closing(Store(uri, name)) as store:
+            assert store.prepare().refused == ["productorders.validator", "productorders.updatedAt"]
+        with closing(Store(store_uri, name)) as store:
+            assert not store.prepare()
         client.drop_database(name)
 
 

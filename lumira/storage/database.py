@@ -23,7 +23,7 @@ from lumira.errors import SettingsError
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import create_indexes
+from lumira.storage.indexes import Unmade, create_indexes
 from lumira.storage.server import (
     Deviations,
     Server,
@@ -112,17 +112,20 @@ class Store:
         options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
         self.database: Database[Document] = self._client.get_database(name or default, codec_options=options)
 
-    def prepare(self) -> dict[str, str]:
-        """Creates missing validators and indexes; answers which indexes could not be made, as the log says.
+    def prepare(self) -> Unmade:
+        """Creates missing validators and indexes; answers what could not be made, as the log says.
 
-        By `collection.index`, a value that documents share and must not. Everything works without, but what
-        is unique by that index may come twice. Raises StoreUnavailable when the store can't be reached.
+        Everything works without, more slowly, but what was to be unique may come twice. Raises
+        StoreUnavailable when the store can't be reached.
         """
-        create_validators(self.database)
-        shared = create_indexes(self.database)
-        for index, value in shared.items():
+        refused = create_validators(self.database)
+        unmade = create_indexes(self.database)
+        unmade.refused = [*refused, *unmade.refused]
+        for index, value in unmade.shared.items():
             logger.error("index not made: documents share a value", extra={"index": index, "value": value})
-        return shared
+        if unmade.refused:
+            logger.error("not made: the store's user has no right", extra={"names": unmade.refused})
+        return unmade
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer within 4 seconds."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from lumira.storage.failures import Document, store_errors
 
@@ -33,6 +34,8 @@ DOCTOR: Final = "doctor"
 # Read by _id alone.
 MONTH_CLOSES: Final = "month_closes"
 
+# https://www.mongodb.com/docs/manual/reference/error-codes/
+UNAUTHORIZED: Final = 13
 # Building an index over a large collection takes longer than any other operation may.
 BUILD_SECONDS: Final = 600
 
@@ -121,13 +124,27 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
 }
 
 
-def create_indexes(database: Database[Document]) -> dict[str, str]:
-    """Creates whatever of INDEXES is missing.
+@dataclass
+class Unmade:
+    """What could not be made, as `collection.index` or `collection.validator`; false when all is there.
 
-    Answers which could not be made because documents share what it wants unique: a value that they share, by
-    `collection.index`. Raises StoreUnavailable when the store can't be reached.
+    `shared`: an index, and a value that documents share and must not. `refused`: what the user of MONGODB_URI
+    has no right to make.
     """
-    shared: dict[str, str] = {}
+
+    shared: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.shared or self.refused)
+
+
+def create_indexes(database: Database[Document]) -> Unmade:
+    """Creates whatever of INDEXES is missing and can be made.
+
+    Raises StoreUnavailable when the store can't be reached.
+    """
+    unmade = Unmade()
     with store_errors():
         for name, models in INDEXES.items():
             collection = database[name]
@@ -137,35 +154,40 @@ def create_indexes(database: Database[Document]) -> dict[str, str]:
                 if any(index_options(index) == index_options(model.document) for index in same_keys):
                     continue
                 same_name = [index for index in existing if index["name"] == model.document["name"]]
-                for index in same_keys or same_name:
-                    # The program we replaced kept the same keys with other options: a unique index that is
-                    # not sparse would let only one order at a time wait for its PaymentIntent.
-                    collection.drop_index(index["name"])
-                with pymongo.timeout(BUILD_SECONDS):
-                    if value := _create(collection, model):
-                        shared[f"{name}.{model.document['name']}"] = value
-    return shared
+                try:
+                    for index in same_keys or same_name:
+                        # The program we replaced kept the same keys with other options: a unique index that
+                        # is not sparse would let only one order at a time wait for its PaymentIntent.
+                        collection.drop_index(index["name"])
+                    _create(collection, model)
+                except DuplicateKeyError as error:
+                    details = error.details or {}
+                    value = details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2]
+                    unmade.shared[f"{name}.{model.document['name']}"] = str(value)
+                except OperationFailure as error:
+                    if error.code != UNAUTHORIZED:
+                        raise
+                    unmade.refused.append(f"{name}.{model.document['name']}")
+    return unmade
 
 
-def _create(collection: Collection[Document], model: IndexModel) -> str | None:
-    """Creates one index, or answers a value that several documents share and must not."""
-    try:
-        collection.create_indexes([model])
-    except DuplicateKeyError:
-        # To a sparse index a null is a value, which one document alone may have.
-        for field in model.document["key"]:
-            collection.update_many({field: {"$type": "null"}}, {"$unset": {field: ""}})
+def _create(collection: Collection[Document], model: IndexModel) -> None:
+    with pymongo.timeout(BUILD_SECONDS):
         try:
             collection.create_indexes([model])
-        except DuplicateKeyError as error:
-            details = error.details or {}
-            return str(details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2])
-    return None
+        except DuplicateKeyError:
+            # To a sparse index a null is a value, which one document alone may have.
+            for name in model.document["key"]:
+                collection.update_many({name: {"$type": "null"}}, {"$unset": {name: ""}})
+            collection.create_indexes([model])
 
 
-def index_keys(index: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The fields of an index, in order, each with its direction."""
-    return [(name, int(direction)) for name, direction in index["key"].items()]
+def index_keys(index: Mapping[str, Any]) -> list[tuple[str, int | str]]:
+    """The fields of an index, in order, each with its direction, or its kind (`text`, `hashed`)."""
+    return [
+        (name, direction if isinstance(direction, str) else int(direction))
+        for name, direction in index["key"].items()
+    ]
 
 
 def index_options(index: Mapping[str, Any]) -> tuple[bool, bool]:

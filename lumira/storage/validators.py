@@ -11,11 +11,11 @@ import contextlib
 from typing import Any, Final
 
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from lumira.orders import OrderStatus
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import EVENTS, ORDERS
+from lumira.storage.indexes import EVENTS, ORDERS, UNAUTHORIZED
 
 # JavaScript has one number type: the driver of the other program may store whole amounts as doubles.
 _MINOR_UNITS: Final = {"bsonType": ["int", "long", "double"], "minimum": 0}
@@ -54,11 +54,13 @@ VALIDATORS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def create_validators(database: Database[Document]) -> None:
-    """Puts the validators on their collections. Raises StoreUnavailable when the store can't be reached.
+def create_validators(database: Database[Document]) -> list[str]:
+    """Puts the validators on their collections, as far as the user of MONGODB_URI may.
 
-    Moderate: a document that broke the rules before may still be changed.
+    Moderate: a document that broke the rules before may still be changed. Answers those that were refused, as
+    `collection.validator`. Raises StoreUnavailable when the store can't be reached.
     """
+    refused = []
     with store_errors():
         existing = {entry["name"]: entry for entry in database.list_collections()}
         for name, schema in VALIDATORS.items():
@@ -68,4 +70,11 @@ def create_validators(database: Database[Document]) -> None:
                 with contextlib.suppress(CollectionInvalid):
                     database.create_collection(name, validator=validator, validationLevel="moderate")
             elif existing[name].get("options", {}).get("validator") != validator:
-                database.command("collMod", name, validator=validator, validationLevel="moderate")
+                try:
+                    database.command("collMod", name, validator=validator, validationLevel="moderate")
+                except OperationFailure as error:
+                    # The role readWrite may write, and not say what may be written.
+                    if error.code != UNAUTHORIZED:
+                        raise
+                    refused.append(f"{name}.validator")
+    return refused

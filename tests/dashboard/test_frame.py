@@ -109,6 +109,7 @@ def test_every_error_a_page_can_meet_has_words():
         errors.EventInProgress,
         errors.IdempotencyConflict,
         errors.DuplicateValues,
+        errors.StoreRightsMissing,
         errors.Forbidden,
         errors.StripeConfigError,
         errors.StripeServiceError,
