@@ -264,9 +264,9 @@ ARGUMENTS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests begin first, and those of the browser are skipped without Chromium, but never in CI."""
+    """The longest tests begin first; those of the browser are skipped without Chromium, but never in CI."""
     # A long test that begins last leaves every other worker without work until it has ended.
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items[:] = _dealt(items)
     if CHROMIUM or os.environ.get("CI") == "true":
         return
     skip = pytest.mark.skip(
@@ -275,6 +275,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(skip)
+
+
+def _dealt(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The items so that each worker, which is given as many as the others, one behind the other, begins with
+    long tests, the longest first; the rest stay together by module, which makes its fixtures once.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = sorted(filter(_seconds, items), key=_seconds, reverse=True)
+    short = [item for item in items if not _seconds(item)]
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):
+        share = long[worker::workers]
+        rest = max(0, (len(items) - len(dealt)) // (workers - worker) - len(share))
+        dealt += [*share, *short[:rest]]
+        del short[:rest]
+    return dealt
+
+
+def _seconds(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("long")
+    return int(mark.args[0]) if mark else 0
 
 
 @pytest.fixture(scope="session")

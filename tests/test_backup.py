@@ -52,6 +52,7 @@ def everything(desk) -> dict[str, list]:
     return {name: rows for name, rows in found.items() if rows}
 
 
+@pytest.mark.long(10)
 def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
     # More than are read and written in one go.
     insert_orders(filled, orders=2_440, days=40, seed=4)

@@ -50,7 +50,7 @@ def test_only_what_needs_an_account_elsewhere_is_not_run():
     assert marked == ["stripe listen --latest --forward-to localhost:8501/api/products/webhook"]
 
 
-@pytest.mark.long
+@pytest.mark.long(35)
 def test_every_command_that_is_shown_does_what_it_says(tmp_path, store_uri, sandbox_url):
     port = free_port()
     plain = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}

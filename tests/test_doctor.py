@@ -573,6 +573,7 @@ def test_settings_that_can_not_be_read_are_a_finding_too(tmp_path):
     assert "LUMIRA_TIMEZONE must be an IANA name" in done.output
 
 
+@pytest.mark.long(10)
 def test_with_nothing_running_it_says_so_starts_nothing_and_beside_a_desk_all_is_well(tmp_path):
     home = tmp_path / "home"
     alone = CliRunner().invoke(app, ["doctor"], env={"LUMIRA_HOME": str(home)})

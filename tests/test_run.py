@@ -94,7 +94,7 @@ def created(url: str) -> str | None:
         return None
 
 
-@pytest.mark.long
+@pytest.mark.long(15)
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
     with running(tmp_path / "home") as (url, process):
         order_id = create(url)
@@ -186,7 +186,7 @@ def test_no_outgoing_connection_gets_the_port_of_a_child():
     assert not any(lowest <= free_port() <= highest for _ in range(50))
 
 
-@pytest.mark.long
+@pytest.mark.long(15)
 def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_path):
     with running(tmp_path / "home") as (url, process):
         for name in ("secantusd", "lumira.sandbox"):
@@ -222,6 +222,7 @@ def fails(*arguments: str, **environment: str) -> str:
 LUMIRA_RUN = ("-m", "lumira", "run")
 
 
+@pytest.mark.long(10)
 def test_what_keeps_it_from_starting_is_one_line_that_says_what_to_do(tmp_path):
     home = str(tmp_path / "home")
     port = str(free_port())
@@ -254,6 +255,7 @@ def test_a_store_that_does_not_start_is_named_with_its_log(tmp_path):
     assert "store.log" in said
 
 
+@pytest.mark.long(10)
 def test_a_second_lumira_on_the_same_home_is_refused_and_commands_share_its_store(tmp_path):
     home = tmp_path / "home"
     with running(home):

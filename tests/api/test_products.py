@@ -211,7 +211,7 @@ def test_what_stripe_told_before_it_failed_is_answered(
     assert (read["order"]["status"], read["accessGranted"]) == ("completed", True)
 
 
-@pytest.mark.long
+@pytest.mark.long(10)
 def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
     settings, client, faulty_sandbox_url, fault, deliver
 ):

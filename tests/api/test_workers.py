@@ -68,6 +68,7 @@ def servers(process: subprocess.Popen) -> list[psutil.Process]:
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.long(10)
 def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(settings, desk, documents):
     events = [
         event(
@@ -121,6 +122,7 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
     assert documents.processed_events.count_documents({"state": "processed"}) == 10
 
 
+@pytest.mark.long(10)
 def test_no_worker_outlives_the_process_that_started_it(settings, desk):
     with workers(variables(settings)) as (_url, process):
         children = servers(process)

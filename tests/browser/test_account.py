@@ -24,6 +24,7 @@ def sign_in(page: Page, served: Served, password: str) -> None:
     page.get_by_role("button", name="Se connecter").click()
 
 
+@pytest.mark.long(20)
 def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, served: Served):
     behind = served.behind
     _, once = behind.staff.add_with_one_time_password(EMAIL, Role.SUPPORT, name="Claire", actor=TESTS)

@@ -24,6 +24,7 @@ def net_of(page):
     return int(re.sub(r"\D", "", metric.get_by_test_id("stMetricValue").inner_text()))
 
 
+@pytest.mark.long(15)
 def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
     page = open_page("/revenue")
     before = net_of(page)

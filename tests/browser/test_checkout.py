@@ -35,6 +35,7 @@ def pay_with(page, number):
     page.get_by_role("button", name="Pay €").click()
 
 
+@pytest.mark.long(15)
 def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     desk = open_page("/new-payment")
     payment_intent = create(desk, 1, "link@example.com")

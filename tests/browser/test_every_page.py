@@ -65,7 +65,7 @@ def demo(home):
             process.wait(timeout=30)
 
 
-@pytest.mark.long
+@pytest.mark.long(60)
 def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Browser, tmp_path):
     complaints: list[str] = []
     unreadable: list[str] = []

@@ -13,6 +13,7 @@ from tests.browser.test_payment import rows
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long(15)
 def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, chromium: Browser):
     for product_id, name in (("mystique", "ondine.a"), ("profond", "ondine.b")):
         served.create(product_id, f"{name}@example.com")

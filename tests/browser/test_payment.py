@@ -69,6 +69,7 @@ def revenue_of(page: Page, level: str) -> float:
     return gross_of(page, level)
 
 
+@pytest.mark.long(15)
 def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
     page = open_page("/revenue")
     before = revenue_of(page, "Profond")

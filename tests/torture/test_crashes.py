@@ -108,6 +108,7 @@ def test_killed_while_creating(survivors, desk):
         assert survivors.entries(orders[answer], "create_intent") == 1
 
 
+@pytest.mark.long(10)
 def test_killed_while_refunding(survivors, desk):
     def arguments() -> dict[str, Any]:
         paid = survivors.create()
@@ -168,6 +169,7 @@ HAPPENED: dict[str, Callable[[Any, str], Any]] = {
 UNKNOWN = {"payment_intent.succeeded", "refund.created"}
 
 
+@pytest.mark.long(15)
 def test_killed_while_handling_an_event(survivors, documents, counts):
     seen: set[str] = set()
 
@@ -192,6 +194,7 @@ def test_killed_while_handling_an_event(survivors, documents, counts):
     assert max(row["attempts"] for row in documents.processed_events.find()) == 2
 
 
+@pytest.mark.long(15)
 def test_killed_while_reconciling(survivors, documents, counts):
     def arguments() -> dict[str, Any]:
         return {"since": survivors.started}

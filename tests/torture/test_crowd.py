@@ -32,7 +32,7 @@ def send(url: str, bodies: list[bytes], seed: int) -> list[tuple[int, int, bool]
     return answers
 
 
-@pytest.mark.long
+@pytest.mark.long(20)
 def test_eight_senders_of_the_same_events(desk, stripe_side, documents, counts):
     events: list[dict[str, Any]] = []
     seen: set[str] = set()

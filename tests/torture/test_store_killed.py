@@ -43,7 +43,7 @@ def torture_sandbox(webhook_port: int) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.long
+@pytest.mark.long(20)
 def test_the_store_killed_under_load(settings, torture_sandbox, webhook_port, tmp_path, counts):
     child, uri = embedded_store(tmp_path)
     update = {"mongodb_uri": SecretStr(uri), "stripe_api_base": torture_sandbox}
