@@ -18,7 +18,7 @@ _KEPT_FIELDS: Final = frozenset(
     {
         *("_id", "__v", "productId", "amount", "currency", "status", "paymentIntentId"),
         *("createdAt", "updatedAt", "completedAt", "metadata", "stripeStatus", "stripeSyncedAt", "livemode"),
-        *("amountRefunded", "refunds", "lastRefundAt", "disputes", "revision"),
+        *("amountRefunded", "refunds", "lastRefundAt", "disputes", "revision", "fee", "feeCurrency"),
         *("failureCode", "failureMessage", "latestCharge", "attemptId", "source", "createdBy"),
         *("paymentLinkAt", "timeline", "erasedAt"),
     }

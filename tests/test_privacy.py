@@ -144,6 +144,16 @@ def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, docum
     assert {entry["actor"] for entry in entries} == {"ada"}
 
 
+def test_erasing_changes_no_figure(desk, admin, customer, documents):
+    charged = {"fee": 96, "feeCurrency": "eur", "updatedAt": datetime.now(UTC)}
+    documents.productorders.update_one({"paymentIntentId": customer.payment_intent_id}, {"$set": charged})
+    today = desk.revenue.today()
+    before = desk.revenue.days(today, today, actor=admin)
+    assert sum(row["fees"] for row in before) == 96
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert desk.revenue.days(today, today, actor=admin) == before
+
+
 def test_a_search_finds_the_erased_no_more_and_others_still(desk, admin, customer):
     desk.privacy.erase(EMAIL, actor=admin)
     desk.order_list.list_all()
