@@ -221,6 +221,25 @@ def test_an_event_that_comes_later_brings_nobody_back(desk, admin, customer, doc
     assert desk.webhooks.find(event_id, actor=admin).data["object"]["id"] == "ch_1"
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_an_old_senders_refund_that_names_the_order_alone_is_handed_out_and_erased(
+    desk, admin, customer, documents, waiting
+):
+    if waiting:
+        documents.productorders.update_one(
+            {"paymentIntentId": customer.payment_intent_id}, {"$unset": {"paymentIntentId": ""}}
+        )
+    metadata = {"orderId": customer.id, "customerName": "Ève Marin"}
+    refund = {"id": "re_1", "amount": 100, "currency": "eur", "metadata": metadata}
+    earlier = deliver(desk, "refund.created", refund)
+    exported = desk.privacy.export(EMAIL, actor=admin)
+    assert earlier in {event["eventId"] for event in exported["webhooks"]}
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+    deliver(desk, "refund.updated", refund)
+    assert holding(documents, *MARKS) == {}
+
+
 def test_an_event_that_failed_before_can_be_handled_after(desk, admin, support, documents):
     created = desk.intents.create(
         {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"},
