@@ -87,6 +87,8 @@ def pay_elsewhere(desk, key):
             for text in (
                 *("<a@b.fr>", "a@b.fr>", "a@b.fr;x", "a,b@c.fr", "mailto:a@b.fr", "a@b.fr?x"),
                 *("a@-b.fr", "a@b-.fr"),
+                # What nobody sees, as it comes along with text that is copied: no mail would arrive.
+                *("a\u200b@b.fr", "\u202ea@b.fr", "a\x01@b.fr", "a\x7f@b.fr", "a\xad@b.fr"),
             )
         ],
         ({"productId": "initie", "customerEmail": "nobody"}, InvalidEmail),
