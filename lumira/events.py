@@ -90,6 +90,12 @@ def payment_intent_of(event_type: str, data: Mapping[str, Any]) -> str | None:
     return _id(subject.get("id" if event_type.startswith("payment_intent.") else "payment_intent"))
 
 
+def order_named_by(data: Mapping[str, Any]) -> str | None:
+    """The id in metadata.orderId: all that an old sender's refund or dispute says of its payment."""
+    metadata = mapping_or_empty(mapping_or_empty(data.get("object")).get("metadata"))
+    return _id(metadata.get("orderId"))
+
+
 def _id(named: object) -> str | None:
     """The id of what is named by it, or given whole."""
     found = named.get("id") if isinstance(named, Mapping) else named

@@ -7,7 +7,7 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,8 +91,19 @@ def payment_intent_parameters(order: Order) -> dict[str, Any]:
         "automatic_payment_methods": {"enabled": True},
         "description": f"Oracle Lumira - {order.product_name}",
         "statement_descriptor_suffix": STATEMENT_DESCRIPTOR_SUFFIX,
-        "metadata": {key: str(value) for key, value in order.metadata.items()},
+        "metadata": _fitting({key: str(value) for key, value in order.metadata.items()}),
     }
+
+
+def _fitting(metadata: Mapping[str, str], kept: Collection[str] = ()) -> Mapping[str, str]:
+    """As much of the metadata as Stripe takes beside the keys it has kept: all, or without the parts of a
+    name, which the full name says too.
+    """
+    # Stripe keeps no key without a value.
+    filled = {key for key, value in metadata.items() if value != ""}
+    if len(filled.union(kept)) <= METADATA_KEYS:
+        return metadata
+    return {key: text for key, text in metadata.items() if key not in _PARTS_OF_NAME}
 
 
 class Intents:
@@ -516,13 +527,9 @@ class Intents:
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
         """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
-        # Stripe keeps no key without a value.
-        kept = {key for key, value in order.metadata.items() if value != ""}
-        if len(kept | fields.keys()) > METADATA_KEYS:
-            # Stripe would refuse the whole edit; the full name says the same.
-            fields = {key: text for key, text in fields.items() if key not in _PARTS_OF_NAME}
+        kept = [key for key, value in order.metadata.items() if value != ""]
         try:
-            self._gateway.update_payment_intent_metadata(payment_intent_id, fields)
+            self._gateway.update_payment_intent_metadata(payment_intent_id, _fitting(fields, kept))
         except StripeError as error:
             missed = TimelineEntry(
                 at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message

@@ -78,7 +78,9 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
             livemode=bool(payment_intent.get("livemode", livemode)),
             at=datetime.now(UTC),
         )
-        return orders.find_by_payment_intent(payment_intent["id"]) or waiting, False
+        # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.
+        if tied := orders.find_by_payment_intent(payment_intent["id"]):
+            return tied, False
     order = order_from(payment_intent, orders.new_id(), livemode)
     if orders.insert(order):
         return order, True

@@ -43,6 +43,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
     "refund": "refunds",
     "refund_failure": "refunds",
+    # Of a payment captured in part Stripe books the whole, then takes back the rest, as a refund.
+    "partial_capture_reversal": "refunds",
     "dispute": "disputes",
     "dispute_reversal": "disputes",
     "payout": "payouts",

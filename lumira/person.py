@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lumira.documents import mapping_or_empty
-from lumira.events import payment_intent_of
+from lumira.events import order_named_by, payment_intent_of
 from lumira.order_filter import fold
 from lumira.orders import FREE_PREFIX
 
@@ -18,7 +18,7 @@ _KEPT_FIELDS: Final = frozenset(
     {
         *("_id", "__v", "productId", "amount", "currency", "status", "paymentIntentId"),
         *("createdAt", "updatedAt", "completedAt", "metadata", "stripeStatus", "stripeSyncedAt", "livemode"),
-        *("amountRefunded", "refunds", "lastRefundAt", "disputes", "revision"),
+        *("amountRefunded", "refunds", "lastRefundAt", "disputes", "revision", "fee", "feeCurrency"),
         *("failureCode", "failureMessage", "latestCharge", "attemptId", "source", "createdBy"),
         *("paymentLinkAt", "timeline", "erasedAt"),
     }
@@ -167,14 +167,17 @@ def _metadata_without(metadata: object) -> dict[str, Any]:
     return {name: value for name, value in mapping_or_empty(metadata).items() if name in _KEPT_METADATA}
 
 
-def concerns(event: Mapping[str, Any], person: Person, payments: list[str]) -> bool:
-    """Whether an event of the ledger is about one of these payments, or holds the person's address.
+def concerns(
+    event: Mapping[str, Any], person: Person, payments: Collection[str], order_ids: Collection[str]
+) -> bool:
+    """Whether an event of the ledger is about one of these payments or orders, or holds the person's address.
 
     A name alone may be somebody else's.
     """
     data, address = event.get("data"), Person(person.email)
-    about = payment_intent_of(str(event.get("eventType")), mapping_or_empty(data))
-    if about in payments:
+    subject = mapping_or_empty(data)
+    about = payment_intent_of(str(event.get("eventType")), subject)
+    if about in payments or order_named_by(subject) in order_ids:
         return True
     # Written out whole and looked through at once: a ledger holds millions of texts.
     delivered = {"data": data, "error": event.get("error")}

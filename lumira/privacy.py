@@ -94,7 +94,9 @@ class Privacy:
                 for entry in self._data.audit_entries(order_ids)
                 if entry["order_id"] is not None or person.is_in(_texts(entry))
             ],
-            "webhooks": [event for event in self._data.events() if concerns(event, person, payments)],
+            "webhooks": [
+                event for event in self._data.events() if concerns(event, person, payments, order_ids)
+            ],
             "saved_views": [view for view in self._data.views() if person.is_in(view)],
             "at_stripe": payments,
         }
@@ -124,7 +126,7 @@ class Privacy:
         tell("audit_entries")
         erased.audit_entries = self._clear_audit(person, order_ids)
         tell("events")
-        erased.events = self._clear_events(person, erased.payment_intents)
+        erased.events = self._clear_events(person, erased.payment_intents, order_ids)
         tell("views")
         for view in self._data.views():
             if person.is_in(view):
@@ -147,10 +149,10 @@ class Privacy:
                 changed += 1
         return changed
 
-    def _clear_events(self, person: Person, payments: list[str]) -> int:
+    def _clear_events(self, person: Person, payments: list[str], order_ids: list[str]) -> int:
         changed = 0
         for event in self._data.events():
-            if not concerns(event, person, payments):
+            if not concerns(event, person, payments, order_ids):
                 continue
             fields = {name: event[name] for name in ("data", "error") if name in event}
             cleared = without_person(fields, person)

@@ -502,6 +502,11 @@ def differences(kept: Sequence[Row], counted: Sequence[Row]) -> list[Mismatch]:
             for hour, (have, count) in enumerate(zip(*hours, strict=True)):
                 if have != count:
                     found.append(Mismatch(*key, figure=f"hours.{hour}", kept=have, counted=count))
+        failed = [dict(side.get(key, {}).get("failures", [])) for side in (ours, theirs)]
+        for code in sorted({*failed[0], *failed[1]}):
+            have, count = (side.get(code, 0) for side in failed)
+            if have != count:
+                found.append(Mismatch(*key, figure=f"failures.{code}", kept=have, counted=count))
     return found
 
 

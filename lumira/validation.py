@@ -143,8 +143,8 @@ def parse_customer_changes(body: object) -> CustomerEdit:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is written like an e-mail address."""
-    return _ADDRESS.fullmatch(text) is not None
+    """Whether a text is written like an e-mail address, and shows all that it holds."""
+    return text.isprintable() and _ADDRESS.fullmatch(text) is not None
 
 
 def check_email(address: object) -> str:
@@ -174,7 +174,7 @@ def _email(value: object, field: str) -> str | None:
     if value is None or value == "":
         return None
     address = value.strip().lower() if isinstance(value, str) else ""
-    if len(address) > 254 or not _ADDRESS.fullmatch(address) or not _is_storable(address):
+    if len(address) > 254 or not is_address(address):
         raise InvalidEmail(f"{field} must be an address such as name@example.com.")
     return address
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
-from lumira.documents import mapping_or_empty
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
@@ -34,6 +33,7 @@ from lumira.events import (
     OTHER_LIVEMODE,
     EventFilter,
     RecordedEvent,
+    order_named_by,
     payment_intent_of,
 )
 from lumira.lifecycle import order_of
@@ -263,11 +263,12 @@ class Webhooks:
         one of the two sees the other. An order that was moved unread had not been marked by then.
         """
         data = event.get("data") or {}
-        payment_intent_id = payment_intent_of(event["type"], data)
-        if not payment_intent_id:
+        if payment_intent_id := payment_intent_of(event["type"], data):
+            erased = self._orders.is_erased(payment_intent_id)
+        else:
             named = self._order_in_metadata(data)
-            payment_intent_id = named.payment_intent_id if named else None
-        if payment_intent_id and self._orders.is_erased(payment_intent_id):
+            erased = named is not None and named.erased_at is not None
+        if erased:
             self._events.replace_payload(event["id"], without_person(data))
 
     def _apply(self, event: Event) -> str:
@@ -372,9 +373,8 @@ class Webhooks:
         return order
 
     def _order_in_metadata(self, data: Mapping[str, Any]) -> Order | None:
-        """The order that metadata.orderId names: all that an old sender's refund says of its payment."""
-        metadata = mapping_or_empty(mapping_or_empty(data.get("object")).get("metadata"))
-        return self._orders.find(str(metadata.get("orderId")))
+        named = order_named_by(data)
+        return self._orders.find(named) if named else None
 
 
 def _handled(outcome: str) -> str:

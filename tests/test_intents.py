@@ -87,6 +87,8 @@ def pay_elsewhere(desk, key):
             for text in (
                 *("<a@b.fr>", "a@b.fr>", "a@b.fr;x", "a,b@c.fr", "mailto:a@b.fr", "a@b.fr?x"),
                 *("a@-b.fr", "a@b-.fr"),
+                # What nobody sees, as it comes along with text that is copied: no mail would arrive.
+                *("a\u200b@b.fr", "\u202ea@b.fr", "a\x01@b.fr", "a\x7f@b.fr", "a\xad@b.fr"),
             )
         ],
         ({"productId": "initie", "customerEmail": "nobody"}, InvalidEmail),
@@ -214,6 +216,22 @@ def test_a_repeat_finishes_it_after_its_customer_was_edited_too(create, desk, su
     assert documents.productorders.find_one()["paymentIntentId"] == created.order_id
     at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
     assert (at_stripe["customerEmail"], at_stripe["orderId"]) == ("anna@example.com", order.id)
+
+
+def test_a_create_that_never_came_to_stripe_is_finished_after_an_edit_of_an_order_full_of_metadata(
+    desk, support, documents, key
+):
+    body = BODY | {"customerPhone": "+33612345678", "metadata": {f"key{number}": "x" for number in range(40)}}
+    desk.intents.create(body, actor=support, source="tests", request_id="req_1")
+    # What the store holds when we die before Stripe is asked.
+    never_asked = {"$set": {"attemptId": key}, "$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    documents.productorders.update_one({}, never_asked)
+    order = desk.orders.find_by_attempt(key)
+    edit = {"email": "anna@example.com", "firstName": "Anna", "lastName": "Garçon"}
+    desk.intents.edit_customer(order.id, edit, actor=support)
+    created = desk.intents.create(body, actor=support, source="tests", idempotency_key=key)
+    at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
+    assert (len(at_stripe), at_stripe["customerName"]) == (50, "Anna Garçon")
 
 
 def test_without_a_key_nothing_is_stored(settings, support):

@@ -22,8 +22,10 @@ from lumira.errors import (
     OrderNotRefundable,
     RefundUnanswered,
 )
+from lumira.lifecycle import order_of
 from lumira.orders import OrderStatus
 from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
+from lumira.storage import Orders
 from lumira.validation import parse_customer_changes, parse_customer_edit
 from tests.conftest import opened
 
@@ -176,6 +178,30 @@ def test_the_second_of_two_refunds_that_read_the_same_order_is_refused(desk, pai
     assert desk.orders.find(paid.id).unanswered_refund.attempt_id == "one"
     with pytest.raises(RefundUnanswered):
         desk.intents.refund(paid.id, 2000, actor=FINANCE)
+
+
+def test_two_payment_intents_that_name_one_order_are_two_orders(desk, support, documents):
+    """Both are heard of at the same moment: the one that comes second has an order of its own."""
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    order = desk.intents.find(created.order_id, actor=support)
+    documents.productorders.update_one({}, {"$unset": {"paymentIntentId": ""}})
+
+    class Raced(Orders):
+        def find(self, order_id):
+            found = super().find(order_id)
+            self.set_payment_intent(
+                order_id, created.order_id, "requires_payment_method", livemode=False, at=datetime.now(UTC)
+            )
+            return found
+
+    second = {
+        **{"id": f"pi_{secrets.token_hex(8)}", "amount": 4700, "currency": "eur", "status": "succeeded"},
+        "metadata": order.metadata,
+    }
+    found, made = order_of(Raced(documents), second, livemode=False)
+    assert (found.payment_intent_id, made) == (second["id"], True)
+    assert found.id != order.id
+    assert desk.orders.find(order.id).payment_intent_id == created.order_id
 
 
 def test_an_edit_of_an_order_full_of_metadata_still_comes_to_stripe(desk, support):

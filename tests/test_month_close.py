@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import stripe
 
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
@@ -115,6 +116,29 @@ def test_a_difference_names_its_order(september):
     missing = next(one for one in figures.differences if one.payment_intent_id == "pi_c")
     assert (missing.order_id, missing.level) == (None, "mystique")
     assert figures.totals()[0].difference == 100 - 9900
+
+
+def test_what_was_not_captured_of_a_payment_is_a_refund_on_both_sides(desk, settings, admin):
+    """Stripe books the whole payment and takes back the rest, in a category of its own."""
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
+    made = client.v1.payment_intents.create(
+        {
+            **{"amount": 4700, "currency": "gbp", "capture_method": "manual", "confirm": True},
+            **{"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1/"},
+            "metadata": {"productId": "mystique"},
+        }
+    )
+    client.v1.payment_intents.capture(made.id, {"amount_to_capture": 3000})
+    desk.reconciliation.run(datetime.now(UTC) - timedelta(minutes=10), actor=admin, apply=True)
+    order = desk.orders.find_by_payment_intent(made.id)
+    assert (order.amount, order.amount_refunded, order.net) == (4700, 1700, 3000)
+    figures = desk.month_close.compare(f"{desk.revenue.today():%Y-%m}", actor=FANNY)
+    [line] = [line for line in figures.lines if line.currency == "gbp"]
+    assert (line.gross, line.stripe_gross, line.refunds, line.stripe_refunds) == (4700, 4700, 1700, 1700)
+    assert made.id not in {found.payment_intent_id for found in figures.differences}
+    [balance] = [balance for balance in figures.balances if balance.currency == "gbp"]
+    assert (balance.amounts["charges"], balance.amounts["refunds"]) == (4700, -1700)
+    assert balance.amounts["other"] == 0
 
 
 def test_a_closed_month_stays_and_says_what_came_late(september):

@@ -144,6 +144,16 @@ def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, docum
     assert {entry["actor"] for entry in entries} == {"ada"}
 
 
+def test_erasing_changes_no_figure(desk, admin, customer, documents):
+    charged = {"fee": 96, "feeCurrency": "eur", "updatedAt": datetime.now(UTC)}
+    documents.productorders.update_one({"paymentIntentId": customer.payment_intent_id}, {"$set": charged})
+    today = desk.revenue.today()
+    before = desk.revenue.days(today, today, actor=admin)
+    assert sum(row["fees"] for row in before) == 96
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert desk.revenue.days(today, today, actor=admin) == before
+
+
 def test_a_search_finds_the_erased_no_more_and_others_still(desk, admin, customer):
     desk.privacy.erase(EMAIL, actor=admin)
     desk.order_list.list_all()
@@ -209,6 +219,25 @@ def test_an_event_that_comes_later_brings_nobody_back(desk, admin, customer, doc
     desk.intents.refresh(customer.id, actor=admin)
     assert holding(documents, *MARKS) == {}
     assert desk.webhooks.find(event_id, actor=admin).data["object"]["id"] == "ch_1"
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_an_old_senders_refund_that_names_the_order_alone_is_handed_out_and_erased(
+    desk, admin, customer, documents, waiting
+):
+    if waiting:
+        documents.productorders.update_one(
+            {"paymentIntentId": customer.payment_intent_id}, {"$unset": {"paymentIntentId": ""}}
+        )
+    metadata = {"orderId": customer.id, "customerName": "Ève Marin"}
+    refund = {"id": "re_1", "amount": 100, "currency": "eur", "metadata": metadata}
+    earlier = deliver(desk, "refund.created", refund)
+    exported = desk.privacy.export(EMAIL, actor=admin)
+    assert earlier in {event["eventId"] for event in exported["webhooks"]}
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+    deliver(desk, "refund.updated", refund)
+    assert holding(documents, *MARKS) == {}
 
 
 def test_an_event_that_failed_before_can_be_handled_after(desk, admin, support, documents):

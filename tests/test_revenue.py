@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
+from lumira.orders import Observation, OrderStatus
 from lumira.revenue import Period, Totals, by_hour, by_period, combine, failures, frame, totals
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -271,6 +273,46 @@ def test_an_authorization_given_back_is_no_refund_of_revenue(desk):
     sold(desk, status="cancelled", completedAt=None, refunds=released, lastRefundAt=now)
     sold(desk)
     assert (sums(desk).gross, sums(desk).refunds, sums(desk).net) == (4700, 0, 4700)
+
+
+def test_why_a_payment_failed_follows_a_second_try_that_left_no_charge(desk):
+    """The bank's own page failed: Stripe has another reason, and the charge of the first try."""
+    now = datetime.now(UTC)
+    failed = {"status": "failed", "completedAt": None, "failureCode": "insufficient_funds"}
+    order_id = sold(desk, **failed, latestCharge="ch_1", updatedAt=now - timedelta(hours=1))
+
+    def reasons() -> list[tuple[str, int]]:
+        return failures(desk.revenue.days(desk.revenue.today(), desk.revenue.today(), actor=FANNY))
+
+    assert reasons() == [("insufficient_funds", 1)]
+    code = "payment_intent_authentication_failure"
+    again = Observation(
+        OrderStatus.FAILED, "requires_payment_method", now, failure_code=code, latest_charge="ch_1"
+    )
+    desk.orders.move(desk.orders.find(str(order_id)), again, by="stripe")
+    assert reasons() == [(code, 1)]
+    assert [entry.code for entry in desk.orders.find(str(order_id)).timeline] == [code]
+    # The same once more is no third try.
+    later = replace(again, at=now + timedelta(seconds=1))
+    desk.orders.move(desk.orders.find(str(order_id)), later, by="stripe")
+    assert len(desk.orders.find(str(order_id)).timeline) == 1
+
+
+def test_a_reason_that_changed_without_a_new_date_is_found_when_all_is_rechecked(desk):
+    then = datetime.now(UTC) - timedelta(days=40)
+    failed = {"status": "failed", "completedAt": None, "failureCode": "expired_card"}
+    order_id = sold(desk, **failed, createdAt=then, updatedAt=then)
+    desk.revenue.refresh()
+    changed = {"$set": {"failureCode": "insufficient_funds"}}
+    desk.store.database.productorders.update_one({"_id": order_id}, changed)
+    found = desk.revenue.verify(actor=FANNY)[0]
+    assert {one.figure: (one.kept, one.counted) for one in found} == {
+        "failures.expired_card": (1, 0),
+        "failures.insufficient_funds": (0, 1),
+    }
+    assert desk.revenue.recheck(seconds=30) == 1
+    desk.revenue.refresh()
+    assert desk.revenue.verify(actor=FANNY)[0] == []
 
 
 @pytest.mark.parametrize("minutes", [-9, 0, 9, 60])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,6 +49,9 @@ class Unexpected:
 
         try:
             await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            # It was given up while its body was read: whoever sent it hears nothing, and nothing was done.
+            return
         except Exception:
             logger.exception("request failed")
             if started:

@@ -151,16 +151,18 @@ def settle_debit(call: Call, identifier: str) -> None:
 
 
 def book(call: Call, charge: StripeObject) -> None:
-    """Keep a captured charge with its balance transaction: its amount less Stripe's fee."""
-    amount = charge["amount_captured"]
+    """Keep a captured charge with its balance transaction: its amount less Stripe's fee.
+
+    Of a charge captured in part that is the whole amount; what is released is booked back.
+    """
     details = charge["payment_method_details"].get("card")
     transaction = record(
         call,
         charge["id"],
         "charge" if details else "payment",
-        amount,
+        charge["amount"],
         charge["currency"],
-        fee=processing_fee(amount),
+        fee=processing_fee(charge["amount_captured"]),
         available_at_once=bool(details and BY_FINGERPRINT[details["fingerprint"]].available_at_once),
         description=charge["description"],
         reporting_category="charge",

@@ -77,9 +77,16 @@ def refunds_of(call: Call, charge: StripeObject) -> StripeObject:
 
 
 def release(call: Call, charge: StripeObject, amount: int) -> None:
-    """Give back what was authorized and not captured: a refund that no balance notices."""
+    """Give back what was authorized and not captured: a refund, which the balance notices beside a capture.
+
+    https://docs.stripe.com/reports/reporting-categories
+    """
     refund = _new(call, charge, amount, "succeeded")
     refund["destination_details"]["card"]["type"] = "reversal"
+    if charge["captured"]:
+        kind, currency = "partial_capture_reversal", charge["currency"]
+        transaction = record(call, refund["id"], "refund", -amount, currency, reporting_category=kind)
+        refund["balance_transaction"] = transaction["id"]
     _count(call, charge, refund)
 
 

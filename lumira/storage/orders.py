@@ -398,10 +398,10 @@ def _again(order: Order, observation: Observation, by: str, event_id: str | None
     update: Document = {"$set": _facts(observation)}
     if observation.status is OrderStatus.COMPLETED and order.completed_at is None:
         update["$set"] |= _payment(observation) | {"updatedAt": datetime.now(UTC)}
-    second_decline = (
-        observation.status is OrderStatus.FAILED
-        and observation.latest_charge is not None
-        and observation.latest_charge != order.latest_charge
+    # Where the bank's own page failed there is no second charge.
+    second_decline = observation.status is OrderStatus.FAILED and (
+        observation.failure_code != order.failure_code
+        or observation.latest_charge not in (None, order.latest_charge)
     )
     if second_decline:
         update["$set"]["updatedAt"] = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Catalog, creation and reads over a real port, as the contract's tables say."""
 
 import functools
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -44,6 +45,22 @@ def test_every_error_has_the_contracts_body(client, documents, content, status, 
     assert (response.status_code, body["code"]) == (status, code)
     assert {"error", "code", "message", "timestamp", "requestId"} <= body.keys()
     assert body["requestId"] == response.headers["X-Request-Id"] == "req-42"
+    assert documents.productorders.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("path", [CREATE, "/api/products/webhook", "/sign-in/"])
+def test_a_request_that_its_sender_gives_up_is_no_error_of_ours(api_server, client, documents, caplog, path):
+    """A telephone that loses its network, or a delivery that Stripe breaks off."""
+    host, port = api_server.removeprefix("http://").split(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {API_TOKEN}\r\n"
+    head += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as sender:
+        sender.sendall(head.encode() + b'{"productId": ')
+        # So much time has the server to begin with it.
+        time.sleep(0.2)
+    time.sleep(0.2)
+    assert client.get("/api/products").is_success
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     assert documents.productorders.count_documents({}) == 0
 
 

@@ -109,10 +109,20 @@ def test_manual_capture_of_a_part(client):
     assert (captured.status, captured.amount_received, captured.amount_capturable) == ("succeeded", 4000, 0)
     assert refused(client.v1.payment_intents.capture, intent.id).code == "payment_intent_unexpected_state"
     # The rest goes back as a refund, as Stripe shows it, and no more than what was captured can be refunded.
-    charge = client.v1.charges.retrieve(intent.latest_charge, {"expand": ["refunds", "balance_transaction"]})
+    charge = client.v1.charges.retrieve(
+        intent.latest_charge, {"expand": ["refunds.data.balance_transaction", "balance_transaction"]}
+    )
     assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (4000, 700, False)
-    assert [(one.amount, one.balance_transaction) for one in charge.refunds.data] == [(700, None)]
-    assert charge.balance_transaction.amount == 4000
+    # The whole is booked and the rest booked back: https://docs.stripe.com/reports/reporting-categories
+    [released] = charge.refunds.data
+    booked = released.balance_transaction
+    assert (released.amount, booked.type, booked.reporting_category, booked.amount) == (
+        700,
+        "refund",
+        "partial_capture_reversal",
+        -700,
+    )
+    assert charge.balance_transaction.amount == 4700
     too_much = refused(client.v1.refunds.create, {"payment_intent": intent.id, "amount": 4001})
     assert too_much.user_message.endswith("is greater than unrefunded amount on charge (€40.00)")
     assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 4000
