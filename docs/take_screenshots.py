@@ -173,12 +173,14 @@ def take(chromium: Browser, address: str, shot: Shot) -> None:
 
 
 def keep(shot: Shot) -> None:
-    """Puts a picture among those of the documentation, small: 256 colours, the rare ones too."""
+    """Puts a picture among those of the documentation, small: 256 colours, the rare ones too, each as it is."""
     suffix = "" if (shot.width, shot.light) == ("desktop", "dark") else f"-{shot.width}-{shot.light}"
     name = re.sub("-desktop", "", f"{shot.page}{suffix}") + ".png"
     KEPT.mkdir(exist_ok=True)
     with Image.open(shot.file) as picture:
-        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(KEPT / name, optimize=True)
+        # Without a pass of k-means the ground takes a tint of its own in each picture.
+        small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
+        small.save(KEPT / name, optimize=True)
 
 
 if __name__ == "__main__":
