@@ -181,7 +181,7 @@ def take(chromium: Browser, address: str, shot: Shot) -> None:
 
 
 def keep(shot: Shot) -> None:
-    """Puts a picture among those of the documentation, small: 256 colours, the rare ones too, each as it is."""
+    """Puts a picture among those of the documentation, small: 256 colours, rare ones too, each as it is."""
     suffix = "" if (shot.width, shot.light) == ("desktop", "dark") else f"-{shot.width}-{shot.light}"
     name = re.sub("-desktop", "", f"{shot.page}{suffix}") + ".png"
     KEPT.mkdir(exist_ok=True)
