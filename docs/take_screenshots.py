@@ -35,7 +35,7 @@ ALL = ROOT / "build" / "screenshots"
 KEPT = ROOT / "docs" / "screenshots"
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 TOKEN = "token-of-the-screenshots"  # noqa: S105
-# A page and its address; {paid} is the id of a paid order, {link} the path of its payment link.
+# A page and its address; {paid} is the id of a paid order.
 PAGES = {
     "overview": "/overview",
     "orders": "/orders",
@@ -46,7 +46,15 @@ PAGES = {
     "month-close": "/month-close",
     "webhooks": "/webhooks",
     "reconciliation": "/reconciliation",
+    "system": "/system",
+    "staff": "/staff",
+    "account": "/account",
 }
+# Those that README and guides show.
+TOLD = (
+    *("overview", "orders-filtered", "order", "new-payment"),
+    *("revenue", "month-close", "webhooks", "reconciliation"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Shot:
 
 
 SHOWN = [
-    *(Shot(page, "desktop", "dark", "fr") for page in PAGES),
+    *(Shot(page, "desktop", "dark", "fr") for page in TOLD),
     Shot("revenue", "desktop", "light", "en"),
     Shot("overview", "phone", "light", "fr"),
     Shot("orders", "phone", "dark", "fr"),
@@ -173,12 +181,14 @@ def take(chromium: Browser, address: str, shot: Shot) -> None:
 
 
 def keep(shot: Shot) -> None:
-    """Puts a picture among those of the documentation, small: 256 colours, the rare ones too."""
+    """Puts a picture among those of the documentation, small: 256 colours, rare ones too, each as it is."""
     suffix = "" if (shot.width, shot.light) == ("desktop", "dark") else f"-{shot.width}-{shot.light}"
     name = re.sub("-desktop", "", f"{shot.page}{suffix}") + ".png"
     KEPT.mkdir(exist_ok=True)
     with Image.open(shot.file) as picture:
-        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(KEPT / name, optimize=True)
+        # Without a pass of k-means the ground takes a tint of its own in each picture.
+        small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
+        small.save(KEPT / name, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The documentation: it builds, its guides name what the pages show, and its commands do what they say."""
+"""The documentation: it builds, its guides name what the pages show, its commands do what they say, and what
+the code has many of (settings, commands, metrics, …) stands in it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer.main
+from prometheus_client import REGISTRY
+from typer.core import TyperCommand, TyperGroup
 
+from lumira import cli, errors
 from lumira.embedded import free_port
+from lumira.orders import TRANSITIONS
+from lumira.setting_sources import variables
+from lumira.settings import Settings
+from lumira.storage import indexes
 from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
@@ -173,7 +183,107 @@ def test_guides_name_buttons_and_pages_as_they_are(language):
     catalog = ROOT / "lumira" / "locales" / language / "LC_MESSAGES" / "lumira.po"
     texts = set(re.findall(r'^msgstr "(.*)"$', catalog.read_text(encoding="utf-8"), re.MULTILINE))
     unknown = []
-    for guide in sorted((ROOT / "docs" / "guides" / language).glob("*.md")):
+    tutorial = ROOT / "docs" / {"fr": "tutoriel.md", "en": "tutorial.md"}[language]
+    for guide in [tutorial, *sorted((ROOT / "docs" / "guides" / language).glob("*.md"))]:
         words = re.sub(r"\s+", " ", guide.read_text(encoding="utf-8"))
         unknown += [(guide.name, name) for name in re.findall(r"\*\*([^*]+)\*\*", words) if name not in texts]
     assert unknown == []
+
+
+def pages() -> dict[str, str]:
+    """Every document's text by its path in the repository."""
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
+
+
+def commands(group: TyperGroup, above: tuple[str, ...] = ()) -> dict[tuple[str, ...], TyperCommand]:
+    """Every command that does something, by the words that call it."""
+    found: dict[tuple[str, ...], TyperCommand] = {}
+    for name, command in group.commands.items():
+        words = (*above, name)
+        found |= commands(command, words) if isinstance(command, TyperGroup) else {words: command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(cli.app))
+
+
+def test_every_setting_stands_in_the_readme():
+    told = set(re.findall(r"`([A-Z_]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {name for field in Settings.model_fields for name in variables(field)} - told == set()
+
+
+def test_every_command_stands_in_the_readme():
+    told = set()
+    for row in re.findall(r"^\| (`lumira [^|]+) \|", pages()["README.md"], re.MULTILINE):
+        names = [found.removeprefix("lumira ").split(" ") for found in re.findall(r"`([^`]+)`", row)]
+        group = names[0][0]
+        # `lumira token create NAME`, `list`: a name alone is one of the group, or a command of its own.
+        told |= (
+            {tuple(name[:2]) for name in names}
+            | {(name[0],) for name in names}
+            | {(group, name[0]) for name in names}
+        )
+    assert set(COMMANDS) - told == set()
+
+
+def test_every_command_and_option_in_the_documents_is_there():
+    wrong = []
+    called = re.compile(r"(?:`|^|sudo |exec desk |&& )(?:\.venv/bin/)?lumira ([a-z][^`#\n&]*)", re.MULTILINE)
+    for page, text in pages().items():
+        for call in called.findall(text):
+            words = tuple(re.findall(r"[a-z][a-z-]*", call)[:2])
+            command = COMMANDS.get(words) or COMMANDS.get(words[:1])
+            if command is None:
+                # A group may be named alone.
+                wrong += [] if any(known[0] == words[0] for known in COMMANDS) else [(page, call)]
+                continue
+            known = {option for parameter in command.params for option in parameter.opts}
+            wrong += [
+                (page, call, option) for option in re.findall(r"--[a-z-]+", call) if option not in known
+            ]
+    assert wrong == []
+
+
+def test_the_metrics_that_are_told_are_those_there_are():
+    source = (ROOT / "lumira" / "api" / "metrics.py").read_text(encoding="utf-8")
+    counters = {
+        metric.name + ("_total" if metric.type == "counter" else "")
+        for metric in REGISTRY.collect()
+        if metric.name.startswith("lumira_")
+    }
+    table = re.findall(r"^\| `(lumira_\w+)`", pages()["docs/operations.md"], re.MULTILINE)
+    assert set(table) == counters | set(re.findall(r'"(lumira_\w+)"', source))
+
+
+def test_the_events_of_the_log_that_are_told_are_those_there_are():
+    written = set()
+    for file in (ROOT / "lumira").rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        written |= set(re.findall(r'logger\.(?:log\(level, |\w+\(\s*)"([^"%]+)"', source))
+    rows = re.findall(r"^\| (`[^|]+) \| (?:info|warning|error) \|", pages()["docs/logs.md"], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == written
+
+
+def test_the_architecture_tells_every_collection_and_every_move():
+    text = pages()["docs/architecture.md"]
+    names = {value for name, value in vars(indexes).items() if name.isupper() and isinstance(value, str)}
+    held = text.partition("## What the store holds")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", held)) - {"listing"} == names
+    moves = text.partition("## How an order may move")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*)$", moves, re.MULTILINE))
+    assert {start: set(re.findall(r"`(\w+)`", ends)) for start, ends in rows.items()} == {
+        str(start): set(map(str, ends)) for start, ends in TRANSITIONS.items()
+    }
+
+
+def test_the_codes_of_the_api_are_codes_there_are():
+    known = {thing.code for thing in vars(errors).values() if isinstance(getattr(thing, "code", None), str)}
+    table = pages()["docs/api.md"].partition("| status | code |")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([A-Z_]{6,})`", table))
+    assert told - known == {"UNKNOWN_HOST", "METHOD_NOT_ALLOWED", "LUMIRA_ALLOWED_HOSTS"}
+
+
+def test_every_picture_that_is_kept_is_shown():
+    shown = {name for text in pages().values() for name in re.findall(r"screenshots/([\w-]+\.png)", text)}
+    assert shown == {file.name for file in (ROOT / "docs" / "screenshots").iterdir()}
