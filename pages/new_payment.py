@@ -92,7 +92,8 @@ def show_form() -> None:
         )
         failed = st.container()
     typed = {field: st.session_state[field] for field in FIELDS}
-    if pressed and product and not contact.show_odd(typed, wrong):
+    given = {field: value for field, value in typed.items() if value.strip()}
+    if pressed and product and not contact.show_wrong(given, wrong):
         try:
             body = {
                 "productId": product.id,

@@ -99,6 +99,13 @@ def test_a_wrong_field_is_named_and_nothing_typed_is_lost(open_page, desk, suppo
     assert len(stored(desk, support)) == 1
 
 
+def test_a_wrong_address_and_a_wrong_number_are_said_at_once(open_page, desk, support):
+    app = create(open_page("new_payment"), email="zoe@@example.com", phone="à rappeler")
+    assert "INVALID_EMAIL" in shown(app)
+    assert "pas un numéro de téléphone" in shown(app)
+    assert stored(desk, support) == []
+
+
 def test_the_same_press_twice_creates_one_payment(open_page, desk, support):
     app = create(open_page("new_payment"), email="zoe@example.com")
     # The second click of a double click arrives while the page still shows the form.
