@@ -227,6 +227,15 @@ def test_days_by_hand_stand_in_the_url_and_nonsense_among_them_is_left_out(open_
     assert figures(app)["Encaissé"] == "0,00\u00a0€"
 
 
+def test_days_by_hand_begin_with_those_that_were_shown(open_page, desk):
+    sold(desk)
+    app = open_page("revenue", range="last_month", bars="week")
+    app.get_by_key("range").set_value(Range.CUSTOM).run()
+    first, last = days(Range.LAST_MONTH, desk.revenue.today())
+    assert app.get_by_key("days").value == (first, last)
+    assert (app.query_params["from"], app.query_params["to"]) == (str(first), str(last))
+
+
 def test_a_bar_opens_the_orders_it_is_made_of():
     first, last = date(2026, 10, 5), date(2026, 11, 20)
     assert orders_of("profond", first, last) == {
