@@ -150,7 +150,11 @@ def result_title(order: order_details.Order) -> str:
 
 def show_result(order_id: str) -> None:
     """The payment that was created: what to copy, how it stands, what can be done."""
-    order = desk().intents.find(order_id, actor=actor())
+    try:
+        order = desk().intents.find(order_id, actor=actor())
+    except OrderNotFound:
+        order_details.show_unknown(order_id)
+        return
     waits = not order.status.is_final
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(text(result_title(order)), anchor=False)

@@ -152,8 +152,9 @@ def test_what_happened_elsewhere_shows_after_asking_stripe(open_page, desk, supp
 
 def test_an_unknown_order_in_the_url_is_said_calmly(open_page):
     app = open_page("new_payment", order="pi_nobody_knows")
-    assert app.error[0].title == "Cette commande n’existe pas."
-    assert "ORDER_NOT_FOUND" in app.error[0].value
+    assert app.header[0].value == "Aucune commande ne porte ce numéro."
+    assert [link.value for link in app.page_link] == ["Voir les commandes"]
+    assert not [button for button in app.button if button.key == "try-again"]
 
 
 def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, support):
