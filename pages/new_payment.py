@@ -26,7 +26,7 @@ from lumira.dashboard import (
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import OrderNotFound
+from lumira.errors import OrderNotFound, PaymentFailed
 
 ORDER = "order"
 # An order whose customer the form begins with.
@@ -144,6 +144,8 @@ def result_title(order: order_details.Order) -> str:
             return "result.created.given" if order.is_free else "result.created.paid"
         case "cancelled":
             return "result.created.cancelled"
+        case "failed":
+            return "result.created.declined"
         case _:
             return "result.created"
 
@@ -210,6 +212,8 @@ def show_result(order_id: str) -> None:
 def show_outcome(order: order_details.Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
+    if order.status == "failed" and order.payment_intent_id:
+        problems.show(PaymentFailed("The last card was declined.", declineCode=order.failure_code))
     match order.status:
         case "completed":
             name = "result.given" if order.is_free else "result.paid"

@@ -55,7 +55,11 @@ def test_a_decline_is_told_in_words_and_another_card_may_pay(open_page, desk, su
     app.button(key="pay").click().run()
     assert "Carte refusée\u00a0: solde insuffisant." in shown(app)
     assert "PAYMENT_FAILED" in app.error[0].value
-    assert stored(desk, support)[0].status == "failed"
+    [order] = stored(desk, support)
+    assert order.status == "failed"
+    reloaded = open_page("new_payment", order=order.order_id)
+    assert reloaded.title[0].value == "Paiement refusé"
+    assert shown(reloaded).count("Carte refusée\u00a0: solde insuffisant.") == 1
     choose_card(app, "pm_card_visa")
     app.button(key="pay").click().run()
     assert not app.error
