@@ -26,7 +26,7 @@ from lumira.dashboard import (
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import OrderNotFound
+from lumira.errors import OrderNotFound, PaymentFailed
 
 ORDER = "order"
 # An order whose customer the form begins with.
@@ -92,7 +92,8 @@ def show_form() -> None:
         )
         failed = st.container()
     typed = {field: st.session_state[field] for field in FIELDS}
-    if pressed and product and not contact.show_odd(typed, wrong):
+    given = {field: value for field, value in typed.items() if value.strip()}
+    if pressed and product and not contact.show_wrong(given, wrong):
         try:
             body = {
                 "productId": product.id,
@@ -143,13 +144,19 @@ def result_title(order: order_details.Order) -> str:
             return "result.created.given" if order.is_free else "result.created.paid"
         case "cancelled":
             return "result.created.cancelled"
+        case "failed":
+            return "result.created.declined"
         case _:
             return "result.created"
 
 
 def show_result(order_id: str) -> None:
     """The payment that was created: what to copy, how it stands, what can be done."""
-    order = desk().intents.find(order_id, actor=actor())
+    try:
+        order = desk().intents.find(order_id, actor=actor())
+    except OrderNotFound:
+        order_details.show_unknown(order_id)
+        return
     waits = not order.status.is_final
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(text(result_title(order)), anchor=False)
@@ -205,6 +212,8 @@ def show_result(order_id: str) -> None:
 def show_outcome(order: order_details.Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
+    if order.status == "failed" and order.payment_intent_id:
+        problems.show(PaymentFailed("The last card was declined.", declineCode=order.failure_code))
     match order.status:
         case "completed":
             name = "result.given" if order.is_free else "result.paid"

@@ -23,18 +23,6 @@ from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
 
-def show_unknown(order_id: str) -> None:
-    """What to do when there is no such order, or none was asked for."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        where = "orders.not_found" if order_id else "order.none"
-        advice = text(f"{where}.next", id=problems.plain(order_id))
-        st.header(text(where), anchor=False, text_alignment="center", width="content")
-        st.markdown(advice, text_alignment="center", width="content")
-        st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
-        st.space("small")
-
-
 def titled(name: str) -> st.delta_generator.DeltaGenerator:
     """A card under a title."""
     card = st.container(border=True)
@@ -104,6 +92,6 @@ asked = st.query_params.get("id", "").strip()
 try:
     opened = desk().intents.find(asked, actor=actor())
 except OrderNotFound:
-    show_unknown(asked)
+    order_details.show_unknown(asked)
 else:
     show(opened)

@@ -25,10 +25,11 @@ def show_nothing(wanted: OrderFilter) -> None:
     where = "orders.none" if wanted.narrows else "orders.empty"
     if pager.after():
         where = "orders.page_empty"
+    advice = "orders.none.search.next" if where == "orders.none" and wanted.search else f"{where}.next"
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
         st.header(text(where), anchor=False, text_alignment="center", width="content")
-        st.markdown(text(f"{where}.next"), text_alignment="center", width="content")
+        st.markdown(text(advice), text_alignment="center", width="content")
         if pager.after():
             pager.show_newest()
         elif wanted.narrows:

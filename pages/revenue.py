@@ -47,7 +47,7 @@ def show_change(
         written(now),
         change,
         delta_color="normal" if good else "inverse",
-        delta_description=text(f"revenue.{compare}.than") if change else text("revenue.no_before"),
+        delta_description=text(f"revenue.{compare}.{'than' if change else 'none'}"),
         help=help,
         border=True,
         height="stretch",
@@ -209,7 +209,10 @@ def show_conversion(figures: Figures) -> None:
         number(found.converted) if found.customers else None,
         delta_color="off",
         delta_arrow="off",
-        delta_description=text("revenue.conversion.of", customers=number(found.customers)),
+        delta_description=text(
+            "revenue.conversion.of.one" if found.customers == 1 else "revenue.conversion.of",
+            customers=number(found.customers),
+        ),
         help=text("revenue.conversion.help")
         + (f" {levels}." if levels else "")
         + ("" if found.complete else " " + text("revenue.conversion.latest", count=number(found.customers))),
@@ -234,10 +237,13 @@ def show_empty(free: int) -> None:
 
 def show_range(days: tuple[date, date], before: tuple[date, date]) -> None:
     """The days in words, so that no figure stands without them."""
-    st.markdown(
-        f"**{text('revenue.span', first=day(days[0]), last=day(days[1]))}**"
-        f" :small[:gray[{text('revenue.compared', first=day(before[0]), last=day(before[1]))}]]"
-    )
+    shown, compared = in_words("revenue.span", *days), in_words("revenue.compared", *before)
+    st.markdown(f"**{shown}** :small[:gray[{compared}]]")
+
+
+def in_words(name: str, first: date, last: date) -> str:
+    """The text of this name for a range of days, or for the one day it is."""
+    return text(f"{name}.one" if first == last else name, first=day(first), last=day(last))
 
 
 revenue_choices.open_clicked()

@@ -13,10 +13,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import problems
 from lumira.dashboard.texts import text
-from lumira.validation import is_address
+from lumira.errors import LumiraError
+from lumira.validation import is_address, parse_customer_changes
 
 # https://www.rfc-editor.org/rfc/rfc6531: any letters, and few signs.
 _ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")
+# A form's fields under the names of the contract, where those differ.
+_CONTRACT: Final = {"first_name": "firstName", "last_name": "lastName"}
 # A number copied from an address book comes with marks of its direction, which nobody sees.
 _PHONE: Final = re.compile(
     r"(?=(\D*\d){3})[\d\s+().,/\u200e\u200f\u202a-\u202e-]+((poste|ext\.?|x|#)\s*\d+\s*)?", re.IGNORECASE
@@ -37,10 +40,33 @@ def is_odd(field: str, typed: str) -> bool:
             return False
 
 
-def show_odd(typed: Mapping[str, str], places: Mapping[str, DeltaGenerator]) -> bool:
-    """Says beside each field by name what can't be right in it; whether anything was."""
-    odd = [field for field, value in typed.items() if is_odd(field, value)]
-    for field in odd:
-        with places[field]:
-            problems.beside(text(f"contact.{field}"), text(f"contact.{field}.next"))
-    return bool(odd)
+def by_contract(typed: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a form under the names that a customer edit has in the contract."""
+    return {_CONTRACT.get(field, field): value for field, value in typed.items()}
+
+
+def refusal(field: str, typed: str) -> LumiraError | None:
+    """Why the contract takes no such text for this field of a customer; None where it does."""
+    try:
+        parse_customer_changes(by_contract({field: typed}))
+    except LumiraError as error:
+        return error
+    return None
+
+
+def show_wrong(typed: Mapping[str, str], places: Mapping[str, DeltaGenerator]) -> bool:
+    """Says beside each field by name what can't be right in it; whether anything was.
+
+    The check of what is sent ends with the first thing wrong; here everything is said at once.
+    """
+    wrong = False
+    for field, value in typed.items():
+        refused = refusal(field, value)
+        if refused or is_odd(field, value):
+            wrong = True
+            with places[field]:
+                if refused:
+                    problems.beside_field(refused, text("edit.email.next") if field == "email" else None)
+                else:
+                    problems.beside(text(f"contact.{field}"), text(f"contact.{field}.next"))
+    return wrong

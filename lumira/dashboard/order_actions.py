@@ -236,21 +236,15 @@ def edit_dialog(order: Order, attempt: str) -> None:
         }
         if not changed:
             st.rerun()
-        if contact.show_odd(changed, wrong):
+        if contact.show_wrong(changed, wrong):
             return
-        names = {"first_name": "firstName", "last_name": "lastName"}
-        changes = {names.get(field, field): value for field, value in changed.items()}
+        changes = contact.by_contract(changed)
         try:
             with failed, st.spinner(text("edit.saving")):
                 session.desk().intents.correct_customer(order.order_id, changes, actor=session.actor())
         except LumiraError as error:
-            culprit = problems.field_of(error)
-            if culprit in wrong:
-                with wrong[culprit]:
-                    problems.beside_field(error, text("edit.email.next") if culprit == "email" else None)
-            else:
-                with failed:
-                    problems.show(error)
+            with failed:
+                problems.show(error)
         else:
             notices.say(text("edit.done"))
             st.rerun()

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.catalog import CATALOG
-from lumira.dashboard import markup, problems, stripe_details
+from lumira.dashboard import markup, navigation, problems, stripe_details
 from lumira.dashboard.texts import (
     actor_name,
     failure_reason,
@@ -107,6 +107,18 @@ def money_back(order: Order) -> list[tuple[str, str]]:
     if any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes):
         told.append(text("order.back.disputed"))
     return [(label, DISAGREES_COLOUR) for label in told]
+
+
+def show_unknown(order_id: str) -> None:
+    """What to do when there is no such order, or none was asked for."""
+    with st.container(border=True, horizontal_alignment="center", key="empty"):
+        st.space("small")
+        where = "orders.not_found" if order_id else "order.none"
+        advice = text(f"{where}.next", id=problems.plain(order_id))
+        st.header(text(where), anchor=False, text_alignment="center", width="content")
+        st.markdown(advice, text_alignment="center", width="content")
+        st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
+        st.space("small")
 
 
 def show_facts(order: Order, *, ids: bool = True) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lumira.dashboard import payment_link, problems, session
 from lumira.dashboard.texts import failure_reason, money, text, text_or
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, PaymentFailed
 from lumira.orders import Order
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 
@@ -41,6 +41,9 @@ def pay_with_test_card(order: Order) -> None:
                     actor=session.actor(),
                     return_url=f"{payment_link.origin()}/new-payment?order={order.order_id}",
                 )
+        except PaymentFailed:
+            # The order keeps why, and the page says it whoever tried.
+            problems.forget(order.id)
         except LumiraError as error:
             problems.remember(order.id, error)
         else:

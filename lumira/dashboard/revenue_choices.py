@@ -19,14 +19,21 @@ _SHOWN: Final = "revenue-shown"
 def choose_days() -> tuple[Range, date, date]:
     """The range and its first and last day; days chosen by hand stand in the URL as from and to."""
     today = session.desk().revenue.today()
+    shown = periods.days(_span(), today)
+
+    def begin() -> None:
+        # A new range begins with the bars that suit it; days by hand, with those that were shown.
+        _forget("bars", "from", "to")
+        if _span() is Range.CUSTOM:
+            _keep_days(*shown)
+
     span = choices.choose(
         "range",
         text("revenue.range"),
         Range,
         Range.MONTH,
         format_func=lambda span: text(f"range.{span}"),
-        # A new range begins with the bars that suit it.
-        on_change=lambda: _forget("bars", "from", "to"),
+        on_change=begin,
     )
     first, last = periods.days(span, today)
     if span is not Range.CUSTOM:
@@ -36,7 +43,7 @@ def choose_days() -> tuple[Range, date, date]:
     def changed() -> None:
         chosen = st.session_state["days"]
         if len(chosen) == 2:
-            address.change({name: day.isoformat() for name, day in zip(("from", "to"), chosen, strict=True)})
+            _keep_days(*chosen)
             _forget("bars")
 
     if len(st.session_state.get("days", ())) != 1:
@@ -50,6 +57,14 @@ def choose_days() -> tuple[Range, date, date]:
         width=230,
     )
     return span, first, last
+
+
+def _span() -> Range:
+    return choices.read("range", Range, Range.MONTH)
+
+
+def _keep_days(first: date, last: date) -> None:
+    address.change({"from": first.isoformat(), "to": last.isoformat()})
 
 
 def _from_url(first: date, last: date, today: date) -> tuple[date, date]:

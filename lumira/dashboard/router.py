@@ -14,7 +14,7 @@ from lumira import traces
 from lumira.access import Permission, Role
 from lumira.dashboard import account, address, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, OrderNotFound
 from lumira.logs import bound
 from lumira.orders import is_order_id
 from lumira.sessions import Session
@@ -94,9 +94,21 @@ def find_orders() -> None:
     if not asked:
         return
     st.session_state[_SEARCHES] += 1
-    if is_order_id(asked):
+    if is_order_id(asked) and _is_known(asked):
         address.leave(navigation.order(), {"id": asked})
     address.leave(navigation.orders(), {"q": asked})
+
+
+def _is_known(order_id: str) -> bool:
+    """Whether there is such an order: half an id is written like a whole one, and only the list finds it."""
+    try:
+        session.desk().intents.find(order_id, actor=session.actor())
+    except OrderNotFound:
+        return False
+    except LumiraError:
+        # The order's page says what is wrong.
+        return True
+    return True
 
 
 def begin_payment() -> None:

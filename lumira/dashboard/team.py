@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.access import Role
-from lumira.dashboard import markup, navigation, notices, problems, session
+from lumira.dashboard import contact, markup, navigation, notices, problems, session
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import GOLD, NEUTRAL, STATUS_COLOURS
 from lumira.errors import LumiraError
@@ -179,6 +179,9 @@ def _add_account() -> None:
         role = _choose_role(Role.STAFF, key="account-role")
         st.caption(text("staff.add.help"))
         if not st.form_submit_button(text("staff.add.submit"), type="primary", key="add-account-submit"):
+            return
+        if contact.is_odd("email", email):
+            problems.beside(text("contact.email"), text("contact.email.next"))
             return
         try:
             member, password = session.desk().staff.add_with_one_time_password(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -65,12 +66,17 @@ def short_moment(instant: datetime) -> str:
 
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
-    return format_date(value, "d MMM y", locale=session.language())
+    return _counting_the_first(format_date(value, "d MMM y", locale=session.language()))
 
 
 def long_day(value: date) -> str:
     """A day in full: lundi 23 novembre 2026."""
-    return format_date(value, "full", locale=session.language())
+    return _counting_the_first(format_date(value, "full", locale=session.language()))
+
+
+def _counting_the_first(written: str) -> str:
+    """In French the first of a month is counted, as no other day is: 1er nov. 2026."""
+    return re.sub(r"\b1 ", "1er ", written, count=1) if session.language() == "fr" else written
 
 
 def period(start: date, width: Period, *, short: bool = False) -> str:

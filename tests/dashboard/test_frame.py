@@ -193,6 +193,15 @@ def test_the_search_of_every_page_leads_to_the_list_or_straight_to_the_order(ope
     assert "67,00" in shown(app)
 
 
+def test_half_an_id_in_the_search_of_every_page_finds_its_order(open_page, pay):
+    order = pay("profond")
+    app = open_page("webhooks")
+    app.get_by_key("find-0").set_value(order.payment_intent_id[:12]).run()
+    assert app.title[0].value == "Commandes"
+    assert app.query_params["q"] == order.payment_intent_id[:12]
+    assert len(app.dataframe[0].value) == 1
+
+
 def test_a_new_payment_begins_on_every_page_for_those_who_may(open_page, at_the_desk):
     app = open_page("webhooks")
     app.button(key="begin-payment").click().run()

@@ -55,7 +55,11 @@ def test_a_decline_is_told_in_words_and_another_card_may_pay(open_page, desk, su
     app.button(key="pay").click().run()
     assert "Carte refusée\u00a0: solde insuffisant." in shown(app)
     assert "PAYMENT_FAILED" in app.error[0].value
-    assert stored(desk, support)[0].status == "failed"
+    [order] = stored(desk, support)
+    assert order.status == "failed"
+    reloaded = open_page("new_payment", order=order.order_id)
+    assert reloaded.title[0].value == "Paiement refusé"
+    assert shown(reloaded).count("Carte refusée\u00a0: solde insuffisant.") == 1
     choose_card(app, "pm_card_visa")
     app.button(key="pay").click().run()
     assert not app.error
@@ -97,6 +101,13 @@ def test_a_wrong_field_is_named_and_nothing_typed_is_lost(open_page, desk, suppo
     app.text_input(key=field).set_value("").run()
     app.button(key="create").click().run()
     assert len(stored(desk, support)) == 1
+
+
+def test_a_wrong_address_and_a_wrong_number_are_said_at_once(open_page, desk, support):
+    app = create(open_page("new_payment"), email="zoe@@example.com", phone="à rappeler")
+    assert "INVALID_EMAIL" in shown(app)
+    assert "pas un numéro de téléphone" in shown(app)
+    assert stored(desk, support) == []
 
 
 def test_the_same_press_twice_creates_one_payment(open_page, desk, support):
@@ -145,8 +156,9 @@ def test_what_happened_elsewhere_shows_after_asking_stripe(open_page, desk, supp
 
 def test_an_unknown_order_in_the_url_is_said_calmly(open_page):
     app = open_page("new_payment", order="pi_nobody_knows")
-    assert app.error[0].title == "Cette commande n’existe pas."
-    assert "ORDER_NOT_FOUND" in app.error[0].value
+    assert app.header[0].value == "Aucune commande ne porte ce numéro."
+    assert [link.value for link in app.page_link] == ["Voir les commandes"]
+    assert not [button for button in app.button if button.key == "try-again"]
 
 
 def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, support):

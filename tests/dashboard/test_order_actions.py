@@ -100,6 +100,18 @@ def test_an_emoji_in_a_correction_is_said_beside_its_field(desk, support):
     assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
 
 
+def test_everything_wrong_in_a_correction_is_said_at_once(desk, support):
+    body = {"productId": "mystique", "customerEmail": "zoe@example.com", "customerName": "Zoé Le Goff"}
+    created = desk.intents.create(body, actor=support, source="tests")
+    app = AppTest.from_function(dialog, args=(desk.intents.find(created.order_id, actor=support),)).run()
+    for field, typed in {"email": "nobody", "first_name": "Z", "last_name": "", "phone": "📞"}.items():
+        app.text_input(key=f"edit-{field}-attempt").set_value(typed)
+    app.button(key="save-customer").click().run()
+    for told in ("INVALID_EMAIL", "INVALID_FIRST_NAME", "INVALID_LAST_NAME", "pas un numéro de téléphone"):
+        assert told in shown(app)
+    assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "odd"),
     [

@@ -110,6 +110,12 @@ def test_an_order_is_found_by_what_support_is_told(open_page, desk, by):
     assert len(rows(app)) == 2
 
 
+def test_a_search_that_finds_nothing_says_what_can_be_searched_for(open_page, desk):
+    make(desk, 1)
+    assert "Un téléphone ne se cherche pas ici." in shown(open_page("orders", q="06 12 34 56 78"))
+    assert "Élargissez la période" in shown(open_page("orders", status="failed"))
+
+
 @pytest.mark.parametrize("search", ["$where", ".*", "{$ne: 1}", '"; drop', "[a-z]", "(", "\\"])
 def test_a_search_is_text_whatever_it_says(open_page, desk, search):
     make(desk, 1, customer_name="Zoé")

@@ -164,6 +164,23 @@ def test_the_range_before_is_compared_with(open_page, desk):
     assert app.metric[3].delta == "-50\u202f%"
 
 
+@pytest.mark.parametrize(
+    ("compare", "none"),
+    [(Compare.BEFORE, "rien sur la période précédente"), (Compare.YEAR, "rien l’année précédente")],
+)
+def test_what_is_compared_is_named_as_it_was_chosen(open_page, desk, compare, none):
+    sold(desk)
+    assert open_page("revenue", compare=compare).metric[0].proto.delta_description == none
+
+
+def test_days_are_told_as_french_writes_them(open_page, desk):
+    sold(desk, days_ago=30)
+    range_of = {"range": "custom", "from": "2026-01-01", "to": "2026-01-02"}
+    assert "Du 1er janv. 2026 au 2 janv. 2026" in shown(open_page("revenue", **range_of))
+    one_day = shown(open_page("revenue", **range_of | {"to": "2026-01-01"}))
+    assert "**Le 1er janv. 2026** :small[:gray[comparé au 31 déc. 2025]]" in one_day
+
+
 def test_currencies_are_never_summed_together(open_page, desk):
     sold(desk, amount=4700)
     sold(desk, amount=500, currency="jpy")
@@ -225,6 +242,15 @@ def test_days_by_hand_stand_in_the_url_and_nonsense_among_them_is_left_out(open_
     assert figures(open_page("revenue", range="custom", **wanted))["Encaissé"] == "47,00\u00a0€"
     app = open_page("revenue", range="custom", **{"from": "2026-13-01", "to": "never"})
     assert figures(app)["Encaissé"] == "0,00\u00a0€"
+
+
+def test_days_by_hand_begin_with_those_that_were_shown(open_page, desk):
+    sold(desk)
+    app = open_page("revenue", range="last_month", bars="week")
+    app.get_by_key("range").set_value(Range.CUSTOM).run()
+    first, last = days(Range.LAST_MONTH, desk.revenue.today())
+    assert app.get_by_key("days").value == (first, last)
+    assert (app.query_params["from"], app.query_params["to"]) == (str(first), str(last))
 
 
 def test_a_bar_opens_the_orders_it_is_made_of():
