@@ -5,7 +5,7 @@ from __future__ import annotations
 from lumira.catalog import Level
 from lumira.export import Column
 from lumira.money import major_units
-from lumira.revenue import Row
+from lumira.revenue_sums import Row
 from lumira.texts import translate
 
 

@@ -22,7 +22,7 @@ from lumira.dashboard.periods import Compare
 from lumira.dashboard.revenue_figures import Figures, Period, conversion, read, view
 from lumira.dashboard.session import language, timezone
 from lumira.dashboard.texts import day, level_name, money, number, percentage, share, text
-from lumira.revenue import Totals, by_hour, failures
+from lumira.revenue_sums import Totals, by_hour, failures
 
 
 def in_money(amount: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from lumira.access import Actor, Role
 from lumira.errors import StripeServiceError
-from lumira.revenue import frame, totals
+from lumira.revenue_sums import frame, totals
 from tests.api.conftest import event, sign
 from tests.conftest import wait_until
 

@@ -17,7 +17,7 @@ from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
 from lumira.month_close import Balance, Line, MonthFigures, compare, days_of
 from lumira.month_files import as_pdf, as_xlsx
 from lumira.orders import Order
-from lumira.revenue import frame, totals
+from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
 from tests.conftest import STRIPE_KEY, opened, sandbox_process
 

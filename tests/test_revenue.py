@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
-from lumira.revenue import Period, Totals, by_hour, by_period, combine, failures, frame, totals
+from lumira.revenue_sums import Period, Totals, by_hour, by_period, combine, failures, frame, totals
 
 PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)

@@ -34,7 +34,7 @@ def verify(
     from rich.table import Table
 
     from lumira.money import format_money
-    from lumira.revenue import frame, totals
+    from lumira.revenue_sums import frame, totals
 
     with attached_desk() as desk:
         mismatches, rows = desk.revenue.verify(

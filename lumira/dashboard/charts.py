@@ -22,7 +22,7 @@ from lumira.dashboard.texts import day, failure_reason, level_name, money, numbe
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
 from lumira.money import major_units
 from lumira.order_filter import UNKNOWN
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 
 _HEIGHT: Final = 400
 _SMALL_HEIGHT: Final = 300

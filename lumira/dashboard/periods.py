@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 
 
 class Range(StrEnum):

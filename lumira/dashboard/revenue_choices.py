@@ -10,7 +10,7 @@ import streamlit as st
 from lumira.dashboard import address, choices, navigation, periods, session
 from lumira.dashboard.periods import Range
 from lumira.dashboard.texts import text
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 
 _CLICKED: Final = "revenue-clicked"
 _SHOWN: Final = "revenue-shown"

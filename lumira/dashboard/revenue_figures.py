@@ -16,7 +16,8 @@ import streamlit as st
 
 from lumira.dashboard import session
 from lumira.dashboard.periods import Compare, Range, days_before, starts
-from lumira.revenue import Conversion, Period, Row, Totals, by_period, frame, totals
+from lumira.revenue import Conversion
+from lumira.revenue_sums import Period, Row, Totals, by_period, frame, totals
 
 __all__ = ["Days", "Figures", "Period", "View", "conversion", "read", "view"]
 

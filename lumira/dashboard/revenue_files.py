@@ -12,8 +12,8 @@ from lumira.dashboard import choices, session
 from lumira.dashboard.revenue_figures import Days
 from lumira.dashboard.texts import text
 from lumira.export import FileFormat, write
-from lumira.revenue import Row
 from lumira.revenue_export import revenue_columns
+from lumira.revenue_sums import Row
 
 
 class Image(StrEnum):

@@ -15,7 +15,7 @@ from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
 from lumira.reconcile import Report
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 
 NOTHING: Final = "–"
 ROW_HEIGHT: Final = 38

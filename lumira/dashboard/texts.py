@@ -13,7 +13,7 @@ from babel.numbers import format_decimal, format_percent
 from lumira.catalog import Level
 from lumira.dashboard import session
 from lumira.money import format_money
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 from lumira.texts import is_known, translate, written_moment
 
 

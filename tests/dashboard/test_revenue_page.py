@@ -15,7 +15,7 @@ from lumira.dashboard.revenue_choices import orders_of
 from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.errors import PaymentFailed
 from lumira.orders import Order, Refund
-from lumira.revenue import Period
+from lumira.revenue_sums import Period
 from tests.dashboard.conftest import shown
 
 
