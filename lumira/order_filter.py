@@ -203,7 +203,11 @@ _KEY_LENGTHS: Final = (3, 5, 8)
 _ID_KEY_LENGTH: Final = 14
 _IDS: Final = ("pi_", "free_")
 _ORDER_ID: Final = re.compile("[0-9a-f]{8,24}")
+# Written with its country or without, of a number the last digits are the same.
+_PHONE: Final = re.compile(r"(?=[+(0]|\d+[ .\-/])[\d ().+\-/]{9,30}")
+_PHONE_DIGITS: Final = 9
 _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae"})
+_PHONE_PREFIX: Final = "phone:"
 REFUNDED_KEY: Final = ":refunded"
 DISPUTED_KEY: Final = ":disputed"
 FREE_KEY: Final = ":free"
@@ -224,8 +228,10 @@ def listing(order: Order) -> Listing:
     """What this order is found by."""
     words = {*_split(fold(order.name or "")), *_split(_local_part(order))}
     ids = {fold(name).replace(" ", "") for name in (order.id, order.payment_intent_id) if name}
+    written = (str(order.metadata.get("customerPhone") or ""), _local_part(order))
+    phones = {phone for one in written if (phone := phone_word(one))}
     keys = {word[:length] for word in words for length in _KEY_LENGTHS if len(word) >= length}
-    keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)}
+    keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)} | phones
     keys |= {level_key(str(order.level or UNKNOWN)), source_key(order.source or FORMER)}
     if order.amount_refunded:
         keys.add(REFUNDED_KEY)
@@ -233,7 +239,7 @@ def listing(order: Order) -> Listing:
         keys.add(DISPUTED_KEY)
     if order.is_free:
         keys.add(FREE_KEY)
-    terms = sorted(words | ids | {fold(order.customer_email or "").replace(" ", "")} - {""})
+    terms = sorted(words | ids | phones | {fold(order.customer_email or "").replace(" ", "")} - {""})
     return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms))
 
 
@@ -264,6 +270,8 @@ def search_key(words: list[str]) -> str | None:
     for word in words:
         if word.startswith(_IDS):
             keys += [word[:_ID_KEY_LENGTH]] if len(word) >= _ID_KEY_LENGTH else []
+        elif word.startswith(_PHONE_PREFIX):
+            keys.append(word)
         elif "@" in word:
             keys += filter(None, [search_key(_split(word.partition("@")[0]))])
         elif not _ORDER_ID.fullmatch(word):
@@ -278,11 +286,28 @@ def order_id_prefix(words: list[str]) -> str | None:
 
 
 def search_words(search: str) -> list[str]:
-    """What is searched for, in words as `listing` has them: folded, ids and addresses whole, each once."""
+    """What is searched for, in words as `listing` has them: folded, ids, addresses and numbers whole, each
+    once.
+    """
+    if phone := phone_word(search.strip()):
+        return [phone]
     words: list[str] = []
     for typed in fold(search).split():
+        if phone := phone_word(typed):
+            words.append(phone)
+            continue
         words += [typed] if "@" in typed.strip("@") or typed.startswith(_IDS) else _split(typed)
     return list(dict.fromkeys(words))
+
+
+def phone_word(text: str) -> str | None:
+    """The word of a telephone number, however it is written; None for what is none.
+
+    `+33 6 12 34 56 78`, `06.12.34.56.78` and `(0)612345678` are one. Digits without a sign of it may be an
+    order's id.
+    """
+    digits = "".join(filter(str.isdecimal, text)) if _PHONE.fullmatch(text) else ""
+    return f"{_PHONE_PREFIX}{digits[-_PHONE_DIGITS:]}" if len(digits) >= _PHONE_DIGITS else None
 
 
 def fold(text: str) -> str:

@@ -54,12 +54,19 @@ def day_of(instant: datetime):
     return instant.astimezone(PARIS).date()
 
 
+def telephone(text: str) -> list[str]:
+    """The telephone number that a text of these tests is, as the digits that all ways to write it share."""
+    digits = "".join(c for c in text if c.isdigit())
+    return [f"☎{digits[-9:]}"] if digits and not text.strip("0123456789 +.") and text[0] in "0+" else []
+
+
 def is_found(order: Order, search: str) -> bool:
     email = plain(order.customer_email)
     ids = [plain(order.id), plain(order.payment_intent_id)]
     words = [*pieces(plain(order.name)), *pieces(email.split("@")[0]), email, *ids]
-    wanted = []
-    for typed in plain(search).split():
+    words += telephone(str(order.metadata.get("customerPhone", "")))
+    wanted = telephone(search)
+    for typed in [] if wanted else plain(search).split():
         whole = "@" in typed.strip("@") or typed.startswith(("pi_", "free_"))
         wanted += [typed] if whole else pieces(typed)
     return all(any(word.startswith(one) for word in words) for one in wanted)
@@ -179,6 +186,7 @@ addresses = st.sampled_from(
         "deadbeef01@example.com",
     ]
 )
+phones = ["+33 6 12 34 56 78", "06.12.34.56.78", "0033612345678", "the same", "", None]
 searches = st.sampled_from(
     [
         *(
@@ -195,6 +203,7 @@ searches = st.sampled_from(
         ),
         *(".*", "camille.laurent.7@", "camille.laurent.7@example.com", "zoe+tag@example.net", "zoe tag"),
         *("pi_000000000000a", "pi_", "free_", "PI_0000", "deadbeef", "deadbeef01", "loeuv", "7", "nobody"),
+        *("06 12 34 56 78", "+33612345678", "0699999999"),
     ]
 )
 prices = st.sampled_from([0, 4700, 4700, 6700, 9900, 500_000])
@@ -224,6 +233,7 @@ def orders(draw) -> Order:
         payment_intent_id=draw(st.sampled_from([f"pi_{number:013x}aBc", f"free_{number:x}", None])),
         created_at=created,
         updated_at=created,
+        metadata=draw(st.sampled_from([{}, *({"customerPhone": phone} for phone in phones)])),
         completed_at=draw(st.one_of(st.none(), instants)) if status is OrderStatus.COMPLETED else None,
         stripe_status=draw(
             st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
@@ -366,6 +376,26 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
     fresh.list_orders()
     assert fresh.count(OrderFilter(search="ines roux"), 10) == 1
     assert fresh.count(OrderFilter(search="petit"), 10) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "searched"),
+    [
+        ("+33 6 12 34 56 78", "06 12 34 56 78"),
+        ("06.12.34.56.78", "+33612345678"),
+        ("(0)612345678", "  0612345678 "),
+        ("+32 470 12 34 56", "0470/12.34.56"),
+        ("+1 (415) 555-0132", "415-555-0132"),
+        ("0612345678", "nadia 0612345678"),
+    ],
+)
+def test_a_customer_is_found_by_telephone_however_it_is_written(desk, support, written, searched):
+    body = {"productId": "mystique", "customerName": "Nadia", "customerPhone": written}
+    desk.intents.create(body, actor=support, source="desk")
+    rows = OrderRows(desk.store.database, PARIS)
+    rows.list_orders()
+    assert rows.count(OrderFilter(search=searched), 10) == 1
+    assert rows.count(OrderFilter(search="+33 6 99 99 99 99"), 10) == 0
 
 
 def written(documents, count: int = 1, **fields) -> list[ObjectId]:

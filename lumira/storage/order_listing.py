@@ -27,7 +27,7 @@ from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 2
+LISTING_VERSION: Final = 3
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
 # How far back a process looks for changes at first, if not further: to where the one before it had come.
 _LOOK_BACK: Final = timedelta(days=1)

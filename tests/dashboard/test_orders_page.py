@@ -112,7 +112,7 @@ def test_an_order_is_found_by_what_support_is_told(open_page, desk, by):
 
 def test_a_search_that_finds_nothing_says_what_can_be_searched_for(open_page, desk):
     make(desk, 1)
-    assert "Un téléphone ne se cherche pas ici." in shown(open_page("orders", q="06 12 34 56 78"))
+    assert "ou un téléphone entier, sans autre filtre" in shown(open_page("orders", q="06 12 34 56 78"))
     assert "Élargissez la période" in shown(open_page("orders", status="failed"))
 
 
