@@ -71,15 +71,17 @@ class Dispute(Document):
         return self.status in {"needs_response", "warning_needs_response"}
 
 
-def refund_from(refund: Mapping[str, Any], event_type: str = "") -> Refund:
-    """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it."""
+def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
+    """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it, and
+    without an instant it was made when it was heard of (UTC), now by default.
+    """
     implied = "failed" if event_type == "refund.failed" else "succeeded"
     return Refund(
         id=refund["id"],
         amount=refund["amount"],
         status=refund.get("status") or implied,
         reason=refund.get("reason"),
-        created_at=_instant(refund.get("created")),
+        created_at=_instant(refund.get("created"), heard_at or datetime.now(UTC)),
         attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),
     )
 
@@ -95,7 +97,7 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
         amount=dispute["amount"],
         status=dispute.get("status") or "needs_response",
         reason=dispute.get("reason"),
-        created_at=_instant(dispute.get("created")),
+        created_at=_instant(dispute.get("created"), as_of),
         as_of=as_of,
     )
 
@@ -171,5 +173,5 @@ def _take_from_sums(merged: dict[str, Refund], amount: int) -> None:
         amount = max(0, -rest)
 
 
-def _instant(created: object) -> datetime:
-    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
+def _instant(created: object, otherwise: datetime) -> datetime:
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise

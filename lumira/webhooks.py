@@ -333,13 +333,9 @@ class Webhooks:
         order = self._order_of_charge(event)
         if order is None:
             return False
-        return self._orders.add_refunds(
-            order,
-            [refund_from(refund, event["type"])],
-            by="stripe",
-            event_id=event["id"],
-            as_of=_created(event),
-        )
+        at = _created(event)
+        news = [refund_from(refund, event["type"], at)]
+        return self._orders.add_refunds(order, news, by="stripe", event_id=event["id"], as_of=at)
 
     def _apply_dispute(self, event: Event) -> bool:
         dispute = event["data"]["object"]

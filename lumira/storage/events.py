@@ -137,12 +137,16 @@ class Events:
         row = self.find(event_id)
         if row is None:
             return None
+        created, received_at = row.get("eventCreated"), row.get("createdAt")
+        if created is None and received_at is not None:
+            # An old sender's happened as it arrived, not as it is handled again.
+            created = int(received_at.timestamp())
         event = {
             "id": row["eventId"],
             "type": row["eventType"],
             # Rows of the program before ours need not hold any.
             "data": mapping_or_empty(row.get("data")),
-            "created": row.get("eventCreated"),
+            "created": created,
             "api_version": row.get("apiVersion"),
             "livemode": row.get("livemode"),
         }

@@ -198,6 +198,24 @@ def test_a_minimal_event_may_name_its_order_in_the_metadata_alone(
     assert len(order_of(paid.payment_intent_id).refunds) == 1
 
 
+def test_a_minimal_event_that_is_handled_late_counts_on_the_day_it_arrived(desk, paid, documents, order_of):
+    """Its worker died, and somebody has it handled again, days later."""
+    arrived = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+    waiting = "pi_" + secrets.token_hex(8)
+    payment = {"id": waiting, "amount": 6700, "currency": "eur", "metadata": {"productId": "profond"}}
+    refund = {"id": "re_1", "amount": 100, "currency": "eur", "payment_intent": paid.payment_intent_id}
+    for type_, subject in (("payment_intent.succeeded", payment), ("refund.created", refund)):
+        documents.processed_events.insert_one(
+            {
+                **{"eventId": f"evt_{type_}", "eventType": type_, "data": {"object": subject}},
+                **{"state": "failed", "attempts": 1, "createdAt": arrived, "eventCreated": None},
+            }
+        )
+        assert desk.webhooks.retry(f"evt_{type_}", actor=ADMIN) == "applied"
+    assert order_of(waiting).completed_at == arrived
+    assert [refund.created_at for refund in order_of(paid.payment_intent_id).refunds] == [arrived]
+
+
 def test_an_event_of_the_program_before_ours_is_not_handled_again(desk, documents):
     now = datetime.now(UTC)
     row = {"eventId": "evt_former", "eventType": "payment_intent.succeeded", "processedAt": now}
