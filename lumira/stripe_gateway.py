@@ -199,7 +199,7 @@ class StripeGateway:
         """
         parameters: dict[str, Any] = {
             "limit": 100,
-            "created": {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())},
+            "created": created_within(created_after, created_before),
             "expand": [f"data.{CHARGE}"],
         }
         if starting_after:
@@ -246,7 +246,7 @@ class StripeGateway:
         """
         parameters: dict[str, Any] = {
             "limit": 100,
-            "created": {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())},
+            "created": created_within(created_after, created_before),
             "expand": ["data.source"],
         }
         if starting_after:
@@ -263,7 +263,7 @@ class StripeGateway:
         `created_after` is inclusive and `created_before` exclusive, in whole seconds UTC.
         https://docs.stripe.com/api/events/list
         """
-        created = {"gte": int(created_after.timestamp()), "lt": int(created_before.timestamp())}
+        created = created_within(created_after, created_before)
         with _translated_errors():
             page = self._v1.events.list({"types": list(types), "created": created, "limit": limit})
         return [_plain(event) for event in page.data]
@@ -312,6 +312,11 @@ class StripeGateway:
     @property
     def _intents(self) -> Any:
         return self._v1.payment_intents
+
+
+def created_within(first: datetime, last: datetime) -> dict[str, int]:
+    """Stripe's filter of what was created from `first` (inclusive) to `last`, never before its time begins."""
+    return {"gte": max(0, int(first.timestamp())), "lt": int(last.timestamp())}
 
 
 def _plain(answer: stripe.StripeObject) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from lumira.access import Actor, Role
 from lumira.errors import StripeServiceError
 from lumira.revenue_sums import frame, totals
+from lumira.stripe_gateway import created_within
 from tests.api.conftest import event, sign
 from tests.conftest import wait_until
 
@@ -162,3 +163,10 @@ def test_a_fee_in_another_currency_stands_in_that_currency(desk):
     }
     assert (by_currency["usd"].gross, by_currency["usd"].fees, by_currency["usd"].fees_known) == (5000, 0, 1)
     assert (by_currency["eur"].gross, by_currency["eur"].fees, by_currency["eur"].orders) == (0, 96, 0)
+
+
+def test_stripe_is_asked_for_nothing_before_its_time_begins():
+    # An old program's order may be dated 1970, and what is asked for begins a little earlier still.
+    hour = timedelta(hours=1)
+    beginning = datetime(1970, 1, 1, tzinfo=UTC)
+    assert created_within(beginning - hour, beginning + hour) == {"gte": 0, "lt": 3600}
