@@ -315,7 +315,7 @@ class StripeGateway:
 
 
 def created_within(first: datetime, last: datetime) -> dict[str, int]:
-    """Stripe's filter of what was created from `first` (inclusive) to `last`, never before its time begins."""
+    """Stripe's filter of what was created from `first` (inclusive) to `last`, not before its time begins."""
     return {"gte": max(0, int(first.timestamp())), "lt": int(last.timestamp())}
 
 
