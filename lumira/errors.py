@@ -49,6 +49,8 @@
     │   ├── OrderNotPayable              ORDER_NOT_PAYABLE
     │   ├── OrderNotRefundable           ORDER_NOT_REFUNDABLE
     │   ├── RefundUnanswered             REFUND_UNANSWERED
+    │   ├── MonthNotOver                 MONTH_NOT_OVER
+    │   ├── MonthClosed                  MONTH_CLOSED
     │   ├── DuplicateValues              DUPLICATE_VALUES (documents of before ours)
     │   └── StoreRightsMissing           STORE_RIGHTS_MISSING
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE

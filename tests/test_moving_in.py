@@ -140,7 +140,7 @@ def test_a_database_is_looked_through_then_copied_once(
     assert list(documents.productorders.find()) == []
 
     code, said = lumira_import("--apply")
-    assert "1205 orders and 1 events copied" in said
+    assert "1205 orders and 1 event copied" in said
     assert former.productorders.count_documents({}) == 1207
     assert "0 orders and 0 events copied" in lumira_import("--apply")[1]
     stored = {one["_id"]: one for one in documents.productorders.find()}

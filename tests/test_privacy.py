@@ -477,7 +477,7 @@ def test_the_command_exports_and_erases(command, customer, documents, tmp_path):
     assert holding(documents, EMAIL)
     erased = command("erase", EMAIL, "--yes")
     assert erased.exit_code == 0, erased.output
-    assert "2 orders cleared, 1 notes and 2 saved views removed" in erased.output
+    assert "2 orders cleared, 1 note and 2 saved views removed" in erased.output
     assert f"in {customer.payment_intent_id}. Ask Stripe too" in erased.output
     assert holding(documents, *MARKS) == {}
     assert "Nothing is held" in command("erase", EMAIL, "--yes").output

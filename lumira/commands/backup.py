@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.wording import counted
 from lumira.errors import BackupUnreadable, SettingsError
 from lumira.settings import load_settings
 
@@ -50,9 +51,11 @@ def restore(
         counts = restore_file(desk.store.database, file)
         desk.store.prepare()
         days = desk.revenue.rebuild(actor=COMMAND_LINE)
-    print(f"{_sum(counts)} restored, {days} days of revenue worked out. Everybody signs in anew.")
+    worked_out = f"{counted(days, 'day')} of revenue worked out"
+    print(f"{_sum(counts)} restored, {worked_out}. Everybody signs in anew.")
 
 
 def _sum(counts: dict[str, int]) -> str:
     orders = counts.get("productorders", 0)
-    return f"{orders} orders and {sum(counts.values()) - orders} other documents"
+    others = sum(counts.values()) - orders
+    return f"{counted(orders, 'order')} and {counted(others, 'other document')}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.wording import counted
 
 customer = typer.Typer(name="customer", help="The personal data of one customer.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def export_customer(
         # It is a customer's own: for whoever writes it alone.
         with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
-    print(_counted(exported), file=sys.stderr)
+    print(_exported(exported), file=sys.stderr)
     _name_stripes(exported["at_stripe"], "has copies of its own")
 
 
@@ -57,17 +58,20 @@ def erase(
         print("Nothing is held about this address.")
         return
     print(
-        f"{erased.orders} orders cleared, {erased.notes} notes and {erased.views} saved views removed, "
-        f"{erased.audit_entries} audit entries and {erased.events} webhooks cleared."
+        f"{counted(erased.orders, 'order')} cleared, {counted(erased.notes, 'note')} and "
+        f"{counted(erased.views, 'saved view')} removed, "
+        f"{counted(erased.audit_entries, 'audit entry', 'audit entries')} and "
+        f"{counted(erased.events, 'webhook')} cleared."
     )
     _name_stripes(erased.payment_intents, "still holds the customer")
 
 
-def _counted(exported: dict[str, Any]) -> str:
+def _exported(exported: dict[str, Any]) -> str:
     counts = {name: len(rows) for name, rows in exported.items() if isinstance(rows, list)}
     return (
-        f"{counts['orders']} orders, {counts['notes']} notes, {counts['audit_entries']} audit entries, "
-        f"{counts['webhooks']} webhooks, {counts['saved_views']} saved views exported."
+        f"{counted(counts['orders'], 'order')}, {counted(counts['notes'], 'note')}, "
+        f"{counted(counts['audit_entries'], 'audit entry', 'audit entries')}, "
+        f"{counted(counts['webhooks'], 'webhook')}, {counted(counts['saved_views'], 'saved view')} exported."
     )
 
 

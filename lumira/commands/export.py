@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk, parse_day
+from lumira.commands.wording import counted
 from lumira.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def export_orders(
         rows = desk.order_list.export(wanted, kind=kind, actor=COMMAND_LINE)
         columns = order_columns(language, zone)
         count = write(file, kind, columns, rows, language=language, zone=zone)
-    print(f"{count} orders exported.", file=sys.stderr)
+    print(f"{counted(count, 'order')} exported.", file=sys.stderr)
 
 
 @export.command("revenue")

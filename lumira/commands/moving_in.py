@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lumira.commands.attached import attached_desk
+from lumira.commands.wording import counted
 from lumira.errors import StripeError
+
+if TYPE_CHECKING:
+    from lumira.moving_in import Oddity
 
 
 def import_orders(
@@ -61,17 +65,24 @@ def import_orders(
         else:
             for _ in good():
                 pass
-    table = Table("what", "orders", "for instance", "what stands there", "what to do")
-    for oddity in dict.fromkeys(one.oddity for one in found):
+    table = Table("what", "orders", "for instance", "what stands there")
+    oddities = list(dict.fromkeys(one.oddity for one in found))
+    for oddity in oddities:
         odd = [one for one in found if one.oddity is oddity]
-        table.add_row(
-            str(oddity).replace("_", " "), str(len(odd)), odd[0].order_id, odd[0].detail, oddity.mend
-        )
+        table.add_row(_name(oddity), str(len(odd)), odd[0].order_id, odd[0].detail)
     if found:
         Console(soft_wrap=True).print(table)
+    for oddity in oddities:
+        # In one line, to be copied.
+        print(f"{_name(oddity)} → {oddity.mend}")
     behind = len({one.order_id for one in found if one.oddity in STAYS_BEHIND})
-    print(f"{read} orders read, {behind} can't come in.")
+    print(f"{counted(read, 'order')} read, {behind} can't come in.")
     if apply:
-        print(f"{copied} orders and {events} events copied; what was here already stayed as it is.")
+        came = f"{counted(copied, 'order')} and {counted(events, 'event')} copied"
+        print(f"{came}; what was here already stayed as it is.")
     else:
         print("Nothing was copied. Run it again with --apply.")
+
+
+def _name(oddity: Oddity) -> str:
+    return str(oddity).replace("_", " ")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk, parse_day
+from lumira.commands.wording import counted
 
 revenue = typer.Typer(name="revenue", help="What is kept of revenue by day.", no_args_is_help=True)
 
@@ -44,7 +45,8 @@ def verify(
         gross, refunds, net = (
             format_money(amount, found.currency, "en") for amount in (found.gross, found.refunds, found.net)
         )
-        print(f"{found.currency}: gross {gross}, refunds {refunds}, net {net}, {found.orders} paid orders")
+        orders = counted(found.orders, "paid order")
+        print(f"{found.currency}: gross {gross}, refunds {refunds}, net {net}, {orders}")
     if mismatches:
         table = Table("day", "level", "currency", "figure", "kept", "in the orders")
         for mismatch in mismatches:
@@ -53,6 +55,6 @@ def verify(
                 *(str(mismatch.kept), str(mismatch.counted)),
             )
         Console().print(table)
-        print(f"{len(mismatches)} differences. `lumira revenue rebuild` works all days out anew.")
+        print(f"{counted(len(mismatches), 'difference')}. `lumira revenue rebuild` works all days out anew.")
         raise typer.Exit(1)
     print("What is kept is what the orders say.")
