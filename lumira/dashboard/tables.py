@@ -168,10 +168,8 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
     """Revenue by period, newest first: the same figures as the chart, to read and to copy."""
     frame = revenue_frame(by_period, bars, width, currency)
     name, *figures = frame.columns
-    columns: dict[str, Any] = {
-        figure: st.column_config.TextColumn(alignment="right", width=112) for figure in figures
-    }
-    columns[name] = st.column_config.TextColumn(pinned=True, alignment="left", width=200)
+    columns: dict[str, Any] = {figure: st.column_config.TextColumn(alignment="right") for figure in figures}
+    columns[name] = st.column_config.TextColumn(pinned=True, alignment="left")
     st.dataframe(
         frame,
         hide_index=True,

@@ -64,7 +64,7 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
 
 def test_a_search_leads_back_to_where_it_began(open_page):
     page = open_page("/revenue?range=year")
-    page.get_by_placeholder("Nom, e-mail, téléphone…").fill("ondine")
+    page.get_by_label("Chercher une commande").fill("ondine")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/orders\?q=ondine"))
     settle(page)

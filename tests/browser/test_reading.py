@@ -33,3 +33,14 @@ def test_a_key_begins_a_payment(open_page):
     expect(page.get_by_role("button", name="Nouveau paiement Shortcut N")).to_be_visible()
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
+
+
+def test_the_table_of_revenue_shows_all_its_columns_on_a_laptop(open_page, served):
+    for level in ("mystique", "profond"):
+        served.pay_elsewhere(served.create(level, "marius@example.com"))
+    page = open_page("/revenue")
+    page.get_by_text("Les mêmes chiffres, en tableau").click()
+    scroller = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
+    expect(scroller).to_be_visible()
+    settle(page)
+    assert scroller.evaluate("element => element.scrollWidth <= element.clientWidth")

@@ -256,6 +256,13 @@ def test_a_page_is_refreshed_and_what_fails_is_listed(open_page, desk, support):
     assert "pi_nobody_knows" in app.warning[0].value
 
 
+def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay):
+    pay("profond"), pay("mystique")
+    app = open_page("orders")
+    app.button(key="refresh-orders").click().run()
+    assert app.toast[0].value == "Stripe a répondu pour 2 commandes. Commandes changées\u00a0: 0."
+
+
 def test_every_column_can_be_shown(open_page, desk):
     at = datetime.now(UTC)
     make(
