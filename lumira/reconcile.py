@@ -144,7 +144,8 @@ class Reconciliation:
                 progress(done, len(windows))
             untied |= self._walk(first, last, report, apply=apply, actor=actor)
             self._reconciliations.save(key, _saved(report, last, untied), self._clock())
-        for order_id in sorted(untied):
+        tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
+        for order_id in sorted(untied - tied):
             self._check_never_sent(order_id, report, apply=apply, actor=actor)
         if progress:
             progress(len(windows), len(windows))

@@ -105,10 +105,13 @@ def test_refunds_and_amounts_follow_stripe(desk, create, run):
 def test_an_order_lost_between_stripe_and_us_is_tied_again(desk, create, run):
     order = create()
     pay(desk, order)
-    desk.store.database.productorders.update_one(
-        {"_id": ObjectId(order.id)}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
-    )
-    assert (Kind.UNTIED_ORDER, False) in run(order.payment_intent_id)
+    # Long enough ago to be given up, had Stripe not heard of it.
+    untied = {
+        "$unset": {"paymentIntentId": "", "stripeStatus": ""},
+        "$set": {"createdAt": datetime.now(UTC) - timedelta(minutes=20)},
+    }
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, untied)
+    assert run(order.payment_intent_id) == [(Kind.UNTIED_ORDER, False)]
     assert run(order.payment_intent_id, apply=True) == [(Kind.UNTIED_ORDER, True)]
     again = desk.orders.find(order.id)
     assert (again.payment_intent_id, again.status) == (order.payment_intent_id, "completed")
