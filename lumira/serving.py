@@ -39,6 +39,7 @@ from lumira.api.metrics import metrics_application
 from lumira.api.no_uploads import NoUploads
 from lumira.api.security_headers import SecurityHeaders
 from lumira.api.sign_in import callback_application, sign_in_application, sign_out_application
+from lumira.api.unknown_pages import UnknownPages
 from lumira.desk import Desk
 from lumira.embedded import STORE_FILE, attached, running
 from lumira.errors import LumiraError, SettingsError, StoreUnavailable
@@ -50,11 +51,16 @@ from lumira.storage import Store
 ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
 
 # The outermost first: a refusal has the headers too.
+# The addresses of the dashboard's pages, each by the name of its file.
+PAGES: Final = frozenset(
+    page.stem.replace("_", "-") for page in (Path(__file__).parents[1] / "pages").glob("[a-z]*.py")
+)
 MIDDLEWARE: Final = [
     Middleware(SecurityHeaders),
     Middleware(AllowedHosts),
     Middleware(NoUploads, others=OPEN),
     Middleware(Gate),
+    Middleware(UnknownPages, pages=PAGES, others=OPEN),
     Middleware(FirstPaint),
 ]
 

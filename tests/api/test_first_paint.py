@@ -1,5 +1,6 @@
 """What a browser shows before Streamlit runs in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
 from lumira.api.first_paint import FirstPaint
+from lumira.api.gate import OPEN
 from lumira.api.security_headers import SecurityHeaders, dashboard_policy, script_hashes
-from lumira.serving import MIDDLEWARE, routes
+from lumira.api.unknown_pages import UnknownPages
+from lumira.dashboard import navigation
+from lumira.serving import MIDDLEWARE, PAGES, routes
 from tests import web
 from tests.conftest import serving
 
@@ -29,7 +33,8 @@ def site():
         ],
         middleware=[Middleware(GZipMiddleware)],
     )
-    middleware = [Middleware(SecurityHeaders), Middleware(FirstPaint)]
+    unknown = Middleware(UnknownPages, pages=PAGES, others=OPEN)
+    middleware = [Middleware(SecurityHeaders), unknown, Middleware(FirstPaint)]
     with serving(Starlette(routes=[*routes(), Mount("/", app=rest)], middleware=middleware)) as url:
         yield url
 
@@ -54,6 +59,24 @@ def test_everything_else_stays_as_it_is(site, desk, path):
     answer = web.get(f"{site}{path}")
     assert answer.content
     assert "stApp" not in answer.text
+
+
+def test_a_page_there_is_none_of_leads_to_the_start(site, desk):
+    asked = {"headers": {"Accept": "text/html,*/*;q=0.8"}}
+    for unknown in ("nothing", "Orders", "orders%20", "new_payment"):
+        answer = web.get(f"{site}/{unknown}?x=1", **asked)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    for known in ("", "orders", "orders/", "new-payment?order=pi_1", "static/nothing", "robots.txt"):
+        assert web.get(f"{site}/{known}", **asked).status_code == 200
+    # A program is not led anywhere.
+    assert web.get(f"{site}/nothing").status_code == 200
+    assert web.get(f"{site}/api/healthz", **asked).status_code == 200
+
+
+def test_every_page_has_its_address():
+    addresses = re.findall(r'url_path="([a-z-]+)"', Path(navigation.__file__).read_text())
+    # The start leads to the overview.
+    assert set(addresses) - {"start"} == PAGES
 
 
 def test_only_who_was_let_in_gets_the_page():
