@@ -467,7 +467,7 @@ def test_the_command_exports_and_erases(command, customer, documents, tmp_path):
     file = tmp_path / "eve.json"
     exported = command("export", EMAIL, "--out", str(file))
     assert exported.exit_code == 0, exported.output
-    assert "2 orders, 1 notes" in exported.output
+    assert "2 orders, 1 note" in exported.output
     assert customer.payment_intent_id in exported.output
     assert json.loads(file.read_text())["customer"] == EMAIL
     assert "Ève" in file.read_text()
