@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -39,6 +39,11 @@ def as_json(value: Any) -> Any:
             return value
         case _:
             return as_json(mapping_or_empty(value)) if hasattr(value, "as_doc") else str(value)
+
+
+def instant_of(created: object, otherwise: datetime) -> datetime:
+    """The instant (UTC) of Stripe's whole seconds, or `otherwise` where an old sender gave none."""
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise
 
 
 def whole_number(value: object) -> object:

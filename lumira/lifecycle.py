@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lumira.documents import mapping_or_empty
+from lumira.documents import instant_of, mapping_or_empty
 from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
 from lumira.refunds import refund_from
 
@@ -96,8 +96,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     if type(amount) is not int:
         raise ValueError(f"{amount!r} is no amount in minor units")
     metadata = mapping_or_empty(payment_intent.get("metadata"))
-    created = payment_intent.get("created")
-    at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
+    at = instant_of(payment_intent.get("created"), datetime.now(UTC))
     return Order(
         id=order_id,
         product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lumira.documents import Document, Text, mapping_or_empty
+from lumira.documents import Document, Text, instant_of, mapping_or_empty
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
 RETURNED: Final = frozenset({"failed", "canceled"})
@@ -81,7 +81,7 @@ def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datet
         amount=refund["amount"],
         status=refund.get("status") or implied,
         reason=refund.get("reason"),
-        created_at=_instant(refund.get("created"), heard_at or datetime.now(UTC)),
+        created_at=instant_of(refund.get("created"), heard_at or datetime.now(UTC)),
         attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),
     )
 
@@ -97,7 +97,7 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
         amount=dispute["amount"],
         status=dispute.get("status") or "needs_response",
         reason=dispute.get("reason"),
-        created_at=_instant(dispute.get("created"), as_of),
+        created_at=instant_of(dispute.get("created"), as_of),
         as_of=as_of,
     )
 
@@ -171,7 +171,3 @@ def _take_from_sums(merged: dict[str, Refund], amount: int) -> None:
         else:
             del merged[key]
         amount = max(0, -rest)
-
-
-def _instant(created: object, otherwise: datetime) -> datetime:
-    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise

@@ -50,11 +50,11 @@ from lumira.storage import Store
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
 ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
 
-# The outermost first: a refusal has the headers too.
 # The addresses of the dashboard's pages, each by the name of its file.
 PAGES: Final = frozenset(
     page.stem.replace("_", "-") for page in (Path(__file__).parents[1] / "pages").glob("[a-z]*.py")
 )
+# The outermost first: a refusal has the headers too.
 MIDDLEWARE: Final = [
     Middleware(SecurityHeaders),
     Middleware(AllowedHosts),

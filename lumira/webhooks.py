@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
+from lumira.documents import instant_of
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
@@ -392,5 +393,4 @@ def _with_status(event: Event) -> PaymentIntent:
 
 def _created(event: Event) -> datetime:
     """When the event happened (UTC); a minimal sender's happens as it arrives."""
-    created = event.get("created")
-    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else datetime.now(UTC)
+    return instant_of(event.get("created"), datetime.now(UTC))
