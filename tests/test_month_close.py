@@ -27,6 +27,12 @@ MONTH = "2026-09"
 MIDNIGHT = datetime(2026, 8, 31, 22, 0, tzinfo=UTC)  # when September begins in Paris
 
 
+@pytest.fixture(scope="module")
+def sandbox_url(own_sandbox):
+    """A Stripe that no other module's tests pay at."""
+    return own_sandbox
+
+
 @pytest.fixture
 def september(settings, tmp_path):
     """A desk and a Stripe with the same September: three sales, two refunds, and neighbours of the month."""

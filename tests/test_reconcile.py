@@ -13,18 +13,16 @@ from lumira.errors import Forbidden, StripeRateLimited
 from lumira.orders import OrderStatus
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
-from tests.conftest import opened
 
 ADMIN = Actor("ada", Role.ADMIN)
 FINANCE = Actor("fanny", Role.FINANCE)
 PAY = "pm_card_visa"
 
 
-@pytest.fixture
-def desk(settings, own_sandbox):
-    """A desk on a database of its own, beside a Stripe that knows other tests' PaymentIntents too."""
-    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})) as desk:
-        yield desk
+@pytest.fixture(scope="module")
+def sandbox_url(own_sandbox):
+    """A Stripe that no other module's tests pay at."""
+    return own_sandbox
 
 
 @pytest.fixture

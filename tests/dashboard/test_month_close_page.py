@@ -3,11 +3,19 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from lumira.access import Actor, Role
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
 
 FANNY = Actor("fanny", Role.FINANCE)
+
+
+@pytest.fixture(scope="module")
+def sandbox_url(own_sandbox):
+    """A Stripe that no other module's tests pay at."""
+    return own_sandbox
 
 
 def metrics(app):

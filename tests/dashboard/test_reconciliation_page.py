@@ -15,11 +15,10 @@ from tests.conftest import opened, sandbox_process
 from tests.dashboard.conftest import shown
 
 
-@pytest.fixture
-def desk(settings, own_sandbox):
-    """A desk beside a Stripe that no other module's tests use."""
-    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})) as desk:
-        yield desk
+@pytest.fixture(scope="module")
+def sandbox_url(own_sandbox):
+    """A Stripe that no other module's tests pay at."""
+    return own_sandbox
 
 
 @pytest.fixture
@@ -88,13 +87,13 @@ def test_what_was_repaired_is_gone_at_the_next_comparison(open_page, desk, unhea
     assert desk.orders.find(unheard.id).amount == 6700
 
 
-def test_an_interrupted_comparison_says_so_and_goes_on(settings, open_page, own_sandbox):
+def test_an_interrupted_comparison_says_so_and_goes_on(settings, open_page):
     away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
     with opened(away):
         app = compare(open_page("reconciliation", since="1d"))
     assert "STRIPE_SERVICE_ERROR" in app.warning[0].value
     assert app.info[0].title == "La comparaison n’est pas finie."
-    with opened(settings.model_copy(update={"stripe_api_base": own_sandbox})):
+    with opened(settings):
         compare(app)
     assert not app.warning
     assert not app.info
