@@ -44,7 +44,7 @@ def apply_payment_intent(
         moved = orders.add_refunds(order, news, by=by, complete=True) or moved
     # Where Stripe says other than the order we were given, somebody may have moved it before us.
     said = (observation.status, observation.stripe_status)
-    if moved or said != (order.status, order.stripe_status):
+    if moved or said != (order.status, order.stripe_status) or observation.changes_amount_of(order):
         return orders.find(order.id) or order
     return order
 

@@ -92,20 +92,29 @@ def status_of(payment_intent: Mapping[str, Any]) -> OrderStatus:
 class Observation:
     """What Stripe said of one PaymentIntent at one instant: all that a transition needs.
 
-    `at` is UTC: when the fetch began, or when the event was created. `completed_at` is the instant the money
-    was taken, for `completed` only, and `fee` what Stripe keeps of it, in minor units of `fee_currency`: None
+    `at` is UTC: when the fetch began, or when the event was created. `amount` is in minor units of
+    `currency`; both are None where Stripe does not state them. `completed_at` is the instant the money was
+    taken, for `completed` only, and `fee` what Stripe keeps of it, in minor units of `fee_currency`: None
     until Stripe has worked it out.
     """
 
     status: OrderStatus
     stripe_status: str
     at: datetime
+    amount: int | None = None
+    currency: str | None = None
     completed_at: datetime | None = None
     failure_code: str | None = None
     failure_message: str | None = None
     latest_charge: str | None = None
     fee: int | None = None
     fee_currency: str | None = None
+
+    def changes_amount_of(self, order: Order) -> bool:
+        """Whether Stripe charges another amount than the order says, which is not paid yet."""
+        if self.amount is None or order.status is OrderStatus.COMPLETED:
+            return False
+        return (self.amount, self.currency) != (order.amount, order.currency)
 
 
 def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
@@ -116,10 +125,16 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     completed = status is OrderStatus.COMPLETED
     booked = charge.get("balance_transaction") if completed and isinstance(charge, Mapping) else None
     movement = booked if isinstance(booked, Mapping) else {}
+    # What an old sender's minimal event says of money, nobody has charged.
+    is_whole = payment_intent.get("object") == "payment_intent"
+    amount, currency = payment_intent.get("amount"), payment_intent.get("currency")
+    is_stated = is_whole and type(amount) is int and isinstance(currency, str)
     return Observation(
         status=status,
         stripe_status=str(payment_intent.get("status")),
         at=at,
+        amount=amount if is_stated else None,
+        currency=currency if is_stated else None,
         completed_at=(_paid_at(payment_intent) or at) if completed else None,
         # The issuer's reason says more than the generic card_declined.
         failure_code=failure.get("decline_code") or failure.get("code"),

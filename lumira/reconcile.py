@@ -250,7 +250,8 @@ class Reconciliation:
         order = self._orders.find(order.id) or order
         found = list(_differences(order, payment_intent, asked_at))
         if found and apply:
-            if any(kind is Kind.AMOUNT for kind, _, _ in found):
+            # An order that is not completed takes its amount over as it is moved.
+            if order.status is OrderStatus.COMPLETED and any(kind is Kind.AMOUNT for kind, _, _ in found):
                 self._correct_amount(order, payment_intent, actor)
             order = apply_payment_intent(
                 self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name

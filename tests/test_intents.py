@@ -4,6 +4,7 @@ import secrets
 import threading
 
 import pytest
+import stripe
 from pydantic import SecretStr
 
 from lumira.access import Actor, Role
@@ -32,7 +33,7 @@ from lumira.intents import payment_intent_parameters
 from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
-from tests.conftest import opened
+from tests.conftest import STRIPE_KEY, opened
 
 BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}
 
@@ -337,6 +338,16 @@ def test_refresh_sees_what_happened_at_stripe(create, desk, support, pay_elsewhe
     pay_elsewhere(created.order_id)
     assert desk.intents.find(created.order_id, actor=support).status is OrderStatus.PENDING
     assert desk.intents.refresh(created.order_id, actor=support).status is OrderStatus.COMPLETED
+
+
+def test_refresh_sees_another_amount_before_it_is_paid(create, settings, desk, support):
+    created = create()
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
+    client.v1.payment_intents.update(created.order_id, {"amount": 5200})
+    order = desk.intents.refresh(created.order_id, actor=support)
+    assert (order.status, order.amount) == (OrderStatus.PENDING, 5200)
+    assert [entry.kind for entry in order.timeline][-1] == "amount.changed"
+    assert desk.intents.refresh(created.order_id, actor=support).timeline == order.timeline
 
 
 def test_an_order_is_found_by_any_of_its_ids(create, desk, support):

@@ -82,6 +82,16 @@ def test_a_payment_we_never_heard_of_is_reported_and_then_applied(desk, create, 
     assert run(order.payment_intent_id) == []
 
 
+def test_an_amount_changed_before_payment_is_told_once(desk, create, run):
+    order = create()
+    spoilt = {"$set": {"amount": 9900, "stripeStatus": "requires_payment_method"}}
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, spoilt)
+    assert run(order.payment_intent_id, apply=True) == [(Kind.AMOUNT, True)]
+    order = desk.orders.find(order.id)
+    assert (order.amount, order.status) == (4700, OrderStatus.PENDING)
+    assert [entry.kind for entry in order.timeline if entry.kind.startswith("amount.")] == ["amount.changed"]
+
+
 def test_refunds_and_amounts_follow_stripe(desk, create, run):
     order = create("profond")
     pay(desk, order)

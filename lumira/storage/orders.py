@@ -148,10 +148,13 @@ class Orders:
 
         One conditional update: of two that race, one makes the move and the other sees it made. A success or
         a cancellation applies whenever it arrives; the states that may still change apply only when they are
-        newer than what the order already knows. Returns whether this call changed the status.
+        newer than what the order already knows. An order that is not completed yet takes over the amount that
+        Stripe will charge, where it was changed there. Returns whether this call changed the status.
         """
+        if observation.amount is not None and observation.changes_amount_of(order):
+            self._amounts.add({observation.amount})
         while observation.status in TRANSITIONS[order.status]:
-            if self._apply(order, observation, _move(order.status, observation, by, event_id)):
+            if self._apply(order, observation, _move(order, observation, by, event_id)):
                 return True
             current = self.find(order.id)
             if current is None or current.status is order.status:
@@ -166,8 +169,8 @@ class Orders:
     ) -> bool:
         """`move` of the order of this PaymentIntent without reading it first, for what Stripe never undoes.
 
-        False when nothing was moved: there is no such order, the table allows no move from where it is, or
-        its customer was erased, so that what arrived must be read more carefully.
+        False when nothing was moved: there is no such order, the table allows no move from where it is, its
+        amount is another, or its customer was erased, so that what arrived must be read more carefully.
         """
         before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
         update = _move(None, observation, by, event_id)
@@ -176,10 +179,13 @@ class Orders:
             Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
             for entry in push["$each"]
         ]
+        as_expected = [{"$in": ["$status", before]}, is_missing("erasedAt")]
+        if observation.amount is not None:
+            money = {"amount": observation.amount, "currency": observation.currency}
+            as_expected += [is_value(name, value) for name, value in money.items()]
         with store_errors():
             moved = self._collection.update_one(
-                {"paymentIntentId": {"$eq": payment_intent_id}},
-                only_if({"$and": [{"$in": ["$status", before]}, is_missing("erasedAt")]}, update),
+                {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$and": as_expected}, update)
             )
         if moved.modified_count:
             _note_move(observation, payment_intent_id)
@@ -379,19 +385,34 @@ def _payment(observation: Observation) -> Document:
     return paid
 
 
-def _move(before: OrderStatus | None, observation: Observation, by: str, event_id: str | None) -> Document:
+def _amount(
+    order: Order | None, observation: Observation, by: str, event_id: str | None
+) -> tuple[Document, list[TimelineEntry]]:
+    """The fields and the timeline entry that bring the order's amount to Stripe's; none where it is that."""
+    if order is None or not observation.changes_amount_of(order):
+        return {}, []
+    entry = TimelineEntry(
+        at=observation.at, kind="amount.changed", by=by, event_id=event_id, amount=observation.amount
+    )
+    return {"amount": observation.amount, "currency": observation.currency}, [entry]
+
+
+def _move(order: Order | None, observation: Observation, by: str, event_id: str | None) -> Document:
+    """The move of an order, or of one that was not read."""
     to = observation.status
-    fields = _facts(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
+    amount, changed = _amount(order, observation, by, event_id)
+    fields = _facts(observation) | amount | {"status": str(to), "updatedAt": datetime.now(UTC)}
     update: Document = {"$set": fields}
     if to is OrderStatus.COMPLETED:
         fields |= _payment(observation)
     if to is not OrderStatus.FAILED:
         update["$unset"] = {"failureCode": "", "failureMessage": ""}
-    return update | append_to_timeline(_entry(observation, by, event_id, before))
+    before = order.status if order else None
+    return update | append_to_timeline(*changed, _entry(observation, by, event_id, before))
 
 
 def _again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
-    """The same status once more still brings news: another state at Stripe, or a second decline.
+    """The same status once more still brings news: another state at Stripe or amount, or a second decline.
 
     And when it was paid, for an order of the program before ours that does not say so.
     """
@@ -403,9 +424,12 @@ def _again(order: Order, observation: Observation, by: str, event_id: str | None
         observation.failure_code != order.failure_code
         or observation.latest_charge not in (None, order.latest_charge)
     )
+    amount, entries = _amount(order, observation, by, event_id)
     if second_decline:
-        update["$set"]["updatedAt"] = datetime.now(UTC)
-        update |= append_to_timeline(_entry(observation, by, event_id, None))
+        entries.append(_entry(observation, by, event_id, None))
+    if entries:
+        update["$set"] |= amount | {"updatedAt": datetime.now(UTC)}
+        update |= append_to_timeline(*entries)
     return update
 
 

@@ -47,6 +47,38 @@ def test_a_success_completes_the_order_once(deliver, payment_intent, order_of, d
     assert row["processedAt"]
 
 
+@pytest.mark.parametrize("changed", [{"amount": 5200}, {"currency": "gbp"}])
+@pytest.mark.parametrize(
+    ("type_", "stripe_status", "status"),
+    [("succeeded", "succeeded", "completed"), ("canceled", "canceled", "cancelled")],
+)
+def test_an_amount_changed_at_stripe_is_the_amount_of_the_order(
+    deliver, payment_intent, order_of, changed, type_, stripe_status, status
+):
+    ended = payment_intent | changed | {"status": stripe_status}
+    assert deliver(event(f"payment_intent.{type_}", ended)).json() == {"received": True}
+    order = order_of(payment_intent["id"])
+    assert (order.status, order.amount, order.currency) == (status, ended["amount"], ended["currency"])
+    told = [entry.kind for entry in order.timeline[-2:]]
+    assert told == ["amount.changed", f"payment_intent.{stripe_status}"]
+    assert order.timeline[-2].amount == ended["amount"]
+
+
+def test_a_paid_order_keeps_its_amount_whatever_a_late_event_says(deliver, payment_intent, order_of):
+    for amount in (4700, 5200):
+        deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded", "amount": amount}))
+    order = order_of(payment_intent["id"])
+    assert order.amount == 4700
+    assert [entry.kind for entry in order.timeline].count("payment_intent.succeeded") == 1
+
+
+def test_a_minimal_event_says_nothing_of_the_amount(deliver, payment_intent, order_of):
+    minimal = {"id": payment_intent["id"], "amount": 1, "currency": "usd", "metadata": {}}
+    deliver({"id": "evt_minimal", "type": "payment_intent.succeeded", "data": {"object": minimal}})
+    order = order_of(payment_intent["id"])
+    assert (order.status, order.amount, order.currency) == ("completed", 4700, "eur")
+
+
 @pytest.mark.parametrize(
     "body",
     [

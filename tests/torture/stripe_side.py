@@ -85,6 +85,10 @@ class StripeSide:
             return_url=RETURN_URL,
         )
 
+    def reprice(self, payment_intent_id: str, amount: int) -> None:
+        """Asks for another amount."""
+        self.post(f"payment_intents/{payment_intent_id}", amount=amount)
+
     def debit(self, payment_intent_id: str, iban: str) -> None:
         """A SEPA Direct Debit, waited for."""
         self.post(

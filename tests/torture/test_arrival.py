@@ -45,6 +45,9 @@ LIVES: dict[str, list[tuple[str, Any]]] = {
     "3-D Secure passed": [SECURE, ("authenticate", "yes")],
     "3-D Secure failed": [SECURE, ("authenticate", "no")],
     "3-D Secure failed, then paid": [SECURE, ("authenticate", "no"), PAY],
+    "made dearer, then paid": [("reprice", 5200), PAY],
+    "declined, made cheaper, then paid, refunded": [DECLINE, ("reprice", 4200), PAY, ("refund", 700)],
+    "made dearer, then cancelled": [("reprice", 5200), CANCEL],
     "debited": [("debit", SEPA_PAID)],
     "debit refused": [("debit", SEPA_REFUSED)],
     "debit refused, then paid, refunded": [("debit", SEPA_REFUSED), PAY, ("refund", 700)],
@@ -203,6 +206,7 @@ def compare_one(side: StripeSide, order: dict[str, Any], *, lost: bool) -> None:
     """The order of one history beside its PaymentIntent, at once, so that Hypothesis can shrink it."""
     intent = side.get(f"payment_intents/{order['paymentIntentId']}")
     assert order["status"] == status_meant(intent)
+    assert order["amount"] == intent["amount"]
     refunds = side.get("refunds", payment_intent=intent["id"])["data"]
     theirs = {refund["id"]: (refund["amount"], refund["status"]) for refund in refunds}
     assert {
@@ -217,7 +221,11 @@ def compare_one(side: StripeSide, order: dict[str, Any], *, lost: bool) -> None:
 
 
 def test_every_permutation_ends_the_same(desk, stripe_side, documents, counts, seen):
-    for life in ("declined, then paid", "refunded in two equal parts", "refund fails", "dispute won"):
+    lives = (
+        *("declined, then paid", "refunded in two equal parts", "refund fails", "dispute won"),
+        "declined, made cheaper, then paid, refunded",
+    )
+    for life in lives:
         history = History(desk, stripe_side, counts, seen)
         for action in LIVES[life]:
             history.act(action)
