@@ -35,6 +35,8 @@ from tests import web
 API_TOKEN = "token-of-the-tests"
 WEBHOOK_SECRET = "whsec_of_the_tests"
 STRIPE_KEY = "sk_test_of_the_tests"
+# Where no store is, which is noticed sooner than a person would wait.
+NO_STORE = "mongodb://127.0.0.1:9/?timeoutMS=300"
 
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):

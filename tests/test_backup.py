@@ -20,7 +20,7 @@ from lumira.seed import insert_orders
 from lumira.settings import load_settings
 from lumira.storage import Store
 from lumira.storage.backup import LEFT_OUT, back_up, restore
-from tests.conftest import opened
+from tests.conftest import NO_STORE, opened
 
 ADMIN = Actor("tests", Role.ADMIN)
 
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_refused_before_anything_is_written(filled, other, tmp
 
 
 def test_a_store_that_is_away_leaves_no_half_file(settings, tmp_path):
-    away = Store("mongodb://127.0.0.1:9/")
+    away = Store(NO_STORE)
     with pytest.raises(StoreUnavailable):
         back_up(away.database, tmp_path / "b.zip")
     away.close()

@@ -33,7 +33,7 @@ from lumira.intents import payment_intent_parameters
 from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
-from tests.conftest import STRIPE_KEY, opened
+from tests.conftest import NO_STORE, STRIPE_KEY, opened
 
 BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}
 
@@ -266,9 +266,7 @@ def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings,
 def test_a_store_that_is_down_charges_nothing(settings, support):
     from lumira.desk import Desk
 
-    down = settings.model_copy(
-        update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200")}
-    )
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     desk = Desk.open(down)
     with pytest.raises(StoreUnavailable):
         desk.intents.create(BODY, actor=support, source="tests")

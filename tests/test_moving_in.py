@@ -12,6 +12,7 @@ from pymongo import MongoClient
 
 from lumira.cli import main
 from lumira.moving_in import Oddity, oddities, repeated
+from tests.conftest import NO_STORE
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 
@@ -155,7 +156,7 @@ def test_a_database_is_looked_through_then_copied_once(
 
 def test_what_is_no_database_is_said_in_a_line(desk, monkeypatch, capsys):
     monkeypatch.setenv("MONGODB_URI", desk.settings.mongodb_uri.get_secret_value())
-    for uri, words in (("http://127.0.0.1", "--from"), ("mongodb://127.0.0.1:9/", "does not answer")):
+    for uri, words in (("http://127.0.0.1", "--from"), (NO_STORE, "does not answer")):
         monkeypatch.setattr(sys, "argv", ["lumira", "import", "--from", uri])
         with pytest.raises(SystemExit) as ended:
             main()

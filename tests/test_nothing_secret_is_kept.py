@@ -53,7 +53,7 @@ def test_a_refused_key_is_named_nowhere(settings: Settings, admin: Actor) -> Non
 
 def test_a_store_that_is_down_is_named_without_its_password(settings: Settings) -> None:
     password = "hunter2" + "hunter2"
-    uri = SecretStr(f"mongodb://lumira:{password}@127.0.0.1:9/lumira?serverSelectionTimeoutMS=200")
+    uri = SecretStr(f"mongodb://lumira:{password}@127.0.0.1:9/lumira?timeoutMS=300")
     desk = Desk.open(settings.model_copy(update={"mongodb_uri": uri}))
     with pytest.raises(Exception) as error:
         desk.store.ping()

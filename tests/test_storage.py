@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
+from lumira.errors import StoreUnavailable
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
 from lumira.storage import Store
 from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import newest_page
+from tests.conftest import NO_STORE
 from tests.refusing_store import refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -72,6 +75,15 @@ def test_orders_of_the_same_instant_are_kept_apart(desk):
     made = [make_order() for _ in range(25)]
     desk.orders.insert_many(made)
     assert walk(desk, 10) == sorted((order.id for order in made), reverse=True)
+
+
+def test_a_store_that_is_away_is_given_up_when_the_uri_says():
+    away = Store(NO_STORE)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        away.ping()
+    assert time.monotonic() - began < 2
+    away.close()
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "12-", "-", "99999999999999999999-" + "0" * 24, "🌙"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
@@ -38,6 +39,13 @@ logger: Final = logging.getLogger("lumira.store")
 
 # A store that is down must be reported within 5 seconds, whatever the driver was waiting for.
 OPERATION_TIMEOUT_MS: Final = 4_000
+# Where a URI states these itself the driver would still prefer what it is given beside it:
+# https://www.mongodb.com/docs/manual/reference/connection-string-options/#timeout-options
+_PATIENCE: Final = {
+    "serverSelectionTimeoutMS": OPERATION_TIMEOUT_MS,
+    "connectTimeoutMS": 2_000,
+    "timeoutMS": OPERATION_TIMEOUT_MS,
+}
 # The commands worth a line of their own.
 _COMMANDS: Final = frozenset({"find", "getMore", "aggregate", "insert", "update", "delete", "ping"})
 
@@ -86,12 +94,19 @@ def _command(name: str) -> str:
     return name if name in _COMMANDS else "other"
 
 
+def _patience(uri: str) -> dict[str, Any]:
+    """The time-outs that the URI leaves to us."""
+    stated = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2])}
+    return {name: milliseconds for name, milliseconds in _PATIENCE.items() if name.lower() not in stated}
+
+
 class Store:
     """One connection pool to one database, for the life of the process; made without any traffic.
 
     `uri` is a MongoDB connection string; the database is `name`, else the one in `uri`, else `lumira`. Reads
-    go to the primary and writes wait for a majority, so what was acknowledged survives a fail-over. Instants
-    are read as UTC. Raises SettingsError for a URI that is none.
+    go to the primary and writes wait for a majority, so what was acknowledged survives a fail-over. A store
+    that does not answer is given up after 4 seconds, or after the timeoutMS that the URI states. Instants are
+    read as UTC. Raises SettingsError for a URI that is none.
     """
 
     def __init__(self, uri: str, name: str | None = None) -> None:
@@ -99,12 +114,10 @@ class Store:
             self._client: MongoClient[Document] = MongoClient(
                 uri,
                 appname="lumira",
-                serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
-                connectTimeoutMS=2_000,
-                timeoutMS=OPERATION_TIMEOUT_MS,
                 w="majority",
                 event_listeners=[_CommandTimes()],
                 readPreference="primary",
+                **_patience(uri),
             )
             default = self._client.get_default_database(DEFAULT_DATABASE).name
         except (PyMongoError, ValueError) as error:
@@ -128,12 +141,12 @@ class Store:
         return unmade
 
     def ping(self) -> None:
-        """Raises StoreUnavailable when the store does not answer within 4 seconds."""
+        """Raises StoreUnavailable when the store does not answer in time."""
         with store_errors():
             self.database.command("ping")
 
     def server(self) -> Server:
-        """Which server answers. Raises StoreUnavailable when none does within 4 seconds."""
+        """Which server answers. Raises StoreUnavailable when none does in time."""
         return server(self.database)
 
     def refused_write(self) -> str | None:

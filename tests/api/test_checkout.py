@@ -14,7 +14,7 @@ from lumira.checkout import LIFETIME
 from lumira.desk import Desk
 from lumira.errors import Forbidden, OrderNotPayable
 from tests import web
-from tests.conftest import opened
+from tests.conftest import NO_STORE, opened
 
 PUBLISHABLE_KEY = "pk_test_of_the_tests"
 SECRET = re.compile(r"pi_\w+_secret_\w+")
@@ -164,9 +164,7 @@ def test_while_stripe_is_silent_the_page_is_calm_and_the_link_stays(get, link, f
 
 
 def test_while_the_store_is_down_the_page_is_calm(get, link, desk, settings):
-    down = settings.model_copy(
-        update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=50")}
-    )
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     unreachable = Desk.open(down)
     desks.use(unreachable)
     answer = get(link)

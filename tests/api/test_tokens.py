@@ -16,7 +16,7 @@ from lumira.cli import app
 from lumira.desk import Desk
 from lumira.errors import Forbidden, InvalidTokenName, TokenNameTaken, TokenNotFound
 from tests import web
-from tests.conftest import STRIPE_KEY
+from tests.conftest import NO_STORE, STRIPE_KEY
 
 CREATE = "/api/products/create-payment-intent"
 READ = "/api/products/orders/pi_nothing"
@@ -122,7 +122,7 @@ def test_what_is_done_to_tokens_is_in_the_audit_log(desk, admin, documents):
 
 def test_without_the_store_a_token_is_503_and_the_setting_still_speaks(settings, desk, admin, call):
     token = desk.tokens.create("checkout", actor=admin)
-    down = Desk.open(settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")}))
+    down = Desk.open(settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)}))
     desks.use(down)
     answer = call(token, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (503, "STORE_UNAVAILABLE")

@@ -13,7 +13,7 @@ from lumira.errors import EventNotFound, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.storage import Events
 from tests.api.conftest import event, sign, webhooks_on
-from tests.conftest import WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
+from tests.conftest import NO_STORE, WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
 
 
 @pytest.fixture
@@ -321,7 +321,7 @@ def test_a_ledger_out_of_reach_is_a_500_and_no_work_is_done(settings, deliver, p
     from lumira import desk as desks
     from lumira.desk import Desk
 
-    down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     desk = Desk.open(down)
     desks.use(desk)
     response = deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}))

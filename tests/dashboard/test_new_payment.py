@@ -10,7 +10,7 @@ from lumira.access import Role
 from lumira.desk import Desk
 from lumira.order_filter import OrderFilter
 from tests import web
-from tests.conftest import opened
+from tests.conftest import NO_STORE, opened
 from tests.dashboard.conftest import shown
 
 
@@ -176,8 +176,7 @@ def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, 
 
 
 def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
-    nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"
-    down = settings.model_copy(update={"mongodb_uri": SecretStr(nowhere)})
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     app = open_page("orders")
     with closing_desk(Desk.open(down, demo=True)) as unreachable:
         desks.use(unreachable)

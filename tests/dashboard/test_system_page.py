@@ -10,7 +10,7 @@ from lumira.access import Role
 from lumira.desk import Desk
 from lumira.events import ACTED_ON
 from lumira.findings import Finding, Status
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
+from tests.conftest import NO_STORE, STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
 from tests.dashboard.conftest import shown
 
 
@@ -71,9 +71,7 @@ def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page)
 
 def test_a_store_that_goes_down_is_shown_as_that(settings, desk, open_page):
     app = open_page("system", locale="en-GB")
-    away = Desk.open(
-        settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")}), demo=True
-    )
+    away = Desk.open(settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)}), demo=True)
     desks.use(away)
     app.button(key="check-again").click().run()
     page = shown(app)
