@@ -10,7 +10,14 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
-from lumira.events import EVERY_EVENT, OTHER_API_VERSION, EventFilter, EventState, RecordedEvent
+from lumira.events import (
+    EVERY_EVENT,
+    OTHER_API_VERSION,
+    EventFilter,
+    EventState,
+    RecordedEvent,
+    payment_intent_of,
+)
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import EVENTS
@@ -124,11 +131,12 @@ class Events:
         recent = {"createdAt": {"$gt": since, "$lt": datetime.now(UTC) + timedelta(days=1)}}
         with store_errors():
             rows = list(self._collection.find(recent, _LISTED))
-        found = []
-        for row in rows:
-            about = (row.pop("data", None) or {}).get("object") or {}
-            if payment_intent_id in (about.get("id"), about.get("payment_intent")):
-                found.append(row)
+        found = [
+            row
+            for row in rows
+            if payment_intent_of(row["eventType"], mapping_or_empty(row.pop("data", None)))
+            == payment_intent_id
+        ]
         found.sort(key=lambda row: row["createdAt"])
         return [RecordedEvent.model_validate(row) for row in found[:limit]]
 
