@@ -40,6 +40,7 @@ from lumira.api.no_uploads import NoUploads
 from lumira.api.security_headers import SecurityHeaders
 from lumira.api.sign_in import callback_application, sign_in_application, sign_out_application
 from lumira.api.unknown_pages import UnknownPages
+from lumira.api.webhook import Deliveries
 from lumira.desk import Desk
 from lumira.embedded import STORE_FILE, attached, running
 from lumira.errors import LumiraError, SettingsError, StoreUnavailable
@@ -93,7 +94,7 @@ def routes() -> list[BaseRoute]:
 def api_routes() -> list[BaseRoute]:
     """API, webhook, the customer's page and what Prometheus reads."""
     return [
-        *_mounted("/api", application()),
+        *_mounted("/api", Deliveries(application())),
         *_mounted("/checkout", checkout_application()),
         *_mounted("/metrics", metrics_application()),
     ]

@@ -1,8 +1,8 @@
 """Traces, for OpenTelemetry: a request, a page or a piece of background work, and what it asked of others.
 
-The span of a request to the API is FastAPI's own. As long as no collector is named, spans cost next to
-nothing and go nowhere. None holds a secret or a customer: their names and attributes are as few as the labels
-of the metrics. https://opentelemetry.io/docs/specs/semconv/
+The span of a request to the API is FastAPI's own; the webhook's is ours. As long as no collector is named,
+spans cost next to nothing and go nowhere. None holds a secret or a customer: their names and attributes are
+as few as the labels of the metrics. https://opentelemetry.io/docs/specs/semconv/
 """
 
 from __future__ import annotations
@@ -59,20 +59,24 @@ def configure(settings: Settings) -> None:
 
 
 def belongs_to(request_id: str) -> None:
-    """Names the request on the span that FastAPI has begun for it, so that a trace leads to its log."""
+    """Names the request on the span that has begun for it, so that a trace leads to its log."""
     trace.get_current_span().set_attribute("lumira.request_id", request_id)
 
 
 @contextmanager
 def work(name: str) -> Iterator[None]:
-    """The span of a page being drawn, or of work in the background; an error is named by its code alone."""
-    with _tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+    """The span of a webhook, a page or work in the background; an error is named by its code alone."""
+    with _tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False):
         try:
             yield
         except Exception as error:
-            code = error.code if isinstance(error, LumiraError) else type(error).__name__
-            span.set_status(Status(StatusCode.ERROR, code))
+            failed(error.code if isinstance(error, LumiraError) else type(error).__name__)
             raise
+
+
+def failed(code: str) -> None:
+    """Says of what goes on in this thread that it failed, and by what code."""
+    trace.get_current_span().set_status(Status(StatusCode.ERROR, code))
 
 
 def asked(name: str, seconds: float, *, failed: bool = False, **attributes: Any) -> None:

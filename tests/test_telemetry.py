@@ -24,7 +24,8 @@ from lumira.embedded import free_port
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
 from tests import web
-from tests.conftest import API_TOKEN, wait_until
+from tests.api.conftest import event, sign
+from tests.conftest import API_TOKEN, WEBHOOK_SECRET, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 COLLECTOR_KEY = "the-key-of-the-collector"
@@ -93,6 +94,7 @@ def observed(desk: Desk, collector: Collector) -> Iterator[tuple[httpx.Client, C
         "MONGODB_DB": told.mongodb_db,
         "STRIPE_SECRET_KEY": told.stripe_secret_key.get_secret_value(),
         "STRIPE_API_BASE": told.stripe_api_base,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}/",
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-collector-key={COLLECTOR_KEY}",
         "SENTRY_DSN": f"http://public@127.0.0.1:{collector.server_port}/7",
@@ -145,6 +147,9 @@ def test_a_request_is_traced_to_stripe_and_the_store_and_its_failure_reported(
     documents["productorders"].insert_one(odd, bypass_document_validation=True)
     failed = client.get("/products/order/pi_odd", headers={"X-Request-Id": "r-odd"})
     assert failed.status_code == 500
+    for body, status in ((json.dumps(event("plan.created", {"id": "plan_1"})).encode(), 200), (b"[]", 400)):
+        headers = sign(body) | {"X-Request-Id": f"r-webhook-{status}"}
+        assert client.post("/products/webhook", content=body, headers=headers).status_code == status
     log = end()
 
     spans = collector.spans()
@@ -160,6 +165,11 @@ def test_a_request_is_traced_to_stripe_and_the_store_and_its_failure_reported(
         assert span.start_time_unix_nano <= span.end_time_unix_nano <= server.end_time_unix_nano
     (broken,) = [span for span in spans if span.name == "GET /products/order/{order_id}"]
     assert broken.status.code == 2
+    webhooks = {span.attributes[0].value.string_value: span for span in spans if span.name == "webhook"}
+    assert webhooks["r-webhook-400"].status.code == 2
+    assert webhooks["r-webhook-200"].status.code == 0
+    received = [span.name for span in spans if span.parent_span_id == webhooks["r-webhook-200"].span_id]
+    assert "insert processed_events" in received
     assert collector.at("/v1/traces")[0][1]["x-collector-key"] == COLLECTOR_KEY
     # From a line of the log to its trace, and back by the request's id.
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]

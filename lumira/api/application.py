@@ -42,7 +42,6 @@ def application() -> FastAPI:
             Middleware(CrossOrigin),
             Middleware(RateLimit),
             Middleware(Unexpected),
-            Middleware(webhook.Deliveries),
         ],
     )
     api.add_exception_handler(LumiraError, lumira_error)

@@ -11,7 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lumira import traces
 from lumira.api.responses import error_response
+from lumira.errors import LumiraError
 
 logger: Final = logging.getLogger("lumira.api")
 
@@ -54,6 +56,7 @@ class Unexpected:
             return
         except Exception:
             logger.exception("request failed")
+            traces.failed(LumiraError.code)
             if started:
                 raise
             await self._answer(Request(scope))(scope, receive, send)

@@ -13,11 +13,14 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
+from lumira import traces
 from lumira.api.openapi import errors, json_request
 from lumira.api.products import limited_body
-from lumira.api.rate_limit import WEBHOOKS, path_below
+from lumira.api.rate_limit import WEBHOOKS, RateLimit, path_below
+from lumira.api.request_id import RequestId
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent
+from lumira.api.unexpected import Unexpected
 from lumira.errors import LumiraError
 from lumira.metrics import timed_delivery
 
@@ -57,6 +60,7 @@ async def receive_event(request: Request) -> JSONResponse:
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
         status = min(error.status, 500)
+        traces.failed(error.code)
         return error_response(
             request, status=status, code=error.code, error=error.error, message=error.message
         )
@@ -65,18 +69,24 @@ async def receive_event(request: Request) -> JSONResponse:
 
 
 class Deliveries:
-    """Handles deliveries, which come in hundreds and need none of what FastAPI does for a route.
+    """Handles deliveries, which come in hundreds and need none of what FastAPI does for a request.
 
-    The routes above describe them, and answer every other method.
+    `app` is the application whose routes above describe them; it answers every other method and path.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._receive_event = RequestId(RateLimit(Unexpected(_receive_event)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a delivery, and passes every other request on."""
         if scope["type"] == "http" and scope["method"] == "POST" and path_below(scope) in WEBHOOKS:
-            response = await receive_event(Request(scope, receive))
-            await response(scope, receive, send)
+            with traces.work("webhook"):
+                await self._receive_event(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+async def _receive_event(scope: Scope, receive: Receive, send: Send) -> None:
+    response = await receive_event(Request(scope, receive))
+    await response(scope, receive, send)
