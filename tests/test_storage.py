@@ -77,12 +77,20 @@ def test_orders_of_the_same_instant_are_kept_apart(desk):
     assert walk(desk, 10) == sorted((order.id for order in made), reverse=True)
 
 
-def test_a_store_that_is_away_is_given_up_when_the_uri_says():
-    away = Store(NO_STORE)
+@pytest.mark.parametrize("uri", [NO_STORE, NO_STORE.replace("?", "?appName=tests;")])
+def test_a_store_that_is_away_is_given_up_when_the_uri_says(uri):
+    away = Store(uri)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         away.ping()
     assert time.monotonic() - began < 2
+    away.close()
+
+
+def test_a_time_out_that_is_none_leaves_ours():
+    with pytest.warns(UserWarning, match="timeoutms"):
+        away = Store("mongodb://127.0.0.1:9/?timeoutMS=soon")
+    assert away.database.client.options.timeout == 4
     away.close()
 
 
