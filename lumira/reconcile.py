@@ -250,13 +250,14 @@ class Reconciliation:
         order = self._orders.find(order.id) or order
         found = list(_differences(order, payment_intent, asked_at))
         if found and apply:
-            # An order that is not completed takes its amount over as it is moved.
-            if order.status is OrderStatus.COMPLETED and any(kind is Kind.AMOUNT for kind, _, _ in found):
-                self._correct_amount(order, payment_intent, actor)
             order = apply_payment_intent(
                 self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name
             )
             order = self._orders.find(order.id) or order
+            # An order that is completed, or may not move to where Stripe is, has not taken it over.
+            if _differs_in_amount(order, payment_intent):
+                self._correct_amount(order, payment_intent, actor)
+                order = self._orders.find(order.id) or order
         still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             report.differences.append(
@@ -358,8 +359,8 @@ def _differences(
         yield Kind.STATUS, str(order.status), str(seen.status)
     elif seen.completed_at and order.completed_at is None:
         yield Kind.COMPLETED_AT, None, seen.completed_at.isoformat()
-    money = f"{payment_intent['amount']} {payment_intent['currency']}"
-    if f"{order.amount} {order.currency}" != money:
+    if _differs_in_amount(order, payment_intent):
+        money = f"{payment_intent['amount']} {payment_intent['currency']}"
         yield Kind.AMOUNT, f"{order.amount} {order.currency}", money
     charge = payment_intent.get("latest_charge")
     if isinstance(charge, Mapping) and charge["amount_refunded"] != order.amount_refunded:
@@ -368,6 +369,10 @@ def _differences(
             f"{order.amount_refunded} {order.currency}",
             f"{charge['amount_refunded']} {payment_intent['currency']}",
         )
+
+
+def _differs_in_amount(order: Order, payment_intent: Mapping[str, Any]) -> bool:
+    return (order.amount, order.currency) != (payment_intent["amount"], payment_intent["currency"])
 
 
 def _missing_intent(order: Order) -> Difference:

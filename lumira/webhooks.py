@@ -309,9 +309,11 @@ class Webhooks:
             except StripeError:
                 pass
         order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
-        moved = self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"])
-        # A delivery of it that was cut short may have made the move.
-        return moved or any(entry.event_id == event["id"] for entry in order.timeline)
+        if self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"]):
+            return True
+        # It may bring news without a move, and a delivery of it that was cut short may have made the move.
+        after = self._orders.find(order.id) or order
+        return any(entry.event_id == event["id"] for entry in after.timeline)
 
     def _apply_charge(self, event: Event) -> bool:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""

@@ -348,6 +348,18 @@ def test_refresh_sees_another_amount_before_it_is_paid(create, settings, desk, s
     assert desk.intents.refresh(created.order_id, actor=support).timeline == order.timeline
 
 
+def test_refresh_says_why_the_last_try_failed(create, desk, support):
+    created = create()
+    for code in ("lost_card", "insufficient_funds"):
+        card = f"pm_card_visa_chargeDeclined{code.title().replace('_', '')}"
+        with pytest.raises(PaymentFailed):
+            desk.gateway.confirm_payment_intent(
+                created.order_id, card, secrets.token_hex(8), "http://127.0.0.1/"
+            )
+        order = desk.intents.refresh(created.order_id, actor=support)
+        assert (order.status, order.failure_code) == (OrderStatus.FAILED, code)
+
+
 def test_an_order_is_found_by_any_of_its_ids(create, desk, support):
     created = create()
     order = desk.intents.find(created.order_id, actor=support)

@@ -291,8 +291,9 @@ def test_events_that_come_meanwhile_are_kept_without_the_person(desk, admin, cus
     assert holding(documents, *MARKS) == {}
 
 
+@pytest.mark.parametrize("amount", [4700, 5200])
 def test_an_event_that_has_moved_its_order_when_its_customer_is_erased_is_recorded_without_them(
-    desk, admin, support, customer, documents
+    desk, admin, support, customer, documents, amount
 ):
     class Late(Events):
         def record(self, event, outcome):
@@ -303,11 +304,13 @@ def test_an_event_that_has_moved_its_order_when_its_customer_is_erased_is_record
     created = desk.intents.create(body, actor=support, source="tests")
     order = desk.intents.find(created.order_id, actor=support)
     webhooks = webhooks_on(Late(desk.store.database), desk)
-    delivered = event("payment_intent.succeeded", payment_intent(order))
+    delivered = event("payment_intent.succeeded", payment_intent(order) | {"amount": amount})
     raw = json.dumps(delivered).encode()
     webhooks.receive(raw, sign(raw)["Stripe-Signature"])
-    assert desk.intents.find(order.id, actor=admin).status == "completed"
-    assert documents.processed_events.find_one({"eventId": delivered["id"]})["state"] == "processed"
+    paid = desk.intents.find(order.id, actor=admin)
+    assert (paid.status, paid.amount) == ("completed", amount)
+    row = documents.processed_events.find_one({"eventId": delivered["id"]})
+    assert (row["state"], row["eventType"]) == ("processed", delivered["type"])
     assert holding(documents, *MARKS) == {}
 
 

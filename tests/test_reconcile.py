@@ -92,6 +92,20 @@ def test_an_amount_changed_before_payment_is_told_once(desk, create, run):
     assert [entry.kind for entry in order.timeline if entry.kind.startswith("amount.")] == ["amount.changed"]
 
 
+@pytest.mark.parametrize("status", ["processing", "cancelled"])
+def test_an_order_that_may_not_move_to_where_stripe_is_takes_the_amount_all_the_same(
+    desk, create, run, status
+):
+    order = create()
+    spoilt = {"$set": {"amount": 9900, "status": status}}
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, spoilt)
+    found = run(order.payment_intent_id, apply=True)
+    assert found == [(Kind.STATUS, False), (Kind.AMOUNT, True)]
+    order = desk.orders.find(order.id)
+    assert (order.amount, order.status, order.timeline[-1].kind) == (4700, status, "amount.corrected")
+    assert run(order.payment_intent_id) == [(Kind.STATUS, False)]
+
+
 def test_refunds_and_amounts_follow_stripe(desk, create, run):
     order = create("profond")
     pay(desk, order)

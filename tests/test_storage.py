@@ -77,12 +77,20 @@ def test_orders_of_the_same_instant_are_kept_apart(desk):
     assert walk(desk, 10) == sorted((order.id for order in made), reverse=True)
 
 
-def test_a_store_that_is_away_is_given_up_when_the_uri_says():
-    away = Store(NO_STORE)
+@pytest.mark.parametrize("uri", [NO_STORE, NO_STORE.replace("?", "?appName=tests;")])
+def test_a_store_that_is_away_is_given_up_when_the_uri_says(uri):
+    away = Store(uri)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         away.ping()
     assert time.monotonic() - began < 2
+    away.close()
+
+
+def test_a_time_out_that_is_none_leaves_ours():
+    with pytest.warns(UserWarning, match="timeoutms"):
+        away = Store("mongodb://127.0.0.1:9/?timeoutMS=soon")
+    assert away.database.client.options.timeout == 4
     away.close()
 
 
@@ -112,6 +120,52 @@ def test_a_move_follows_the_table_and_never_goes_back_in_time(desk, before, to, 
     assert len(stored.timeline) == int(expected)
     if expected:
         assert (stored.timeline[0].before, stored.timeline[0].after) == (before, to)
+
+
+def heard(status: OrderStatus, amount: int, seconds: int, **facts) -> Observation:
+    """What Stripe says so many seconds from now."""
+    return Observation(status, str(status), NOW + timedelta(seconds=seconds), amount, "eur", **facts)
+
+
+@pytest.mark.parametrize("second", [OrderStatus.PENDING, OrderStatus.COMPLETED, OrderStatus.CANCELLED])
+def test_of_two_who_hear_of_an_amount_one_tells_it(desk, second):
+    read = make_order()
+    desk.orders.insert(read)
+    for by, status in (("page", OrderStatus.PENDING), ("webhook", second)):
+        desk.orders.move(read, heard(status, 5200, 1 if by == "page" else 2), by=by)
+    stored = desk.orders.find(read.id)
+    assert (stored.status, stored.amount) == (second, 5200)
+    assert [entry.by for entry in stored.timeline if entry.kind == "amount.changed"] == ["page"]
+
+
+def test_who_read_an_older_amount_still_brings_the_one_that_was_paid(desk):
+    read = make_order()
+    desk.orders.insert(read)
+    desk.orders.move(read, heard(OrderStatus.PENDING, 5200, 1), by="page")
+    # At Stripe it was 4700 again by then, which is what was read before.
+    desk.orders.move(read, heard(OrderStatus.COMPLETED, 4700, 2), by="webhook")
+    stored = desk.orders.find(read.id)
+    assert (stored.status, stored.amount) == (OrderStatus.COMPLETED, 4700)
+
+
+def test_an_amount_that_stays_is_no_change(desk, documents):
+    read = make_order()
+    desk.orders.insert(read)
+    documents.productorders.update_one({"_id": ObjectId(read.id)}, {"$set": {"amount": 4700.0}})
+    desk.orders.move(read, heard(OrderStatus.PENDING, 4700, 1), by="page")
+    stored = desk.orders.find(read.id)
+    assert (stored.timeline, stored.updated_at) == ([], read.updated_at)
+
+
+def test_of_two_who_hear_of_a_second_decline_one_tells_it(desk):
+    read = make_order(status=OrderStatus.FAILED, failure_code="card_declined", latest_charge="ch_1")
+    desk.orders.insert(read)
+    for by, seconds in (("page", 1), ("webhook", 2)):
+        declined = heard(
+            OrderStatus.FAILED, 4700, seconds, failure_code="card_declined", latest_charge="ch_2"
+        )
+        desk.orders.move(read, declined, by=by)
+    assert [entry.by for entry in desk.orders.find(read.id).timeline] == ["page"]
 
 
 @pytest.mark.parametrize("to", [OrderStatus.COMPLETED, OrderStatus.CANCELLED])

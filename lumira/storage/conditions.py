@@ -9,6 +9,7 @@ https://www.mongodb.com/docs/manual/tutorial/update-documents-with-aggregation-p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lumira.storage.failures import Document
@@ -17,18 +18,31 @@ from lumira.storage.failures import Document
 _HOLDS: Final = "conditionHolds"
 
 
+class Expression(dict[str, Any]):
+    """A value that is worked out by the store, from the document as it was before the update."""
+
+
+@dataclass(frozen=True)
+class PushedIf:
+    """A document that is pushed only where, as the store writes, its condition holds."""
+
+    condition: Mapping[str, Any]
+    document: Mapping[str, Any]
+
+
 def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Document]:
     """`update`, of $set, $unset, $inc and a bounded $push, as a pipeline that obeys the condition.
 
     `condition` is an expression (`{"$eq": ["$status", "pending"]}`). Where it does not hold nothing is
-    modified, which is how the caller knows. What is pushed may be an Expression.
+    modified, which is how the caller knows. What is set or pushed may be an Expression, what is pushed a
+    PushedIf.
     """
-    fields: Document = {name: {"$literal": value} for name, value in update.get("$set", {}).items()}
+    fields: Document = {name: _value(value) for name, value in update.get("$set", {}).items()}
     fields |= dict.fromkeys(update.get("$unset", {}), "$$REMOVE")
     for name, amount in update.get("$inc", {}).items():
         fields[name] = {"$add": [{"$ifNull": [f"${name}", 0]}, amount]}
     for name, push in update.get("$push", {}).items():
-        grown = {"$concatArrays": [{"$ifNull": [f"${name}", []]}, [_pushed(one) for one in push["$each"]]]}
+        grown = {"$concatArrays": [{"$ifNull": [f"${name}", []]}, *map(_pushed, push["$each"])]}
         fields[name] = {"$slice": [grown, push["$slice"]]}
     # Worked out once, not with each field.
     return [
@@ -48,9 +62,12 @@ def is_value(field: str, value: object) -> Document:
     return {"$eq": [{"$ifNull": [f"${field}", None]}, {"$literal": value}]}
 
 
-class Expression(dict[str, Any]):
-    """A pushed document that is worked out by the store."""
+def _value(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Expression) else {"$literal": value}
 
 
-def _pushed(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return document if isinstance(document, Expression) else {"$literal": document}
+def _pushed(pushed: object) -> object:
+    """The list that a pushed document is, as an expression."""
+    if isinstance(pushed, PushedIf):
+        return {"$cond": [pushed.condition, [_value(pushed.document)], []]}
+    return [_value(pushed)]

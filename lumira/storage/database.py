@@ -6,7 +6,6 @@ import logging
 import threading
 from datetime import UTC
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
@@ -18,6 +17,7 @@ from pymongo.monitoring import (
     CommandStartedEvent,
     CommandSucceededEvent,
 )
+from pymongo.uri_parser import split_options
 
 from lumira import traces
 from lumira.errors import SettingsError
@@ -95,9 +95,13 @@ def _command(name: str) -> str:
 
 
 def _patience(uri: str) -> dict[str, Any]:
-    """The time-outs that the URI leaves to us."""
-    stated = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2])}
-    return {name: milliseconds for name, milliseconds in _PATIENCE.items() if name.lower() not in stated}
+    """The time-outs that the URI leaves to us: those that the driver finds none for in it.
+
+    It takes semicolons between the options too, and drops a value that is no time.
+    """
+    options = uri.partition("?")[2]
+    stated = split_options(options, warn=True) if options else {}
+    return {name: milliseconds for name, milliseconds in _PATIENCE.items() if name not in stated}
 
 
 class Store:

@@ -24,7 +24,7 @@ from lumira.orders import (
     TimelineEntry,
 )
 from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
-from lumira.storage.conditions import Expression, is_missing, is_value, only_if
+from lumira.storage.conditions import Expression, PushedIf, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import KnownAmounts, listing_document
@@ -151,10 +151,9 @@ class Orders:
         newer than what the order already knows. An order that is not completed yet takes over the amount that
         Stripe will charge, where it was changed there. Returns whether this call changed the status.
         """
-        if observation.amount is not None and observation.changes_amount_of(order):
-            self._amounts.add({observation.amount})
+        self._know_amount(observation)
         while observation.status in TRANSITIONS[order.status]:
-            if self._apply(order, observation, _move(order, observation, by, event_id)):
+            if self._apply(order, observation, _move(observation, by, event_id)):
                 return True
             current = self.find(order.id)
             if current is None or current.status is order.status:
@@ -169,23 +168,16 @@ class Orders:
     ) -> bool:
         """`move` of the order of this PaymentIntent without reading it first, for what Stripe never undoes.
 
-        False when nothing was moved: there is no such order, the table allows no move from where it is, its
-        amount is another, or its customer was erased, so that what arrived must be read more carefully.
+        False when nothing was moved: there is no such order, the table allows no move from where it is, or
+        its customer was erased, so that what arrived must be read more carefully.
         """
+        self._know_amount(observation)
         before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
-        update = _move(None, observation, by, event_id)
-        push = update["$push"]["timeline"]
-        push["$each"] = [
-            Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
-            for entry in push["$each"]
-        ]
-        as_expected = [{"$in": ["$status", before]}, is_missing("erasedAt")]
-        if observation.amount is not None:
-            money = {"amount": observation.amount, "currency": observation.currency}
-            as_expected += [is_value(name, value) for name, value in money.items()]
+        as_expected = {"$and": [{"$in": ["$status", before]}, is_missing("erasedAt")]}
         with store_errors():
             moved = self._collection.update_one(
-                {"paymentIntentId": {"$eq": payment_intent_id}}, only_if({"$and": as_expected}, update)
+                {"paymentIntentId": {"$eq": payment_intent_id}},
+                only_if(as_expected, _move(observation, by, event_id)),
             )
         if moved.modified_count:
             _note_move(observation, payment_intent_id)
@@ -344,6 +336,11 @@ class Orders:
         with store_errors():
             self._collection.update_one({"_id": ObjectId(order.id)}, append_to_timeline(entry))
 
+    def _know_amount(self, observation: Observation) -> None:
+        """The order may take over the amount: lists are to look for it from now on."""
+        if observation.amount is not None:
+            self._amounts.add({observation.amount})
+
     def _apply(self, order: Order, observation: Observation, update: Document) -> bool:
         conditions: list[Document] = [is_value("status", str(order.status))]
         if not observation.status.is_final:
@@ -385,62 +382,76 @@ def _payment(observation: Observation) -> Document:
     return paid
 
 
-def _amount(
-    order: Order | None, observation: Observation, by: str, event_id: str | None
-) -> tuple[Document, list[TimelineEntry]]:
-    """The fields and the timeline entry that bring the order's amount to Stripe's; none where it is that."""
-    if order is None or not observation.changes_amount_of(order):
-        return {}, []
+def _money(observation: Observation) -> Document:
+    """The amount that Stripe states, for an order that is not paid yet."""
+    if observation.amount is None:
+        return {}
+    return {"amount": observation.amount, "currency": observation.currency}
+
+
+def _new_amount(observation: Observation, by: str, event_id: str | None) -> list[PushedIf]:
+    """The timeline entry of another amount than the order has; the store looks whether it is another.
+
+    Whoever read the order before may have read an amount that somebody else has changed meanwhile.
+    """
+    if observation.amount is None:
+        return []
     entry = TimelineEntry(
         at=observation.at, kind="amount.changed", by=by, event_id=event_id, amount=observation.amount
     )
-    return {"amount": observation.amount, "currency": observation.currency}, [entry]
+    return [PushedIf(_differs(_money(observation)), _stored(entry))]
 
 
-def _move(order: Order | None, observation: Observation, by: str, event_id: str | None) -> Document:
-    """The move of an order, or of one that was not read."""
+def _move(observation: Observation, by: str, event_id: str | None) -> Document:
+    """The move of an order that is not completed, from wherever it is."""
     to = observation.status
-    amount, changed = _amount(order, observation, by, event_id)
-    fields = _facts(observation) | amount | {"status": str(to), "updatedAt": datetime.now(UTC)}
+    fields = _facts(observation) | _money(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
     update: Document = {"$set": fields}
     if to is OrderStatus.COMPLETED:
         fields |= _payment(observation)
     if to is not OrderStatus.FAILED:
         update["$unset"] = {"failureCode": "", "failureMessage": ""}
-    before = order.status if order else None
-    return update | append_to_timeline(*changed, _entry(observation, by, event_id, before))
+    entry = _stored(_entry(observation, by, event_id))
+    moved = Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
+    return update | _push_to_timeline(*_new_amount(observation, by, event_id), moved)
 
 
 def _again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
     """The same status once more still brings news: another state at Stripe or amount, or a second decline.
 
-    And when it was paid, for an order of the program before ours that does not say so.
+    And when it was paid, for an order of the program before ours that does not say so. What is news the store
+    finds out as it writes: of two that bring the same, the second brings none.
     """
     update: Document = {"$set": _facts(observation)}
-    if observation.status is OrderStatus.COMPLETED and order.completed_at is None:
-        update["$set"] |= _payment(observation) | {"updatedAt": datetime.now(UTC)}
-    # Where the bank's own page failed there is no second charge.
-    second_decline = observation.status is OrderStatus.FAILED and (
-        observation.failure_code != order.failure_code
-        or observation.latest_charge not in (None, order.latest_charge)
-    )
-    amount, entries = _amount(order, observation, by, event_id)
-    if second_decline:
-        entries.append(_entry(observation, by, event_id, None))
-    if entries:
-        update["$set"] |= amount | {"updatedAt": datetime.now(UTC)}
-        update |= append_to_timeline(*entries)
+    if observation.status is OrderStatus.COMPLETED:
+        if order.completed_at is None:
+            update["$set"] |= _payment(observation) | {"updatedAt": datetime.now(UTC)}
+        return update
+    news = _new_amount(observation, by, event_id)
+    if observation.status is OrderStatus.FAILED:
+        # Where the bank's own page failed there is no second charge.
+        decline = {"failureCode": observation.failure_code}
+        if observation.latest_charge:
+            decline["latestCharge"] = observation.latest_charge
+        news.append(PushedIf(_differs(decline), _stored(_entry(observation, by, event_id))))
+    if news:
+        is_news = {"$or": [entry.condition for entry in news]}
+        changed_at = Expression({"$cond": [is_news, {"$literal": datetime.now(UTC)}, "$updatedAt"]})
+        update["$set"] |= _money(observation) | {"updatedAt": changed_at}
+        update |= _push_to_timeline(*news)
     return update
 
 
-def _entry(
-    observation: Observation, by: str, event_id: str | None, before: OrderStatus | None
-) -> TimelineEntry:
+def _differs(fields: Mapping[str, object]) -> Document:
+    """The condition that one of the fields has another value than this."""
+    return {"$not": [{"$and": [is_value(name, value) for name, value in fields.items()]}]}
+
+
+def _entry(observation: Observation, by: str, event_id: str | None) -> TimelineEntry:
     return TimelineEntry(
         at=observation.at,
         kind=f"payment_intent.{observation.stripe_status}",
         by=by,
-        before=before,
         after=observation.status,
         event_id=event_id,
         code=observation.failure_code if observation.status is OrderStatus.FAILED else None,
@@ -461,8 +472,15 @@ def _refund_fields(refunds: list[Refund]) -> Document:
 
 def append_to_timeline(*entries: TimelineEntry) -> Document:
     """The update operator that adds entries and keeps the timeline bounded."""
-    documents = [entry.model_dump(by_alias=True, exclude_none=True) for entry in entries]
-    return {"$push": {"timeline": {"$each": documents, "$slice": -TIMELINE_LIMIT}}}
+    return _push_to_timeline(*map(_stored, entries))
+
+
+def _push_to_timeline(*entries: Document | PushedIf) -> Document:
+    return {"$push": {"timeline": {"$each": list(entries), "$slice": -TIMELINE_LIMIT}}}
+
+
+def _stored(entry: TimelineEntry) -> Document:
+    return entry.model_dump(by_alias=True, exclude_none=True)
 
 
 def to_document(order: Order) -> Document:

@@ -66,7 +66,8 @@ class PersonalData:
             return
         subject = {"object": {"id": current.get("paymentIntentId")}}
         for entry in current.get("timeline") or ():
-            if entry.get("eventId"):
+            # The move alone is named as its event is; another amount may stand beside it.
+            if entry.get("eventId") and entry.get("to"):
                 self._ledger.record({"id": entry["eventId"], "type": entry["kind"], "data": subject}, APPLIED)
 
     def clear_order(self, order: Document, kept: Mapping[str, Any], gone: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import secrets
 import threading
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from lumira.errors import EventNotFound, StoreUnavailable
+from lumira.errors import EventNotFound, PaymentFailed, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.storage import Events
 from tests.api.conftest import event, sign, webhooks_on
@@ -62,6 +63,21 @@ def test_an_amount_changed_at_stripe_is_the_amount_of_the_order(
     told = [entry.kind for entry in order.timeline[-2:]]
     assert told == ["amount.changed", f"payment_intent.{stripe_status}"]
     assert order.timeline[-2].amount == ended["amount"]
+
+
+def test_an_event_that_brings_news_without_a_move_is_applied(deliver, payment_intent, desk, documents):
+    declined = []
+    for card in ("pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclinedInsufficientFunds"):
+        with pytest.raises(PaymentFailed):
+            desk.gateway.confirm_payment_intent(
+                payment_intent["id"], card, secrets.token_hex(8), "http://127.0.0.1/"
+            )
+        now = desk.gateway.retrieve_payment_intent(payment_intent["id"])
+        declined.append(event("payment_intent.payment_failed", now))
+        deliver(declined[-1])
+    deliver(event("payment_intent.payment_failed", now))
+    outcomes = [row["outcome"] for row in documents.processed_events.find().sort("_id")]
+    assert outcomes == ["applied", "applied", "unchanged"]
 
 
 def test_a_paid_order_keeps_its_amount_whatever_a_late_event_says(deliver, payment_intent, order_of):

@@ -25,6 +25,8 @@ LIVES: list[Callable[[StripeSide, str], Any]] = [
         side.refund(intent, 900),
     ),
     lambda side, intent: side.post(f"payment_intents/{intent}/cancel"),
+    lambda side, intent: side.reprice(intent, 5200),
+    lambda side, intent: (side.reprice(intent, 5200), side.confirm(intent, "pm_card_visa")),
 ]
 
 
@@ -75,3 +77,4 @@ def test_polls_events_and_walks_at_once(desk, stripe_side, documents, counts):
     for order in compare(stripe_side, documents, counts).values():
         told = [entry["kind"] for entry in order["timeline"]]
         assert told.count("refund.succeeded") == len(order.get("refunds", []))
+        assert told.count("amount.changed") == (order["amount"] == 5200)
