@@ -66,7 +66,7 @@ def show_list(wanted: OrderFilter) -> None:
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if page.orders and session.may(Permission.REFRESH):
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
-            if session.may(Permission.EXPORT):
+            if page.orders and session.may(Permission.EXPORT):
                 order_bulk.show_export(wanted, ticked)
     if not page.orders:
         show_nothing(wanted)

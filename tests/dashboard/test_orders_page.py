@@ -38,10 +38,22 @@ def rows(app):
     return app.dataframe[0].value
 
 
+def exports(app):
+    """Whether the list is offered as a file."""
+    return any(popover.proto.popover.label == "Exporter" for popover in app.get("popover"))
+
+
 def test_an_empty_list_says_what_to_do_next(open_page):
     app = open_page("orders")
     assert "Encore aucune commande" in shown(app)
     assert app.page_link[0].value == "Nouveau paiement"
+
+
+def test_a_file_is_offered_only_of_a_list_that_holds_something(open_page, desk):
+    assert not exports(open_page("orders"))
+    make(desk, 1)
+    assert exports(open_page("orders"))
+    assert not exports(open_page("orders", status="failed"))
 
 
 def test_what_was_given_is_called_so_wherever_amounts_are_not_added_up(open_page, desk):
