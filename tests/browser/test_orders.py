@@ -107,7 +107,8 @@ def test_every_filter_is_seen_at_once_on_a_laptop(open_page):
 
 
 def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
-    payment_intent = served.create("mystique", "poche@example.com")
+    name = f"Marguerite {'Longuenom' * 20}"[:200]
+    payment_intent = served.create("mystique", "poche@example.com", name)
     context = chromium.new_context(
         locale="fr-FR", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
     )
@@ -118,13 +119,21 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     # What is said of the table's rows, too.
     expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # A name as long as they come leaves room for the rest: two lines of a card, three of a title.
+    card = phone.get_by_role("link", name=re.compile("Marguerite"))
+    assert card.bounding_box()["height"] < 150
     # The badge of the mode leaves the button of the menu free, and the menu tells no key to a finger.
     phone.get_by_test_id("stExpandSidebarButton").click()
     expect(phone.get_by_text("Nouveau paiement").first).to_be_in_viewport()
     expect(phone.locator("kbd")).to_be_hidden()
     phone.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-    phone.get_by_role("link", name=re.compile("poche@example.com")).click()
+    card.click()
     phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))
+    title = phone.get_by_role("heading", level=1)
+    expect(title).to_contain_text("Commande pour Marguerite")
+    settle(phone)
+    assert title.bounding_box()["height"] < 160
+    expect(phone.get_by_text(name, exact=True).first).to_be_attached()
     phone.context.close()
 
 
