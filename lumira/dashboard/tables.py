@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import comparison, event_details, session, theme
-from lumira.dashboard.texts import level_name, money, number, period, text
+from lumira.dashboard import address, comparison, event_details, markup, session, theme
+from lumira.dashboard.texts import level_name, moment, money, number, period, text
 from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
@@ -84,36 +85,60 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
 def show_events(
     events: list[RecordedEvent], *, key: str, on_select: Callable[[], None], narrow: bool
 ) -> None:
-    """The list of events; `key` and `narrow` as for orders."""
+    """The list of events: a table, and a card for each on a narrow screen.
+
+    `key` must name page and filter, for a selection is a row number only; `narrow` leaves room beside it.
+    """
     config = st.column_config
     states = {
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
         for state in EventState
     }
-    # What came of it stands where a phone still shows it.
     columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
-    st.dataframe(
-        events_frame(events),
-        key=key,
-        on_select=on_select,
-        selection_mode=["single-row", "single-cell"],
-        hide_index=True,
-        column_order=columns,
-        column_config={
-            "received": moments(text("event.received"), narrow=narrow),
-            "type": config.TextColumn(text("event.type"), width=180),
-            "outcome": config.TextColumn(text("event.outcome"), width=205),
-            "state": chips(text("event.state"), states, width=92),
-            "attempts": config.NumberColumn(text("event.attempts"), width=64),
-            "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
-            "error": config.TextColumn(text("event.error"), width=150),
-        },
-        row_height=ROW_HEIGHT,
-        height=height(len(events)),
-        placeholder="",
-        alt=text("events.table"),
+    with st.container(key="event-table"):
+        if not narrow:
+            st.caption(text("events.table.lead"))
+        st.dataframe(
+            events_frame(events),
+            key=key,
+            on_select=on_select,
+            selection_mode=["single-row", "single-cell"],
+            hide_index=True,
+            column_order=columns,
+            column_config={
+                "received": moments(text("event.received"), narrow=narrow),
+                "type": config.TextColumn(text("event.type"), width=180),
+                "outcome": config.TextColumn(text("event.outcome"), width=205),
+                "state": chips(text("event.state"), states, width=92),
+                "attempts": config.NumberColumn(text("event.attempts"), width=64),
+                "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
+                "error": config.TextColumn(text("event.error"), width=150),
+            },
+            row_height=ROW_HEIGHT,
+            height=height(len(events)),
+            placeholder="",
+            alt=text("events.table"),
+        )
+    with st.container(key="event-cards"):
+        st.html(markup.cards(_event_card(event) for event in events))
+
+
+def _event_card(event: RecordedEvent) -> markup.Card:
+    # The list keeps its filter and its page while an event is open.
+    query = {**address.held(), "event": event.event_id, "language": session.language()}
+    told = [
+        moment(event.created_at) if event.created_at else "",
+        event_details.outcome(event),
+        (event.error or "") if event.state == "failed" else "",
+    ]
+    return markup.Card(
+        link=f"/webhooks?{urlencode(query)}",
+        title=event_details.type_name(event.event_type),
+        beside="",
+        chips=[(event_details.state_name(event.state), theme.event_colour(event.state))],
+        note=" · ".join(filter(None, told)),
     )
 
 

@@ -106,7 +106,7 @@ def test_every_filter_is_seen_at_once_on_a_laptop(open_page):
     page.set_viewport_size({"width": 1440, "height": 1000})
 
 
-def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
+def test_a_phone_shows_cards_that_open_what_they_tell_of(served, chromium: Browser):
     name = f"Marguerite {'Longuenom' * 20}"[:200]
     payment_intent = served.create("mystique", "poche@example.com", name)
     context = chromium.new_context(
@@ -134,6 +134,15 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     settle(phone)
     assert title.bounding_box()["height"] < 160
     expect(phone.get_by_text(name, exact=True).first).to_be_attached()
+    # Webhooks likewise: what came of one is read without pushing a table, and a tap opens it.
+    served.pay_elsewhere(payment_intent)
+    phone.goto(f"{served.url}/webhooks?type=payment_intent.succeeded")
+    settle(phone)
+    expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()
+    expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
+    phone.get_by_role("link", name=re.compile("Paiement réussi.*La commande a changé")).first.click()
+    phone.wait_for_url(re.compile(r"/webhooks\?type=payment_intent.succeeded&event=evt_"))
+    expect(phone.locator(".st-key-open-event").get_by_text(payment_intent).first).to_be_visible()
     phone.context.close()
 
 
