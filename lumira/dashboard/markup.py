@@ -19,13 +19,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Card:
-    """A row of a list on a narrow screen: where a tap leads and what it says; `chips` are (label, colour)."""
+    """A row of a list on a narrow screen: where a tap leads and what it says; `chips` are (label, colour).
+
+    `apart` opens it in a tab of its own.
+    """
 
     link: str
     title: str
     beside: str
     chips: list[tuple[str, str]]
     note: str
+    apart: bool = False
 
 
 def chip(label: str, colour: str) -> str:
@@ -125,7 +129,8 @@ def order_line(amount: str, status: tuple[str, str], when: str) -> str:
 def cards(cards: Iterable[Card]) -> str:
     """A list on a narrow screen, each row a link."""
     lines = "".join(
-        f'<li><a href="{escape(card.link)}" target="_self"><b>{escape(card.title)}</b>'
+        f'<li><a href="{escape(card.link)}" target="{"_blank" if card.apart else "_self"}">'
+        f"<b>{escape(card.title)}</b>"
         + (f"<b>{escape(card.beside)}</b>" if card.beside else "")
         + f"{chips(card.chips)}<small>{escape(card.note)}</small></a></li>"
         for card in cards

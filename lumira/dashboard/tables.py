@@ -15,7 +15,7 @@ from lumira.dashboard.texts import level_name, moment, money, number, period, te
 from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
-from lumira.reconcile import Report
+from lumira.reconcile import Difference, Report
 from lumira.revenue_sums import Period
 
 NOTHING: Final = "–"
@@ -163,29 +163,49 @@ def differences_frame(report: Report) -> pd.DataFrame:
 
 
 def show_differences(report: Report) -> None:
-    """The differences of a report, each with its order and its PaymentIntent to open."""
+    """The differences of a report, each with its order and its PaymentIntent to open; narrow, as cards."""
     config = st.column_config
     states = {
         text("difference.repaired"): theme.chip(STATUS_COLOURS[OrderStatus.COMPLETED], "status"),
         text("difference.open"): theme.chip(STATUS_COLOURS[OrderStatus.PENDING], "status"),
     }
-    st.dataframe(
-        differences_frame(report),
-        hide_index=True,
-        column_config={
-            "what": config.TextColumn(text("difference.what"), width=250),
-            "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
-            "payment_intent": config.LinkColumn(
-                text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
-            ),
-            "ours": config.TextColumn(text("difference.ours"), width=115),
-            "stripes": config.TextColumn(text("difference.stripes"), width=125),
-            "repaired": chips(text("difference.state"), states, width=100),
-        },
-        row_height=ROW_HEIGHT,
-        height=height(len(report.differences)),
-        placeholder="",
-        alt=text("difference.table"),
+    with st.container(key="difference-table"):
+        st.dataframe(
+            differences_frame(report),
+            hide_index=True,
+            column_config={
+                "what": config.TextColumn(text("difference.what"), width=250),
+                "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
+                "payment_intent": config.LinkColumn(
+                    text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
+                ),
+                "ours": config.TextColumn(text("difference.ours"), width=115),
+                "stripes": config.TextColumn(text("difference.stripes"), width=125),
+                "repaired": chips(text("difference.state"), states, width=100),
+            },
+            row_height=ROW_HEIGHT,
+            height=height(len(report.differences)),
+            placeholder="",
+            alt=text("difference.table"),
+        )
+    with st.container(key="difference-cards"):
+        st.html(markup.cards(_difference_card(difference) for difference in report.differences))
+
+
+def _difference_card(difference: Difference) -> markup.Card:
+    state = "difference.repaired" if difference.repaired else "difference.open"
+    colour = STATUS_COLOURS[OrderStatus.COMPLETED if difference.repaired else OrderStatus.PENDING]
+    at_stripe = difference.payment_intent_id
+    ours, stripes = comparison.ours(difference) or NOTHING, comparison.stripes(difference) or NOTHING
+    return markup.Card(
+        link=comparison.order_url(difference)
+        or (session.desk().gateway.payment_intent_url(at_stripe) if at_stripe else ""),
+        title=text(f"difference.{difference.kind}"),
+        beside="",
+        chips=[(text(state), colour)],
+        note=f"{text('difference.both', ours=ours, stripes=stripes)} · {difference.order_id or at_stripe}",
+        # The report is this session's: a page that opened in its place would lose it.
+        apart=True,
     )
 
 
