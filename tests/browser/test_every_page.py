@@ -131,6 +131,10 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         wait_until(lambda: by_row(figures, "stMetric") == [2, 2])
         values = figures.locator("[data-testid=stMetricValue] .stMarkdownEllipsis")
         assert not values.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+        # What saves a chart says so in French, and stands on the page's own ground.
+        save = page.locator(".modebar-btn").first
+        expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
+        expect(page.locator(".modebar-group").first).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(f"{url}/overview")
         settle(page)
