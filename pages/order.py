@@ -11,6 +11,7 @@ from lumira.dashboard import (
     notices,
     order_actions,
     order_details,
+    order_filters,
     order_notes,
     payment_actions,
     payment_link,
@@ -32,7 +33,12 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
 
 def show(order: Order) -> None:
     """The order."""
-    st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/arrow_back:")
+    st.page_link(
+        navigation.orders(),
+        label=text("order.to_list"),
+        icon=":material/arrow_back:",
+        query_params=order_filters.opened_from(),
+    )
     shown = order_details.price(order), level_name(order.level)
     st.set_page_config(page_title=navigation.tab_title(*shown))
     whose = order.name or order.customer_email

@@ -52,7 +52,7 @@ def show_list(wanted: OrderFilter) -> None:
     page = desk().order_list.page(wanted, size, pager.after(), actor=actor())
     key = order_bulk.table_key(wanted, size, columns, page.orders)
     if opened := order_table.clicked(key, page.orders):
-        address.leave(navigation.order(), {"id": opened.order_id})
+        address.leave(navigation.order(), {"id": opened.order_id, **order_filters.beside_order()})
     ticked = order_table.ticked(key, page.orders)
 
     if wanted.narrows and not desk().order_list.is_complete:
@@ -66,7 +66,7 @@ def show_list(wanted: OrderFilter) -> None:
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if page.orders and session.may(Permission.REFRESH):
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
-            if session.may(Permission.EXPORT):
+            if page.orders and session.may(Permission.EXPORT):
                 order_bulk.show_export(wanted, ticked)
     if not page.orders:
         show_nothing(wanted)
@@ -80,6 +80,7 @@ def show_list(wanted: OrderFilter) -> None:
 # Links of before an order had a page of its own.
 if former := st.query_params.get("order"):
     st.switch_page(navigation.order(), query_params={"id": former})
+order_filters.put_back()
 notices.show()
 st.title(text("orders.title"), anchor=False)
 with st.container(key="order-table-lead"):

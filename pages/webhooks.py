@@ -5,6 +5,7 @@ State, age, type, page and the open event stand in the URL.
 
 import streamlit as st
 
+from lumira.access import Permission
 from lumira.dashboard import (
     address,
     event_actions,
@@ -18,7 +19,7 @@ from lumira.dashboard import (
 )
 from lumira.dashboard.event_filter import ACTED_ON, EVERY_EVENT, ONLY_FAILED
 from lumira.dashboard.problems import LumiraError
-from lumira.dashboard.session import actor, desk
+from lumira.dashboard.session import actor, desk, may
 from lumira.dashboard.texts import number, text
 
 PAGE_SIZE = 50
@@ -102,7 +103,8 @@ def show_failed_count() -> None:
     ):
         with st.container(width="stretch", gap="xxsmall"):
             st.markdown(f":red[:material/error:] **{title}**")
-            st.caption(text("events.failed.next"))
+            mine = may(Permission.RETRY_WEBHOOK)
+            st.caption(text("events.failed.next" if mine else "events.failed.others"))
         with st.container(width="content"):
             event_actions.retry_all()
 

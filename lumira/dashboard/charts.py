@@ -28,6 +28,8 @@ _HEIGHT: Final = 400
 _SMALL_HEIGHT: Final = 300
 _LABELS_AT_MOST: Final = 6
 _REASONS_AT_MOST: Final = 6
+# Plotly's own words for that button, of a PNG and of any other image.
+_SAVING: Final = ("Download plot as a PNG", "Download plot")
 _NO_LEGEND: Final = {"showlegend": False, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
 _GRID: Final = "rgba(139,133,149,.18)"
 _FAINT: Final = "rgba(139,133,149,.22)"
@@ -68,6 +70,8 @@ def show(
             "doubleClick": False,
             "modeBarButtons": [["toImage"]],
             "toImageButtonOptions": {"format": image, "filename": f"lumira-{name}", "scale": 2},
+            "locale": session.language(),
+            "locales": {session.language(): {"dictionary": dict.fromkeys(_SAVING, text("revenue.image"))}},
         },
         alt=text(f"revenue.{name}"),
     )
@@ -381,6 +385,8 @@ def _layout(height: int, language: str) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "dragmode": False,
         "hoverlabel": {"align": "left"},
+        # On a ground that is none, Plotly takes it for dark and puts the button into a grey box.
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": GOLD},
     }
 
 

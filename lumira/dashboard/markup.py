@@ -18,14 +18,18 @@ class Step:
 
 
 @dataclass(frozen=True)
-class OrderCard:
-    """An order on a narrow screen: where a tap leads, and what it says; `chips` are (label, colour)."""
+class Card:
+    """A row of a list on a narrow screen: where a tap leads and what it says; `chips` are (label, colour).
+
+    `apart` opens it in a tab of its own.
+    """
 
     link: str
-    customer: str
-    amount: str
-    when: str
+    title: str
+    beside: str
     chips: list[tuple[str, str]]
+    note: str
+    apart: bool = False
 
 
 def chip(label: str, colour: str) -> str:
@@ -122,11 +126,13 @@ def order_line(amount: str, status: tuple[str, str], when: str) -> str:
     return f'<div class="lumira-line">{chip(*status)}<b>{escape(amount)}</b><time>{escape(when)}</time></div>'
 
 
-def order_cards(cards: Iterable[OrderCard]) -> str:
-    """A list of orders, each a link."""
+def cards(cards: Iterable[Card]) -> str:
+    """A list on a narrow screen, each row a link."""
     lines = "".join(
-        f'<li><a href="{escape(card.link)}" target="_self"><b>{escape(card.customer)}</b>'
-        f"<b>{escape(card.amount)}</b>{chips(card.chips)}<small>{escape(card.when)}</small></a></li>"
+        f'<li><a href="{escape(card.link)}" target="{"_blank" if card.apart else "_self"}">'
+        f"<b>{escape(card.title)}</b>"
+        + (f"<b>{escape(card.beside)}</b>" if card.beside else "")
+        + f"{chips(card.chips)}<small>{escape(card.note)}</small></a></li>"
         for card in cards
     )
     return f'<ul class="lumira-cards">{lines}</ul>'

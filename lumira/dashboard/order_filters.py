@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
@@ -37,6 +38,9 @@ from lumira.views import LAYOUT, NAME_LENGTH, View
 # The house sells in euros; a bound is compared with the amount of an order in any currency.
 _CURRENCY: Final = "eur"
 _PROBLEM: Final = "saved-view"
+OPENED_FROM: Final = "list"
+# What of the address a list is made of.
+_LIST: Final = frozenset({*NAMES, *LAYOUT, "after"})
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "all": {},
@@ -82,6 +86,27 @@ def write(query: Mapping[str, str], layout: Mapping[str, str] | None = None) -> 
 def clear() -> None:
     """Takes the filter away."""
     write({})
+
+
+def beside_order() -> dict[str, str]:
+    """What the address of an order holds beside its id, so that the list it is opened from is found again.
+
+    Where a session remembered it, an order that is loaded anew would have forgotten.
+    """
+    shown = {name: value for name, value in address.held().items() if name in _LIST}
+    return {OPENED_FROM: urlencode(shown)} if shown else {}
+
+
+def opened_from() -> dict[str, str]:
+    """The list that the order in the URL was opened from, as the list's own address holds it."""
+    told = parse_qsl(address.held().get(OPENED_FROM, ""))
+    return {name: value for name, value in told if name in _LIST}
+
+
+def put_back() -> None:
+    """Whoever goes back from an order arrives at the list with the order's address, and gets the list's."""
+    if OPENED_FROM in address.held():
+        address.change({"id": None, OPENED_FROM: None, **opened_from()})
 
 
 def show_views(wanted: OrderFilter) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from lumira.catalog import Level
-from lumira.dashboard import address, markup, session, tables, theme
+from lumira.dashboard import address, markup, order_filters, session, tables, theme
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import (
     failure_reason,
@@ -170,7 +171,8 @@ def show(orders: list[Order], columns: list[str], *, key: str) -> None:
         )
     with st.container(key="order-cards"):
         words = _Words()
-        st.html(markup.order_cards(_card(order, words) for order in orders))
+        listed = order_filters.beside_order()
+        st.html(markup.cards(_card(order, words, listed) for order in orders))
 
 
 def ticked(key: str, orders: list[Order]) -> list[Order]:
@@ -185,18 +187,18 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
     return orders[cells[0][0]] if cells and cells[0][0] < len(orders) else None
 
 
-def _card(order: Order, words: _Words) -> markup.OrderCard:
-    return markup.OrderCard(
-        link=f"/order?id={order.order_id}&language={words.language}",
-        customer=order.name or order.customer_email or NOTHING,
-        amount=price(order),
-        when=moment(order.created_at),
+def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
+    return markup.Card(
+        link=f"/order?{urlencode({'id': order.order_id, 'language': words.language, **listed})}",
+        title=order.name or order.customer_email or NOTHING,
+        beside=price(order),
         chips=[
             (words.levels[order.level], level_colour(order.level)),
             (words.statuses[order.status], STATUS_COLOURS[order.status]),
             *([] if order.agrees_with_stripe else [(words.said(order), DISAGREES_COLOUR)]),
             *money_back(order),
         ],
+        note=moment(order.created_at),
     )
 
 

@@ -171,7 +171,8 @@ def _show_failed_events(count: int, more: bool) -> None:
                 query_params={"state": "failed"},
                 width="content",
             )
-        st.caption(text("need.webhooks.next"))
+        mine = session.may(Permission.RETRY_WEBHOOK)
+        st.caption(text("need.webhooks.next" if mine else "need.webhooks.others"))
 
 
 def _show_group(group: Needed) -> None:
@@ -189,7 +190,10 @@ def _show_group(group: Needed) -> None:
                 query_params=filter_query(group.wanted),
                 width="content",
             )
-        st.caption(text(f"need.{group.need}.next"))
+        if group.need == "failed" and not session.may(Permission.SHARE_PAYMENT_LINK):
+            st.caption(text("need.failed.others"))
+        else:
+            st.caption(text(f"need.{group.need}.next"))
         for order in group.newest:
             _show_line(order)
 

@@ -82,8 +82,7 @@ def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
     if charge.risk:
         yield text("charge.risk"), text_or(f"risk.{charge.risk}", charge.risk)
     if charge.status == "failed":
-        reason = failure_reason(charge.failure_code)
-        yield text("order.failure"), f"{reason[:1].upper()}{reason[1:]}"
+        yield text("order.failure"), failure_reason(charge.failure_code)
     if charge.fee is not None and charge.fee_currency:
         yield text("order.fee"), money(charge.fee, charge.fee_currency)
     yield text("charge.at"), moment(charge.created_at, seconds=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import comparison, event_details, session, theme
-from lumira.dashboard.texts import level_name, money, number, period, text
+from lumira.dashboard import address, comparison, event_details, markup, session, theme
+from lumira.dashboard.texts import level_name, moment, money, number, period, text
 from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
-from lumira.reconcile import Report
+from lumira.reconcile import Difference, Report
 from lumira.revenue_sums import Period
 
 NOTHING: Final = "–"
@@ -84,36 +85,60 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
 def show_events(
     events: list[RecordedEvent], *, key: str, on_select: Callable[[], None], narrow: bool
 ) -> None:
-    """The list of events; `key` and `narrow` as for orders."""
+    """The list of events: a table, and a card for each on a narrow screen.
+
+    `key` must name page and filter, for a selection is a row number only; `narrow` leaves room beside it.
+    """
     config = st.column_config
     states = {
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
         for state in EventState
     }
-    # What came of it stands where a phone still shows it.
     columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
-    st.dataframe(
-        events_frame(events),
-        key=key,
-        on_select=on_select,
-        selection_mode=["single-row", "single-cell"],
-        hide_index=True,
-        column_order=columns,
-        column_config={
-            "received": moments(text("event.received"), narrow=narrow),
-            "type": config.TextColumn(text("event.type"), width=180),
-            "outcome": config.TextColumn(text("event.outcome"), width=205),
-            "state": chips(text("event.state"), states, width=92),
-            "attempts": config.NumberColumn(text("event.attempts"), width=64),
-            "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
-            "error": config.TextColumn(text("event.error"), width=150),
-        },
-        row_height=ROW_HEIGHT,
-        height=height(len(events)),
-        placeholder="",
-        alt=text("events.table"),
+    with st.container(key="event-table"):
+        if not narrow:
+            st.caption(text("events.table.lead"))
+        st.dataframe(
+            events_frame(events),
+            key=key,
+            on_select=on_select,
+            selection_mode=["single-row", "single-cell"],
+            hide_index=True,
+            column_order=columns,
+            column_config={
+                "received": moments(text("event.received"), narrow=narrow),
+                "type": config.TextColumn(text("event.type"), width=180),
+                "outcome": config.TextColumn(text("event.outcome"), width=205),
+                "state": chips(text("event.state"), states, width=92),
+                "attempts": config.NumberColumn(text("event.attempts"), width=64),
+                "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
+                "error": config.TextColumn(text("event.error"), width=150),
+            },
+            row_height=ROW_HEIGHT,
+            height=height(len(events)),
+            placeholder="",
+            alt=text("events.table"),
+        )
+    with st.container(key="event-cards"):
+        st.html(markup.cards(_event_card(event) for event in events))
+
+
+def _event_card(event: RecordedEvent) -> markup.Card:
+    # The list keeps its filter and its page while an event is open.
+    query = {**address.held(), "event": event.event_id, "language": session.language()}
+    told = [
+        moment(event.created_at) if event.created_at else "",
+        event_details.outcome(event),
+        (event.error or "") if event.state == "failed" else "",
+    ]
+    return markup.Card(
+        link=f"/webhooks?{urlencode(query)}",
+        title=event_details.type_name(event.event_type),
+        beside="",
+        chips=[(event_details.state_name(event.state), theme.event_colour(event.state))],
+        note=" · ".join(filter(None, told)),
     )
 
 
@@ -138,29 +163,49 @@ def differences_frame(report: Report) -> pd.DataFrame:
 
 
 def show_differences(report: Report) -> None:
-    """The differences of a report, each with its order and its PaymentIntent to open."""
+    """The differences of a report, each with its order and its PaymentIntent to open; narrow, as cards."""
     config = st.column_config
     states = {
         text("difference.repaired"): theme.chip(STATUS_COLOURS[OrderStatus.COMPLETED], "status"),
         text("difference.open"): theme.chip(STATUS_COLOURS[OrderStatus.PENDING], "status"),
     }
-    st.dataframe(
-        differences_frame(report),
-        hide_index=True,
-        column_config={
-            "what": config.TextColumn(text("difference.what"), width=250),
-            "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
-            "payment_intent": config.LinkColumn(
-                text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
-            ),
-            "ours": config.TextColumn(text("difference.ours"), width=115),
-            "stripes": config.TextColumn(text("difference.stripes"), width=125),
-            "repaired": chips(text("difference.state"), states, width=100),
-        },
-        row_height=ROW_HEIGHT,
-        height=height(len(report.differences)),
-        placeholder="",
-        alt=text("difference.table"),
+    with st.container(key="difference-table"):
+        st.dataframe(
+            differences_frame(report),
+            hide_index=True,
+            column_config={
+                "what": config.TextColumn(text("difference.what"), width=250),
+                "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
+                "payment_intent": config.LinkColumn(
+                    text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
+                ),
+                "ours": config.TextColumn(text("difference.ours"), width=115),
+                "stripes": config.TextColumn(text("difference.stripes"), width=125),
+                "repaired": chips(text("difference.state"), states, width=100),
+            },
+            row_height=ROW_HEIGHT,
+            height=height(len(report.differences)),
+            placeholder="",
+            alt=text("difference.table"),
+        )
+    with st.container(key="difference-cards"):
+        st.html(markup.cards(_difference_card(difference) for difference in report.differences))
+
+
+def _difference_card(difference: Difference) -> markup.Card:
+    state = "difference.repaired" if difference.repaired else "difference.open"
+    colour = STATUS_COLOURS[OrderStatus.COMPLETED if difference.repaired else OrderStatus.PENDING]
+    at_stripe = difference.payment_intent_id
+    ours, stripes = comparison.ours(difference) or NOTHING, comparison.stripes(difference) or NOTHING
+    return markup.Card(
+        link=comparison.order_url(difference)
+        or (session.desk().gateway.payment_intent_url(at_stripe) if at_stripe else ""),
+        title=text(f"difference.{difference.kind}"),
+        beside="",
+        chips=[(text(state), colour)],
+        note=f"{text('difference.both', ours=ours, stripes=stripes)} · {difference.order_id or at_stripe}",
+        # The report is this session's: a page that opened in its place would lose it.
+        apart=True,
     )
 
 

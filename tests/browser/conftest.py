@@ -47,9 +47,9 @@ class Served:
         context.add_cookies([self.cookie])
         return context
 
-    def create(self, product_id: str, email: str) -> str:
+    def create(self, product_id: str, email: str, name: str | None = None) -> str:
         """The id of a PaymentIntent made beside the browser, for a test that begins with an order."""
-        body = {"productId": product_id, "customerEmail": email}
+        body = {"productId": product_id, "customerEmail": email, "customerName": name}
         return self.behind.intents.create(body, actor=TESTS, source="tests").order_id
 
     def pay_elsewhere(self, payment_intent_id: str) -> None:

@@ -46,6 +46,9 @@ def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     expect(customer.get_by_text("€47.00").first).to_be_visible()
     expect(customer.get_by_role("button", name="Pay €47.00")).to_be_enabled()
     assert customer.evaluate("document.documentElement.scrollWidth") <= 390
+    # What is incomplete is said where it is, and nowhere else.
+    customer.get_by_role("button", name="Pay €47.00").click()
+    expect(customer.get_by_text("Your card number is incomplete.")).to_have_count(1)
     pay_with(customer, "4000000000009995")
     expect(customer.get_by_role("alert").filter(has_text="insufficient funds").first).to_be_visible()
     expect(desk.get_by_text("Stripe répond\u00a0: refusé, solde insuffisant.")).to_be_visible()

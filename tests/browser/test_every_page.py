@@ -42,6 +42,12 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
     `${event.violatedDirective} forbids ${event.blockedURI} in ${event.sourceFile}:${event.lineNumber}`))"""
 
+# Whether an open panel is what is seen where this lies.
+COVERED = """what => {
+    const {left, right, bottom} = what.getBoundingClientRect();
+    return !!document.elementFromPoint((left + right) / 2, bottom - 2).closest("[data-testid=stPopoverBody]");
+}"""
+
 
 @contextmanager
 def demo(home):
@@ -92,6 +98,14 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         # Beside the menu a tablet has no room for the table: cards, as on a phone.
         page.set_viewport_size({"width": 820, "height": 1000})
         expect(page.get_by_test_id("stDataFrame")).to_be_hidden()
+        # A panel that is open comes by above the badge of the mode as a phone's page is scrolled.
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.get_by_role("button", name="Filtres").click()
+        expect(page.get_by_test_id("stPopoverBody").get_by_text("Tout effacer")).to_be_attached()
+        page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 400)")
+        wait_until(lambda: page.get_by_test_id("stPopoverBody").bounding_box()["y"] < 0)
+        assert page.locator(".lumira-mode").evaluate(COVERED)
+        page.keyboard.press("Escape")
         page.set_viewport_size({"width": 1440, "height": 1000})
         expect(page.get_by_test_id("stDataFrame")).to_be_visible()
         page.get_by_role("button", name="Exporter").click()
@@ -117,6 +131,10 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         wait_until(lambda: by_row(figures, "stMetric") == [2, 2])
         values = figures.locator("[data-testid=stMetricValue] .stMarkdownEllipsis")
         assert not values.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+        # What saves a chart says so in French, and stands on the page's own ground.
+        save = page.locator(".modebar-btn").first
+        expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
+        expect(page.locator(".modebar-group").first).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(f"{url}/overview")
         settle(page)

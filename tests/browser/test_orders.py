@@ -60,6 +60,19 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
     page.wait_for_url(re.compile(r"/order\?id=pi_"))
     settle(page)
     expect(page.get_by_text("ondine.b@example.com").first).to_be_visible()
+    # So it is after the order was loaded anew, and by its own link.
+    page.reload()
+    settle(page)
+    page.go_back()
+    page.wait_for_url(re.compile("/orders[?](?=.*q=ondine)(?=.*level=profond)(?!.*id=)"))
+    settle(page)
+    expect(rows(page, "ondine.b@example.com")).to_have_count(1)
+    expect(rows(page, "ondine.a@example.com")).to_have_count(0)
+    page.go_forward()
+    page.wait_for_url(re.compile(r"/order\?id=pi_"))
+    settle(page)
+    page.get_by_role("link", name="Voir les commandes").click()
+    page.wait_for_url(re.compile("/orders[?](?=.*q=ondine)(?=.*level=profond)(?!.*id=)"))
 
 
 def test_a_search_leads_back_to_where_it_began(open_page):
@@ -106,8 +119,9 @@ def test_every_filter_is_seen_at_once_on_a_laptop(open_page):
     page.set_viewport_size({"width": 1440, "height": 1000})
 
 
-def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
-    payment_intent = served.create("mystique", "poche@example.com")
+def test_a_phone_shows_cards_that_open_what_they_tell_of(served, chromium: Browser):
+    name = f"Marguerite {'Longuenom' * 20}"[:200]
+    payment_intent = served.create("mystique", "poche@example.com", name)
     context = chromium.new_context(
         locale="fr-FR", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
     )
@@ -118,13 +132,30 @@ def test_a_phone_shows_cards_that_open_their_orders(served, chromium: Browser):
     # What is said of the table's rows, too.
     expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # A name as long as they come leaves room for the rest: two lines of a card, three of a title.
+    card = phone.get_by_role("link", name=re.compile("Marguerite"))
+    assert card.bounding_box()["height"] < 150
     # The badge of the mode leaves the button of the menu free, and the menu tells no key to a finger.
     phone.get_by_test_id("stExpandSidebarButton").click()
     expect(phone.get_by_text("Nouveau paiement").first).to_be_in_viewport()
     expect(phone.locator("kbd")).to_be_hidden()
     phone.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-    phone.get_by_role("link", name=re.compile("poche@example.com")).click()
+    card.click()
     phone.wait_for_url(re.compile(rf"/order\?id={payment_intent}"))
+    title = phone.get_by_role("heading", level=1)
+    expect(title).to_contain_text("Commande pour Marguerite")
+    settle(phone)
+    assert title.bounding_box()["height"] < 160
+    expect(phone.get_by_text(name, exact=True).first).to_be_attached()
+    # Webhooks likewise: what came of one is read without pushing a table, and a tap opens it.
+    served.pay_elsewhere(payment_intent)
+    phone.goto(f"{served.url}/webhooks?type=payment_intent.succeeded")
+    settle(phone)
+    expect(phone.get_by_test_id("stDataFrame")).to_be_hidden()
+    expect(phone.get_by_text("Cliquez sur une ligne")).to_be_hidden()
+    phone.get_by_role("link", name=re.compile("Paiement réussi.*La commande a changé")).first.click()
+    phone.wait_for_url(re.compile(r"/webhooks\?type=payment_intent.succeeded&event=evt_"))
+    expect(phone.locator(".st-key-open-event").get_by_text(payment_intent).first).to_be_visible()
     phone.context.close()
 
 

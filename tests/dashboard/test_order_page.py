@@ -164,6 +164,15 @@ def test_the_timeline_tells_each_attempt_with_its_reason_and_colleagues_notes(op
     assert timeline.count("Solde insuffisant.") == 1
 
 
+def test_why_a_payment_was_declined_is_written_alike_wherever_it_is_a_fact(open_page, desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    with pytest.raises(PaymentFailed):
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclinedInsufficientFunds", actor=support)
+    page = shown(open_page("order", id=created.order_id))
+    # With the charge as Stripe has it, and among what is known of the order.
+    assert page.count("<dt>Refus</dt><dd>solde insuffisant</dd>") == 2
+
+
 def charge(id, at, status="failed", code=None, last4="0002"):
     return ChargeDetails(
         id, 4700, "eur", status, at, method="card", brand="visa", last4=last4, failure_code=code

@@ -1,6 +1,9 @@
 """The list of orders: what the URL selects, in words, in order, page by page."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -38,10 +41,22 @@ def rows(app):
     return app.dataframe[0].value
 
 
+def exports(app):
+    """Whether the list is offered as a file."""
+    return any(popover.proto.popover.label == "Exporter" for popover in app.get("popover"))
+
+
 def test_an_empty_list_says_what_to_do_next(open_page):
     app = open_page("orders")
     assert "Encore aucune commande" in shown(app)
     assert app.page_link[0].value == "Nouveau paiement"
+
+
+def test_a_file_is_offered_only_of_a_list_that_holds_something(open_page, desk):
+    assert not exports(open_page("orders"))
+    make(desk, 1)
+    assert exports(open_page("orders"))
+    assert not exports(open_page("orders", status="failed"))
 
 
 def test_what_was_given_is_called_so_wherever_amounts_are_not_added_up(open_page, desk):
@@ -286,6 +301,22 @@ def test_money_of_several_currencies_is_written_as_text(open_page, desk):
     make(desk, 1)
     make(desk, 2, currency="jpy", amount=500)
     assert list(rows(open_page("orders"))["amount"]) == ["47,00\u00a0€", "500\u00a0JPY"]
+
+
+def test_the_way_back_from_an_order_is_the_list_it_was_opened_from(open_page, desk):
+    make(desk, 1, status="failed", stripe_status="requires_payment_method")
+    listed = {"status": "failed", "sort": "amount", "size": "25"}
+    [cards] = [part.body for part in open_page("orders", **listed).html if part.body.startswith("<ul")]
+    link = html.unescape(re.search('href="/order[?](.*?)"', cards)[1])
+    # As it is loaded anew, or opened in another tab: no session knows of the list.
+    query = dict(parse_qsl(link))
+    order = open_page("order", **query)
+    assert dict(parse_qsl(order.page_link[0].proto.query_string)) == listed
+    # What the browser itself goes back to is the list at the order's address.
+    back = open_page("orders", **query).query_params
+    assert {name: back[name] for name in back if name != "language"} == listed
+    made_up = open_page("order", **query | {"list": "embed=true&status=failed"})
+    assert made_up.page_link[0].proto.query_string == "status=failed"
 
 
 def test_a_former_link_leads_to_the_page_of_the_order(open_page, desk):

@@ -283,6 +283,16 @@ def test_a_click_opens_the_days_of_its_bar_and_no_others(open_page, desk, monkey
     assert click(0, "2026-10-01") is None
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"), [("fr-FR", "Enregistrer le graphique"), ("en-GB", "Save the chart")]
+)
+def test_the_button_that_saves_a_chart_speaks_the_readers_language(open_page, pay, locale, words):
+    pay()
+    for drawn in open_page("revenue", locale=locale).get("plotly_chart"):
+        config = json.loads(drawn.proto.config)
+        assert set(config["locales"][config["locale"]]["dictionary"].values()) == {words}
+
+
 def test_failures_hours_and_rates_are_told(open_page, desk, pay, support):
     pay()
     created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")

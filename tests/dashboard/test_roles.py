@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from lumira.access import Actor, Permission, Role, may
 from lumira.dashboard import session
 from lumira.dashboard.navigation import NEEDS, PAGES
+from lumira.errors import PaymentFailed
 from lumira.texts import translate
 from tests.api.conftest import event, sign
 from tests.conftest import WEBHOOK_SECRET
@@ -95,3 +96,21 @@ def test_an_empty_page_leads_to_a_new_payment_only_whoever_may_make_one(desk, op
     for page in ("overview", "orders", "webhooks"):
         links = [link.proto.page for link in open_page(page).get("page_link")]
         assert ("new-payment" in links) is may(Actor("tests", role), P.CREATE_INTENT), page
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.usefixtures("busy_desk")
+def test_advice_is_given_to_whoever_may_follow_it(desk, open_page, support, at_the_desk, role):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    with pytest.raises(PaymentFailed):
+        desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
+    at_the_desk(role)
+    today, events = shown(open_page("overview")), shown(open_page("webhooks"))
+    for page, name, needed in (
+        (today, "need.failed", P.SHARE_PAYMENT_LINK),
+        (today, "need.webhooks", P.RETRY_WEBHOOK),
+        (events, "events.failed", P.RETRY_WEBHOOK),
+    ):
+        mine, others = (translate("fr", f"{name}.{advice}") for advice in ("next", "others"))
+        allowed = may(Actor("tests", role), needed)
+        assert (mine in page, others in page) == (allowed, not allowed), name

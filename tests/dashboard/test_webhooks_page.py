@@ -1,6 +1,9 @@
 """The ledger on its page: failed events first, handled again from there, no secret shown."""
 
+import html
+import re
 import secrets
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -74,6 +77,20 @@ def test_failed_events_stand_first_and_are_counted(open_page, record):
     payments.get_by_key("type").set_value("").run()
     assert "type" not in payments.query_params
     assert len(payments.dataframe[0].value) == 5
+
+
+def test_a_card_says_what_came_of_an_event_and_opens_it_in_the_same_list(open_page, record):
+    record({"id": "pi_1"}, failed="time-out <b>")
+    page = open_page("webhooks", state="failed")
+    [cards] = [part.body for part in page.html if part.body.startswith("<ul")]
+    assert "<b>Paiement réussi</b>" in cards
+    assert "Échoué" in cards
+    assert "À relancer · time-out &lt;b&gt;" in cards
+    link = re.search('href="/webhooks[?](.*?)"', cards)[1]
+    query = dict(parse_qsl(html.unescape(link)))
+    opened_there = open_page("webhooks", **query)
+    assert query["state"] == "failed"
+    assert "Événement" in [header.value for header in opened_there.header]
 
 
 def test_each_row_names_its_payment(open_page, record):

@@ -57,8 +57,9 @@
     // Without an error it is paid or on its way; with this one it was paid, or cancelled, elsewhere.
     if (!error || error.code === "payment_intent_unexpected_state") return showState();
     // A refused 3-D Secure is an invalid_request_error at Stripe, and yet the customer's to know.
-    const theirs = ["card_error", "validation_error"].includes(error.type) || error.code === "payment_intent_authentication_failure";
-    say(theirs ? error.message : problem);
+    const theirs = error.type === "card_error" || error.code === "payment_intent_authentication_failure";
+    // What is missing or mistyped the element says itself, beside the field it is about.
+    if (error.type !== "validation_error") say(theirs ? error.message : problem);
     pay.textContent = label;
     pay.disabled = false;
   });
