@@ -254,8 +254,10 @@ class Reconciliation:
                 self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name
             )
             order = self._orders.find(order.id) or order
-            # An order that is completed, or may not move to where Stripe is, has not taken it over.
-            if _differs_in_amount(order, payment_intent):
+            # An order that is completed, or may not move to where Stripe is, has not taken it over; one that
+            # was paid since we looked has the amount that was paid.
+            paid_since = order.status is OrderStatus.COMPLETED and payment_intent["status"] != "succeeded"
+            if _differs_in_amount(order, payment_intent) and not paid_since:
                 self._correct_amount(order, payment_intent, actor)
                 order = self._orders.find(order.id) or order
         still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}

@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import stripe
 from bson import ObjectId
 
 from lumira.access import Actor, Role
@@ -13,6 +14,7 @@ from lumira.errors import Forbidden, StripeRateLimited
 from lumira.orders import OrderStatus
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
+from tests.conftest import STRIPE_KEY
 
 ADMIN = Actor("ada", Role.ADMIN)
 FINANCE = Actor("fanny", Role.FINANCE)
@@ -104,6 +106,40 @@ def test_an_order_that_may_not_move_to_where_stripe_is_takes_the_amount_all_the_
     order = desk.orders.find(order.id)
     assert (order.amount, order.status, order.timeline[-1].kind) == (4700, status, "amount.corrected")
     assert run(order.payment_intent_id) == [(Kind.STATUS, False)]
+
+
+class Overtaken:
+    """A Stripe where something happens the moment after it has told of a PaymentIntent."""
+
+    def __init__(self, gateway, happens):
+        self._gateway = gateway
+        self._happens = happens
+
+    def __getattr__(self, name):
+        return getattr(self._gateway, name)
+
+    def retrieve_payment_intent(self, *arguments):
+        told = self._gateway.retrieve_payment_intent(*arguments)
+        self._happens()
+        return told
+
+
+def test_an_amount_paid_meanwhile_is_not_corrected_to_the_one_before(settings, desk, create, support):
+    order = create()
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
+    desk.store.database.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 9900}})
+
+    def is_paid():
+        client.v1.payment_intents.update(order.payment_intent_id, {"amount": 5200})
+        pay(desk, order)
+        desk.intents.refresh(order.id, actor=support)
+
+    reconciliation = Reconciliation(
+        desk.orders, Overtaken(desk.gateway, is_paid), desk.audit, Reconciliations(desk.store.database)
+    )
+    reconciliation.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN, apply=True)
+    order = desk.orders.find(order.id)
+    assert (order.status, order.amount) == (OrderStatus.COMPLETED, 5200)
 
 
 def test_refunds_and_amounts_follow_stripe(desk, create, run):
