@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A create request, retries included, is over by then; until then an order may well have no PaymentIntent.
 IN_FLIGHT: Final = timedelta(minutes=15)
 # What an order keeps of how its PaymentIntent stands.
-_FACTS: Final = ("status", "stripe_status", "failure_code", "latest_charge")
+_FACTS: Final = ("status", "stripe_status", "amount", "currency", "failure_code", "latest_charge")
 
 
 def apply_payment_intent(
@@ -46,7 +46,7 @@ def apply_payment_intent(
         moved = orders.add_refunds(order, news, by=by, complete=True) or moved
     # Where Stripe says other than the order we were given, somebody may have moved it before us.
     is_news = any(getattr(observation, fact) != getattr(order, fact) for fact in _FACTS)
-    if moved or is_news or observation.changes_amount_of(order):
+    if moved or is_news:
         return orders.find(order.id) or order
     return order
 

@@ -110,12 +110,6 @@ class Observation:
     fee: int | None = None
     fee_currency: str | None = None
 
-    def changes_amount_of(self, order: Order) -> bool:
-        """Whether Stripe charges another amount than the order says, which is not paid yet."""
-        if self.amount is None or order.status is OrderStatus.COMPLETED:
-            return False
-        return (self.amount, self.currency) != (order.amount, order.currency)
-
 
 def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     """Reads a PaymentIntent, as the API or an event shows it, into an Observation made `at` (UTC)."""

@@ -26,9 +26,9 @@ class Card:
 
     link: str
     title: str
-    beside: str
     chips: list[tuple[str, str]]
     note: str
+    beside: str = ""
     apart: bool = False
 
 
@@ -126,14 +126,14 @@ def order_line(amount: str, status: tuple[str, str], when: str) -> str:
     return f'<div class="lumira-line">{chip(*status)}<b>{escape(amount)}</b><time>{escape(when)}</time></div>'
 
 
-def cards(cards: Iterable[Card]) -> str:
+def cards(rows: Iterable[Card]) -> str:
     """A list on a narrow screen, each row a link."""
     lines = "".join(
         f'<li><a href="{escape(card.link)}" target="{"_blank" if card.apart else "_self"}">'
         f"<b>{escape(card.title)}</b>"
         + (f"<b>{escape(card.beside)}</b>" if card.beside else "")
         + f"{chips(card.chips)}<small>{escape(card.note)}</small></a></li>"
-        for card in cards
+        for card in rows
     )
     return f'<ul class="lumira-cards">{lines}</ul>'
 

@@ -136,7 +136,6 @@ def _event_card(event: RecordedEvent) -> markup.Card:
     return markup.Card(
         link=f"/webhooks?{urlencode(query)}",
         title=event_details.type_name(event.event_type),
-        beside="",
         chips=[(event_details.state_name(event.state), theme.event_colour(event.state))],
         note=" · ".join(filter(None, told)),
     )
@@ -201,7 +200,6 @@ def _difference_card(difference: Difference) -> markup.Card:
         link=comparison.order_url(difference)
         or (session.desk().gateway.payment_intent_url(at_stripe) if at_stripe else ""),
         title=text(f"difference.{difference.kind}"),
-        beside="",
         chips=[(text(state), colour)],
         note=f"{text('difference.both', ours=ours, stripes=stripes)} · {difference.order_id or at_stripe}",
         # The report is this session's: a page that opened in its place would lose it.
