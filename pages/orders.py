@@ -83,7 +83,7 @@ if former := st.query_params.get("order"):
 order_filters.put_back()
 notices.show()
 st.title(text("orders.title"), anchor=False)
-with st.container(key="order-table-lead"):
+with st.container(key="wide-orders-lead"):
     st.caption(text("orders.lead"))
 try:
     wanted = order_filters.read()

@@ -155,7 +155,8 @@ def show(orders: list[Order], columns: list[str], *, key: str) -> None:
     numeric = (
         all(order.currency == "eur" for order in orders) and session.language() == session.browser_language()
     )
-    with st.container(key="order-table"):
+    words, listed = _Words(), order_filters.beside_order()
+    with tables.or_cards("orders", (_card(order, words, listed) for order in orders)):
         st.dataframe(
             orders_frame(orders, columns, numeric=numeric),
             key=key,
@@ -169,10 +170,6 @@ def show(orders: list[Order], columns: list[str], *, key: str) -> None:
             placeholder="",
             alt=text("orders.table"),
         )
-    with st.container(key="order-cards"):
-        words = _Words()
-        listed = order_filters.beside_order()
-        st.html(markup.cards(_card(order, words, listed) for order in orders))
 
 
 def ticked(key: str, orders: list[Order]) -> list[Order]:

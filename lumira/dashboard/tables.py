@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,6 +31,18 @@ _FRAME: Final = 2
 def height(rows: int) -> int:
     """The height in pixels of a table of so many rows; one of more rows than are shown scrolls."""
     return _HEADER_HEIGHT + ROW_HEIGHT * min(rows, _ROWS_SHOWN) + _FRAME
+
+
+@contextmanager
+def or_cards(name: str, rows: Iterable[markup.Card]) -> Iterator[None]:
+    """Around a table: its rows as cards too, where the table would have to be pushed sideways.
+
+    lumira.css shows one of the two, by the names of their containers.
+    """
+    with st.container(key=f"wide-{name}"):
+        yield
+    with st.container(key=f"narrow-{name}"):
+        st.html(markup.cards(rows))
 
 
 def selected_row(key: str) -> int | None:
@@ -97,7 +110,7 @@ def show_events(
     columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
-    with st.container(key="event-table"):
+    with or_cards("events", map(_event_card, events)):
         if not narrow:
             st.caption(text("events.table.lead"))
         st.dataframe(
@@ -121,8 +134,6 @@ def show_events(
             placeholder="",
             alt=text("events.table"),
         )
-    with st.container(key="event-cards"):
-        st.html(markup.cards(_event_card(event) for event in events))
 
 
 def _event_card(event: RecordedEvent) -> markup.Card:
@@ -168,7 +179,7 @@ def show_differences(report: Report) -> None:
         text("difference.repaired"): theme.chip(STATUS_COLOURS[OrderStatus.COMPLETED], "status"),
         text("difference.open"): theme.chip(STATUS_COLOURS[OrderStatus.PENDING], "status"),
     }
-    with st.container(key="difference-table"):
+    with or_cards("differences", map(_difference_card, report.differences)):
         st.dataframe(
             differences_frame(report),
             hide_index=True,
@@ -187,8 +198,6 @@ def show_differences(report: Report) -> None:
             placeholder="",
             alt=text("difference.table"),
         )
-    with st.container(key="difference-cards"):
-        st.html(markup.cards(_difference_card(difference) for difference in report.differences))
 
 
 def _difference_card(difference: Difference) -> markup.Card:
