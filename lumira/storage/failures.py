@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bson.errors import InvalidDocument
 from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, PyMongoError
 
-from lumira.errors import InvalidText, StoreUnavailable
+from lumira.errors import InvalidText, InvalidValue, StoreUnavailable
 
 Document = dict[str, Any]
 
@@ -18,7 +19,8 @@ Document = dict[str, Any]
 def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable where the driver could not reach the store or ran out of time.
 
-    And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't.
+    And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't,
+    InvalidValue for the rest of what JSON can hold and BSON can't.
     """
     try:
         yield
@@ -34,6 +36,8 @@ def store_errors() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise InvalidText("The text holds half a character. Type it anew.") from error
+    except (InvalidDocument, OverflowError) as error:
+        raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
 
 
 def insert_new(collection: Collection[Document], document: Document) -> bool:
