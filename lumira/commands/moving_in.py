@@ -62,6 +62,8 @@ def import_orders(
         if apply:
             copied = copy_orders(desk.store.database, good())
             events = copy_events(desk.store.database, former.events())
+            if copied:
+                desk.fees.read_anew()
         else:
             for _ in good():
                 pass
