@@ -6,12 +6,17 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lumira.api.allowed_hosts import OPEN
 from lumira.embedded import free_port
+from tests import web
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,6 +89,57 @@ def test_caddy_takes_its_file(tmp_path):
         )
         assert checked.returncode == 0, checked.stderr
     assert checked.stdout == (ROOT / "deploy" / "Caddyfile").read_text()
+
+
+@pytest.mark.skipif(
+    not shutil.which("caddy"), reason="no Caddy on this machine (Debian: apt-get install caddy)"
+)
+def test_caddy_goes_round_a_process_that_has_just_stopped(tmp_path):
+    class Alive(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    desk, api = (ThreadingHTTPServer(("127.0.0.1", 0), Alive) for _ in range(2))
+    for process in (desk, api):
+        threading.Thread(target=process.serve_forever, daemon=True).start()
+    site = f"http://127.0.0.1:{free_port()}"
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    text = text.replace("desk:8501", f"127.0.0.1:{desk.server_port}")
+    text = text.replace("api:8501", f"127.0.0.1:{api.server_port}")
+    # So that no check tells of it first.
+    text = re.sub(r"health_interval \S+", "health_interval 1h", text)
+    (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
+    environment = {**os.environ, "SITE": site, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    with (tmp_path / "log").open("w") as log:
+        caddy = subprocess.Popen(
+            ["caddy", "run", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"],
+            env=environment,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: answers(f"{site}/metrics"))
+        api.shutdown()
+        api.server_close()
+        assert {web.get(f"{site}/api/products").status_code for _ in range(10)} == {200}
+        assert web.get(f"{site}/metrics").status_code == 404
+    finally:
+        caddy.terminate()
+        caddy.wait(timeout=10)
+        desk.shutdown()
+        desk.server_close()
+
+
+def answers(url: str) -> bool:
+    """Whether anybody answers there."""
+    try:
+        web.get(url)
+    except httpx.TransportError:
+        return False
+    return True
 
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
