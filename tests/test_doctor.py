@@ -37,7 +37,7 @@ pytestmark = pytest.mark.reshapes
 
 # Settings that can be read, and accounts where everybody is let in, are no findings.
 ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators"}
-LOCAL = "http://127.0.0.1:0/api/products/webhook"
+LOCAL = "http://127.0.0.1:9/api/products/webhook"
 
 
 @pytest.fixture

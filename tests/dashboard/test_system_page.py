@@ -60,10 +60,10 @@ def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page)
     app.button(key="create-webhook").click().run()
     assert "This address can’t receive webhooks" in shown(app)
     assert desk.gateway.list_webhook_endpoints() == []
-    app.text_input(key="webhook-url").set_value("http://127.0.0.1:0").run()
+    app.text_input(key="webhook-url").set_value("http://127.0.0.1:9").run()
     app.button(key="create-webhook").click().run()
     [endpoint] = desk.gateway.list_webhook_endpoints()
-    assert endpoint["url"] == "http://127.0.0.1:0/api/products/webhook"
+    assert endpoint["url"] == "http://127.0.0.1:9/api/products/webhook"
     assert any(code.value.startswith("export STRIPE_WEBHOOK_SECRET='whsec_") for code in app.code)
     assert "Stripe delivers all that is needed" in shown(app)
     app.button(key="secret-noted").click().run()
