@@ -23,6 +23,7 @@ from lumira.commands.revenue import revenue
 from lumira.commands.staff import staff
 from lumira.commands.token import token
 from lumira.commands.webhooks import webhooks
+from lumira.commands.wording import counted
 from lumira.errors import LumiraError, SettingsError
 from lumira.sandbox.command import sandbox
 from lumira.settings import Settings, load_settings
@@ -174,7 +175,7 @@ def seed(
 
     with attached_desk() as desk:
         inserted = insert_orders(desk, orders=orders, days=days, seed=seed)
-    print(f"{inserted} orders inserted, {orders - inserted} were there already.")
+    print(f"{counted(inserted, 'order')} inserted, {orders - inserted} there already.")
 
 
 @app.command()
@@ -212,9 +213,10 @@ def reconcile(
         Console().print(table)
     left = len(report.open_differences)
     print(
-        f"{report.payment_intents} PaymentIntents and {report.orders} orders since "
-        f"{report.since:%Y-%m-%d %H:%M} UTC: {len(report.differences)} differences, {left} left, "
-        f"{report.unrelated} PaymentIntents of other programs, {report.free} free orders without one."
+        f"{counted(report.payment_intents, 'PaymentIntent')} and {counted(report.orders, 'order')} since "
+        f"{report.since:%Y-%m-%d %H:%M} UTC: {counted(len(report.differences), 'difference')}, {left} left, "
+        f"{counted(report.unrelated, 'PaymentIntent')} of other programs, "
+        f"{counted(report.free, 'free order')} without one."
     )
     if left:
         if not apply:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 # A working day: whoever comes back in the morning signs in.
 LIFETIME: Final = timedelta(hours=12)
 SEEN_NOTED_EVERY: Final = timedelta(minutes=1)
-# For how long an answer is trusted: somebody disabled is out within the minute, and a page costs no look-up.
+# How long an answer is trusted, so that a page costs no look-up. The gate looks at an open page every five
+# seconds: together, whoever is disabled is out within fifteen.
 REMEMBERED_SECONDS: Final = 10
 REMEMBERED_AT_MOST: Final = 1_000
 TOKEN_BYTES: Final = 32

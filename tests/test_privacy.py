@@ -468,6 +468,9 @@ def command(desk, monkeypatch):
 
 def test_the_command_exports_and_erases(command, customer, documents, tmp_path):
     file = tmp_path / "eve.json"
+    # As another program may have left it, for everybody to read.
+    file.write_text("{}")
+    file.chmod(0o644)
     exported = command("export", EMAIL, "--out", str(file))
     assert exported.exit_code == 0, exported.output
     assert "2 orders, 1 note" in exported.output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.files import written
 from lumira.commands.wording import counted
 
 customer = typer.Typer(name="customer", help="The personal data of one customer.", no_args_is_help=True)
@@ -30,12 +30,8 @@ def export_customer(
     with attached_desk() as desk:
         exported = desk.privacy.export(email, actor=COMMAND_LINE)
     text = json.dumps(exported, ensure_ascii=False, indent=2) + "\n"
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        # It is a customer's own: for whoever writes it alone.
-        with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+    with written(out, private=True) as file:
+        file.write(text.encode())
     print(_exported(exported), file=sys.stderr)
     _name_stripes(exported["at_stripe"], "has copies of its own")
 
