@@ -119,7 +119,7 @@ def api(
     settings = settings.model_copy(update={"port": _bindable(settings)})
     signal.signal(signal.SIGTERM, _stop)
 
-    from lumira.serving import serve_api
+    from lumira.workers import serve_api
 
     serve_api(settings, workers)
 

@@ -21,7 +21,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import serving
+from lumira import background
 from lumira.embedded import embedded_store, free_port, kept_running
 from tests import web
 from tests.conftest import API_TOKEN, listens, wait_until
@@ -278,5 +278,5 @@ def test_a_second_lumira_on_the_same_home_is_refused_and_commands_share_its_stor
 def test_whoever_is_to_stop_begins_no_more_work(desk):
     stopped = threading.Event()
     stopped.set()
-    serving._tend(desk, stopped)
+    background.look_after(desk, stopped)
     assert desk.revenue.followed_until() is None
