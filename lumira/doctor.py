@@ -156,16 +156,20 @@ class Doctor:
         """
         require(actor, Permission.VIEW_SYSTEM)
         address = (address or self._settings.local_url).rstrip("/")
-        with ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor") as pool:
+        pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor")
 
-            def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
-                under_way = [(name, pool.submit(check)) for name, check in checks]
-                return [_finding(name, future) for name, future in under_way]
+        def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
+            under_way = [(name, pool.submit(check)) for name, check in checks]
+            return [_finding(name, future) for name, future in under_way]
 
+        try:
             first = all_of(self._first_checks())
             store_answers = _is_ok(first, "store.reachable")
             stripe_answers = _is_ok(first, "stripe.key")
             further = all_of(self._further_checks(store_answers, stripe_answers, address))
+        finally:
+            # A check that takes too long is said to, and not waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
         order = {name: position for position, name in enumerate(NAMES)}
         return sorted([*first, *further], key=lambda finding: order[finding.name])
 
