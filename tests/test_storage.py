@@ -297,6 +297,10 @@ def test_what_its_user_may_not_make_is_said_and_keeps_nothing_else_from_being_ma
         with closing(Store(store_uri, name)) as store:
             assert not store.prepare()
         client.drop_database(name)
+        with refusing(port, "create") as uri, closing(Store(uri, name)) as store:
+            assert store.prepare().refused == ["productorders.validator", "processed_events.validator"]
+            assert len(client[name].productorders.index_information()) == 1 + len(INDEXES["productorders"])
+        client.drop_database(name)
 
 
 MONGOOSE = {

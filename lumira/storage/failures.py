@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from pymongo.collection import Collection
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
 
 from lumira.errors import InvalidText, StoreUnavailable
 
 Document = dict[str, Any]
+
+# https://www.mongodb.com/docs/manual/reference/error-codes/
+_UNAUTHORIZED: Final = 13
 
 
 @contextmanager
@@ -34,6 +43,17 @@ def store_errors() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise InvalidText("The text holds half a character. Type it anew.") from error
+
+
+@contextmanager
+def refusal_noted(refused: list[str], name: str) -> Iterator[None]:
+    """Adds `name` to `refused` where the user of MONGODB_URI has no right to what is done inside."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        refused.append(name)
 
 
 def insert_new(collection: Collection[Document], document: Document) -> bool:
