@@ -18,7 +18,7 @@ from lumira.commands.backup import backup, restore
 from lumira.commands.customer import customer
 from lumira.commands.doctor import doctor
 from lumira.commands.export import export
-from lumira.commands.moving_in import import_orders
+from lumira.commands.order_import import import_orders
 from lumira.commands.revenue import revenue
 from lumira.commands.staff import staff
 from lumira.commands.token import token
