@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lumira.attempts import Attempts
 from lumira.checkout import Checkout
 from lumira.customers import Customers
 from lumira.doctor import Doctor, Kept
@@ -27,6 +26,7 @@ from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
 from lumira.sessions import Sessions
 from lumira.settings import Settings, load_settings
+from lumira.sign_in_attempts import Attempts
 from lumira.staff import Staff
 from lumira.storage import (
     ApiTokens,

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lumira.access import Actor, Permission, Role, require
-from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
 from lumira.encryption import decrypt, encrypt, is_encrypted
 from lumira.errors import (
@@ -29,6 +28,7 @@ from lumira.errors import (
     StoreUnavailable,
 )
 from lumira.passwords import Passwords
+from lumira.sign_in_attempts import Attempts
 from lumira.staff import StaffMember, normalized, totp_step
 
 if TYPE_CHECKING:
