@@ -25,7 +25,7 @@ from lumira.embedded import STORE_FILE, attached
 from lumira.errors import SettingsError, StoreUnavailable
 from lumira.metrics import SHARED_FOLDER
 from lumira.serving import api_routes, opened
-from lumira.settings import Settings, load_settings
+from lumira.settings import Settings, load_settings, revealed
 from lumira.storage import Store
 
 # How long a worker that was asked to end may finish the requests it has.
@@ -120,13 +120,11 @@ def _beside_a_store(settings: Settings) -> Iterator[Settings]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The variables that tell a worker what this process has found or was told by its options."""
-    uri, key = settings.mongodb_uri, settings.stripe_secret_key
-    secret, publishable_key = settings.stripe_webhook_secret, settings.stripe_publishable_key
     found = {
-        "MONGODB_URI": uri.get_secret_value() if uri else None,
-        "STRIPE_SECRET_KEY": key.get_secret_value() if key else None,
-        "STRIPE_PUBLISHABLE_KEY": publishable_key,
-        "STRIPE_PRODUCT_WEBHOOK_SECRET": secret.get_secret_value() if secret else None,
+        "MONGODB_URI": revealed(settings.mongodb_uri),
+        "STRIPE_SECRET_KEY": revealed(settings.stripe_secret_key),
+        "STRIPE_PUBLISHABLE_KEY": settings.stripe_publishable_key,
+        "STRIPE_PRODUCT_WEBHOOK_SECRET": revealed(settings.stripe_webhook_secret),
         "STRIPE_API_BASE": settings.stripe_api_base,
         "LUMIRA_HOST": settings.host,
         "LUMIRA_PORT": str(settings.port),
