@@ -176,7 +176,8 @@ class Doctor:
     def create_indexes(self, *, actor: Actor) -> None:
         """Creates missing indexes and validators and corrects those that differ.
 
-        Raises StoreUnavailable, and StoreRightsMissing or DuplicateValues once all that can be made is there.
+        Raises Forbidden, StoreUnavailable, and, once all that can be made is there, StoreRightsMissing or
+        DuplicateValues.
         """
         require(actor, Permission.VIEW_SYSTEM)
         if self._kept is None:
@@ -199,8 +200,9 @@ class Doctor:
     def create_webhook(self, url: str, *, actor: Actor) -> CreatedEndpoint:
         """Has Stripe deliver the events we act on to `url`, in our API version.
 
-        An endpoint of that address is corrected and keeps its secret. One of another API version can't be: a
-        new one is made and the old one disabled. Raises InvalidAddress, and StripeError.
+        An endpoint of that address is corrected and keeps its secret. Stripe can't change the API version of
+        one: then a new one is made and the old one disabled. Raises Forbidden, InvalidAddress, StripeError,
+        and StoreUnavailable once it is done and can't be noted in the audit log.
         """
         require(actor, Permission.VIEW_SYSTEM)
         url = webhook_address(url, insecure=self._gateway.is_sandbox)

@@ -12,13 +12,12 @@ from limits.storage import MemoryStorage
 
 
 class RecentCalls(MemoryStorage):
-    """The library's storage in memory, which forgets here what has run out, now and then, as it is asked.
+    """The library's storage in memory, changed so that every few seconds a call to it forgets what expired.
 
-    The library starts a thread for that with almost every call, which can keep an event loop waiting for
-    milliseconds, and it remembers the names of all callers for ever. Not made for several threads.
+    The library itself starts a thread for that with almost every call, which can keep an event loop waiting
+    for milliseconds, and it keeps the names of all callers for ever. Not made for several threads.
     """
 
-    # How often what has run out is looked for.
     seconds_between: ClassVar = 5.0
     _tidied = 0.0
 

@@ -83,7 +83,7 @@ def _mounted(path: str, app: ASGIApp) -> list[BaseRoute]:
 
 @dataclass(frozen=True)
 class _Root:
-    """An application asked for at the very path it is mounted at, which a Mount leaves to others."""
+    """Passes a request for exactly the path of a mounted application to it: a Mount answers only below."""
 
     path: str
     app: ASGIApp

@@ -22,10 +22,10 @@ _PER_ACCOUNT: Final = limits.parse("40/10 minutes")
 
 
 class Attempts:
-    """Counts attempts over a moving window, in this process.
+    """Counts attempts over a moving window, in the memory of this process.
 
-    The sign-in is served by one process alone, and a restart that forgets them takes longer than the guesses
-    it gives away are worth.
+    That is enough: one process alone serves the sign-in. A restart forgets them, and takes too long to be
+    worth the few guesses that it allows anew.
     """
 
     def __init__(self) -> None:

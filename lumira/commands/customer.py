@@ -33,7 +33,7 @@ def export_customer(
     with written(out, private=True) as file:
         file.write(text.encode())
     print(_exported(exported), file=sys.stderr)
-    _name_stripes(exported["at_stripe"], "has copies of its own")
+    _print_copies_at_stripe(exported["at_stripe"], "has copies of its own")
 
 
 @customer.command()
@@ -59,7 +59,7 @@ def erase(
         f"{counted(erased.audit_entries, 'audit entry', 'audit entries')} and "
         f"{counted(erased.events, 'webhook')} cleared."
     )
-    _name_stripes(erased.payment_intents, "still holds the customer")
+    _print_copies_at_stripe(erased.payment_intents, "still holds the customer")
 
 
 def _exported(exported: dict[str, Any]) -> str:
@@ -71,6 +71,6 @@ def _exported(exported: dict[str, Any]) -> str:
     )
 
 
-def _name_stripes(payment_intents: list[str], what: str) -> None:
+def _print_copies_at_stripe(payment_intents: list[str], what: str) -> None:
     if payment_intents:
         print(f"Stripe {what} in {', '.join(payment_intents)}. Ask Stripe too: {_STRIPE}", file=sys.stderr)
