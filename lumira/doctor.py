@@ -224,9 +224,7 @@ class Doctor:
 
     def _record(self, actor: Actor, action: str, note: str | None) -> None:
         if self._kept is not None:
-            self._kept.audit.record(
-                AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
-            )
+            self._kept.audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
     def _first_checks(self) -> list[tuple[str, Check]]:
         home = self._settings.home

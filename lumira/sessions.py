@@ -211,9 +211,7 @@ class Sessions:
         deleted = self._sessions.delete(id_)
         self._forget(lambda one: one.id == id_)
         if deleted and session:
-            self._audit.record(
-                AuditEntry(at=self._clock(), actor=session.email, role=str(session.role), action="sign_out")
-            )
+            self._audit.record(AuditEntry.by(session.actor, "sign_out", self._clock()))
 
     def of(self, email: str, *, actor: Actor) -> list[StoredSession]:
         """The sessions of an account that have not ended, newest first. Raises Forbidden for another's."""
@@ -331,9 +329,7 @@ class Sessions:
         )
 
     def _note(self, actor: Actor, action: str, note: str) -> None:
-        self._audit.record(
-            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
-        )
+        self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
 
 def _joined(stored: StoredSession, member: StaffMember) -> Session:

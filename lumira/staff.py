@@ -304,9 +304,7 @@ class Staff:
             )
 
     def _record(self, actor: Actor, action: str, note: str) -> None:
-        self._audit.record(
-            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
-        )
+        self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
 
 def normalized(email: str) -> str:
