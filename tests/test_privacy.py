@@ -117,6 +117,17 @@ def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, custome
     assert entry["after"]["order_ids"] == [order["_id"] for order in exported["orders"]]
 
 
+@pytest.mark.reshapes
+def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(desk, admin, documents):
+    # From before there was a validator.
+    documents.command("collMod", "productorders", validator={})
+    spoilt = {"customerEmail": EMAIL, "customerName": "Ève Marin", "createdAt": "2024-11-01"}
+    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}])
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 2
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 2
+    assert "marin" not in json.dumps(everything(documents), default=str).lower()
+
+
 def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, documents):
     assert holding(documents, *MARKS).keys() == {
         *("audit_entries", "order_notes", "processed_events", "productorders", "saved_views"),
