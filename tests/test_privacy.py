@@ -117,6 +117,20 @@ def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, custome
     assert entry["after"]["order_ids"] == [order["_id"] for order in exported["orders"]]
 
 
+def test_a_webhook_without_a_date_is_handed_out_and_erased_too(desk, admin, customer, documents):
+    # Of the former program nothing but eventId is sure.
+    documents.processed_events.insert_many(
+        [
+            {"eventId": "evt_undated", "data": {"object": {"receipt_email": EMAIL}}},
+            {"eventId": "evt_nothing", "createdAt": None, "data": {"object": {"receipt_email": EMAIL}}},
+        ]
+    )
+    exported = {event["eventId"] for event in desk.privacy.export(EMAIL, actor=admin)["webhooks"]}
+    assert {"evt_undated", "evt_nothing"} <= exported
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+
+
 @pytest.mark.reshapes
 def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(desk, admin, documents):
     # From before there was a validator.

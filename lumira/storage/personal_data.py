@@ -110,13 +110,15 @@ class PersonalData:
             self._audit.replace_one({"_id": entry["_id"]}, entry)
 
     def events(self) -> Iterator[Document]:
-        """The whole ledger with its payloads, newest first."""
+        """The whole ledger with its payloads, newest first; rows that another program left undated last."""
         cursor = None
         while True:
             rows, cursor = newest_page(self._events, {}, _EVENTS_AT_ONCE, cursor)
             yield from rows
             if cursor is None:
-                return
+                break
+        with store_errors():
+            yield from self._events.find({"createdAt": None})
 
     def replace_event(self, event: Document, fields: Mapping[str, Any]) -> None:
         """Writes these fields of an event of the ledger."""
