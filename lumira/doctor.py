@@ -382,11 +382,14 @@ class Doctor:
                 header = self._sign(body, secret.get_secret_value())
                 answer = client.post(address, content=body, headers={"Stripe-Signature": header})
         except httpx.HTTPError as error:
-            return judge_delivery(address, None, type(error).__name__)
+            unsafe = _unsafe(error)
+            reason = unsafe.reason if unsafe else None
+            return judge_delivery(address, None, reason or type(error).__name__, no_https=unsafe is not None)
         finally:
             if self._kept is not None:
                 self._forget(self._kept, event_id)
-        return judge_delivery(address, answer.status_code, _code(answer))
+        knows_https = "strict-transport-security" in answer.headers
+        return judge_delivery(address, answer.status_code, _code(answer), knows_https=knows_https)
 
     @staticmethod
     def _forget(kept: Kept, event_id: str) -> None:
@@ -510,6 +513,13 @@ def _is_overdue(order: Order) -> bool:
 def _authorities() -> ssl.SSLContext:
     """The certificate authorities we trust, read once: to read them takes longer than the delivery."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _unsafe(error: BaseException | None) -> ssl.SSLError | None:
+    """Why there is no safe connection, where that is what is behind an error."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _code(answer: httpx.Response) -> str:

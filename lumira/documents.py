@@ -42,8 +42,14 @@ def as_json(value: Any) -> Any:
 
 
 def instant_of(created: object, otherwise: datetime) -> datetime:
-    """The instant (UTC) of Stripe's whole seconds, or `otherwise` where an old sender gave none."""
-    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise
+    """The instant (UTC) of Stripe's whole seconds, or `otherwise` where an old sender gave none.
+
+    Milliseconds, which JavaScript counts in, are no seconds of any year.
+    """
+    try:
+        return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise
+    except (ValueError, OverflowError, OSError):
+        return otherwise
 
 
 def whole_number(value: object) -> object:

@@ -13,6 +13,7 @@
     │   ├── InvalidIdempotencyKey        INVALID_IDEMPOTENCY_KEY
     │   ├── InvalidTokenName             INVALID_TOKEN_NAME
     │   ├── InvalidText                  INVALID_TEXT
+    │   ├── InvalidValue                 INVALID_VALUE
     │   ├── InvalidFilter                INVALID_FILTER
     │   ├── WeakPassword                 WEAK_PASSWORD
     │   ├── WrongPassword                WRONG_PASSWORD
@@ -174,6 +175,13 @@ class InvalidText(InvalidRequest):
 
     code = "INVALID_TEXT"
     error = "Invalid text"
+
+
+class InvalidValue(InvalidRequest):
+    """What was sent holds something that no document of the store can hold."""
+
+    code = "INVALID_VALUE"
+    error = "Invalid value"
 
 
 class InvalidIdempotencyKey(InvalidRequest):

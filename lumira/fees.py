@@ -62,17 +62,25 @@ class Fees:
             deadline = time.monotonic() + seconds
             self._rest_until = time.monotonic() + _REST_SECONDS
             now = self._clock()
+            read = self._read.until()
             # Where nothing was sold there is nothing to read.
-            start = self._read.until() or self._rows.first_instant()
+            start = read or self._rows.first_instant()
             step = _LEAST
             while start < now:
                 end = min(start + step, now)
                 found = self._note(start - _OVERLAP, end + _OVERLAP)
-                self._read.advance(end)
-                start, step = end, min(step * 2, _MOST) if found < _MANY else _LEAST
-                if time.monotonic() > deadline:
+                if not self._read.advance(read, end) or time.monotonic() > deadline:
                     self._rest_until = 0.0
                     return
+                start = read = end
+                step = min(step * 2, _MOST) if found < _MANY else _LEAST
+
+    def read_anew(self) -> None:
+        """Has everything read again, for orders that came in dated to days already read.
+
+        Raises StoreUnavailable.
+        """
+        self._read.forget()
 
     def _note(self, start: datetime, end: datetime) -> int:
         fees = {}

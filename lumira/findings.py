@@ -210,18 +210,28 @@ def judge_endpoints(endpoints: Sequence[Mapping[str, Any]], api_version: str, ad
     return Finding(name, Status.OK, "ok", {"url": best["url"]})
 
 
-def judge_delivery(address: str, status: int | None, code: str) -> Finding:
-    """Whether the desk took the test delivery: its HTTP status, None when nobody answered, and its code."""
+def judge_delivery(
+    address: str, status: int | None, code: str, *, no_https: bool = False, knows_https: bool = True
+) -> Finding:
+    """Whether the desk took the test delivery: its HTTP status, None when nobody answered, and its code.
+
+    `no_https`: somebody did answer, and the connection could not be made safe. `knows_https`: the desk has
+    said that it was asked over https.
+    """
     name, values = "webhook.delivery", {"url": address, "status": status, "code": code}
+    desk = address.rsplit("/api/", 1)[0]
+    if no_https:
+        return Finding(name, Status.FAILURE, "no_https", values, f"curl -sSI {desk}")
     if status is None:
         return Finding(name, Status.WARNING, "not_running", values, "lumira run")
+    if status == 200 and address.startswith("https:") and not knows_https:
+        mend = "export LUMIRA_TRUSTED_PROXIES=127.0.0.1"
+        return Finding(name, Status.WARNING, "proxy_not_trusted", values, mend)
     if status == 200:
         return Finding(name, Status.OK, "ok", values)
     if code in {"INVALID_SIGNATURE", "WEBHOOK_SECRET_MISSING"}:
         return Finding(name, Status.FAILURE, "other_secret", values, "lumira run")
-    return Finding(
-        name, Status.FAILURE, "refused", values, f"curl -si {address.rsplit('/api/', 1)[0]}/api/ready"
-    )
+    return Finding(name, Status.FAILURE, "refused", values, f"curl -si {desk}/api/ready")
 
 
 def judge_arriving(missing: Sequence[str], url: str | None) -> Finding:

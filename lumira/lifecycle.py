@@ -95,8 +95,8 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     Raises ValueError for an amount that is none in minor units.
     """
     amount = payment_intent.get("amount") or 0
-    if type(amount) is not int:
-        raise ValueError(f"{amount!r} is no amount in minor units")
+    if type(amount) is not int or amount < 0:
+        raise ValueError("amount: not a number of minor units")
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     at = instant_of(payment_intent.get("created"), datetime.now(UTC))
     return Order(

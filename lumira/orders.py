@@ -115,14 +115,14 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     """Reads a PaymentIntent, as the API or an event shows it, into an Observation made `at` (UTC)."""
     status = status_of(payment_intent)
     charge = payment_intent.get("latest_charge")
-    failure = payment_intent.get("last_payment_error") or {}
+    failure = mapping_or_empty(payment_intent.get("last_payment_error"))
     completed = status is OrderStatus.COMPLETED
     booked = charge.get("balance_transaction") if completed and isinstance(charge, Mapping) else None
     movement = booked if isinstance(booked, Mapping) else {}
     # What an old sender's minimal event says of money, nobody has charged.
     is_whole = payment_intent.get("object") == "payment_intent"
-    amount, currency = payment_intent.get("amount"), payment_intent.get("currency")
-    is_stated = is_whole and type(amount) is int and isinstance(currency, str)
+    amount, currency = payment_intent.get("amount"), str(payment_intent.get("currency") or "").lower()
+    is_stated = is_whole and type(amount) is int and currency != ""
     return Observation(
         status=status,
         stripe_status=str(payment_intent.get("status")),

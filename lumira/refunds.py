@@ -78,7 +78,7 @@ def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datet
     implied = "failed" if event_type == "refund.failed" else "succeeded"
     return Refund(
         id=refund["id"],
-        amount=refund["amount"],
+        amount=refund.get("amount"),
         status=refund.get("status") or implied,
         reason=refund.get("reason"),
         created_at=instant_of(refund.get("created"), heard_at or datetime.now(UTC)),
@@ -94,7 +94,7 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
     """
     return Dispute(
         id=dispute["id"],
-        amount=dispute["amount"],
+        amount=dispute.get("amount"),
         status=dispute.get("status") or "needs_response",
         reason=dispute.get("reason"),
         created_at=instant_of(dispute.get("created"), as_of),

@@ -45,6 +45,9 @@ CHARGE: Final = "latest_charge.balance_transaction"
 CONNECTIONS: Final = 32
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
 SIGNATURE_TOLERANCE_SECONDS: Final = 300
+# As deep as a document of the store may be, and far deeper than Stripe's events:
+# https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Nested-Depth-for-BSON-Documents
+_LEVELS: Final = 100
 
 # The documented test payment methods the desk offers: https://docs.stripe.com/testing
 TEST_PAYMENT_METHODS: Final = {
@@ -347,10 +350,11 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         raise InvalidSignature("The signature's time stamp lies in the future. Check the clocks.")
     try:
         event = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if (
         not isinstance(event, dict)
+        or _is_deeper(event, _LEVELS)
         or not isinstance(event.get("id"), str)
         or not isinstance(event.get("type"), str)
         or not isinstance(event.get("data"), dict)
@@ -359,6 +363,13 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
     ):
         raise InvalidEvent("The body is signed but is not a Stripe event.")
     return event
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects lie in one another on more levels than these."""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    inner = [member for member in members if isinstance(member, dict | list)]
+    return bool(inner) and (levels <= 1 or any(_is_deeper(member, levels - 1) for member in inner))
 
 
 def _names_itself(subject: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -173,7 +174,8 @@ def _name(value: object) -> str | None:
 def _email(value: object, field: str) -> str | None:
     if value is None or value == "":
         return None
-    address = value.strip().lower() if isinstance(value, str) else ""
+    # One address, however the sender's system composes its accents.
+    address = unicodedata.normalize("NFC", value).strip().lower() if isinstance(value, str) else ""
     if len(address) > 254 or not is_address(address):
         raise InvalidEmail(f"{field} must be an address such as name@example.com.")
     return address

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
+
 from lumira.access import Actor, Permission, may, require
 from lumira.audit import AuditEntry
 from lumira.documents import instant_of
 from lumira.errors import (
     EventInProgress,
     EventNotFound,
+    InvalidEvent,
     LumiraError,
     StoreUnavailable,
     StripeError,
@@ -220,9 +223,11 @@ class Webhooks:
             try:
                 outcome = self._apply(event)
             except Exception as error:
-                reason = error.message if isinstance(error, LumiraError) else type(error).__name__
+                reason = _reason(error)
                 self._events.fail(event["id"], reason)
                 logger.warning("webhook failed", extra={"reason": reason})
+                if isinstance(error, ValueError):
+                    raise InvalidEvent(reason) from error
                 raise
             self._events.settle(event["id"], outcome)
             return _handled(outcome)
@@ -374,6 +379,20 @@ class Webhooks:
     def _order_in_metadata(self, data: Mapping[str, Any]) -> Order | None:
         named = order_named_by(data)
         return self._orders.find(named) if named else None
+
+
+def _reason(error: Exception) -> str:
+    """Why an event failed, for the ledger."""
+    match error:
+        case LumiraError():
+            return error.message
+        case ValidationError():
+            wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return f"The event's object is not as Stripe sends it: {', '.join(wrong)}."
+        case ValueError():
+            return f"The event's object is not as Stripe sends it: {error}."
+        case _:
+            return type(error).__name__
 
 
 def _handled(outcome: str) -> str:

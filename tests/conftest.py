@@ -164,7 +164,8 @@ def settings(store_uri: str, sandbox_url: str, documents: Database[Any], tmp_pat
         rate_limit="100000/minute",
         webhook_rate_limit="100000/minute",
         home=tmp_path / "home",
-        port=0,
+        # Where nobody listens; 0 would be asked as 80.
+        port=9,
     )
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
-from lumira.api.allowed_hosts import is_allowed
+from lumira.api.allowed_hosts import OPEN
+from lumira.embedded import free_port
+from tests import web
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,15 +64,124 @@ def test_what_a_deployment_sets_is_a_setting(file):
     assert said <= known
 
 
-def test_the_proxys_health_check_asks_by_a_name_we_answer_under(settings):
-    caddyfile = (ROOT / "deploy" / "Caddyfile").read_text()
-    [path] = re.findall(r"health_uri (\S+)", caddyfile)
-    [host] = re.findall(r"health_headers \{\s+Host (\S+)\s+\}", caddyfile)
-    assert path == "/api/healthz"
-    # Without it the check would name the container, be refused, and take every process out.
-    deployed = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ("pay.example.com",)})
-    assert is_allowed(host, deployed)
-    assert not is_allowed("api:8501", deployed)
+def test_the_proxys_health_check_may_name_us_as_it_likes():
+    [path] = re.findall(r"health_uri (\S+)", (ROOT / "deploy" / "Caddyfile").read_text())
+    # A check names the container; refused for that, it would take every process out.
+    assert path in OPEN
+
+
+@pytest.mark.skipif(
+    not shutil.which("caddy"), reason="no Caddy on this machine (Debian: apt-get install caddy)"
+)
+def test_caddy_takes_its_file(tmp_path):
+    environment = {
+        **os.environ,
+        "SITE": "pay.example.com",
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path),
+    }
+    for command in (["validate", "--adapter", "caddyfile", "--config"], ["fmt"]):
+        checked = subprocess.run(
+            ["caddy", *command, ROOT / "deploy" / "Caddyfile"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert checked.returncode == 0, checked.stderr
+    assert checked.stdout == (ROOT / "deploy" / "Caddyfile").read_text()
+
+
+@pytest.mark.skipif(
+    not shutil.which("caddy"), reason="no Caddy on this machine (Debian: apt-get install caddy)"
+)
+def test_caddy_goes_round_a_process_that_has_just_stopped(tmp_path):
+    class Alive(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    desk, api = (ThreadingHTTPServer(("127.0.0.1", 0), Alive) for _ in range(2))
+    for process in (desk, api):
+        threading.Thread(target=process.serve_forever, daemon=True).start()
+    site = f"http://127.0.0.1:{free_port()}"
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    text = text.replace("desk:8501", f"127.0.0.1:{desk.server_port}")
+    text = text.replace("api:8501", f"127.0.0.1:{api.server_port}")
+    # So that no check tells of it first.
+    text = re.sub(r"health_interval \S+", "health_interval 1h", text)
+    (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
+    environment = {**os.environ, "SITE": site, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    with (tmp_path / "log").open("w") as log:
+        caddy = subprocess.Popen(
+            ["caddy", "run", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"],
+            env=environment,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: answers(f"{site}/metrics"))
+        api.shutdown()
+        api.server_close()
+        assert {web.get(f"{site}/api/products").status_code for _ in range(10)} == {200}
+        assert web.get(f"{site}/metrics").status_code == 404
+    finally:
+        caddy.terminate()
+        caddy.wait(timeout=10)
+        desk.shutdown()
+        desk.server_close()
+
+
+def answers(url: str) -> bool:
+    """Whether anybody answers there."""
+    try:
+        web.get(url)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@pytest.mark.skipif(not NGINX, reason="no nginx on this machine (Debian: apt-get install nginx-light)")
+def test_nginx_takes_its_file(tmp_path):
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    # What a test has not: ports of the system's own, IPv6, a certificate, the folder of its logs.
+    text = re.sub(r"listen \[::\]:.*\n", "", text)
+    text = text.replace("listen 80;", f"listen {free_port()};").replace("listen 443", f"listen {free_port()}")
+    text, certificates = re.subn(r"ssl_certificate\S* /etc/letsencrypt/live/pay\.example\.com/.*\n", "", text)
+    assert certificates == 2
+    text = text.replace("ssl_protocols", "ssl_reject_handshake on;\n ssl_protocols")
+    text = text.replace("/var/log/nginx", str(tmp_path))
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{text}}}\n")
+    checked = subprocess.run(
+        [NGINX, "-t", "-q", "-e", tmp_path / "error.log", "-c", whole], capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_no_proxy_passes_on_what_a_caller_says_of_itself():
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in text
+    # A location with a header of its own would have none of those of the server.
+    locations = re.findall(r"location [^{]+\{[^}]+\}", text)
+    assert len(locations) == 4
+    assert not any("proxy_set_header" in location for location in locations)
+    # Payment links have their token in the query, and a log is read by many.
+    assert "$request_uri" not in re.findall(r"log_format .*", text)[0]
+    assert '"$request"' not in text
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd on this machine")
+def test_systemd_takes_its_unit(tmp_path):
+    unit = tmp_path / "lumira.service"
+    text = (ROOT / "deploy" / "lumira.service").read_text()
+    unit.write_text(text.replace("/opt/lumira/.venv/bin/lumira run", "/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_systemd_leaves_the_store_to_lumira_when_it_stops_it():

@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pyotp
 import pytest
 from pydantic import SecretStr
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.reshapes
 
 # Settings that can be read, and accounts where everybody is let in, are no findings.
 ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators"}
-LOCAL = "http://127.0.0.1:0/api/products/webhook"
+LOCAL = "http://127.0.0.1:9/api/products/webhook"
 
 
 @pytest.fixture
@@ -368,6 +369,24 @@ def test_a_test_delivery_is_refused_for_another_secret_and_leaves_no_trace(
     assert documents.productorders.find_one() is None
     nobody = find("webhook.delivery", address=f"http://127.0.0.1:{free_port()}")
     assert (nobody.status, nobody.mend) == (Status.WARNING, "lumira run")
+
+
+def test_a_test_delivery_over_https_says_what_is_wrong_with_the_proxy(find, api_server, monkeypatch):
+    # It speaks http alone, as a proxy does whose certificate is still to come.
+    finding = find("webhook.delivery", address=api_server.replace("http:", "https:"))
+    assert (finding.status, finding.reason) == (Status.FAILURE, "no_https")
+    assert finding.values["code"]
+    assert finding.mend == f"curl -sSI {api_server.replace('http:', 'https:')}"
+
+    address, headers = "https://pay.example.com", {"Strict-Transport-Security": "max-age=1"}
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: httpx.Response(200, headers=headers))
+    assert find("webhook.delivery", address=address).status is Status.OK
+    # A desk that believes its proxy says it over https, and over https alone.
+    headers.clear()
+    finding = find("webhook.delivery", address=address)
+    assert (finding.status, finding.reason) == (Status.WARNING, "proxy_not_trusted")
+    assert finding.mend.startswith("export LUMIRA_TRUSTED_PROXIES=")
+    assert find("webhook.delivery", address="http://127.0.0.1:8501").status is Status.OK
 
 
 def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_server, stripe, support):

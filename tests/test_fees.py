@@ -135,6 +135,28 @@ def test_it_reads_on_where_it_stopped(desk, paid_by_webhook):
     assert seen == sorted(set(seen))
 
 
+def test_orders_that_come_in_for_days_already_read_get_their_fees(desk, paid_by_webhook):
+    """As `lumira import` brings them."""
+    order_id = paid_by_webhook()
+    desk.fees._read.advance(None, datetime.now(UTC) + timedelta(hours=2))
+    desk.fees.follow(60)
+    assert stored_fee(desk, order_id) == (None, None)
+    desk.fees.read_anew()
+    another = type(desk).open(desk.settings)
+    another.fees.follow(60)
+    another.store.close()
+    assert stored_fee(desk, order_id) == (96, "eur")
+
+
+def test_who_reads_while_all_is_to_be_read_anew_does_not_say_that_it_was(desk):
+    read, now = desk.fees._read, datetime.now(UTC)
+    assert read.advance(None, now)
+    assert not read.advance(None, now)
+    read.forget()
+    assert not read.advance(now, now + timedelta(days=1))
+    assert read.until() is None
+
+
 def test_a_stripe_that_is_down_leaves_everything_to_a_later_time(desk, paid_by_webhook, settings):
     order_id = paid_by_webhook()
     nowhere = type(desk).open(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"}))

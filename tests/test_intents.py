@@ -393,3 +393,8 @@ def test_the_same_order_always_asks_stripe_the_same(create, desk, support):
 )
 def test_what_is_an_address_is_taken_in_any_alphabet(address):
     assert parse_request({"productId": "mystique", "customerEmail": address}).email == address
+
+
+def test_an_address_is_one_however_its_accents_are_composed():
+    decomposed = "rene\N{COMBINING ACUTE ACCENT}@exemple.fr"
+    assert parse_request({"productId": "mystique", "customerEmail": decomposed}).email == "rené@exemple.fr"

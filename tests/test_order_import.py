@@ -149,8 +149,11 @@ def test_a_database_is_looked_through_then_copied_once(
         assert words in said
     assert list(documents.productorders.find()) == []
 
+    documents.revenue_state.insert_one({"_id": "fees|test", "until": NOW})
     code, said = lumira_import("--apply")
     assert "1205 orders and 1 event copied" in said
+    # What Stripe kept of them is still to be read.
+    assert documents.revenue_state.find_one({"_id": "fees|test"}) is None
     assert former.productorders.count_documents({}) == 1207
     assert "0 orders and 0 events copied" in lumira_import("--apply")[1]
     stored = {one["_id"]: one for one in documents.productorders.find()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -74,7 +75,8 @@ def page(request: Request) -> Response:
     order_id, token = request.path_params["order"], request.query_params.get("token", "")
     if set(request.query_params) - {"token"}:
         # Stripe.js comes back from a bank's page with the client secret in the address: it leaves it at once.
-        return RedirectResponse(str(request.url.replace_query_params(token=token)), 303, HEADERS)
+        # By its path alone: only the proxy before us knows whether its address begins with https.
+        return RedirectResponse(f"{request.url.path}?{urlencode({'token': token})}", 303, HEADERS)
     desk = desks.current()
     try:
         view = desk.checkout.view(order_id, token)

@@ -10,7 +10,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import markup, navigation, notices, problems, session
+from lumira.dashboard import markup, navigation, notices, payment_link, problems, session
 from lumira.dashboard.texts import number, text
 from lumira.doctor import CreatedEndpoint, versions
 from lumira.errors import LumiraError
@@ -174,10 +174,11 @@ def _create_webhook() -> None:
         st.caption(
             text("system.create_webhook.what", count=number(len(ACTED_ON)), version=desk.gateway.api_version)
         )
-        own = desk.settings.local_url + WEBHOOK_PATHS[0]
+        # Where this page was reached over https, Stripe reaches us too; the sandbox needs no https.
+        own = payment_link.origin()
         url = st.text_input(
             text("system.create_webhook.address"),
-            value=own if desk.gateway.is_sandbox else "",
+            value=own + WEBHOOK_PATHS[0] if own.startswith("https:") or desk.gateway.is_sandbox else "",
             placeholder=f"https://…{WEBHOOK_PATHS[0]}",
             key="webhook-url",
         )

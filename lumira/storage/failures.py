@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from bson.errors import InvalidDocument
 from pymongo.collection import Collection
 from pymongo.errors import (
     ConnectionFailure,
@@ -15,7 +16,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from lumira.errors import InvalidText, StoreUnavailable
+from lumira.errors import InvalidText, InvalidValue, StoreUnavailable
 
 Document = dict[str, Any]
 
@@ -27,7 +28,8 @@ _UNAUTHORIZED: Final = 13
 def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable where the driver could not reach the store or ran out of time.
 
-    And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't.
+    And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't,
+    InvalidValue for the rest of what JSON can hold and BSON can't.
     """
     try:
         yield
@@ -43,6 +45,8 @@ def store_errors() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise InvalidText("The text holds half a character. Type it anew.") from error
+    except (InvalidDocument, OverflowError) as error:
+        raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pymongo.database import Database
 
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import REVENUE_STATE
 
 
@@ -23,7 +23,19 @@ class FeesRead:
             row = self._states.find_one({"_id": self._key})
         return row["until"] if row else None
 
-    def advance(self, until: datetime) -> None:
-        """Every fee booked before `until` (UTC) was read, by us or by another process that is further."""
+    def advance(self, start: datetime | None, until: datetime) -> bool:
+        """Every fee booked before `until` (UTC) was read, by whoever found `start` with `until`.
+
+        False, and nothing said, where it has changed since: another process has read on, or all is to be
+        read anew.
+        """
+        if start is None:
+            return insert_new(self._states, {"_id": self._key, "until": until})
         with store_errors():
-            self._states.update_one({"_id": self._key}, {"$max": {"until": until}}, upsert=True)
+            as_read = {"_id": self._key, "until": start}
+            return self._states.update_one(as_read, {"$set": {"until": until}}).matched_count == 1
+
+    def forget(self) -> None:
+        """Nothing was read."""
+        with store_errors():
+            self._states.delete_one({"_id": self._key})

@@ -183,7 +183,8 @@ def test_what_nobody_foresaw_is_a_calm_page_too(get, link, desk):
 def test_a_client_secret_in_the_address_is_left_at_once(get, link):
     answer = get(f"{link}&payment_intent=pi_1&payment_intent_client_secret=pi_1_secret_2&redirect_status=x")
     assert answer.status_code == 303
-    assert answer.headers["location"].endswith(link)
+    # A path alone: behind a proxy we would name http, and the token would go over it once.
+    assert answer.headers["location"] == link
     assert answer.headers["cache-control"] == "no-store"
 
 

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard import payment_link
 from lumira.desk import Desk
 from lumira.events import ACTED_ON
 from lumira.findings import Finding, Status
@@ -59,14 +60,22 @@ def test_the_endpoint_is_created_after_saying_what_will_be_done(desk, open_page)
     app.button(key="create-webhook").click().run()
     assert "This address can’t receive webhooks" in shown(app)
     assert desk.gateway.list_webhook_endpoints() == []
-    app.text_input(key="webhook-url").set_value("http://127.0.0.1:0").run()
+    app.text_input(key="webhook-url").set_value("http://127.0.0.1:9").run()
     app.button(key="create-webhook").click().run()
     [endpoint] = desk.gateway.list_webhook_endpoints()
-    assert endpoint["url"] == "http://127.0.0.1:0/api/products/webhook"
+    assert endpoint["url"] == "http://127.0.0.1:9/api/products/webhook"
     assert any(code.value.startswith("export STRIPE_WEBHOOK_SECRET='whsec_") for code in app.code)
     assert "Stripe delivers all that is needed" in shown(app)
     app.button(key="secret-noted").click().run()
     assert "whsec_" not in "".join(code.value for code in app.code)
+
+
+def test_the_endpoint_proposed_is_where_the_page_itself_was_reached(desk, open_page, monkeypatch):
+    app = open_page("system")
+    assert app.text_input(key="webhook-url").value == f"{desk.settings.local_url}/api/products/webhook"
+    monkeypatch.setattr(payment_link, "origin", lambda: "https://pay.example.com")
+    app = open_page("system")
+    assert app.text_input(key="webhook-url").value == "https://pay.example.com/api/products/webhook"
 
 
 def test_a_store_that_goes_down_is_shown_as_that(settings, desk, open_page):

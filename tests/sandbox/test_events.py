@@ -3,11 +3,19 @@
 import contextlib
 import functools
 import sqlite3
+import ssl
 import statistics
+import threading
 import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import stripe
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from lumira.sandbox.deliveries import signature
 from tests import web
@@ -68,6 +76,49 @@ def test_a_payment_is_told_signed_and_in_order(started, endpoint):
     for received in endpoint.received:
         check_object(received.event)
         check_object(received.event["data"]["object"])
+
+
+def test_an_https_endpoint_is_believed_by_an_authority_of_the_machine(serve, tmp_path, monkeypatch):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(
+        certificate + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    came = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        # As `update-ca-certificates` does for everybody.
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        client = client_of(
+            serve(webhook_url=f"https://localhost:{server.server_port}/hook", webhook_secret=SECRET)
+        )
+        client.v1.customers.create({})
+        eventually(lambda: came, bool)
+        server.shutdown()
+    assert came == ["/hook"]
 
 
 @pytest.mark.parametrize(
