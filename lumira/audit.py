@@ -29,6 +29,11 @@ class AuditEntry:
     note: str | None = None
     attempt_id: str | None = None
 
+    @classmethod
+    def by(cls, actor: Actor, action: str, at: datetime, **facts: Any) -> AuditEntry:
+        """The entry for what an actor did at an instant (UTC); `facts` are the further fields."""
+        return cls(at=at, actor=actor.name, role=str(actor.role), action=action, **facts)
+
 
 # What an entry compares. Names and addresses are the customer's own and stay out.
 _FACTS = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
@@ -49,11 +54,10 @@ def audit_entry(
     old, new = _facts(before), _facts(after)
     changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     known = after or before
-    return AuditEntry(
-        at=at,
-        actor=actor.name,
-        role=str(actor.role),
-        action=action,
+    return AuditEntry.by(
+        actor,
+        action,
+        at,
         order_id=known.id if known else None,
         before={name: value for name, value in old.items() if name in changed},
         after={name: value for name, value in new.items() if name in changed},

@@ -1,4 +1,4 @@
-"""The movements of Stripe's balance, read no faster than we may.
+"""Stripe's balance transactions, which are the movements of its balance, read no faster than Stripe allows.
 
 https://docs.stripe.com/reports/balance-transaction-types
 """
@@ -15,7 +15,7 @@ from lumira.errors import StripeRateLimited
 if TYPE_CHECKING:
     from lumira.stripe_gateway import StripeGateway
 
-# https://docs.stripe.com/rate-limits: the customers come first.
+# https://docs.stripe.com/rate-limits allows 25 in a sandbox: the rest is for customers.
 _REQUESTS_PER_SECOND: Final = 20
 _ATTEMPTS: Final = 5
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lumira.attempts import Attempts
 from lumira.checkout import Checkout
 from lumira.customers import Customers
 from lumira.doctor import Doctor, Kept
@@ -26,7 +25,8 @@ from lumira.reconcile import Reconciliation
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
 from lumira.sessions import Sessions
-from lumira.settings import Settings, load_settings
+from lumira.settings import Settings, load_settings, revealed
+from lumira.sign_in_attempts import Attempts
 from lumira.staff import Staff
 from lumira.storage import (
     ApiTokens,
@@ -46,15 +46,16 @@ from lumira.storage import (
     StaffSessions,
     Store,
 )
-from lumira.stripe_gateway import StripeGateway, signature, verified_event
+from lumira.stripe_gateway import TIMEOUT_SECONDS, TRIES, StripeGateway, signature, verified_event
 from lumira.tokens import Tokens
 from lumira.views import Views
 from lumira.webhooks import Webhooks
 
-# A page shows without what Stripe has not said by then.
+# How long a page waits for each of two tries to ask Stripe; then it shows what it has.
 PAGE_TIMEOUT_SECONDS: Final = 4
-# Whoever asks whether we are ready waits no longer than the store may take.
+# The same for whoever asks whether we are ready: together no longer than the store may take.
 READY_TIMEOUT_SECONDS: Final = 2
+_FEW_TRIES: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ class Desk:
     doctor: Doctor
     # Whether whoever reaches the pages is let in, as the role they choose: on this machine alone.
     is_demo: bool
-    # The key of what is given away and must be known again: payment links, sessions.
+    # The key that signs what we give away and must know again: payment links, sessions.
     signing_key: Callable[[], bytes]
 
     @classmethod
@@ -100,10 +101,7 @@ class Desk:
             raise SettingsError("MONGODB_URI is not set. `lumira run` starts a store of its own without it.")
         store = Store(settings.mongodb_uri.get_secret_value(), settings.mongodb_db)
         orders, events, audit = Orders(store.database), Events(store.database), AuditLog(store.database)
-        key, secret, token = settings.stripe_secret_key, settings.stripe_webhook_secret, settings.api_token
-        secret_text = key.get_secret_value() if key else None
-        gateway = StripeGateway(secret_text, api_base=settings.stripe_api_base)
-        hurried = _hurried(settings)
+        gateway, page_gateway = _gateway(settings), _page_gateway(settings)
         signing_key = functools.cache(lambda: secret_key(settings))
         intents = Intents(orders, gateway, audit, return_url=f"{settings.local_url}/")
         order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents, audit)
@@ -142,14 +140,14 @@ class Desk:
             intents=intents,
             checkout=Checkout(
                 orders,
-                hurried,
+                page_gateway,
                 audit,
                 key=signing_key,
                 publishable_key=settings.stripe_publishable_key,
             ),
             order_list=order_list,
             customers=Customers(orders, order_list),
-            payments=Payments(orders, hurried),
+            payments=Payments(orders, page_gateway),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
             privacy=Privacy(PersonalData(store.database), audit),
@@ -158,7 +156,7 @@ class Desk:
                 orders,
                 gateway,
                 audit,
-                secret=secret.get_secret_value() if secret else None,
+                secret=revealed(settings.stripe_webhook_secret),
                 verify=verified_event,
             ),
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
@@ -178,31 +176,30 @@ class Desk:
                 audit,
                 settings.business_timezone,
             ),
-            health=Health(store, _hurried(settings, READY_TIMEOUT_SECONDS)),
+            health=Health(store, _gateway(settings, timeout=READY_TIMEOUT_SECONDS, tries=_FEW_TRIES)),
             doctor=Doctor(
                 settings,
-                hurried,
+                page_gateway,
                 Kept(store, orders, events, rollups, audit, None if demo else accounts, signing_key),
                 sign=signature,
             ),
-            tokens=Tokens(
-                ApiTokens(store.database), audit, setting=token.get_secret_value() if token else None
-            ),
+            tokens=Tokens(ApiTokens(store.database), audit, setting=revealed(settings.api_token)),
         )
 
 
 def doctor_without_store(settings: Settings) -> Doctor:
     """The doctor of a desk that has no store: none is configured, and none runs."""
-    return Doctor(settings, _hurried(settings), None, sign=signature)
+    return Doctor(settings, _page_gateway(settings), None, sign=signature)
 
 
-def _hurried(settings: Settings, timeout: float = PAGE_TIMEOUT_SECONDS) -> StripeGateway:
-    key = settings.stripe_secret_key
+def _page_gateway(settings: Settings) -> StripeGateway:
+    """The Stripe of the settings, for a page that waits for the answer: it gives up early."""
+    return _gateway(settings, timeout=PAGE_TIMEOUT_SECONDS, tries=_FEW_TRIES)
+
+
+def _gateway(settings: Settings, *, timeout: float = TIMEOUT_SECONDS, tries: int = TRIES) -> StripeGateway:
     return StripeGateway(
-        key.get_secret_value() if key else None,
-        api_base=settings.stripe_api_base,
-        timeout=timeout,
-        tries=2,
+        revealed(settings.stripe_secret_key), api_base=settings.stripe_api_base, timeout=timeout, tries=tries
     )
 
 

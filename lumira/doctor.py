@@ -156,23 +156,28 @@ class Doctor:
         """
         require(actor, Permission.VIEW_SYSTEM)
         address = (address or self._settings.local_url).rstrip("/")
-        with ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor") as pool:
+        pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="doctor")
 
-            def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
-                under_way = [(name, pool.submit(check)) for name, check in checks]
-                return [_finding(name, future) for name, future in under_way]
+        def all_of(checks: Iterable[tuple[str, Check]]) -> list[Finding]:
+            under_way = [(name, pool.submit(check)) for name, check in checks]
+            return [_finding(name, future) for name, future in under_way]
 
+        try:
             first = all_of(self._first_checks())
             store_answers = _is_ok(first, "store.reachable")
             stripe_answers = _is_ok(first, "stripe.key")
             further = all_of(self._further_checks(store_answers, stripe_answers, address))
+        finally:
+            # A check that takes too long is said to, and not waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
         order = {name: position for position, name in enumerate(NAMES)}
         return sorted([*first, *further], key=lambda finding: order[finding.name])
 
     def create_indexes(self, *, actor: Actor) -> None:
         """Creates missing indexes and validators and corrects those that differ.
 
-        Raises StoreUnavailable, and StoreRightsMissing or DuplicateValues once all that can be made is there.
+        Raises Forbidden, StoreUnavailable, and, once all that can be made is there, StoreRightsMissing or
+        DuplicateValues.
         """
         require(actor, Permission.VIEW_SYSTEM)
         if self._kept is None:
@@ -195,8 +200,9 @@ class Doctor:
     def create_webhook(self, url: str, *, actor: Actor) -> CreatedEndpoint:
         """Has Stripe deliver the events we act on to `url`, in our API version.
 
-        An endpoint of that address is corrected and keeps its secret. One of another API version can't be: a
-        new one is made and the old one disabled. Raises InvalidAddress, and StripeError.
+        An endpoint of that address is corrected and keeps its secret. Stripe can't change the API version of
+        one: then a new one is made and the old one disabled. Raises Forbidden, InvalidAddress, StripeError,
+        and StoreUnavailable once it is done and can't be noted in the audit log.
         """
         require(actor, Permission.VIEW_SYSTEM)
         url = webhook_address(url, insecure=self._gateway.is_sandbox)
@@ -218,9 +224,7 @@ class Doctor:
 
     def _record(self, actor: Actor, action: str, note: str | None) -> None:
         if self._kept is not None:
-            self._kept.audit.record(
-                AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
-            )
+            self._kept.audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
     def _first_checks(self) -> list[tuple[str, Check]]:
         home = self._settings.home

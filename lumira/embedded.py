@@ -71,6 +71,8 @@ class Child:
         self._is_ready = is_ready
         self._environment = {**os.environ, **(environment or {})}
         self._stopping = threading.Event()
+        # It is not stopped while it is started again: the new process would be nobody's.
+        self._spawning = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -95,7 +97,8 @@ class Child:
 
     def stop(self) -> None:
         """Asks the child to end, and makes it end if it does not within ten seconds."""
-        self._stopping.set()
+        with self._spawning:
+            self._stopping.set()
         if self._process is not None:
             _end(psutil_process(self._process.pid))
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -126,8 +129,9 @@ class Child:
                 return
             print(f"The {self.name} ended unexpectedly; starting it again.", file=sys.stderr, flush=True)
             time.sleep(RESTART_SECONDS)
-            if not self._stopping.is_set():
-                self._spawn()
+            with self._spawning:
+                if not self._stopping.is_set():
+                    self._spawn()
 
     def _end_survivor(self) -> None:
         """Ends the child of a run that was killed: it holds the data folder. We hold the home's lock."""

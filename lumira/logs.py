@@ -25,9 +25,9 @@ from lumira.settings import LogFormat, Settings
 
 # Those that print by handlers of their own.
 _LIBRARIES: Final = ("uvicorn", "streamlit", "websockets")
-# Each request would be a line of theirs; those that matter are one of ours.
+# They log each request; we log those that matter.
 _TALKATIVE: Final = ("httpx", "pymongo", "stripe", "urllib3", "uvicorn.access")
-# Each of its tries to reach a collector that is away would be one, every few seconds.
+# It logs each try to reach a collector that is away, every few seconds.
 _INSISTENT: Final = "opentelemetry"
 
 

@@ -30,7 +30,7 @@ from prometheus_client.registry import Collector
 from lumira.errors import LumiraError
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-# When a series began is of no use here and doubles their number.
+# Each counter would have a second series, `_created`, which nobody reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # Set by `lumira api` for its workers, before they begin: each of them answers for all.

@@ -1,6 +1,6 @@
 """Money is an integer in minor units beside its currency; this module only counts decimals and writes text.
 
-Which currencies have none, two or three decimals is Stripe's list, not ISO 4217's:
+Which currencies have none, two or three decimals is Stripe's list, not ISO 4217's (to Stripe, UGX has two):
 https://docs.stripe.com/currencies#zero-decimal
 """
 

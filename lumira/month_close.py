@@ -228,11 +228,10 @@ class MonthClose:
         if not self._closes.store(month, asdict(figures)):
             raise MonthClosed(f"{month} was closed by somebody else meanwhile.")
         self._audit.record(
-            AuditEntry(
-                at=figures.made_at,
-                actor=actor.name,
-                role=str(actor.role),
-                action=str(Permission.CLOSE_MONTH),
+            AuditEntry.by(
+                actor,
+                str(Permission.CLOSE_MONTH),
+                figures.made_at,
                 after={
                     "month": month,
                     "differences": figures.difference_count,
@@ -249,11 +248,10 @@ class MonthClose:
         """
         require(actor, Permission.EXPORT)
         self._audit.record(
-            AuditEntry(
-                at=self._clock(),
-                actor=actor.name,
-                role=str(actor.role),
-                action="export_month",
+            AuditEntry.by(
+                actor,
+                "export_month",
+                self._clock(),
                 after={"month": figures.month, "format": kind, "closed": figures.is_closed},
             )
         )

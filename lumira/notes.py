@@ -50,7 +50,7 @@ class Notes:
         Raises InvalidNote for an empty one or one of more than 2,000 characters, and OrderNotFound.
         """
         require(actor, Permission.ADD_NOTE)
-        # Half a surrogate pair can't be stored, and BSON's strings end at no NUL but programs' do.
+        # Half a surrogate pair can't be stored; a NUL can, but other programs would end the text there.
         kept = text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
         if not 0 < len(kept) <= LENGTH:
             raise InvalidNote(f"A note has 1 to {LENGTH} characters.")

@@ -197,13 +197,13 @@ def filter_query(wanted: OrderFilter) -> dict[str, str]:
 
 # What an order is found by
 
-# A word is looked up by as many of its first letters as one of these counts; the rest is compared.
+# A word is looked up in the index by its first 8, 5 or 3 letters, as many as it has; the rest is compared.
 _KEY_LENGTHS: Final = (3, 5, 8)
-# All PaymentIntents begin alike, so their key is longer.
+# The ids of PaymentIntents all begin alike, so their key is longer.
 _ID_KEY_LENGTH: Final = 14
 _IDS: Final = ("pi_", "free_")
 _ORDER_ID: Final = re.compile("[0-9a-f]{8,24}")
-# Written with its country or without, of a number the last digits are the same.
+# With the country code or without it, the last digits of a number are the same.
 _PHONE: Final = re.compile(r"(?=[+(0]|\d+[ .\-/])[\d ().+\-/]{9,30}")
 _PHONE_DIGITS: Final = 9
 _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae"})
@@ -265,7 +265,7 @@ def source_key(source: str) -> str:
 
 
 def search_key(words: list[str]) -> str | None:
-    """The key that fewest orders have of those that hold all these words; None when none is long enough."""
+    """The longest key of these words, which fewest orders have; None when no word is long enough for one."""
     keys: list[str] = []
     for word in words:
         if word.startswith(_IDS):
@@ -317,7 +317,7 @@ def fold(text: str) -> str:
 
 
 def _split(folded: str) -> list[str]:
-    """The words of a name or of an address's beginning: whatever stands between anything but letters."""
+    """The words of a name, or of an e-mail address before its @: each run of letters and digits."""
     return "".join(letter if letter.isalnum() else " " for letter in folded).split()
 
 

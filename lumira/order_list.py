@@ -76,15 +76,7 @@ class OrderList:
             about: dict[str, object] = {"filter": filter_query(wanted), "format": kind, "rows": taken}
             if chosen:
                 about["order_ids"] = [order.id for order in chosen]
-            self._audit.record(
-                AuditEntry(
-                    at=datetime.now(UTC),
-                    actor=actor.name,
-                    role=str(actor.role),
-                    action="export_orders",
-                    after=about,
-                )
-            )
+            self._audit.record(AuditEntry.by(actor, "export_orders", datetime.now(UTC), after=about))
 
     def count(self, wanted: OrderFilter, *, actor: Actor, at_most: int = COUNTED) -> int:
         """How many orders are selected; one more than `at_most` means more than that."""

@@ -23,7 +23,7 @@ _KEPT_FIELDS: Final = frozenset(
         *("paymentLinkAt", "timeline", "erasedAt"),
     }
 )
-# What metadata keeps: the house's own that say nothing of the person. A caller's own may say anything.
+# Which metadata stays: ours, where it says nothing about the person. A caller's own may say anything.
 _KEPT_METADATA: Final = frozenset(
     {
         *("productId", "productName", "level", "source", "timestamp", "requestId", "orderId"),

@@ -175,14 +175,8 @@ class Privacy:
         self, actor: Actor, action: str, at: datetime, after: dict[str, Any], order_id: str | None = None
     ) -> None:
         self._audit.record(
-            AuditEntry(
-                at=at,
-                actor=actor.name,
-                role=str(actor.role),
-                action=action,
-                order_id=order_id,
-                after=after,
-                attempt_id="once" if order_id else None,
+            AuditEntry.by(
+                actor, action, at, order_id=order_id, after=after, attempt_id="once" if order_id else None
             )
         )
 

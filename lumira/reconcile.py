@@ -154,11 +154,10 @@ class Reconciliation:
         if apply:
             repaired = len(report.differences) - len(report.open_differences)
             self._audit.record(
-                AuditEntry(
-                    at=self._clock(),
-                    actor=actor.name,
-                    role=str(actor.role),
-                    action=str(Permission.REPAIR),
+                AuditEntry.by(
+                    actor,
+                    str(Permission.REPAIR),
+                    self._clock(),
                     after={"differences": len(report.differences), "repaired": repaired},
                 )
             )

@@ -1,4 +1,4 @@
-"""The key with which Lumira signs what it gives away and must know again, such as payment links."""
+"""The key that signs what Lumira gives away and must know again: payment links, session cookies."""
 
 from __future__ import annotations
 

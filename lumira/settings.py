@@ -209,14 +209,12 @@ class Settings(BaseSettings):
     @property
     def livemode(self) -> bool:
         """Whether the Stripe key moves real money."""
-        key = self.stripe_secret_key
-        return bool(key) and key.get_secret_value().startswith(("sk_live_", "rk_live_"))  # type: ignore[union-attr]
+        return (revealed(self.stripe_secret_key) or "").startswith(("sk_live_", "rk_live_"))
 
     @property
     def otlp_header_values(self) -> dict[str, str]:
         """What a request to the collector carries besides: name and value, which may be percent-encoded."""
-        written = self.otlp_headers.get_secret_value() if self.otlp_headers else ""
-        pairs = (pair.partition("=") for pair in _comma_separated(written))
+        pairs = (pair.partition("=") for pair in _comma_separated(revealed(self.otlp_headers) or ""))
         return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
     @property
@@ -231,6 +229,11 @@ class Settings(BaseSettings):
     def business_timezone(self) -> ZoneInfo:
         """The zone in which the business counts its days."""
         return ZoneInfo(self.timezone)
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text of a secret, for the library or the process that needs it; None for none."""
+    return secret.get_secret_value() if secret else None
 
 
 def _comma_separated(value: object) -> tuple[str, ...]:

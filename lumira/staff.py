@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lumira.access import Actor, Permission, Role, require
-from lumira.attempts import Attempts
 from lumira.audit import AuditEntry
 from lumira.encryption import encrypt
 from lumira.errors import (
@@ -26,6 +25,7 @@ from lumira.errors import (
     WrongPassword,
 )
 from lumira.passwords import Passwords, check_password, one_time_password
+from lumira.sign_in_attempts import Attempts
 from lumira.validation import is_address
 
 if TYPE_CHECKING:
@@ -304,9 +304,7 @@ class Staff:
             )
 
     def _record(self, actor: Actor, action: str, note: str) -> None:
-        self._audit.record(
-            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, note=note)
-        )
+        self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
 
 def normalized(email: str) -> str:

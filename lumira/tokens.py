@@ -136,9 +136,7 @@ class Tokens:
                 self._tokens.note_use(token.name, now)
 
     def _record(self, actor: Actor, action: str, at: datetime, note: str) -> None:
-        self._audit.record(
-            AuditEntry(at=at, actor=actor.name, role=str(actor.role), action=action, note=note)
-        )
+        self._audit.record(AuditEntry.by(actor, action, at, note=note))
 
 
 def _hash(text: str) -> str:

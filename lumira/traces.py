@@ -105,6 +105,6 @@ def is_traced() -> bool:
 
 def trace_id() -> str | None:
     """The id of the trace that what goes on in this thread is part of, as its viewers write it."""
-    # Of a request that has been answered the span is at its end, its lines in the log are not.
+    # The span of a request that was answered has ended; lines about it may still be logged.
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None

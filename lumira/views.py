@@ -85,11 +85,10 @@ class Views:
 
     def _record(self, actor: Actor, action: str, view: View) -> None:
         self._audit.record(
-            AuditEntry(
-                at=datetime.now(UTC),
-                actor=actor.name,
-                role=str(actor.role),
-                action=action,
+            AuditEntry.by(
+                actor,
+                action,
+                datetime.now(UTC),
                 after={"query": dict(view.query), "owner": view.owner, "layout": view.layout},
                 note=view.name,
             )

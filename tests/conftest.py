@@ -68,7 +68,10 @@ def faulty_sandbox_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def own_sandbox() -> Iterator[str]:
-    """The address of a sandbox of the module's own, for who walks through every PaymentIntent there is."""
+    """The address of a sandbox of the module's own, for tests that walk through every PaymentIntent there is.
+
+    A module takes it in place of the shared one: `from tests.conftest import own_sandbox as sandbox_url`.
+    """
     with sandbox_process() as url:
         yield url
 

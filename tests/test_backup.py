@@ -107,12 +107,19 @@ def _mark(manifest: bytes) -> str:
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "no zip", "another format"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "no zip", "another format", "one bit"])
 def test_a_damaged_file_is_refused_before_anything_is_written(filled, other, tmp_path, damage):
     file = tmp_path / "b.zip"
     back_up(filled.store.database, file)
     if damage in {"cut", "no zip"}:
         file.write_bytes(file.read_bytes()[:-5000] if damage == "cut" else b"nothing of the kind")
+    elif damage == "one bit":
+        with zipfile.ZipFile(file) as archive:
+            held = archive.getinfo("productorders.bson")
+        whole = bytearray(file.read_bytes())
+        # Behind the local header (30 bytes, the name, 20 of ZIP64): a kind of block that does not exist.
+        whole[held.header_offset + 30 + len(held.filename) + 20] |= 0b110
+        file.write_bytes(whole)
     else:
         with zipfile.ZipFile(file) as archive:
             held = {name: archive.read(name) for name in archive.namelist()}
@@ -134,6 +141,12 @@ def test_a_store_that_is_away_leaves_no_half_file(settings, tmp_path):
         back_up(away.database, tmp_path / "b.zip")
     away.close()
     assert list(tmp_path.glob("*.zip*")) == list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_no_file_is_not_restored(tmp_path):
+    answer = CliRunner().invoke(app, ["restore", str(tmp_path)], env={"LUMIRA_HOME": str(tmp_path / "home")})
+    assert isinstance(answer.exception, BackupUnreadable)
+    assert str(tmp_path) in answer.exception.message
 
 
 def test_a_backup_of_a_store_that_is_not_there_is_refused(tmp_path):

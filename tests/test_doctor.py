@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import threading
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from lumira import doctor as doctors
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
@@ -269,6 +271,24 @@ def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):
     assert time.monotonic() - began < 5
     assert findings["stripe.key"].values["code"] == "SERVICE_TIMEOUT"
     assert findings["store.indexes"].status is Status.OK
+
+
+def test_a_check_that_hangs_keeps_nobody_waiting(desk, admin, monkeypatch):
+    # As a folder of a network drive that is away: nothing gives that up.
+    ends, ended = threading.Event(), threading.Event()
+
+    def hangs(_folder):
+        ends.wait(20)
+        ended.set()
+
+    monkeypatch.setattr(doctors, "CHECK_SECONDS", 1)
+    monkeypatch.setattr(doctors.shutil, "disk_usage", hangs)
+    findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
+    assert not ended.is_set()
+    ends.set()
+    assert findings["machine.disk"].reason == "unchecked"
+    assert findings["store.reachable"].status is Status.OK
+    assert ended.wait(5)
 
 
 def test_a_publishable_key_of_another_mode_or_none(desk_with, find):

@@ -216,5 +216,11 @@ def test_the_command_exports_what_a_filter_selects(desk, monkeypatch, capsysbina
     file = tmp_path / "orders.xlsx"
     assert "2 orders exported." in run("--out", str(file)).stderr
     assert len(read_xlsx(file.read_bytes())) == 3
-    for wrong in (["--filter", "state=failed"], ["--filter", "status=paid"], ["--out", "x.pdf"]):
-        assert isinstance(run(*wrong).exception, LumiraError)
+    nowhere = str(tmp_path / "nowhere" / "orders.csv")
+    for wrong in (
+        ["--filter", "state=failed"],
+        ["--filter", "status=paid"],
+        ["--out", "x.pdf"],
+        ["--out", nowhere],
+    ):
+        assert isinstance(run(*wrong).exception, LumiraError), wrong

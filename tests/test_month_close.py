@@ -20,17 +20,14 @@ from lumira.orders import Order
 from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
 from tests.conftest import STRIPE_KEY, opened, sandbox_process
+from tests.conftest import own_sandbox as sandbox_url
+
+__all__ = ["sandbox_url"]
 
 PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)
 MONTH = "2026-09"
 MIDNIGHT = datetime(2026, 8, 31, 22, 0, tzinfo=UTC)  # when September begins in Paris
-
-
-@pytest.fixture(scope="module")
-def sandbox_url(own_sandbox):
-    """A Stripe that no other module's tests pay at."""
-    return own_sandbox
 
 
 @pytest.fixture

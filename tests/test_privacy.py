@@ -117,6 +117,31 @@ def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, custome
     assert entry["after"]["order_ids"] == [order["_id"] for order in exported["orders"]]
 
 
+def test_a_webhook_without_a_date_is_handed_out_and_erased_too(desk, admin, customer, documents):
+    # Of the former program nothing but eventId is sure.
+    documents.processed_events.insert_many(
+        [
+            {"eventId": "evt_undated", "data": {"object": {"receipt_email": EMAIL}}},
+            {"eventId": "evt_nothing", "createdAt": None, "data": {"object": {"receipt_email": EMAIL}}},
+        ]
+    )
+    exported = {event["eventId"] for event in desk.privacy.export(EMAIL, actor=admin)["webhooks"]}
+    assert {"evt_undated", "evt_nothing"} <= exported
+    desk.privacy.erase(EMAIL, actor=admin)
+    assert holding(documents, *MARKS) == {}
+
+
+@pytest.mark.reshapes
+def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(desk, admin, documents):
+    # From before there was a validator.
+    documents.command("collMod", "productorders", validator={})
+    spoilt = {"customerEmail": EMAIL, "customerName": "Ève Marin", "createdAt": "2024-11-01"}
+    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}])
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 2
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 2
+    assert "marin" not in json.dumps(everything(documents), default=str).lower()
+
+
 def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, documents):
     assert holding(documents, *MARKS).keys() == {
         *("audit_entries", "order_notes", "processed_events", "productorders", "saved_views"),
@@ -468,6 +493,9 @@ def command(desk, monkeypatch):
 
 def test_the_command_exports_and_erases(command, customer, documents, tmp_path):
     file = tmp_path / "eve.json"
+    # As another program may have left it, for everybody to read.
+    file.write_text("{}")
+    file.chmod(0o644)
     exported = command("export", EMAIL, "--out", str(file))
     assert exported.exit_code == 0, exported.output
     assert "2 orders, 1 note" in exported.output

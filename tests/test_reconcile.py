@@ -15,16 +15,13 @@ from lumira.orders import OrderStatus
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
 from tests.conftest import STRIPE_KEY
+from tests.conftest import own_sandbox as sandbox_url
+
+__all__ = ["sandbox_url"]
 
 ADMIN = Actor("ada", Role.ADMIN)
 FINANCE = Actor("fanny", Role.FINANCE)
 PAY = "pm_card_visa"
-
-
-@pytest.fixture(scope="module")
-def sandbox_url(own_sandbox):
-    """A Stripe that no other module's tests pay at."""
-    return own_sandbox
 
 
 @pytest.fixture

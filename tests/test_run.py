@@ -21,8 +21,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import serving
-from lumira.embedded import embedded_store, free_port, kept_running
+from lumira import background
+from lumira.embedded import Child, embedded_store, free_port, kept_running
 from tests import web
 from tests.conftest import API_TOKEN, listens, wait_until
 
@@ -203,6 +203,28 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         assert web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
+def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = Child("sleeper", command, tmp_path, is_ready=lambda: True)
+    with kept_running(child):
+        stopping, spawn = threading.Thread(target=child.stop), child._spawn
+
+        def spawn_late() -> None:
+            stopping.start()
+            stopping.join(1)
+            spawn()
+
+        monkeypatch.setattr(child, "_spawn", spawn_late)
+        first = child._process
+        first.kill()
+        wait_until(lambda: child._process is not first)
+        stopping.join(5)
+        try:
+            wait_until(lambda: child._process.poll() is not None, 5)
+        finally:
+            child._process.kill()
+
+
 def fails(*arguments: str, **environment: str) -> str:
     """What a command that can't start says: one line, exit code 1, no traceback."""
     done = subprocess.run(
@@ -278,5 +300,5 @@ def test_a_second_lumira_on_the_same_home_is_refused_and_commands_share_its_stor
 def test_whoever_is_to_stop_begins_no_more_work(desk):
     stopped = threading.Event()
     stopped.set()
-    serving._tend(desk, stopped)
+    background.look_after(desk, stopped)
     assert desk.revenue.followed_until() is None

@@ -119,6 +119,55 @@ def test_signing_out_ends_this_session_alone(sessions, claire, documents):
     assert len(list(documents.audit_entries.find({"action": "sign_out"}))) == 1
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda sessions, here: sessions.sign_out(here.token),
+        lambda sessions, here: sessions.end(here.session.id, EMAIL, actor=CLAIRE),
+        lambda sessions, here: sessions.sign_out_everywhere(EMAIL, actor=CLAIRE),
+    ],
+)
+@pytest.mark.parametrize("asks", ["just before it is removed", "and hears late"])
+def test_a_page_that_asks_while_a_session_ends_is_out_too(sessions, claire, monkeypatch, ending, asks):
+    here = entered(sessions)
+    find, delete = StaffSessions.find, StaffSessions.delete
+
+    def delete_after_a_page_has_asked(stored, id_):
+        sessions.find(here.token)
+        return delete(stored, id_)
+
+    def find_and_hear_late(stored, id_):
+        found = find(stored, id_)
+        monkeypatch.undo()
+        ending(sessions, here)
+        return found
+
+    if asks == "and hears late":
+        monkeypatch.setattr(StaffSessions, "find", find_and_hear_late)
+        sessions.find(here.token)
+    else:
+        monkeypatch.setattr(StaffSessions, "delete", delete_after_a_page_has_asked)
+        ending(sessions, here)
+    assert sessions.find(here.token) is None
+
+
+def test_a_page_that_hears_late_of_an_account_that_is_disabled_is_out_too(
+    sessions, staff, claire, admin, monkeypatch
+):
+    here = entered(sessions)
+    find = StaffAccounts.find
+
+    def find_and_hear_late(accounts, email):
+        found = find(accounts, email)
+        monkeypatch.undo()
+        staff.disable(EMAIL, actor=admin)
+        return found
+
+    monkeypatch.setattr(StaffAccounts, "find", find_and_hear_late)
+    sessions.find(here.token)
+    assert sessions.find(here.token) is None
+
+
 def test_whoever_is_disabled_by_another_process_is_out_within_seconds(desk, staff, claire, admin, cheap):
     database = desk.store.database
     here = Sessions(

@@ -18,7 +18,7 @@ from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
 from lumira.storage import Store
 from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
-from lumira.storage.paging import newest_page
+from lumira.storage.paging import cursor_after, newest_page
 from tests.conftest import NO_STORE
 from tests.refusing_store import refusing
 
@@ -92,6 +92,12 @@ def test_a_time_out_that_is_none_leaves_ours():
         away = Store("mongodb://127.0.0.1:9/?timeoutMS=soon")
     assert away.database.client.options.timeout == 4
     away.close()
+
+
+def test_a_cursor_is_the_very_millisecond():
+    # From 2038 on a float of seconds no longer tells every millisecond from the one before it.
+    found = {"_id": ObjectId(), "createdAt": datetime(2038, 6, 1, microsecond=2_000, tzinfo=UTC)}
+    assert cursor_after(found) == f"2158963200002-{found['_id']}"
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "12-", "-", "99999999999999999999-" + "0" * 24, "🌙"])
@@ -290,6 +296,10 @@ def test_what_its_user_may_not_make_is_said_and_keeps_nothing_else_from_being_ma
             assert store.prepare().refused == ["productorders.validator", "productorders.updatedAt"]
         with closing(Store(store_uri, name)) as store:
             assert not store.prepare()
+        client.drop_database(name)
+        with refusing(port, "create") as uri, closing(Store(uri, name)) as store:
+            assert store.prepare().refused == ["productorders.validator", "processed_events.validator"]
+            assert len(client[name].productorders.index_information()) == 1 + len(INDEXES["productorders"])
         client.drop_database(name)
 
 

@@ -63,7 +63,7 @@ def checkout_application() -> Starlette:
         ],
         middleware=[
             Middleware(RequestId),
-            # A page that asks for patience comes with its looks.
+            # The page that asks to wait needs its styles too.
             Middleware(RateLimit, refuse=busy, exempt=frozenset(f"/assets/{name}" for name in ASSETS)),
             Middleware(Unexpected, answer=failed),
         ],

@@ -24,7 +24,7 @@ from lumira.sessions import Session
 # Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
 OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", "/oauth2callback")
 SIGN_IN: Final = "/sign-in"
-# How often an open page is looked at: a colleague who is disabled is out within the minute.
+# How often it is asked whether the person at an open page is still signed in.
 CHECK_SECONDS: Final = 5
 # Ours to choose from 4000 on: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.2
 SESSION_ENDED: Final = 4401

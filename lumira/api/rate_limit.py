@@ -18,8 +18,8 @@ from lumira import desk as desks
 from lumira.api.addresses import caller_address
 from lumira.api.request_id import PROBES
 from lumira.api.responses import error_response
-from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import RateLimited
+from lumira.rate_limits import RecentCalls, limited_network
 from lumira.settings import Settings
 
 # Whoever watches us must not be told that we are down because it watches closely.

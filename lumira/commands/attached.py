@@ -21,13 +21,20 @@ COMMAND_LINE: Final = Actor("command line", Role.ADMIN)
 
 
 @contextmanager
-def attached_desk() -> Iterator[Desk]:
-    """A prepared desk for a command that ends, beside a running Lumira or alone."""
+def attached_desk(*, may_begin: bool = True) -> Iterator[Desk]:
+    """A prepared desk for a command that ends, beside a running Lumira or alone.
+
+    Where there is no store yet, a new one begins; unless it `may_begin`, that raises SettingsError.
+    """
     from lumira.desk import Desk
     from lumira.embedded import attached, has_store
 
     configured = load_settings()
     begins = not has_store(configured)
+    if begins and not may_begin:
+        raise SettingsError(
+            f"There is no store under {configured.home.resolve()}. Set LUMIRA_HOME or MONGODB_URI to yours."
+        )
     with attached(configured) as settings:
         if begins:
             # Whoever has forgotten LUMIRA_HOME would look for it on their desk in vain.

@@ -10,7 +10,6 @@ import typer
 from lumira.commands.attached import COMMAND_LINE, attached_desk
 from lumira.commands.wording import counted
 from lumira.errors import BackupUnreadable, SettingsError
-from lumira.settings import load_settings
 
 
 def backup(
@@ -20,18 +19,12 @@ def backup(
 
     LUMIRA_SECRET_KEY (or secret.key under LUMIRA_HOME) is not in it: keep that elsewhere.
     """
-    from lumira.embedded import has_store
     from lumira.storage.backup import back_up
 
     if file.exists():
         raise SettingsError(f"{file} is there already: name a new file.")
-    settings = load_settings()
-    if not has_store(settings):
-        # A backup of nothing would look like one.
-        raise SettingsError(
-            f"There is no store under {settings.home.resolve()}. Set LUMIRA_HOME or MONGODB_URI to yours."
-        )
-    with attached_desk() as desk:
+    # A backup of a store that has just begun would look like one.
+    with attached_desk(may_begin=False) as desk:
         try:
             counts = back_up(desk.store.database, file)
         except OSError as error:
@@ -45,10 +38,13 @@ def restore(
     """Put a backup into an empty store, then work revenue out anew; it can be begun again."""
     from lumira.storage.backup import restore as restore_file
 
-    if not file.exists():
-        raise BackupUnreadable(f"There is no file {file}.")
+    if not file.is_file():
+        raise BackupUnreadable(f"There is no file {file}. Name one that `lumira backup` has written.")
     with attached_desk() as desk:
-        counts = restore_file(desk.store.database, file)
+        try:
+            counts = restore_file(desk.store.database, file)
+        except OSError as error:
+            raise BackupUnreadable(f"{file} can't be read: {error.strerror}.") from None
         desk.store.prepare()
         days = desk.revenue.rebuild(actor=COMMAND_LINE)
     worked_out = f"{counted(days, 'day')} of revenue worked out"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.files import written
 from lumira.commands.wording import counted
 
 customer = typer.Typer(name="customer", help="The personal data of one customer.", no_args_is_help=True)
@@ -30,14 +30,10 @@ def export_customer(
     with attached_desk() as desk:
         exported = desk.privacy.export(email, actor=COMMAND_LINE)
     text = json.dumps(exported, ensure_ascii=False, indent=2) + "\n"
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        # It is a customer's own: for whoever writes it alone.
-        with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+    with written(out, private=True) as file:
+        file.write(text.encode())
     print(_exported(exported), file=sys.stderr)
-    _name_stripes(exported["at_stripe"], "has copies of its own")
+    _print_copies_at_stripe(exported["at_stripe"], "has copies of its own")
 
 
 @customer.command()
@@ -63,7 +59,7 @@ def erase(
         f"{counted(erased.audit_entries, 'audit entry', 'audit entries')} and "
         f"{counted(erased.events, 'webhook')} cleared."
     )
-    _name_stripes(erased.payment_intents, "still holds the customer")
+    _print_copies_at_stripe(erased.payment_intents, "still holds the customer")
 
 
 def _exported(exported: dict[str, Any]) -> str:
@@ -75,6 +71,6 @@ def _exported(exported: dict[str, Any]) -> str:
     )
 
 
-def _name_stripes(payment_intents: list[str], what: str) -> None:
+def _print_copies_at_stripe(payment_intents: list[str], what: str) -> None:
     if payment_intents:
         print(f"Stripe {what} in {', '.join(payment_intents)}. Ask Stripe too: {_STRIPE}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qsl
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk, parse_day
+from lumira.commands.files import written
 from lumira.commands.wording import counted
 from lumira.errors import SettingsError
 
@@ -37,7 +37,7 @@ def export_orders(
         raise SettingsError(f"--filter has no {name}. It takes {', '.join(NAMES)}.")
     kind = _file_format(out, language)
     wanted = parse_filter(query)
-    with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
+    with attached_desk() as desk, written(out) as file:
         zone = desk.settings.business_timezone
         rows = desk.order_list.export(wanted, kind=kind, actor=COMMAND_LINE)
         columns = order_columns(language, zone)
@@ -62,13 +62,13 @@ def export_revenue(
     days = parse_day(first), parse_day(last)
     if not days[0] or not days[1] or days[0] > days[1]:
         raise SettingsError("--from and --to are the first and the last day, such as 2026-11-01 2026-11-30.")
-    with attached_desk() as desk, out.open("wb") if out else nullcontext(sys.stdout.buffer) as file:
+    with attached_desk() as desk, written(out) as file:
         desk.revenue.refresh()
         rows = desk.revenue.days(days[0], days[1], actor=COMMAND_LINE)
         desk.revenue.export(rows, days[0], days[1], kind=kind, actor=COMMAND_LINE)
         zone = desk.settings.business_timezone
         count = write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
-    print(f"{count} rows exported.", file=sys.stderr)
+    print(f"{counted(count, 'row')} exported.", file=sys.stderr)
 
 
 def _file_format(out: Path | None, language: str) -> FileFormat:

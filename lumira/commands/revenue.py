@@ -22,7 +22,7 @@ def rebuild() -> None:
         days = desk.revenue.rebuild(
             actor=COMMAND_LINE, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
-    print(f"{days} days worked out.")
+    print(f"{counted(days, 'day')} worked out.")
 
 
 @revenue.command()

@@ -9,6 +9,7 @@ import typer
 
 from lumira.access import Role
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.wording import counted
 from lumira.errors import SettingsError
 
 staff = typer.Typer(name="staff", help="The accounts of staff.", no_args_is_help=True)
@@ -86,7 +87,7 @@ def role(email: _Email, role: Annotated[Role, typer.Argument(help="What they may
 
 @staff.command()
 def disable(email: _Email) -> None:
-    """Shut an account and end its sessions within a minute."""
+    """Shut an account; its sessions end within fifteen seconds."""
     with attached_desk() as desk:
         desk.staff.disable(email, actor=COMMAND_LINE)
     print(f"{email} can't sign in any more.")
@@ -130,4 +131,4 @@ def sign_out(email: _Email) -> None:
     """End every session of a member."""
     with attached_desk() as desk:
         ended = desk.sessions.sign_out_everywhere(email, actor=COMMAND_LINE)
-    print(f"{ended} sessions ended.")
+    print(f"{counted(ended, 'session')} ended.")

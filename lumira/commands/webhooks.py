@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lumira.commands.attached import COMMAND_LINE, attached_desk
+from lumira.commands.wording import counted
 
 webhooks = typer.Typer(name="webhooks", help="The ledger of webhook events.", no_args_is_help=True)
 
@@ -23,7 +24,7 @@ def retry(
         for retried, outcome in desk.webhooks.retry_failed(actor=COMMAND_LINE):
             print(f"{retried}: {outcome}")
         left = len(desk.events.failed())
-    print(f"{left} failed events left.")
+    print(f"{counted(left, 'failed event')} left.")
     if left:
         raise typer.Exit(1)
 
@@ -32,4 +33,4 @@ def retry(
 def prune() -> None:
     """Remove events processed more than 90 days ago; failed ones stay. `lumira run` does it daily."""
     with attached_desk() as desk:
-        print(f"{desk.webhooks.prune(actor=COMMAND_LINE)} events removed.")
+        print(f"{counted(desk.webhooks.prune(actor=COMMAND_LINE), 'event')} removed.")

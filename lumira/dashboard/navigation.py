@@ -7,17 +7,15 @@ their menu; it keeps its address, where router.py says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
 from lumira.access import Permission
-from lumira.dashboard import session
+from lumira.dashboard import PAGES, session
 from lumira.dashboard.texts import text
 
-PAGES: Final = Path(__file__).parents[2] / "pages"
 # What a page asks for beside BROWSE, by its address. The page that creates payments also shows them, for
 # which BROWSE is enough, so it asks for itself.
 NEEDS: Final[Mapping[str, Permission]] = {

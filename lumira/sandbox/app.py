@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lumira.sandbox.store import Store
 
 logger = logging.getLogger(__name__)
 DAY = 86400
+RETRY_SECONDS = 1.0
 DESCRIPTION = "The endpoint the sandbox was started with"
 
 
@@ -96,13 +98,17 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
     tidy = 0.0
     while True:
         due.clear()
-        if api.now() >= tidy:
-            api.store.forget(api.now())
-            tidy = api.now() + DAY
-        while _do_next(api):
-            deliveries.wake.set()
-            await asyncio.sleep(0)  # much may be due at once, after a long rest
-        following = min(tidy, api.store.next_task() or tidy)
+        try:
+            if api.now() >= tidy:
+                api.store.forget(api.now())
+                tidy = api.now() + DAY
+            while _do_next(api):
+                deliveries.wake.set()
+                await asyncio.sleep(0)  # much may be due at once, after a long rest
+            following = min(tidy, api.store.next_task() or tidy)
+        except sqlite3.OperationalError as problem:  # another program writes to the file: see history.py
+            logger.warning("what is due waits: %s", problem)
+            following = api.now() + RETRY_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(due.wait(), max(0.0, following - api.now()))
 

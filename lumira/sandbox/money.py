@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lumira.sandbox.errors import refusal, words
 
-# https://docs.stripe.com/currencies#zero-decimal and #three-decimal
-ZERO_DECIMAL = words("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf")
+# https://docs.stripe.com/currencies#zero-decimal, #three-decimal. UGX has no decimals, and is counted with 2:
+# https://docs.stripe.com/currencies#special-cases
+ZERO_DECIMAL = words("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 THREE_DECIMAL = words("bhd jod kwd omr tnd")
 # https://docs.stripe.com/currencies#presentment-currencies
 CURRENCIES = words(

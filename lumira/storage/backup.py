@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -37,6 +38,16 @@ RESTORES: Final = "restores"
 BATCH: Final = 1_000
 # A million orders take minutes.
 SECONDS: Final = 3_600
+# What a damaged file makes its readers raise: a RuntimeError where it claims to be encrypted, say.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    bson.errors.InvalidBSON,
+    KeyError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+)
 
 _RAW: Final = CodecOptions(document_class=RawBSONDocument)
 
@@ -86,7 +97,7 @@ def restore(database: Database[Document], file: Path) -> dict[str, int]:
     """Puts every document of a backup into an empty store; how many of each collection.
 
     The file is read through before anything is written. Killed in the middle, the same restore can be begun
-    again. Raises BackupUnreadable, StoreNotEmpty and StoreUnavailable.
+    again. Raises BackupUnreadable, StoreNotEmpty, StoreUnavailable, and OSError where it can't be read.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -100,7 +111,7 @@ def restore(database: Database[Document], file: Path) -> dict[str, int]:
                     with archive.open(f"{name}.bson") as stream:
                         _write(database, name, stream)
                 database.drop_collection(RESTORES)
-    except (zipfile.BadZipFile, KeyError, ValueError, bson.errors.InvalidBSON) as error:
+    except _DAMAGED as error:
         raise BackupUnreadable(f"{file} is no backup that can be restored: {error}") from error
     return {name: found["documents"] for name, found in wanted.items()}
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from bson.errors import InvalidDocument
 from pymongo.collection import Collection
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
 
 from lumira.errors import InvalidText, InvalidValue, StoreUnavailable
 
 Document = dict[str, Any]
+
+# https://www.mongodb.com/docs/manual/reference/error-codes/
+_UNAUTHORIZED: Final = 13
 
 
 @contextmanager
@@ -38,6 +47,17 @@ def store_errors() -> Iterator[None]:
         raise InvalidText("The text holds half a character. Type it anew.") from error
     except (InvalidDocument, OverflowError) as error:
         raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
+
+
+@contextmanager
+def refusal_noted(refused: list[str], name: str) -> Iterator[None]:
+    """Adds `name` to `refused` where the user of MONGODB_URI has no right to what is done inside."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        refused.append(name)
 
 
 def insert_new(collection: Collection[Document], document: Document) -> bool:

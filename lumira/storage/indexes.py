@@ -10,9 +10,9 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import Document, refusal_noted, store_errors
 
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
@@ -34,8 +34,6 @@ DOCTOR: Final = "doctor"
 # Read by _id alone.
 MONTH_CLOSES: Final = "month_closes"
 
-# https://www.mongodb.com/docs/manual/reference/error-codes/
-UNAUTHORIZED: Final = 13
 # Building an index over a large collection takes longer than any other operation may.
 BUILD_SECONDS: Final = 600
 
@@ -154,21 +152,22 @@ def create_indexes(database: Database[Document]) -> Unmade:
                 if any(index_options(index) == index_options(model.document) for index in same_keys):
                     continue
                 same_name = [index for index in existing if index["name"] == model.document["name"]]
+                full_name = f"{name}.{model.document['name']}"
                 try:
-                    for index in same_keys or same_name:
-                        # The program we replaced kept the same keys with other options: a unique index that
-                        # is not sparse would let only one order at a time wait for its PaymentIntent.
-                        collection.drop_index(index["name"])
-                    _create(collection, model)
+                    with refusal_noted(unmade.refused, full_name):
+                        for index in same_keys or same_name:
+                            # The program we replaced kept the same keys with other options: a unique index
+                            # that is not sparse would let only one order at a time have no PaymentIntent.
+                            collection.drop_index(index["name"])
+                        _create(collection, model)
                 except DuplicateKeyError as error:
-                    details = error.details or {}
-                    value = details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2]
-                    unmade.shared[f"{name}.{model.document['name']}"] = str(value)
-                except OperationFailure as error:
-                    if error.code != UNAUTHORIZED:
-                        raise
-                    unmade.refused.append(f"{name}.{model.document['name']}")
+                    unmade.shared[full_name] = _shared_value(error)
     return unmade
+
+
+def _shared_value(error: DuplicateKeyError) -> str:
+    details = error.details or {}
+    return str(details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2])
 
 
 def _create(collection: Collection[Document], model: IndexModel) -> None:

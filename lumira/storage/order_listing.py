@@ -29,10 +29,11 @@ from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 3
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
-# How far back a process looks for changes at first, if not further: to where the one before it had come.
+# How far back a process looks at first, at least; further where the process before it had not come so far.
 _LOOK_BACK: Final = timedelta(days=1)
 _MARK_EVERY: Final = timedelta(minutes=1)
-# How often it looks then: so that it takes a tenth of the time at most, where very many orders were changed.
+# Between two looks lie two seconds, or nine times as long as the last one took: at most a tenth of the time
+# is spent on looking.
 _LOOK_SECONDS: Final = 2.0
 _REST: Final = 9
 # How long one reader waits for another who is looking.

@@ -53,7 +53,7 @@ from lumira.storage.failures import Document
 from lumira.storage.paging import BEGINNING, MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
-# As many amounts as it takes are walked beside each other; more are compared on the way.
+# Up to so many amounts are each walked along their own part of the index; more are compared on the way.
 _FEW_AMOUNTS: Final = 12
 
 

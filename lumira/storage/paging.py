@@ -81,7 +81,7 @@ def next_width(width: timedelta, found: int, missing: int, seconds: float) -> ti
 
 def cursor_after(document: Document) -> str:
     """The cursor of the page that begins behind this document."""
-    return f"{int(document['createdAt'].timestamp() * 1000)}-{document['_id']}"
+    return f"{round((document['createdAt'] - BEGINNING) / MILLISECOND)}-{document['_id']}"
 
 
 def _parse(cursor: str) -> tuple[datetime, ObjectId] | None:

@@ -18,7 +18,7 @@ from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
-from lumira.storage.paging import newest_page
+from lumira.storage.paging import BEGINNING, newest_page
 
 # Payloads are a few kilobytes each.
 _EVENTS_AT_ONCE: Final = 500
@@ -47,7 +47,7 @@ class PersonalData:
             ids = [order["_id"] for order in without if _address_in_metadata(order) == email]
             for first in range(0, len(ids), _ORDERS_AT_ONCE):
                 found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
-        return sorted(found, key=lambda order: order["createdAt"])
+        return sorted(found, key=lambda order: _instant(order, "createdAt"))
 
     def mark_erased(self, order: Document, at: datetime) -> None:
         """Notes that the customer of this order is being erased, once."""
@@ -62,7 +62,7 @@ class PersonalData:
         finds the row there and leaves it.
         """
         current = self.find_order(order) or order
-        if current["updatedAt"] < datetime.now(UTC) - LEASE:
+        if _instant(current, "updatedAt") < datetime.now(UTC) - LEASE:
             return
         subject = {"object": {"id": current.get("paymentIntentId")}}
         for entry in current.get("timeline") or ():
@@ -110,13 +110,15 @@ class PersonalData:
             self._audit.replace_one({"_id": entry["_id"]}, entry)
 
     def events(self) -> Iterator[Document]:
-        """The whole ledger with its payloads, newest first."""
+        """The whole ledger with its payloads, newest first; rows that another program left undated last."""
         cursor = None
         while True:
             rows, cursor = newest_page(self._events, {}, _EVENTS_AT_ONCE, cursor)
             yield from rows
             if cursor is None:
-                return
+                break
+        with store_errors():
+            yield from self._events.find({"createdAt": None})
 
     def replace_event(self, event: Document, fields: Mapping[str, Any]) -> None:
         """Writes these fields of an event of the ledger."""
@@ -132,6 +134,12 @@ class PersonalData:
         """Removes a saved view."""
         with store_errors():
             self._views.delete_one({"_id": view["_id"]})
+
+
+def _instant(document: Document, name: str) -> datetime:
+    """The instant of this name; the beginning of time where another program wrote none."""
+    instant = document.get(name)
+    return instant if isinstance(instant, datetime) else BEGINNING
 
 
 def _address_in_metadata(order: Document) -> str:

@@ -11,11 +11,11 @@ import contextlib
 from typing import Any, Final
 
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.errors import CollectionInvalid
 
 from lumira.orders import OrderStatus
-from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import EVENTS, ORDERS, UNAUTHORIZED
+from lumira.storage.failures import Document, refusal_noted, store_errors
+from lumira.storage.indexes import EVENTS, ORDERS
 
 # JavaScript has one number type: the driver of the other program may store whole amounts as doubles.
 _MINOR_UNITS: Final = {"bsonType": ["int", "long", "double"], "minimum": 0}
@@ -60,21 +60,17 @@ def create_validators(database: Database[Document]) -> list[str]:
     Moderate: a document that broke the rules before may still be changed. Answers those that were refused, as
     `collection.validator`. Raises StoreUnavailable when the store can't be reached.
     """
-    refused = []
+    refused: list[str] = []
     with store_errors():
         existing = {entry["name"]: entry for entry in database.list_collections()}
         for name, schema in VALIDATORS.items():
             validator = {"$jsonSchema": schema}
-            if name not in existing:
-                # Where another process is faster, the collection has the same validator from it.
-                with contextlib.suppress(CollectionInvalid):
-                    database.create_collection(name, validator=validator, validationLevel="moderate")
-            elif existing[name].get("options", {}).get("validator") != validator:
-                try:
+            # The role readWrite may write, and not say what may be written.
+            with refusal_noted(refused, f"{name}.validator"):
+                if name not in existing:
+                    # Where another process is faster, the collection has the same validator from it.
+                    with contextlib.suppress(CollectionInvalid):
+                        database.create_collection(name, validator=validator, validationLevel="moderate")
+                elif existing[name].get("options", {}).get("validator") != validator:
                     database.command("collMod", name, validator=validator, validationLevel="moderate")
-                except OperationFailure as error:
-                    # The role readWrite may write, and not say what may be written.
-                    if error.code != UNAUTHORIZED:
-                        raise
-                    refused.append(f"{name}.validator")
     return refused

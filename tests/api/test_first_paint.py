@@ -16,7 +16,7 @@ from lumira.api.gate import OPEN
 from lumira.api.security_headers import SecurityHeaders, dashboard_policy, script_hashes
 from lumira.api.unknown_pages import UnknownPages
 from lumira.dashboard import navigation
-from lumira.serving import MIDDLEWARE, PAGES, routes
+from lumira.serving import ADDRESSES, MIDDLEWARE, routes
 from tests import web
 from tests.conftest import serving
 
@@ -33,7 +33,7 @@ def site():
         ],
         middleware=[Middleware(GZipMiddleware)],
     )
-    unknown = Middleware(UnknownPages, pages=PAGES, others=OPEN)
+    unknown = Middleware(UnknownPages, pages=ADDRESSES, others=OPEN)
     middleware = [Middleware(SecurityHeaders), unknown, Middleware(FirstPaint)]
     with serving(Starlette(routes=[*routes(), Mount("/", app=rest)], middleware=middleware)) as url:
         yield url
@@ -76,7 +76,7 @@ def test_a_page_there_is_none_of_leads_to_the_start(site, desk):
 def test_every_page_has_its_address():
     addresses = re.findall(r'url_path="([a-z-]+)"', Path(navigation.__file__).read_text())
     # The start leads to the overview.
-    assert set(addresses) - {"start"} == PAGES
+    assert set(addresses) - {"start"} == ADDRESSES
 
 
 def test_only_who_was_let_in_gets_the_page():

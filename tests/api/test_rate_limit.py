@@ -10,8 +10,8 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.applications import Starlette
 
 from lumira.api.addresses import caller_address
-from lumira.attempts import RecentCalls, limited_network
 from lumira.errors import SettingsError
+from lumira.rate_limits import RecentCalls, limited_network
 from lumira.serving import routes
 from lumira.settings import load_settings
 from tests import web

@@ -42,7 +42,7 @@ def variables(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def workers(environment: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Two workers on a free port, up and answering; stopped with SIGTERM in the end."""
+    """Two workers, or as `options` say, on a free port, up and answering; stopped with SIGTERM in the end."""
     port = free_port()
     command = [sys.executable, "-m", "lumira", "api", "--workers", "2", "--port", str(port), *options]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -122,6 +122,12 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
     assert documents.processed_events.count_documents({"state": "processed"}) == 10
 
 
+def test_a_single_worker_counts_too(settings, desk):
+    with workers(variables(settings), "--workers", "1") as (url, _process):
+        assert web.get(f"{url}/api/nothing").status_code == 404
+        assert 'lumira_api_errors_total{code="NOT_FOUND"} 1.0' in web.get(f"{url}/metrics").text
+
+
 @pytest.mark.long(10)
 def test_no_worker_outlives_the_process_that_started_it(settings, desk):
     with workers(variables(settings)) as (_url, process):
@@ -148,6 +154,6 @@ def test_without_a_store_it_says_so_in_one_line(tmp_path: Path, uri):
 
 
 def test_the_dashboard_is_not_even_imported():
-    code = "import sys, lumira.serving as s; s.api_application(); print('streamlit' in sys.modules)"
+    code = "import sys, lumira.workers as w; w.api_application(); print('streamlit' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

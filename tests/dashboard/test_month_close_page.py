@@ -3,19 +3,14 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from lumira.access import Actor, Role
 from tests.conftest import opened
+from tests.conftest import own_sandbox as sandbox_url
 from tests.dashboard.conftest import shown
 
+__all__ = ["sandbox_url"]
+
 FANNY = Actor("fanny", Role.FINANCE)
-
-
-@pytest.fixture(scope="module")
-def sandbox_url(own_sandbox):
-    """A Stripe that no other module's tests pay at."""
-    return own_sandbox
 
 
 def metrics(app):

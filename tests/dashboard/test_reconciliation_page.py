@@ -12,13 +12,10 @@ from lumira.dashboard.comparison import Comparison, Span
 from lumira.reconcile import Difference, Kind, Report
 from lumira.texts import is_known
 from tests.conftest import opened, sandbox_process
+from tests.conftest import own_sandbox as sandbox_url
 from tests.dashboard.conftest import shown
 
-
-@pytest.fixture(scope="module")
-def sandbox_url(own_sandbox):
-    """A Stripe that no other module's tests pay at."""
-    return own_sandbox
+__all__ = ["sandbox_url"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every request that Lumira's own gateway sends is one that Stripe's OpenAPI document knows."""
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,8 @@ import pytest
 
 from lumira import stripe_gateway
 from lumira.errors import PaymentFailed
+from lumira.money import THREE_DECIMAL_CURRENCIES, ZERO_DECIMAL_CURRENCIES
+from lumira.sandbox import control, money
 from tests.sandbox.conftest import KEY, RETURN_URL, CheckedRequests
 
 CALLS = {
@@ -75,3 +78,11 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     # A method that is new to the gateway belongs above too.
     asks = {name for name, member in vars(type(gateway)).items() if callable(member) and name[0] != "_"}
     assert asks - {"payment_intent_url"} == CALLS
+
+
+def test_a_currency_has_as_many_decimals_here_as_at_the_desk():
+    assert set(money.ZERO_DECIMAL) == ZERO_DECIMAL_CURRENCIES
+    assert set(money.THREE_DECIMAL) == THREE_DECIMAL_CURRENCIES
+    page = (control.STATIC / "control.html").read_text(encoding="utf-8")
+    shown = [set(listed.split()) for listed in re.findall(r'Decimal = new Set\("([a-z ]+)"', page)]
+    assert shown == [ZERO_DECIMAL_CURRENCIES, THREE_DECIMAL_CURRENCIES]

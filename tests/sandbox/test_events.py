@@ -1,5 +1,8 @@
 """Events, and their deliveries to webhook endpoints."""
 
+import contextlib
+import functools
+import sqlite3
 import ssl
 import statistics
 import threading
@@ -168,6 +171,22 @@ def test_the_events_of_what_follows_a_payment(serve):
     failing = client.v1.refunds.create({"payment_intent": paid(client, "pm_card_refundFail").id})
     expected = ["refund.created", "refund.failed", "refund.updated", "charge.refund.updated"]
     eventually(lambda: types_of(client, failing.id), lambda types: types == expected)
+
+
+def test_what_is_due_is_done_though_another_program_keeps_the_file_to_itself(serve, tmp_path, monkeypatch):
+    # As `lumira seed` does while it writes the past, for longer than the sandbox waits.
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.2))
+    state = tmp_path / "state.sqlite"
+    client = client_of(serve(state=state, settlement_delay=0.5))
+    paid(client)  # the first exchange reads Stripe's document to be checked by, which takes long
+    charge = paid(client).latest_charge
+    with contextlib.closing(sqlite3.connect(state, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(1.2)
+        other.execute("ROLLBACK")
+    eventually(
+        lambda: client.v1.charges.retrieve(charge), lambda charge: charge.balance_transaction is not None
+    )
 
 
 def test_the_events_of_a_dispute(serve):

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from lumira.cli import main
-from lumira.moving_in import Oddity, oddities, repeated
+from lumira.order_import import Examination, Oddity, oddities, repeated
 from tests.conftest import NO_STORE
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -50,6 +50,8 @@ def order(**fields: Any) -> dict[str, Any]:
         ({"amount": "47,00"}, Oddity.UNREADABLE),
         ({"amount": 4700.5}, Oddity.UNREADABLE),
         ({"amount": -1}, Oddity.UNREADABLE),
+        ({"amount": float("nan")}, Oddity.UNREADABLE),
+        ({"amount": float("inf")}, Oddity.UNREADABLE),
         ({"createdAt": "2026-11-01"}, Oddity.UNREADABLE),
         ({"currency": None}, Oddity.UNREADABLE),
     ],
@@ -77,6 +79,13 @@ def test_of_one_payment_intent_the_first_order_is_the_order():
     none = [order(paymentIntentId=None), order(paymentIntentId=None)]
     seen = [[one.oddity for one in found] for _, found in repeated([first, second, first, *none])]
     assert seen == [[], [Oddity.SAME_PAYMENT_INTENT], [], [], []]
+
+
+def test_stripe_is_not_asked_about_what_stays_behind(desk):
+    examination = Examination(desk.gateway, 5)
+    odd = [order(status=["pending"]), order(status="paid"), order(status="pending", amount="47")]
+    assert list(examination.importable(odd)) == []
+    assert (examination.read, examination.stays_behind(), examination.to_ask) == (3, 3, 5)
 
 
 @pytest.fixture

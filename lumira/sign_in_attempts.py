@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import bisect
-import functools
 import math
 import threading
 import time
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import ClassVar, Final
+from ipaddress import ip_address
+from typing import Final
 
 import limits
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from lumira.errors import TooManyAttempts
+from lumira.rate_limits import RecentCalls, limited_network
 
 # Guesses that one account may get from one address, one address may make, and one account may get at all.
 # The last keeps a crowd of addresses from guessing; whoever it also keeps out can come back soon.
@@ -23,35 +21,11 @@ _PER_ADDRESS: Final = limits.parse("60/5 minutes")
 _PER_ACCOUNT: Final = limits.parse("40/10 minutes")
 
 
-class RecentCalls(MemoryStorage):
-    """The library's storage in memory, which forgets here what has run out, now and then, as it is asked.
-
-    The library starts a thread for that with almost every call, which can keep an event loop waiting for
-    milliseconds, and it remembers the names of all callers for ever. Not made for several threads.
-    """
-
-    # How often what has run out is looked for.
-    seconds_between: ClassVar = 5.0
-    _tidied = 0.0
-
-    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802 - the library's own name
-        now = time.time()
-        if now < self._tidied + self.seconds_between:
-            return
-        self._tidied = now
-        for key, entries in list(self.events.items()):
-            # The newest stands first.
-            del entries[bisect.bisect_left(entries, -now, key=lambda entry: -entry.expiry) :]
-            if not entries:
-                del self.events[key]
-                self.locks.pop(key, None)
-
-
 class Attempts:
-    """Counts attempts over a moving window, in this process.
+    """Counts attempts over a moving window, in the memory of this process.
 
-    The sign-in is served by one process alone, and a restart that forgets them takes longer than the guesses
-    it gives away are worth.
+    That is enough: one process alone serves the sign-in. A restart forgets them, and takes too long to be
+    worth the few guesses that it allows anew.
     """
 
     def __init__(self) -> None:
@@ -80,12 +54,6 @@ class Attempts:
         """Forgets what was counted for a person who has got it right: they may mistype again tomorrow."""
         with self._lock:
             self._limiter.clear(_PER_PAIR, "pair", f"{email} {_caller(address)}")
-
-
-@functools.lru_cache(1024)
-def limited_network(address: IPv4Address | IPv6Address) -> str:
-    """What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
-    return str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
 def _caller(address: str) -> str:

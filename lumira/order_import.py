@@ -1,14 +1,15 @@
-"""Moving in: what is odd in the orders of the program before ours, said before any of them is trusted."""
+"""The orders of the program before ours: what is odd about them, said before any of them is imported."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.catalog import CATALOG, level_of
-from lumira.errors import StripeRefused
+from lumira.errors import StripeError, StripeRefused
 from lumira.orders import OrderStatus
 from lumira.validation import is_address
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 # Nothing for sale ever cost less than a euro, or a hundred yen.
 _SMALLEST_PRICE: Final = 100
-_WHOLE: Final = (int, float)
+_NUMBER: Final = (int, float)
+# Orders whose payment Stripe may know more about.
+_OPEN: Final = frozenset({OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.FAILED})
 
 
 class Oddity(StrEnum):
@@ -62,6 +65,45 @@ class Found:
     oddity: Oddity
     order_id: str
     detail: str
+
+
+@dataclass
+class Examination:
+    """Orders looked at one after the other: how many were `read`, and what was `found`.
+
+    `gateway` is asked about the first `to_ask` of those that are open and can be imported; None for none.
+    Where Stripe can't be asked, `unasked` says why, and no further order is asked about.
+    """
+
+    gateway: StripeGateway | None
+    to_ask: int
+    read: int = 0
+    found: list[Found] = field(default_factory=list)
+    unasked: str = ""
+
+    def importable(self, documents: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Every order that can be imported; what is odd about any of them is noted on the way."""
+        for document, odd in repeated(documents):
+            self.read += 1
+            self.found += odd
+            if STAYS_BEHIND & {one.oddity for one in odd}:
+                continue
+            if self.gateway and self.to_ask:
+                self._ask(document, self.gateway)
+            yield document
+
+    def stays_behind(self) -> int:
+        """How many orders can't be imported."""
+        return len({one.order_id for one in self.found if one.oddity in STAYS_BEHIND})
+
+    def _ask(self, document: Mapping[str, Any], gateway: StripeGateway) -> None:
+        try:
+            said = at_stripe(document, gateway)
+        except StripeError as error:
+            self.to_ask, self.unasked = 0, error.message
+            return
+        self.to_ask -= document.get("status") in _OPEN
+        self.found += [said] if said else []
 
 
 def oddities(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -111,7 +153,7 @@ def at_stripe(document: Mapping[str, Any], gateway: StripeGateway) -> Found | No
     Raises StripeError when Stripe can't be asked.
     """
     payment_intent_id = document.get("paymentIntentId")
-    if document.get("status") not in {"pending", "processing", "failed"} or not payment_intent_id:
+    if document.get("status") not in _OPEN or not payment_intent_id:
         return None
     try:
         payment_intent = gateway.retrieve_payment_intent(str(payment_intent_id))
@@ -128,7 +170,9 @@ def _unreadable(document: Mapping[str, Any]) -> str:
         if not isinstance(document.get(name), str):
             return name
     amount = document.get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, _WHOLE) or amount < 0 or amount != int(amount):
+    if isinstance(amount, bool) or not isinstance(amount, _NUMBER) or not math.isfinite(amount):
+        return "amount"
+    if amount < 0 or amount != int(amount):
         return "amount"
     for name in ("createdAt", "updatedAt"):
         # A date of the driver; anything else was written by hand.
