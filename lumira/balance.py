@@ -1,4 +1,4 @@
-"""Stripe's balance transactions, which are the movements of its balance, read no faster than Stripe allows.
+"""Stripe's balance transactions, read no faster than Stripe allows.
 
 https://docs.stripe.com/reports/balance-transaction-types
 """
@@ -20,7 +20,7 @@ _REQUESTS_PER_SECOND: Final = 20
 _ATTEMPTS: Final = 5
 
 
-def movements(gateway: StripeGateway, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+def balance_transactions(gateway: StripeGateway, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
     """Every balance transaction booked from `start` to before `end` (UTC, whole seconds), newest first, its
     source expanded. Raises StripeError; StripeRateLimited only after having waited longer and longer.
     """

@@ -326,7 +326,7 @@ class Doctor:
 
     def _stripe_clock(self) -> Finding:
         before = self._clock()
-        theirs = self._gateway.time()
+        theirs = self._gateway.server_time()
         return judge_clock(before + (self._clock() - before) / 2, theirs)
 
     def _secret(self) -> Finding:

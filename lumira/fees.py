@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lumira.balance import movements
+from lumira.balance import balance_transactions
 
 if TYPE_CHECKING:
     from lumira.storage import FeesRead, Orders, RevenueRows
@@ -84,18 +84,18 @@ class Fees:
 
     def _note(self, start: datetime, end: datetime) -> int:
         fees = {}
-        for movement in movements(self._gateway, start, end):
-            source = movement.get("source")
-            if movement["reporting_category"] == "charge" and isinstance(source, Mapping):
-                fees[str(source.get("payment_intent"))] = _fee(movement)
+        for transaction in balance_transactions(self._gateway, start, end):
+            source = transaction.get("source")
+            if transaction["reporting_category"] == "charge" and isinstance(source, Mapping):
+                fees[str(source.get("payment_intent"))] = _fee(transaction)
         if fees:
             self._orders.note_fees(fees)
             # All of them, not those alone whose fee was news: whoever was killed between these two lines has
-            # not advanced, so somebody reads the same movements again, and then no fee is news.
+            # not advanced, so somebody reads the same balance transactions again, and then no fee is news.
             self._changed(self._rows.instants(list(fees)))
         return len(fees)
 
 
-def _fee(movement: Mapping[str, Any]) -> tuple[int, str]:
+def _fee(transaction: Mapping[str, Any]) -> tuple[int, str]:
     """The fee in minor units of the balance's currency, which need not be that of the sale."""
-    return int(movement["fee"]), str(movement["currency"])
+    return int(transaction["fee"]), str(transaction["currency"])

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.balance import movements
+from lumira.balance import balance_transactions
 from lumira.catalog import level_sold
 from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
 from lumira.order_filter import UNKNOWN
@@ -313,7 +313,7 @@ class MonthClose:
         returned: dict[str, list[Any]] = {}
         levels: dict[str, str] = {}
         balances: dict[str, Balance] = {}
-        for transaction in movements(self._gateway, start - _DATED_WITHIN, end + _BOOKED_WITHIN):
+        for transaction in balance_transactions(self._gateway, start - _DATED_WITHIN, end + _BOOKED_WITHIN):
             if not start <= _happened(transaction, orders) < end:
                 continue
             source = transaction.get("source")

@@ -115,8 +115,8 @@ class Revenue:
 
         A row: day (a date), level (a Level's value or `unknown`), currency; gross and refunds in minor units;
         fees (minor units), those of fees_known orders; orders (paid), free, refunded, disputed, failed
-        (counts); hours, the paid orders of each of the 24
-        hours; failures, [code, count] of failed orders. Raises Forbidden without the permission.
+        (counts); hours, the paid orders of each of the 24 hours; failures, [code, count] of failed orders.
+        Raises Forbidden without the permission.
         """
         require(actor, Permission.VIEW_REVENUE)
         self.refresh(PATIENCE)
@@ -235,9 +235,7 @@ class Revenue:
         return mismatches, rows
 
     def _record(self, actor: Actor, action: str, after: dict[str, Any]) -> None:
-        self._audit.record(
-            AuditEntry(at=self._clock(), actor=actor.name, role=str(actor.role), action=action, after=after)
-        )
+        self._audit.record(AuditEntry.by(actor, action, self._clock(), after=after))
 
     def recheck(self, seconds: float) -> int:
         """Verifies some days more, for about so many seconds, and marks those that are wrong; answers how

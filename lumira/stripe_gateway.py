@@ -295,7 +295,7 @@ class StripeGateway:
                 endpoint_id, {"enabled_events": list(events), "disabled": disabled}
             )
 
-    def time(self) -> datetime:
+    def server_time(self) -> datetime:
         """What time it is at Stripe (UTC, whole seconds), from the answer to the smallest request."""
         with _translated_errors():
             answer = self._intents.list({"limit": 1})

@@ -166,11 +166,10 @@ class Webhooks:
             # An event nobody foresaw fails alone: the others that are retried with it go on.
             raise LumiraError(f"The event could not be handled: {type(error).__name__}.") from error
         self._audit.record(
-            AuditEntry(
-                at=datetime.now(UTC),
-                actor=actor.name,
-                role=str(actor.role),
-                action=str(Permission.RETRY_WEBHOOK),
+            AuditEntry.by(
+                actor,
+                str(Permission.RETRY_WEBHOOK),
+                datetime.now(UTC),
                 request_id=request_id,
                 note=event_id,
             )
@@ -200,15 +199,7 @@ class Webhooks:
         now = datetime.now(UTC)
         removed = self._events.prune(now - KEPT)
         if removed:
-            self._audit.record(
-                AuditEntry(
-                    at=now,
-                    actor=actor.name,
-                    role=str(actor.role),
-                    action="prune_webhooks",
-                    after={"events": removed},
-                )
-            )
+            self._audit.record(AuditEntry.by(actor, "prune_webhooks", now, after={"events": removed}))
         return removed
 
     def _handle(self, event: Event) -> str | None:

@@ -118,3 +118,42 @@ def test_a_listed_event_holds_nothing_of_its_payload_but_ids(desk):
         desk.events.claim({"id": f"evt_{number}", "type": "charge.refunded", "data": {"object": whole}})
     page, _ = desk.webhooks.page(2, actor=STAFF)
     assert [event.data for event in page] == [{"object": {"id": "ch_1", "payment_intent": "pi_1"}}] * 2
+
+
+def test_rows_that_another_program_left_undated_are_shown_last_retried_and_pruned(desk, documents):
+    old = NOW - timedelta(days=200)
+    documents.processed_events.insert_many(
+        [
+            {"eventId": "evt_done", "eventType": TYPES[0], "processedAt": old},
+            {"eventId": "evt_failed", "eventType": TYPES[0], "state": "failed", "createdAt": None},
+            {"eventId": "evt_dated", "eventType": TYPES[0], "createdAt": NOW, "processedAt": NOW},
+        ]
+    )
+    page, cursor = desk.webhooks.page(10, actor=STAFF)
+    assert (page[0].event_id, cursor) == ("evt_dated", None)
+    assert {event.event_id for event in page[1:]} == {"evt_done", "evt_failed"}
+    recent, _ = desk.webhooks.page(10, selected=EventFilter(since=old), actor=STAFF)
+    assert [event.event_id for event in recent] == ["evt_dated"]
+    assert desk.events.failed() == ["evt_failed"]
+    assert desk.webhooks.prune(actor=Actor("ada", Role.ADMIN)) == 1
+    assert {row["eventId"] for row in documents.processed_events.find()} == {"evt_failed", "evt_dated"}
+
+
+def test_a_row_in_hand_without_a_lease_is_nobodys(desk, documents):
+    taken = {"eventId": "evt_1", "eventType": "x", "state": "processing", "createdAt": NOW}
+    documents.processed_events.insert_one(taken)
+    assert desk.events.claim({"id": "evt_1", "type": "x", "data": {"object": {}}}) == "ours"
+
+
+def test_of_many_in_hand_those_that_are_stuck_are_found(desk, documents):
+    documents.processed_events.insert_many(
+        {
+            **{"eventId": f"evt_{number}", "eventType": "x", "state": "processing"},
+            **{
+                "createdAt": NOW - timedelta(minutes=number),
+                "leaseUntil": NOW + timedelta(minutes=1 - number),
+            },
+        }
+        for number in range(10)
+    )
+    assert set(desk.events.stuck(3)) == {"evt_7", "evt_8", "evt_9"}

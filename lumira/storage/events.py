@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
@@ -21,7 +21,7 @@ from lumira.events import (
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import EVENTS
-from lumira.storage.paging import cursor_after, newest_page
+from lumira.storage.paging import BEGINNING, cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
@@ -78,7 +78,7 @@ class Events:
             state = row.get("state") or "processed"
             if state == "processed" and not news:
                 return "processed"
-            if state == "processing" and row["leaseUntil"] > now:
+            if state == "processing" and (row.get("leaseUntil") or now) > now:
                 return "busy"
             brought = {name: recorded[name] for name in _DELIVERED} if news else {}
             # The attempts counted above are the version: of two workers that saw the same row, one wins.
@@ -164,7 +164,8 @@ class Events:
         self, size: int, cursor: str | None = None, selected: EventFilter = EVERY_EVENT
     ) -> tuple[list[RecordedEvent], str | None]:
         """At most `size` events of the filter, newest first, of their payload only the ids of what they are
-        about, and the next cursor.
+        about, and the next cursor. Rows that another program left undated stand at the end of the last page,
+        at most `size` of them.
 
         Reads along the index of the state that few events have, or of the type, and leaves out what does not
         fit. A page that would read more than READ_AT_MOST rows ends early; its cursor goes on from there.
@@ -177,12 +178,15 @@ class Events:
                 self._collection, query, 2 * size, cursor, since=selected.since, fields=_LISTED
             )
             read += len(rows)
-            events = ((row, RecordedEvent.model_validate(row)) for row in rows)
-            found += [(row, event) for row, event in events if selected.admits(event)]
+            found += _admitted(rows, selected)
             if cursor is None:
                 break
         shown = found[:size]
         next_cursor = cursor_after(shown[-1][0]) if len(found) > size else cursor
+        if next_cursor is None and selected.since is None:
+            with store_errors():
+                undated = list(self._collection.find({"createdAt": None}, _LISTED).limit(size))
+            shown += _admitted(undated, selected)
         # An id may stand there as the whole of what it names.
         return [event.without_payload() for _, event in shown], next_cursor
 
@@ -190,15 +194,15 @@ class Events:
         """The ids of the failed events, oldest first."""
         with store_errors():
             rows = self._collection.find({"state": "failed"}, {"eventId": 1, "createdAt": 1})
-            found = [(row["createdAt"], row["eventId"]) for row in rows]
+            found = [(row.get("createdAt") or BEGINNING, row["eventId"]) for row in rows]
         return [event_id for _, event_id in sorted(found)]
 
     def stuck(self, limit: int) -> list[str]:
-        """The ids of at most `limit` events whose worker died: in hand, and their lease has run out."""
+        """The ids of the events among the oldest `limit` in hand whose worker died: their lease has run out."""
         in_hand = {"state": "processing", "createdAt": {"$gt": datetime.now(UTC) - _LOOK_BACK}}
         with store_errors():
             rows = self._collection.find(in_hand, {"eventId": 1, "leaseUntil": 1, "createdAt": 1})
-            found = list(rows.sort("createdAt", DESCENDING).limit(limit))
+            found = list(rows.sort("createdAt", ASCENDING).limit(limit))
         now = datetime.now(UTC)
         return [row["eventId"] for row in found if (row.get("leaseUntil") or now) <= now]
 
@@ -212,8 +216,9 @@ class Events:
 
         With them the rows without a state: the program we replaced recorded only what it had processed.
         """
-        removed = 0
         with store_errors():
+            undated = {"state": None, "createdAt": None, "processedAt": {"$lt": before}}
+            removed = self._collection.delete_many(undated).deleted_count
             for state in ("processed", None):
                 # One that failed at first may have been processed long after it was recorded.
                 old = {
@@ -244,6 +249,11 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
 
 def _settled(outcome: str, now: datetime) -> Document:
     return {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now}
+
+
+def _admitted(rows: Sequence[Document], selected: EventFilter) -> list[tuple[Document, RecordedEvent]]:
+    events = ((row, RecordedEvent.model_validate(row)) for row in rows)
+    return [(row, event) for row, event in events if selected.admits(event)]
 
 
 def _indexed(selected: EventFilter) -> Document:
