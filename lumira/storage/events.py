@@ -198,7 +198,7 @@ class Events:
         return [event_id for _, event_id in sorted(found)]
 
     def stuck(self, limit: int) -> list[str]:
-        """The ids of the events among the oldest `limit` in hand whose worker died: their lease has run out."""
+        """The ids of events whose worker died, of the oldest `limit` in hand: their lease has run out."""
         in_hand = {"state": "processing", "createdAt": {"$gt": datetime.now(UTC) - _LOOK_BACK}}
         with store_errors():
             rows = self._collection.find(in_hand, {"eventId": 1, "leaseUntil": 1, "createdAt": 1})
