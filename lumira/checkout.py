@@ -118,9 +118,7 @@ class Checkout:
         Raises Forbidden, OrderNotFound, and OrderNotPayable as `link` does.
         """
         require(actor, Permission.SHARE_PAYMENT_LINK)
-        order = self._orders.find(order_id)
-        if order is None:
-            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        order = self._orders.get(order_id)
         self._check_payable(order)
         entry = TimelineEntry(at=self._clock(), kind="payment_link.renewed", by=actor.name)
         self._orders.renew_payment_link(order, entry)

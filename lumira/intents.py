@@ -21,7 +21,6 @@ from lumira.errors import (
     IdempotencyConflict,
     LumiraError,
     OrderNotCancellable,
-    OrderNotFound,
     OrderNotPayable,
     OrderNotRefundable,
     PaymentFailed,
@@ -279,10 +278,7 @@ class Intents:
     def find(self, order_id: str, *, actor: Actor) -> Order:
         """The order of a PaymentIntent id, a `free_…` id or an `_id`. Raises OrderNotFound."""
         require(actor, Permission.BROWSE)
-        order = self._orders.find_by_payment_intent(order_id) or self._orders.find(order_id)
-        if order is None:
-            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
-        return order
+        return self._orders.find_by_payment_intent(order_id) or self._orders.get(order_id)
 
     def client_secret(self, order_id: str, *, actor: Actor) -> str:
         """The client secret with which a checkout pays this order, "" for one that never went to Stripe.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import audit_entry
-from lumira.errors import InvalidNote, OrderNotFound
+from lumira.errors import InvalidNote
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, OrderNotes, Orders
@@ -54,9 +54,7 @@ class Notes:
         kept = text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
         if not 0 < len(kept) <= LENGTH:
             raise InvalidNote(f"A note has 1 to {LENGTH} characters.")
-        order = self._orders.find(order_id)
-        if order is None:
-            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        order = self._orders.get(order_id)
         at = self._clock()
         self._notes.insert(Note(id=attempt_id, order_id=order.id, at=at, by=actor.name, text=kept))
         self._audit.record(

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
-from lumira.errors import OrderNotFound
 from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -75,9 +74,7 @@ class Payments:
         Raises Forbidden, OrderNotFound, StripeError and StoreUnavailable.
         """
         require(actor, Permission.BROWSE)
-        order = self._orders.find(order_id)
-        if order is None:
-            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        order = self._orders.get(order_id)
         if order.is_free or not order.payment_intent_id:
             return None
         payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)

@@ -14,6 +14,7 @@ from pymongo import DESCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from lumira.errors import OrderNotFound
 from lumira.metrics import MOVES
 from lumira.orders import (
     TIMELINE_LIMIT,
@@ -84,6 +85,13 @@ class Orders:
             return self._find_one({"_id": ObjectId(order_id)})
         except (InvalidId, TypeError):
             return None
+
+    def get(self, order_id: str) -> Order:
+        """The order of this `_id`. Raises OrderNotFound."""
+        order = self.find(order_id)
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
+        return order
 
     def find_by_payment_intent(self, payment_intent_id: str) -> Order | None:
         """The order of this PaymentIntent (or `free_…`) id, or None."""
