@@ -39,10 +39,12 @@ def or_cards(name: str, rows: Iterable[markup.Card]) -> Iterator[None]:
 
     lumira.css shows one of the two, by the names of their containers.
     """
-    with st.container(key=f"wide-{name}"):
-        yield
-    with st.container(key=f"narrow-{name}"):
-        st.html(markup.cards(rows))
+    # Without a gap: there would be one beside whichever of the two is not shown.
+    with st.container(gap=None):
+        with st.container(key=f"wide-{name}"):
+            yield
+        with st.container(key=f"narrow-{name}"):
+            st.html(markup.cards(rows))
 
 
 def selected_row(key: str) -> int | None:

@@ -131,6 +131,16 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         wait_until(lambda: by_row(figures, "stMetric") == [2, 2])
         values = figures.locator("[data-testid=stMetricValue] .stMarkdownEllipsis")
         assert not values.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+        # A month on a phone: nothing has to be pushed aside.
+        page.goto(f"{url}/month-close?compared=yes")
+        settle(page)
+        expect(page.locator(".st-key-narrow-month-lines table").first).to_be_visible()
+        expect(page.locator(".st-key-wide-month-lines")).to_be_hidden()
+        assert not page.locator(".lumira-cards li").evaluate_all(
+            "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+        )
+        page.goto(f"{url}/revenue?range=year")
+        settle(page)
         # What saves a chart says so in French, and stands on the page's own ground.
         save = page.locator(".modebar-btn").first
         expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
