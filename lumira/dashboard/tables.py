@@ -87,10 +87,9 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
                 "received": event.created_at,
                 "type": event_details.type_name(event.event_type),
                 "payment_intent": event_details.payment_intent_of(event) or NOTHING,
-                "outcome": event_details.outcome(event),
+                "outcome": event_details.outcome_or_error(event),
                 "state": [event_details.state_name(event.state)],
                 "attempts": event.attempts,
-                "error": (event.error or "") if event.state == "failed" else "",
             }
             for event in events
         ]
@@ -109,7 +108,7 @@ def show_events(
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
         for state in EventState
     }
-    columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
+    columns = ["received", "state", "type", "outcome", "payment_intent", "attempts"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
     with or_cards("events", map(_event_card, events)):
@@ -125,11 +124,10 @@ def show_events(
             column_config={
                 "received": moments(text("event.received"), narrow=narrow),
                 "type": config.TextColumn(text("event.type"), width=180),
-                "outcome": config.TextColumn(text("event.outcome"), width=205),
-                "state": chips(text("event.state"), states, width=92),
+                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 310),
+                "state": chips(text("event.state"), states, width=100),
                 "attempts": config.NumberColumn(text("event.attempts"), width=64),
                 "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
-                "error": config.TextColumn(text("event.error"), width=150),
             },
             row_height=ROW_HEIGHT,
             height=height(len(events)),
@@ -143,8 +141,7 @@ def _event_card(event: RecordedEvent) -> markup.Card:
     query = {**address.held(), "event": event.event_id, "language": session.language()}
     told = [
         moment(event.created_at) if event.created_at else "",
-        event_details.outcome(event),
-        (event.error or "") if event.state == "failed" else "",
+        event_details.outcome_or_error(event),
     ]
     return markup.Card(
         link=f"/webhooks?{urlencode(query)}",
