@@ -27,6 +27,7 @@ from lumira.month_close import (
 from lumira.month_files import (
     as_pdf,
     as_xlsx,
+    cause,
     level_title,
     line_amounts,
     line_titles,
@@ -253,7 +254,8 @@ def _show_differences(figures: MonthFigures) -> None:
     if figures.difference_count > len(figures.differences):
         st.caption(text("month.more", kept=number(DIFFERENCES_KEPT)))
     language = session.language()
-    titles = [text(name) for name in ("difference.what", "orders.level", "month.ours", "month.stripes")]
+    names = ("difference.what", "orders.level", "month.ours", "month.stripes", "month.cause")
+    titles = [text(name) for name in names]
     frame = pd.DataFrame(
         [
             [
@@ -261,6 +263,7 @@ def _show_differences(figures: MonthFigures) -> None:
                 level_title(found.level, language),
                 money(found.ours, found.currency),
                 money(found.stripes, found.currency),
+                cause(found, language),
                 _order_url(found),
                 _payment_intent_url(found),
             ]
@@ -299,8 +302,15 @@ def _difference_card(found: OrderDifference) -> markup.Card:
     return markup.Card(
         link=_order_url(found) or _payment_intent_url(found) or "",
         title=f"{text(f'month.kind.{found.kind}')} · {level_title(found.level, session.language())}",
-        note=f"{text('difference.both', ours=ours, stripes=stripes)}"
-        f" · {found.order_id or found.payment_intent_id}",
+        note=" · ".join(
+            part
+            for part in (
+                text("difference.both", ours=ours, stripes=stripes),
+                cause(found, session.language()),
+                found.order_id or found.payment_intent_id,
+            )
+            if part
+        ),
         # The comparison is this session's: a page that opened in its place would ask Stripe for it again.
         apart=True,
     )
