@@ -78,6 +78,7 @@ class Session:
     last_seen_at: datetime
     address: str
     device: str
+    language: str | None = None
 
     @property
     def actor(self) -> Actor:
@@ -342,6 +343,7 @@ def _joined(stored: StoredSession, member: StaffMember) -> Session:
         last_seen_at=stored.last_seen_at,
         address=stored.address,
         device=stored.device,
+        language=member.language,
     )
 
 

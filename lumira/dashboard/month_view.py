@@ -289,7 +289,7 @@ def _show_differences(figures: MonthFigures) -> None:
 
 
 def _order_url(found: OrderDifference) -> str | None:
-    return f"/order?id={found.order_id}&language={session.language()}" if found.order_id else None
+    return address.link("/order", {"id": found.order_id}) if found.order_id else None
 
 
 def _payment_intent_url(found: OrderDifference) -> str | None:

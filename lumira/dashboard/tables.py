@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -137,14 +136,10 @@ def show_events(
 
 
 def _event_card(event: RecordedEvent) -> markup.Card:
-    # The list keeps its filter and its page while an event is open.
-    query = {**address.held(), "event": event.event_id, "language": session.language()}
-    told = [
-        moment(event.created_at) if event.created_at else "",
-        event_details.outcome_or_error(event),
-    ]
+    told = [moment(event.created_at) if event.created_at else "", event_details.outcome_or_error(event)]
     return markup.Card(
-        link=f"/webhooks?{urlencode(query)}",
+        # The list keeps its filter and its page while an event is open.
+        link=address.link("/webhooks", {**address.held(), "event": event.event_id}),
         title=event_details.type_name(event.event_type),
         chips=[(event_details.state_name(event.state), theme.event_colour(event.state))],
         note=" · ".join(filter(None, told)),

@@ -1,11 +1,14 @@
 """What stands around every page: the mode, the languages, calm in the face of the unforeseen."""
 
 import ast
+import html
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import errors
 from lumira.access import Role
@@ -44,6 +47,28 @@ def test_the_language_is_changed_in_the_sidebar(open_page):
     assert app.title[0].value == "Commandes"
     app.get_by_key("language").set_value("en").run()
     assert app.title[0].value == "Orders"
+
+
+def test_a_card_opens_its_order_in_the_language_and_the_role_of_its_list(open_page, pay, at_the_desk):
+    """A card loads the page anew, in a session that knows nothing of this one."""
+    order = pay("mystique")
+    assert f'href="/order?id={order.payment_intent_id}"' in shown(open_page("orders"))
+    at_the_desk(Role.SUPPORT)
+    app = open_page("orders")
+    app.get_by_key("language").set_value("en").run()
+    [cards] = [part.value for part in app.html if part.value.startswith("<ul")]
+    link = dict(parse_qsl(urlsplit(html.unescape(re.search('href="(.*?)"', cards)[1])).query))
+    assert link == {"id": order.payment_intent_id, "language": "English", "role": "support"}
+    anew = AppTest.from_file(str(ROUTER), default_timeout=30)
+    anew.context = {"locale": "fr-FR"}
+    anew.switch_page(str(navigation.PAGES / "order.py"))
+    for name, value in link.items():
+        anew.query_params[name] = value
+    anew.run()
+    assert anew.get_by_key("role").value == Role.SUPPORT
+    assert "What happened" in shown(anew)
+    anew.get_by_key("role").set_value(Role.FINANCE).run()
+    assert anew.query_params["role"] == "finance"
 
 
 def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
