@@ -174,19 +174,24 @@ def show_person(signed_in: Session | None) -> None:
 
 def choose_role() -> None:
     """In the demo, what each role sees and may do."""
+    # A list that is chosen from is known by its labels: in another language it is another list.
+    key = f"{session.ROLE}-{session.language()}"
     st.selectbox(
         text("demo.role"),
         list(Role),
+        index=list(Role).index(session.actor().role),
         format_func=lambda role: text(f"role.{role}"),
         help=text("demo.role.help"),
-        key=session.ROLE,
-        on_change=keep_role,
+        key=key,
+        on_change=try_role,
+        args=(key,),
     )
 
 
-def keep_role() -> None:
-    """Has a reload of this page try the role that was just chosen."""
-    st.query_params[session.ROLE] = str(st.session_state[session.ROLE])
+def try_role(key: str) -> None:
+    """Tries the role that was just chosen, after a reload of this page too."""
+    st.session_state[session.ROLE] = st.session_state[key]
+    st.query_params[session.ROLE] = str(st.session_state[key])
 
 
 def show_mode() -> None:
