@@ -67,13 +67,6 @@ def test_a_card_opens_its_order_in_the_language_and_the_role_of_its_list(open_pa
     anew.run()
     assert anew.get_by_key("role-en").value == Role.SUPPORT
     assert "What happened" in shown(anew)
-    anew.get_by_key("role-en").select_index(list(Role).index(Role.STAFF)).run()
-    assert anew.query_params["role"] == "staff"
-    # Its name is another one in French.
-    anew.get_by_key("language").set_value("fr").run()
-    anew.switch_page(str(navigation.PAGES / "webhooks.py")).run()
-    assert not anew.exception
-    assert anew.get_by_key("role-fr").value == Role.STAFF
 
 
 def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
