@@ -188,7 +188,8 @@ def _add_account() -> None:
                 email, role, name=name, actor=session.actor()
             )
         except LumiraError as error:
-            problems.beside_field(error)
+            # An account can't do without its address, as a customer can.
+            problems.beside_field(error, text("edit.email.next") if error.code == "INVALID_EMAIL" else None)
             return
     _keep_password(member.email, password)
     _note_change()

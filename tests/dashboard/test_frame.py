@@ -154,6 +154,20 @@ def test_metadata_rows_become_metadata():
     assert problems.field_of(twice.value) == "metadata"
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(errors.StripeTimeout("Try again."), ""), (errors.StripeServiceError("It is late."), " · It is late.")],
+)
+def test_what_stripe_said_is_told_and_nothing_where_it_said_nothing(error, told):
+    def page(error):
+        from lumira.dashboard import problems
+
+        problems.show(error)
+
+    app = AppTest.from_function(page, args=(error,)).run()
+    assert app.warning[0].value.endswith(f"{error.code}{told}]")
+
+
 def test_text_from_outside_is_no_markdown():
     assert problems.plain("**a** [b](c) `d`") == r"\*\*a\*\* \[b\]\(c\) \`d\`"
 
