@@ -109,6 +109,15 @@ def test_a_token_is_shown_once_and_refused_once_revoked(desk, open_page, admin):
     assert "Ce nom est déjà pris." in shown(app)
 
 
+def test_a_token_that_is_revoked_is_no_longer_shown_to_be_copied(open_page):
+    app = open_page("staff")
+    field(app, "token-name").set_value("checkout")
+    app.button(key="create-token-submit").click().run()
+    token = secret_of(app)
+    app.button(key="revoke-confirm-checkout").click().run()
+    assert token not in shown(app)
+
+
 def test_a_demo_has_no_account_to_change(open_page):
     page = shown(open_page("account", locale="en-GB"))
     assert "No account in the demo" in page
