@@ -98,6 +98,9 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         # Beside the menu a tablet has no room for the table: cards, as on a phone.
         page.set_viewport_size({"width": 820, "height": 1000})
         expect(page.get_by_test_id("stDataFrame")).to_be_hidden()
+        # What is searched for is read while it is typed: the buttons beside it go below.
+        page.set_viewport_size({"width": 1024, "height": 1000})
+        wait_until(lambda: page.get_by_label("Chercher", exact=True).bounding_box()["width"] > 240)
         # A panel that is open comes by above the badge of the mode as a phone's page is scrolled.
         page.set_viewport_size({"width": 390, "height": 844})
         page.get_by_role("button", name="Filtres").click()
