@@ -14,7 +14,7 @@ from babel.dates import format_date
 
 from lumira.catalog import Level
 from lumira.money import format_money, major_units
-from lumira.month_close import KINDS, LateChange, Line, MonthFigures
+from lumira.month_close import KINDS, LateChange, Line, MonthFigures, OrderDifference
 from lumira.texts import translate, written_moment
 
 _GOLD: Final = (138, 105, 20)
@@ -47,6 +47,11 @@ def line_amounts(line: Line) -> list[int]:
         *(line.gross, line.stripe_gross, line.refunds, line.stripe_refunds),
         *(line.net, line.stripe_net, line.difference),
     ]
+
+
+def cause(found: OrderDifference, language: str) -> str:
+    """Why an order differs, in words; nothing where the month was closed before that was told."""
+    return translate(language, f"month.cause.{found.cause}") if found.cause else ""
 
 
 def as_xlsx(figures: MonthFigures, late: Sequence[LateChange], *, language: str, zone: ZoneInfo) -> bytes:
@@ -95,7 +100,7 @@ def as_xlsx(figures: MonthFigures, late: Sequence[LateChange], *, language: str,
             "month.sheet.differences",
             [
                 *(translate(language, name) for name in (*names, "month.difference")),
-                *("PaymentIntent", translate(language, "order.id")),
+                *("PaymentIntent", translate(language, "order.id"), translate(language, "month.cause")),
             ],
             [
                 [translate(language, f"month.kind.{found.kind}"), level_title(found.level, language)]
@@ -104,7 +109,7 @@ def as_xlsx(figures: MonthFigures, late: Sequence[LateChange], *, language: str,
                     major_units(amount, found.currency)
                     for amount in (found.ours, found.stripes, found.ours - found.stripes)
                 ]
-                + [found.payment_intent_id or "", found.order_id or ""]
+                + [found.payment_intent_id or "", found.order_id or "", cause(found, language)]
                 for found in figures.differences
             ],
         )
@@ -212,15 +217,15 @@ def as_pdf(figures: MonthFigures, late: Sequence[LateChange], *, language: str, 
         pdf.ln(1)
         names = ("difference.what", "orders.level", "month.ours", "month.stripes")
         table(
-            [*(text(name) for name in names), "PaymentIntent", text("order.id")],
+            [*(text(name) for name in names), text("month.cause"), "PaymentIntent", text("order.id")],
             [
                 [text(f"month.kind.{found.kind}"), level_title(found.level, language)]
                 + [format_money(sum_, found.currency, language) for sum_ in (found.ours, found.stripes)]
-                + [found.payment_intent_id or "-", found.order_id or "-"]
+                + [cause(found, language), found.payment_intent_id or "-", found.order_id or "-"]
                 for found in figures.differences
             ],
             2,
-            (18, 12, 14, 14, 30, 26),
+            (13, 11, 12, 13, 34, 31, 27),
         )
     pdf.ln(10)
     write(text("month.signature"), 9.5, _QUIET)

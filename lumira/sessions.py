@@ -79,6 +79,7 @@ class Session:
     last_seen_at: datetime
     address: str
     device: str
+    language: str | None = None
 
     @property
     def actor(self) -> Actor:
@@ -344,6 +345,7 @@ def _joined(stored: StoredSession, member: StaffMember) -> Session:
         last_seen_at=stored.last_seen_at,
         address=stored.address,
         device=stored.device,
+        language=member.language,
     )
 
 

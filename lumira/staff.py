@@ -19,6 +19,7 @@ from lumira.errors import (
     AccountNotFound,
     Forbidden,
     InvalidEmail,
+    InvalidRequest,
     LastAdministrator,
     WeakPassword,
     WrongCode,
@@ -26,6 +27,7 @@ from lumira.errors import (
 )
 from lumira.passwords import Passwords, check_password, one_time_password
 from lumira.sign_in_attempts import Attempts
+from lumira.texts import LANGUAGES
 from lumira.validation import is_address
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class StaffMember(BaseModel):
 
     Without a password its owner signs in by OpenID alone. `totp_secret` is encrypted with the signing key, or
     plain where an earlier version stored it and its owner has not signed in since. `totp_used` is the step of
-    the last code that was taken, which is taken no second time.
+    the last code that was taken, which is taken no second time. `language` is the one its owner chose.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -59,6 +61,7 @@ class StaffMember(BaseModel):
     created_at: datetime
     created_by: str
     last_sign_in_at: datetime | None = None
+    language: str | None = None
     disabled_at: datetime | None = None
 
     @property
@@ -226,6 +229,14 @@ class Staff:
             raise WeakPassword("The new password is the old one. Take another.")
         self._set_password(member.email, new, must_change=False, keep_session=keep_session)
         self._record(actor, "change_password", member.email)
+
+    def choose_language(self, language: str, *, actor: Actor) -> None:
+        """Keeps the language one reads in, `fr` or `en`. Raises AccountNotFound and InvalidRequest."""
+        if language not in LANGUAGES:
+            raise InvalidRequest(f"{language[:20]} is none of our languages: {', '.join(LANGUAGES)}.")
+        member = self._find(actor.name)
+        self._accounts.update(member.email, {"language": language})
+        self._changed(member.email)
 
     def begin_authenticator(self, *, actor: Actor) -> Enrolment:
         """A secret for one's authenticator; nothing is stored before a first code proves it is there."""

@@ -118,6 +118,7 @@ def test_a_difference_names_its_order(september):
     assert found == {"pi_a": ("gross", 4800, 4700), "pi_c": ("gross", 0, 9900)}
     missing = next(one for one in figures.differences if one.payment_intent_id == "pi_c")
     assert (missing.order_id, missing.level) == (None, "mystique")
+    assert {one.cause for one in figures.differences} == {"amount", "no_order"}
     assert figures.totals()[0].difference == 100 - 9900
 
 
@@ -210,9 +211,31 @@ def test_a_sale_dated_further_apart_differs_in_both_months(september):
     september.store.database.productorders.update_one(
         {"paymentIntentId": "pi_c"}, {"$set": {"completedAt": MIDNIGHT + timedelta(days=30, minutes=20)}}
     )
-    for month, ours, stripes in ((MONTH, 0, 9900), ("2026-10", 9900, 0)):
+    order = september.orders.find_by_payment_intent("pi_c")
+    for month, ours, stripes, cause in (
+        (MONTH, 0, 9900, "other_month"),
+        ("2026-10", 9900, 0, "not_at_stripe"),
+    ):
         [found] = september.month_close.compare(month, actor=FANNY).differences
         assert (found.payment_intent_id, found.ours, found.stripes) == ("pi_c", ours, stripes)
+        assert (found.order_id, found.cause) == (order.id, cause)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"completedAt": MIDNIGHT - timedelta(days=40)}, "other_month"),
+        ({"status": "pending"}, "unpaid"),
+    ],
+)
+def test_a_payment_whose_order_counts_elsewhere_names_it(september, change, cause):
+    """Who looks for the reason would take it for a payment without an order, and nothing would mend it."""
+    order = september.orders.find_by_payment_intent("pi_c")
+    september.store.database.productorders.update_one({"paymentIntentId": "pi_c"}, {"$set": change})
+    [found] = september.month_close.compare(MONTH, actor=FANNY).differences
+    assert (found.ours, found.stripes, found.order_id, found.cause) == (0, 9900, order.id, cause)
+    assert september.month_close.close(MONTH, actor=FANNY).differences == [found]
+    assert september.month_close.closed(MONTH, actor=FANNY).differences == [found]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

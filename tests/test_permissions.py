@@ -201,6 +201,7 @@ WITHOUT_ACTOR = {
 ONES_OWN = {
     "staff.begin_authenticator",
     "staff.change_password",
+    "staff.choose_language",
     "staff.confirm_authenticator",
     "staff.of",
     "staff.remove_authenticator",

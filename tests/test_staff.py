@@ -16,6 +16,7 @@ from lumira.errors import (
     AccountNotFound,
     Forbidden,
     InvalidEmail,
+    InvalidRequest,
     LastAdministrator,
     SignInRefused,
     TooManyAttempts,
@@ -143,6 +144,18 @@ def test_unknown_accounts_are_named_as_such(staff, admin):
     for change in (staff.disable, staff.enable, staff.reset, staff.drop_authenticator):
         with pytest.raises(AccountNotFound):
             change("nobody@example.com", actor=admin)
+
+
+def test_a_language_that_was_chosen_is_there_from_the_next_click_on(staff, sessions, claire):
+    here = entered(sessions)
+    assert sessions.find(here.token).language is None
+    staff.choose_language("en", actor=CLAIRE)
+    assert sessions.find(here.token).language == "en"
+    assert entered(sessions).session.language == "en"
+    with pytest.raises(InvalidRequest):
+        staff.choose_language("de", actor=CLAIRE)
+    with pytest.raises(AccountNotFound):
+        staff.choose_language("en", actor=Actor("nobody@example.com", Role.STAFF))
 
 
 def test_a_role_holds_from_the_next_click_on(staff, sessions, claire, admin, documents):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -82,6 +82,11 @@ def catch_up() -> None:
         _write(last.since)
 
 
+def link(path: str, query: Mapping[str, str]) -> str:
+    """A link that loads a page anew, in the language and the role this one is read in."""
+    return f"{path}?{urlencode({**query, **session.carried()})}"
+
+
 def leave(page: Page, query: Mapping[str, str]) -> NoReturn:
     """Opens another page at this query.
 
@@ -130,8 +135,9 @@ def _heard() -> int:
 
 
 def _told() -> dict[str, str]:
-    # The language is a widget's own, which Streamlit keeps.
-    return {name: value for name, value in st.query_params.items() if name != session.LANGUAGE}
+    # The language is a widget's own, which Streamlit keeps; the role is read as a session begins.
+    apart = {session.LANGUAGE, session.ROLE}
+    return {name: value for name, value in st.query_params.items() if name not in apart}
 
 
 def _write(wanted: Mapping[str, str]) -> None:

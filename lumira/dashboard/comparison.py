@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import notices, problems, session
+from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.texts import moment, money, number, stripe_status_name, text, text_or
 from lumira.errors import LumiraError
 from lumira.reconcile import Difference, Kind, Report
@@ -154,10 +154,10 @@ def stripes(difference: Difference) -> str | None:
 
 
 def order_url(difference: Difference) -> str | None:
-    """The address of the order's page, in the language this page is read in."""
+    """The address of the order's page."""
     if not difference.order_id:
         return None
-    return f"/order?id={difference.order_id}&language={session.language()}"
+    return address.link("/order", {"id": difference.order_id})
 
 
 def _money(value: str) -> str:

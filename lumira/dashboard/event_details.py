@@ -29,6 +29,11 @@ def outcome(event: RecordedEvent) -> str:
     return text_or(f"outcome.{event.outcome.replace(' ', '_')}", event.outcome)
 
 
+def outcome_or_error(event: RecordedEvent) -> str:
+    """What came of an event, for a list that shows its state beside: of a failed one, why it failed."""
+    return event.error if event.state == "failed" and event.error else outcome(event)
+
+
 def type_name(event_type: str) -> str:
     """What an event tells, in words; Stripe's own name for a type that does nothing here."""
     return text_or(f"event_type.{event_type}", event_type)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 
@@ -19,16 +19,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Card:
-    """A row of a list on a narrow screen: where a tap leads and what it says; `chips` are (label, colour).
+    """A row of a list on a narrow screen: where a tap leads, if anywhere, and what it says.
 
-    `apart` opens it in a tab of its own.
+    `chips` are (label, colour). `figures` are lines of a small table, the titles of its columns first; the
+    first of each line names it. `apart` opens the link in a tab of its own.
     """
 
     link: str
     title: str
-    chips: list[tuple[str, str]]
-    note: str
+    chips: list[tuple[str, str]] = field(default_factory=list)
+    note: str = ""
     beside: str = ""
+    figures: list[tuple[str, ...]] = field(default_factory=list)
     apart: bool = False
 
 
@@ -127,15 +129,36 @@ def order_line(amount: str, status: tuple[str, str], when: str) -> str:
 
 
 def cards(rows: Iterable[Card]) -> str:
-    """A list on a narrow screen, each row a link."""
-    lines = "".join(
-        f'<li><a href="{escape(card.link)}" target="{"_blank" if card.apart else "_self"}">'
-        f"<b>{escape(card.title)}</b>"
-        + (f"<b>{escape(card.beside)}</b>" if card.beside else "")
-        + f"{chips(card.chips)}<small>{escape(card.note)}</small></a></li>"
-        for card in rows
+    """A list on a narrow screen."""
+    return f'<ul class="lumira-cards">{"".join(f"<li>{_card(card)}</li>" for card in rows)}</ul>'
+
+
+def _card(card: Card) -> str:
+    said = "".join(
+        [
+            f"<b>{escape(card.title)}</b>",
+            f"<b>{escape(card.beside)}</b>" if card.beside else "",
+            chips(card.chips) if card.chips else "",
+            _figures(card.figures) if card.figures else "",
+            f"<small>{escape(card.note)}</small>" if card.note else "",
+        ]
     )
-    return f'<ul class="lumira-cards">{lines}</ul>'
+    if not card.link:
+        return f"<div>{said}</div>"
+    target = "_blank" if card.apart else "_self"
+    return f'<a href="{escape(card.link)}" target="{target}">{said}</a>'
+
+
+def _figures(lines: list[tuple[str, ...]]) -> str:
+    (_, *titles), *rows = lines
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(value)}</td>" for value in values)
+        + "</tr>"
+        for name, *values in rows
+    )
+    return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def mode(label: str, notes: Iterable[str], *, live: bool) -> str:

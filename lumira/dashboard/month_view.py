@@ -10,14 +10,24 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import address, choices, notices, problems, session
+from lumira.dashboard import address, choices, markup, notices, problems, session, tables
 from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import money, number, text
+from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
-from lumira.month_close import DIFFERENCES_KEPT, KINDS, LateChange, MonthFigures, days_of
+from lumira.month_close import (
+    DIFFERENCES_KEPT,
+    KINDS,
+    LateChange,
+    Line,
+    MonthFigures,
+    OrderDifference,
+    days_of,
+)
 from lumira.month_files import (
     as_pdf,
     as_xlsx,
+    cause,
     level_title,
     line_amounts,
     line_titles,
@@ -209,21 +219,43 @@ def _show_files(figures: MonthFigures, late: list[LateChange]) -> None:
 
 
 def _show_lines(figures: MonthFigures) -> None:
+    lines = [*figures.lines, *figures.totals()]
     rows = [
         [level_title(line.level, session.language()), line.currency.upper(), number(line.orders)]
         + [money(amount, line.currency) for amount in line_amounts(line)]
-        for line in [*figures.lines, *figures.totals()]
+        for line in lines
     ]
     st.header(text("month.sheet"), anchor=False)
-    _table(line_titles(session.language()), rows, left=2)
+    with tables.or_cards("month-lines", map(_line_card, lines)):
+        _table(line_titles(session.language()), rows, left=2)
+
+
+def _line_card(line: Line) -> markup.Card:
+    def beside(name: str, ours: int, stripes: int) -> tuple[str, str, str]:
+        return text(name), money(ours, line.currency), money(stripes, line.currency)
+
+    difference = f"{text('month.difference')} {money(line.difference, line.currency)}"
+    return markup.Card(
+        link="",
+        title=level_title(line.level, session.language()),
+        beside=text("orders.shown.one" if line.orders == 1 else "orders.shown", count=number(line.orders)),
+        chips=[(difference, DISAGREES_COLOUR)] if line.difference else [],
+        figures=[
+            ("", text("month.ours"), text("month.stripes")),
+            beside("month.gross", line.gross, line.stripe_gross),
+            beside("month.balance.refunds", line.refunds, line.stripe_refunds),
+            beside("month.net", line.net, line.stripe_net),
+        ],
+    )
 
 
 def _show_differences(figures: MonthFigures) -> None:
     st.header(text("month.sheet.differences"), anchor=False)
     if figures.difference_count > len(figures.differences):
         st.caption(text("month.more", kept=number(DIFFERENCES_KEPT)))
-    link, language = session.desk().gateway.payment_intent_url, session.language()
-    titles = [text(name) for name in ("difference.what", "orders.level", "month.ours", "month.stripes")]
+    language = session.language()
+    names = ("difference.what", "orders.level", "month.ours", "month.stripes", "month.cause")
+    titles = [text(name) for name in names]
     frame = pd.DataFrame(
         [
             [
@@ -231,26 +263,56 @@ def _show_differences(figures: MonthFigures) -> None:
                 level_title(found.level, language),
                 money(found.ours, found.currency),
                 money(found.stripes, found.currency),
-                f"/order?id={found.order_id}&language={language}" if found.order_id else None,
-                link(found.payment_intent_id) if found.payment_intent_id else None,
+                cause(found, language),
+                _order_url(found),
+                _payment_intent_url(found),
             ]
             for found in figures.differences
         ],
         columns=[*titles, text("difference.order"), "PaymentIntent"],
     )
     config = st.column_config
-    st.dataframe(
-        frame,
-        hide_index=True,
-        column_config={
-            titles[2]: config.TextColumn(alignment="right"),
-            titles[3]: config.TextColumn(alignment="right"),
-            text("difference.order"): config.LinkColumn(display_text=r"id=([^&]+)"),
-            "PaymentIntent": config.LinkColumn(display_text=r"/([^/]+)$"),
-        },
-        row_height=ROW_HEIGHT,
-        height=height(len(frame)),
-        placeholder="",
+    with tables.or_cards("month-differences", map(_difference_card, figures.differences)):
+        st.dataframe(
+            frame,
+            hide_index=True,
+            column_config={
+                titles[2]: config.TextColumn(alignment="right"),
+                titles[3]: config.TextColumn(alignment="right"),
+                text("difference.order"): config.LinkColumn(display_text=r"id=([^&]+)"),
+                "PaymentIntent": config.LinkColumn(display_text=r"/([^/]+)$"),
+            },
+            row_height=ROW_HEIGHT,
+            height=height(len(frame)),
+            placeholder="",
+        )
+
+
+def _order_url(found: OrderDifference) -> str | None:
+    return address.link("/order", {"id": found.order_id}) if found.order_id else None
+
+
+def _payment_intent_url(found: OrderDifference) -> str | None:
+    payment_intent = found.payment_intent_id
+    return session.desk().gateway.payment_intent_url(payment_intent) if payment_intent else None
+
+
+def _difference_card(found: OrderDifference) -> markup.Card:
+    ours, stripes = money(found.ours, found.currency), money(found.stripes, found.currency)
+    return markup.Card(
+        link=_order_url(found) or _payment_intent_url(found) or "",
+        title=f"{text(f'month.kind.{found.kind}')} · {level_title(found.level, session.language())}",
+        note=" · ".join(
+            part
+            for part in (
+                text("difference.both", ours=ours, stripes=stripes),
+                cause(found, session.language()),
+                found.order_id or found.payment_intent_id,
+            )
+            if part
+        ),
+        # The comparison is this session's: a page that opened in its place would ask Stripe for it again.
+        apart=True,
     )
 
 

@@ -31,11 +31,15 @@ _REFUND_REASONS: Final = ("requested_by_customer", "duplicate", "fraudulent")
 _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone": "phone"}
 
 
+def is_refundable(order: Order) -> bool:
+    """Whether there is money to give back."""
+    paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
+    return paid and (order.net > 0 or order.unanswered_refund is not None)
+
+
 def can_refund(order: Order) -> bool:
     """Whether there is money to give back, and this person may."""
-    paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
-    left = order.net > 0 or order.unanswered_refund is not None
-    return paid and left and session.may(Permission.REFUND)
+    return is_refundable(order) and session.may(Permission.REFUND)
 
 
 def can_cancel(order: Order) -> bool:
@@ -108,6 +112,8 @@ def show(order: Order) -> None:
             st.caption(text("order.copy.help"))
             address = f"{payment_link.origin()}/order?id={order.order_id}"
             st.code(address, language=None, wrap_lines=True)
+    if is_refundable(order) and not session.may(Permission.REFUND):
+        st.caption(text("refund.others"))
     if unanswered:
         _show_unanswered(order, unanswered)
     problems.show_remembered(order.id)

@@ -129,7 +129,7 @@ def show_facts(order: Order, *, ids: bool = True) -> None:
 
 
 def show_money(order: Order, charge: ChargeDetails | None, place: DeltaGenerator) -> None:
-    """Asked for, paid, what Stripe kept and what went back, and what is left; the fee once Stripe told it."""
+    """Due, paid, what Stripe kept and what went back, and what is left; the fee once Stripe told it."""
     place.html(markup.facts(list(_money(order, charge)), figures=True))
 
 

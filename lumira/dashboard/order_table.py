@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -186,7 +185,7 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
 
 def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
     return markup.Card(
-        link=f"/order?{urlencode({'id': order.order_id, 'language': words.language, **listed})}",
+        link=address.link("/order", {"id": order.order_id, **listed}),
         title=order.name or order.customer_email or NOTHING,
         beside=price(order),
         chips=[

@@ -7,15 +7,23 @@ import re
 import streamlit as st
 
 from lumira.dashboard.texts import failure_reason, text, text_or
-from lumira.errors import InvalidCustomer, LumiraError, PaymentFailed, StoreUnavailable, StripeError
+from lumira.errors import (
+    InvalidCustomer,
+    LumiraError,
+    PaymentFailed,
+    StoreUnavailable,
+    StripeError,
+    StripeTimeout,
+)
 
 
 def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
     passing = isinstance(error, (StoreUnavailable, StripeError))
     alert = st.warning if passing else st.error
-    # Stripe's side of it is for whoever looks into it; our own words are enough for the rest.
-    detail = f" · {plain(error.message)}" if isinstance(error, StripeError) else ""
+    # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing.
+    said = isinstance(error, StripeError) and not isinstance(error, StripeTimeout)
+    detail = f" · {plain(error.message)}" if said else ""
     alert(
         f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}{detail}]",
         title=headline(error),

@@ -6,6 +6,7 @@ It opens on the overview; the address `/` only leads there, so that every page k
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 import streamlit as st
@@ -40,6 +41,7 @@ def main() -> None:
     if signed_in is None and not session.desk().is_demo:
         show_ended()
         return
+    session.begin(signed_in)
     page = st.navigation(
         [
             navigation.start(),
@@ -61,7 +63,7 @@ def main() -> None:
     with st.sidebar:
         find_orders()
         begin_payment()
-        choose_language()
+        choose_language(signed_in)
         show_person(signed_in)
     try:
         show_mode()
@@ -124,12 +126,16 @@ def begin_payment() -> None:
         st.switch_page(navigation.new_payment())
 
 
-def choose_language() -> None:
-    """French or English: the browser's choice until a person makes another, then kept in the URL."""
+def choose_language(signed_in: Session | None) -> None:
+    """French or English: the browser's choice until a person makes another, then kept with their account.
+
+    What stands in the address holds for this page.
+    """
     st.segmented_control(
         text("language"),
         list(LANGUAGES),
-        default=session.browser_language(),
+        default=session.usual_language(),
+        on_change=keep_language if signed_in else None,
         format_func=LANGUAGES.__getitem__,
         key=session.LANGUAGE,
         bind="query-params",
@@ -137,6 +143,13 @@ def choose_language() -> None:
         label_visibility="collapsed",
         width="stretch",
     )
+
+
+def keep_language() -> None:
+    """Keeps the language that was just chosen with the account of whoever chose it."""
+    # The page is read in it all the same, and its address holds it.
+    with suppress(LumiraError):
+        session.desk().staff.choose_language(session.language(), actor=session.actor())
 
 
 def show_ended() -> None:
@@ -161,14 +174,24 @@ def show_person(signed_in: Session | None) -> None:
 
 def choose_role() -> None:
     """In the demo, what each role sees and may do."""
+    # A list that is chosen from is known by its labels: in another language it is another list.
+    key = f"{session.ROLE}-{session.language()}"
     st.selectbox(
         text("demo.role"),
         list(Role),
-        index=list(Role).index(Role.ADMIN),
+        index=list(Role).index(session.actor().role),
         format_func=lambda role: text(f"role.{role}"),
         help=text("demo.role.help"),
-        key=session.ROLE,
+        key=key,
+        on_change=try_role,
+        args=(key,),
     )
+
+
+def try_role(key: str) -> None:
+    """Tries the role that was just chosen, after a reload of this page too."""
+    st.session_state[session.ROLE] = st.session_state[key]
+    st.query_params[session.ROLE] = str(st.session_state[key])
 
 
 def show_mode() -> None:

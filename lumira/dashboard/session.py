@@ -14,10 +14,12 @@ from lumira.desk import Desk
 from lumira.errors import SessionEnded
 from lumira.session_cookie import SECURE_COOKIE, session_token
 from lumira.sessions import Session
+from lumira.texts import LANGUAGES
 
 LANGUAGE: Final = "language"
 # Which role a visitor of the demo tries.
 ROLE: Final = "role"
+_OWN_LANGUAGE: Final = "own-language"
 
 
 def desk() -> Desk:
@@ -53,13 +55,40 @@ def may(permission: Permission) -> bool:
     return access.may(actor(), permission)
 
 
+def begin(person: Session | None) -> None:
+    """Takes up, as a page is loaded, the language of its reader, and in a demo the role its address names."""
+    st.session_state.setdefault(_OWN_LANGUAGE, person.language if person else None)
+    if desk().is_demo and ROLE not in st.session_state:
+        wanted = st.query_params.get(ROLE)
+        st.session_state[ROLE] = Role(wanted) if wanted in set(Role) else Role.ADMIN
+
+
+def carried() -> dict[str, str]:
+    """What the address of a page that is loaded anew has to hold to be read as this one is."""
+    told = {} if language() == usual_language() else {LANGUAGE: LANGUAGES[language()]}
+    if desk().is_demo and (role := st.session_state.get(ROLE, Role.ADMIN)) is not Role.ADMIN:
+        told[ROLE] = str(role)
+    return told
+
+
 def language() -> str:
-    """`fr` or `en`: what was chosen in the sidebar, else the browser's; French unless it asks for English."""
-    return st.session_state.get(LANGUAGE) or browser_language()
+    """`fr` or `en`: what was chosen in the sidebar or stands in the address, else the usual one."""
+    return st.session_state.get(LANGUAGE) or _language_in_address() or usual_language()
+
+
+def usual_language() -> str:
+    """What this person chose last, else what the browser asks for."""
+    return st.session_state.get(_OWN_LANGUAGE) or browser_language()
+
+
+def _language_in_address() -> str | None:
+    # Streamlit writes the label there.
+    named = st.query_params.get(LANGUAGE)
+    return next((language for language, label in LANGUAGES.items() if label == named), None)
 
 
 def browser_language() -> str:
-    """The language the browser asks for, of those we have."""
+    """The language the browser asks for, of those we have: French unless it asks for English."""
     return "en" if (st.context.locale or "").lower().startswith("en") else "fr"
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -39,10 +38,12 @@ def or_cards(name: str, rows: Iterable[markup.Card]) -> Iterator[None]:
 
     lumira.css shows one of the two, by the names of their containers.
     """
-    with st.container(key=f"wide-{name}"):
-        yield
-    with st.container(key=f"narrow-{name}"):
-        st.html(markup.cards(rows))
+    # Without a gap: there would be one beside whichever of the two is not shown.
+    with st.container(gap=None):
+        with st.container(key=f"wide-{name}"):
+            yield
+        with st.container(key=f"narrow-{name}"):
+            st.html(markup.cards(rows))
 
 
 def selected_row(key: str) -> int | None:
@@ -85,10 +86,9 @@ def events_frame(events: list[RecordedEvent]) -> pd.DataFrame:
                 "received": event.created_at,
                 "type": event_details.type_name(event.event_type),
                 "payment_intent": event_details.payment_intent_of(event) or NOTHING,
-                "outcome": event_details.outcome(event),
+                "outcome": event_details.outcome_or_error(event),
                 "state": [event_details.state_name(event.state)],
                 "attempts": event.attempts,
-                "error": (event.error or "") if event.state == "failed" else "",
             }
             for event in events
         ]
@@ -107,7 +107,7 @@ def show_events(
         event_details.state_name(state): theme.chip(theme.event_colour(state), "status")
         for state in EventState
     }
-    columns = ["received", "state", "type", "outcome", "payment_intent", "attempts", "error"]
+    columns = ["received", "state", "type", "outcome", "payment_intent", "attempts"]
     if narrow:
         columns = ["received", "state", "type", "outcome"]
     with or_cards("events", map(_event_card, events)):
@@ -123,11 +123,10 @@ def show_events(
             column_config={
                 "received": moments(text("event.received"), narrow=narrow),
                 "type": config.TextColumn(text("event.type"), width=180),
-                "outcome": config.TextColumn(text("event.outcome"), width=205),
-                "state": chips(text("event.state"), states, width=92),
+                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 310),
+                "state": chips(text("event.state"), states, width=100),
                 "attempts": config.NumberColumn(text("event.attempts"), width=64),
                 "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
-                "error": config.TextColumn(text("event.error"), width=150),
             },
             row_height=ROW_HEIGHT,
             height=height(len(events)),
@@ -137,15 +136,10 @@ def show_events(
 
 
 def _event_card(event: RecordedEvent) -> markup.Card:
-    # The list keeps its filter and its page while an event is open.
-    query = {**address.held(), "event": event.event_id, "language": session.language()}
-    told = [
-        moment(event.created_at) if event.created_at else "",
-        event_details.outcome(event),
-        (event.error or "") if event.state == "failed" else "",
-    ]
+    told = [moment(event.created_at) if event.created_at else "", event_details.outcome_or_error(event)]
     return markup.Card(
-        link=f"/webhooks?{urlencode(query)}",
+        # The list keeps its filter and its page while an event is open.
+        link=address.link("/webhooks", {**address.held(), "event": event.event_id}),
         title=event_details.type_name(event.event_type),
         chips=[(event_details.state_name(event.state), theme.event_colour(event.state))],
         note=" · ".join(filter(None, told)),

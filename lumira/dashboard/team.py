@@ -35,11 +35,12 @@ _BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 
 @dataclass(frozen=True)
 class _Once:
-    """A secret that was just made, and what is said of it."""
+    """A secret that was just made, and what is said of it; `token` is its name where it is a token."""
 
     title: str
     note: str
     secret: str = field(repr=False)
+    token: str = ""
 
 
 def show_once() -> None:
@@ -188,7 +189,8 @@ def _add_account() -> None:
                 email, role, name=name, actor=session.actor()
             )
         except LumiraError as error:
-            problems.beside_field(error)
+            # An account can't do without its address, as a customer can.
+            problems.beside_field(error, text("edit.email.next") if error.code == "INVALID_EMAIL" else None)
             return
     _keep_password(member.email, password)
     _note_change()
@@ -219,8 +221,15 @@ def _show_token(token: Token) -> None:
             if st.button(
                 text("tokens.revoke.confirm"), icon=":material/key_off:", key=f"revoke-confirm-{token.name}"
             ):
-                tokens, actor = session.desk().tokens, session.actor()
-                _do(lambda: tokens.revoke(token.name, actor=actor), "tokens.revoked.done")
+                _do(lambda: _revoke(token), "tokens.revoked.done")
+
+
+def _revoke(token: Token) -> None:
+    session.desk().tokens.revoke(token.name, actor=session.actor())
+    # One that is still shown would be copied, and be refused.
+    shown: _Once | None = st.session_state.get(_ONCE)
+    if shown and shown.token == token.name:
+        st.session_state.pop(_ONCE)
 
 
 def _create_token() -> None:
@@ -239,11 +248,12 @@ def _create_token() -> None:
         if not st.form_submit_button(text("tokens.create.submit"), type="primary", key="create-token-submit"):
             return
         try:
-            secret = session.desk().tokens.create(name.strip(), role, actor=session.actor())
+            name = name.strip()
+            secret = session.desk().tokens.create(name, role, actor=session.actor())
         except LumiraError as error:
             problems.beside_field(error)
             return
-    st.session_state[_ONCE] = _Once(text("tokens.once", token=name.strip()), text("tokens.once.next"), secret)
+    st.session_state[_ONCE] = _Once(text("tokens.once", token=name), text("tokens.once.next"), secret, name)
     _note_change()
     st.rerun()
 

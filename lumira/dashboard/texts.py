@@ -70,8 +70,8 @@ def day(value: date) -> str:
 
 
 def long_day(value: date) -> str:
-    """A day in full: lundi 23 novembre 2026."""
-    return _counting_the_first(format_date(value, "full", locale=session.language()))
+    """A day in full: lundi 23 novembre 2026, Monday 23 November 2026."""
+    return _counting_the_first(format_date(value, "EEEE d MMMM y", locale=session.language()))
 
 
 def _counting_the_first(written: str) -> str:

@@ -167,6 +167,13 @@ class RevenueRows:
                 stages: list[Document] = [{"$match": indexed}, {"$match": paid | further}]
                 yield from self._collection.aggregate([*stages, {"$project": fields}])
 
+    def of_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Document]:
+        """The orders of these PaymentIntents by the PaymentIntent's id, with _id and status."""
+        return {
+            row["paymentIntentId"]: row
+            for row in self._with("paymentIntentId", payment_intent_ids, ["status"])
+        }
+
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
         """Every order with updatedAt after the instant, with the fields that revenue depends on."""
         with store_errors():

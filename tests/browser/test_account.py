@@ -27,7 +27,9 @@ def sign_in(page: Page, served: Served, password: str) -> None:
 @pytest.mark.long(20)
 def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, served: Served):
     behind = served.behind
-    _, once = behind.staff.add_with_one_time_password(EMAIL, Role.SUPPORT, name="Claire", actor=TESTS)
+    _, once = behind.staff.add_with_one_time_password(
+        EMAIL, Role.SUPPORT, name="Claire de La Tour du Pin", actor=TESTS
+    )
     context = chromium.new_context(locale="fr-FR")
     page = context.new_page()
     sign_in(page, served, once)
@@ -41,6 +43,13 @@ def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, 
     page.get_by_label("Nouveau mot de passe, encore une fois").fill(PASSWORD)
     page.get_by_role("button", name="Changer le mot de passe").click()
     expect(page.get_by_role("heading", name="Commandes")).to_be_visible()
+
+    # The menu says who is here, and as what, to the last word.
+    person = page.get_by_test_id("stSidebar").get_by_test_id("stPageLink")
+    expect(person).to_have_text(re.compile("Claire de La Tour du Pin · Support"))
+    assert not person.locator("a, a *").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth).length"
+    )
 
     # The authenticator is on once it has shown a code.
     page.goto(f"{served.url}/account")

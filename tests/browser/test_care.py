@@ -72,7 +72,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
 
 def test_the_payment_of_an_event_leads_to_its_order_and_back_to_the_list(open_page, paid):
     page = open_page("/webhooks?type=payment_intent.succeeded")
-    click_first_row(page, 700)
+    click_first_row(page, 800)
     page.wait_for_url(re.compile(rf"/order\?id={paid}"))
     expect(page.get_by_text("care@example.com").first).to_be_visible()
     page.go_back()

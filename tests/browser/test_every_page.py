@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lumira.embedded import free_port
-from tests.browser.conftest import _is_ready, settle
+from tests.browser.conftest import _is_ready, follow, settle
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -98,6 +98,9 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         # Beside the menu a tablet has no room for the table: cards, as on a phone.
         page.set_viewport_size({"width": 820, "height": 1000})
         expect(page.get_by_test_id("stDataFrame")).to_be_hidden()
+        # What is searched for is read while it is typed: the buttons beside it go below.
+        page.set_viewport_size({"width": 1024, "height": 1000})
+        wait_until(lambda: page.get_by_label("Chercher", exact=True).bounding_box()["width"] > 240)
         # A panel that is open comes by above the badge of the mode as a phone's page is scrolled.
         page.set_viewport_size({"width": 390, "height": 844})
         page.get_by_role("button", name="Filtres").click()
@@ -123,6 +126,14 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         for width, rows in {1440: [2], 1366: [1, 1], 1280: [1, 1]}.items():
             page.set_viewport_size({"width": width, "height": 1000})
             wait_until(lambda rows=rows: by_row(page, "stColumn") == rows)
+        # On a phone each name has a line of its own, and what leads to its list stays in its card.
+        page.set_viewport_size({"width": 390, "height": 1000})
+        names = page.locator(".st-key-latest [data-testid=stPageLink] p")
+        expect(names.first).to_be_visible()
+        assert not names.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+        card = page.locator("[class*=st-key-needed-]").first
+        see, edge = card.get_by_text("Voir", exact=True).bounding_box(), card.bounding_box()
+        assert see["x"] + see["width"] < edge["x"] + edge["width"]
         # The figures of revenue on a phone, none of them cut off.
         page.set_viewport_size({"width": 390, "height": 1000})
         page.goto(f"{url}/revenue?range=year")
@@ -131,6 +142,16 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         wait_until(lambda: by_row(figures, "stMetric") == [2, 2])
         values = figures.locator("[data-testid=stMetricValue] .stMarkdownEllipsis")
         assert not values.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+        # A month on a phone: nothing has to be pushed aside.
+        page.goto(f"{url}/month-close?compared=yes")
+        settle(page)
+        expect(page.locator(".st-key-narrow-month-lines table").first).to_be_visible()
+        expect(page.locator(".st-key-wide-month-lines")).to_be_hidden()
+        assert not page.locator(".lumira-cards li").evaluate_all(
+            "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+        )
+        page.goto(f"{url}/revenue?range=year")
+        settle(page)
         # What saves a chart says so in French, and stands on the page's own ground.
         save = page.locator(".modebar-btn").first
         expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
@@ -143,6 +164,18 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         settle(page)
         expect(page.locator("h1")).to_be_attached()
         unreadable += [f"order: {what}" for what in found_by_axe(page)]
+        # The role that is tried stays when the language changes, in which it has another name.
+        page.goto(f"{url}/orders")
+        settle(page)
+        menu = page.get_by_test_id("stSidebar")
+        menu.get_by_role("combobox", name="Rôle essayé").click()
+        page.get_by_role("option", name="Consultation").click()
+        page.wait_for_url("**/orders?role=staff")
+        expect(menu.get_by_role("link", name="Revenus")).to_have_count(0)
+        menu.get_by_text("English").click()
+        expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+        follow(page, "Webhooks")
+        expect(menu.get_by_role("link", name="Revenue")).to_have_count(0)
         assert complaints == []
         assert unreadable == []
 

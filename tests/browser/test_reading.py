@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 NIGHT, PAPER = "rgb(15, 11, 25)", "rgb(251, 247, 239)"
 
 
-def test_language_and_light_are_changed_and_stay(open_page):
+def test_language_and_light_are_changed_and_stay(open_page, served):
     page = open_page("/overview")
     expect(page.get_by_role("heading", name="Aujourd’hui")).to_be_visible()
     page.get_by_text("English").click()
@@ -24,6 +24,19 @@ def test_language_and_light_are_changed_and_stay(open_page):
     settle(page)
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", PAPER)
+    # The language is the account's: a new tab, whose address says nothing of it, is read in it too.
+    another = open_page("/orders")
+    expect(another.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+    expect(another.get_by_test_id("stSidebarNav").get_by_text("Revenue")).to_be_visible()
+    another.get_by_text("Français").click()
+    expect(another.get_by_role("heading", name="Commandes", exact=True)).to_be_visible()
+    page.reload()
+    settle(page)
+    expect(page.get_by_role("heading", name="Aujourd’hui")).to_be_visible()
+    # An address that names one has the last word.
+    page.goto(f"{served.url}/overview?language=English")
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav").get_by_text("Revenue")).to_be_visible()
 
 
 def test_a_key_begins_a_payment(open_page):

@@ -1,11 +1,14 @@
 """What stands around every page: the mode, the languages, calm in the face of the unforeseen."""
 
 import ast
+import html
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import errors
 from lumira.access import Role
@@ -44,6 +47,26 @@ def test_the_language_is_changed_in_the_sidebar(open_page):
     assert app.title[0].value == "Commandes"
     app.get_by_key("language").set_value("en").run()
     assert app.title[0].value == "Orders"
+
+
+def test_a_card_opens_its_order_in_the_language_and_the_role_of_its_list(open_page, pay, at_the_desk):
+    """A card loads the page anew, in a session that knows nothing of this one."""
+    order = pay("mystique")
+    assert f'href="/order?id={order.payment_intent_id}"' in shown(open_page("orders"))
+    at_the_desk(Role.SUPPORT)
+    app = open_page("orders")
+    app.get_by_key("language").set_value("en").run()
+    [cards] = [part.value for part in app.html if part.value.startswith("<ul")]
+    link = dict(parse_qsl(urlsplit(html.unescape(re.search('href="(.*?)"', cards)[1])).query))
+    assert link == {"id": order.payment_intent_id, "language": "English", "role": "support"}
+    anew = AppTest.from_file(str(ROUTER), default_timeout=30)
+    anew.context = {"locale": "fr-FR"}
+    anew.switch_page(str(navigation.PAGES / "order.py"))
+    for name, value in link.items():
+        anew.query_params[name] = value
+    anew.run()
+    assert anew.get_by_key("role-en").value == Role.SUPPORT
+    assert "What happened" in shown(anew)
 
 
 def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
@@ -129,6 +152,20 @@ def test_metadata_rows_become_metadata():
         attempt.metadata_of([{"key": "a", "value": "1"}, {"key": "a", "value": "2"}])
     assert problems.headline(twice.value) == "La clé «\u00a0a\u00a0» est là deux fois."
     assert problems.field_of(twice.value) == "metadata"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(errors.StripeTimeout("Try again."), ""), (errors.StripeServiceError("It is late."), " · It is late.")],
+)
+def test_what_stripe_said_is_told_and_nothing_where_it_said_nothing(error, told):
+    def page(error):
+        from lumira.dashboard import problems
+
+        problems.show(error)
+
+    app = AppTest.from_function(page, args=(error,)).run()
+    assert app.warning[0].value.endswith(f"{error.code}{told}]")
 
 
 def test_text_from_outside_is_no_markdown():

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from bson import ObjectId
+
 from lumira.access import Actor, Role
 from tests.conftest import opened
 from tests.conftest import own_sandbox as sandbox_url
@@ -49,6 +51,18 @@ def test_a_comparison_is_there_after_a_reload(open_page, desk, pay):
     assert "compared" not in app.query_params
     app.get_by_key("month").set_value(month).run()
     assert app.query_params["compared"] == "yes"
+
+
+def test_a_phone_gets_each_level_and_each_difference_as_a_card(open_page, desk, pay, documents):
+    order = pay("profond")
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 6600}})
+    app = open_page("month_close", month=f"{desk.revenue.today():%Y-%m}", compared="yes")
+    levels, differences = (element.value for element in app.html if "<ul" in element.value)
+    # Stripe books what was paid this moment a moment later.
+    assert re.search(r"<b>Profond</b><b>1 commande</b>.*Écart \S+\u00a0€", levels)
+    assert re.search(r'<th scope="row">Ventes</th><td>66,00\u00a0€</td><td>\S+\u00a0€</td>', levels)
+    assert f'href="/order?id={order.id}" target="_blank"' in differences
+    assert "Ici\u00a0: 66,00\u00a0€ · chez Stripe\u00a0: " in differences
 
 
 def test_a_comparison_that_fails_is_not_tried_again_by_itself(settings, open_page):

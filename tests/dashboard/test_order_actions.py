@@ -39,9 +39,13 @@ def test_a_role_sees_only_what_it_may_do(open_page, desk, at_the_desk, role, pai
     make(desk, 1)
     make(desk, 2, status="pending", stripe_status="requires_payment_method")
     at_the_desk(role)
-    assert actions(open_page("order", id="pi_number1")) == paid
+    app = open_page("order", id="pi_number1")
+    assert actions(app) == paid
+    # Who may not refund is told who does.
+    assert ("C’est la finance qui le fait" in shown(app)) is ("refund" not in paid)
     app = open_page("order", id="pi_number2")
     assert actions(app) == waiting
+    assert "C’est la finance qui le fait" not in shown(app)
     may_pay = role in {Role.SUPPORT, Role.ADMIN}
     assert ("Faire payer" in [link.value for link in app.page_link]) is may_pay
 

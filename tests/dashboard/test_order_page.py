@@ -65,7 +65,7 @@ def test_a_paid_order_shows_card_fee_and_what_is_left(open_page, desk, pay, supp
     order = pay("profond", customerEmail="zoe@example.com")
     wait_until(lambda: desk.payments.details(order.id, actor=support).paid.fee)
     page = shown(open_page("order", id=order.id))
-    for told in ("Visa •••• 4242", "Frais Stripe", "Reste à la maison", "Risque", "États-Unis"):
+    for told in ("Visa •••• 4242", "Frais Stripe", "Net de frais", "Risque", "États-Unis"):
         assert told in page
     assert "pas encore connus" not in page
 

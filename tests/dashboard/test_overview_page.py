@@ -1,5 +1,6 @@
 """The start page: figures beside the period before, what needs a person, and the latest orders."""
 
+import re
 import secrets
 from datetime import UTC, date, datetime, timedelta
 
@@ -42,6 +43,8 @@ def test_nothing_waits_and_nothing_was_sold(open_page):
     assert "Encore aucun webhook" in page
     assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier à cette heure\u00a0: 0,00\u00a0€")
     assert [link.value for link in app.page_link] == ["Nouveau paiement", "Toutes les commandes"]
+    # The day before the month, as in every other date of the page.
+    assert re.search(r"^ *\w+day \d+ \w+ \d{4}$", shown(open_page("overview", locale="en-GB")), re.MULTILINE)
 
 
 def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, pay):
@@ -84,7 +87,7 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     assert "1 webhook en échec" in page
     assert "1 commande en désaccord avec Stripe" in page
     assert "1 litige à défendre" in page
-    assert "2 paiements refusés depuis 7 jours" in page
+    assert "2 paiements refusés en 7 jours" in page
     queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
     assert queries[0] == "state=failed"
     assert queries[1] == "stripe=differs"

@@ -43,6 +43,7 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, 
     field(app, "account-email").set_value("nowhere")
     app.button(key="add-account-submit").click().run()
     assert desk.staff.is_empty()
+    assert "Il y faut un nom, un @ et un domaine. · INVALID_EMAIL" in shown(app)
     app = open_page("staff")
     field(app, "account-email").set_value("claire🌙@example.com")
     app.button(key="add-account-submit").click().run()
@@ -106,6 +107,15 @@ def test_a_token_is_shown_once_and_refused_once_revoked(desk, open_page, admin):
     field(app, "token-name").set_value("checkout")
     app.button(key="create-token-submit").click().run()
     assert "Ce nom est déjà pris." in shown(app)
+
+
+def test_a_token_that_is_revoked_is_no_longer_shown_to_be_copied(open_page):
+    app = open_page("staff")
+    field(app, "token-name").set_value("checkout")
+    app.button(key="create-token-submit").click().run()
+    token = secret_of(app)
+    app.button(key="revoke-confirm-checkout").click().run()
+    assert token not in shown(app)
 
 
 def test_a_demo_has_no_account_to_change(open_page):
