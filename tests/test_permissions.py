@@ -179,6 +179,7 @@ WITHOUT_ACTOR = {
     "checkout.ends_at": "reckons with the order it is given",
     "checkout.view": "for the customer, whom the link's token lets in",
     "fees.follow": "Lumira's own: what Stripe keeps, as Stripe says it",
+    "fees.read_anew": "the import's: what Stripe keeps is read once more, and nothing else",
     "health.problems": "says only whether store and Stripe answer",
     "order_list.list_all": "Lumira's own: what orders are found by, nothing that anybody chooses",
     "revenue.followed_until": "says only how fresh the figures are",

@@ -28,7 +28,7 @@ CALLS = {
     "list_webhook_endpoints",
     "create_webhook_endpoint",
     "update_webhook_endpoint",
-    "time",
+    "server_time",
 }
 
 
@@ -69,7 +69,7 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
         now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
     )
     assert paid["id"] in [one["id"] for one in page]
-    assert abs(gateway.time() - now) < timedelta(minutes=5)
+    assert abs(gateway.server_time() - now) < timedelta(minutes=5)
     endpoint = gateway.create_webhook_endpoint("https://example.com/hook", ["payment_intent.succeeded"])
     assert endpoint["api_version"] == gateway.api_version
     gateway.update_webhook_endpoint(endpoint["id"], events=["charge.refunded"], disabled=True)
