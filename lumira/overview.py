@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -88,14 +88,20 @@ def sold(
 ) -> Sold:
     """What the rows of `Revenue.days` say of the days from `first` to `last`, in one currency.
 
-    Orders of the last day count up to `until_hour` of the business time zone, exclusive; money counts whole.
+    Of the last day counts what came in up to `until_hour` of the business time zone, exclusive.
     """
     gross = orders = 0
     for row in rows:
         if first <= row["day"] <= last and row["currency"] == currency:
-            gross += row["gross"]
-            orders += sum(row["hours"][:until_hour]) if row["day"] == last else row["orders"]
+            hours = until_hour if row["day"] == last else 24
+            gross += sum(row["gross_hours"][:hours])
+            orders += sum(row["hours"][:hours])
     return Sold(gross, orders)
+
+
+def growing(rows: Sequence[Mapping[str, Any]], day: date, currency: str, until_hour: int) -> list[Sold]:
+    """What had come in on a day by the end of each of its hours, up to `until_hour`, exclusive."""
+    return [sold(rows, day, day, currency, until_hour=hour + 1) for hour in range(until_hour)]
 
 
 def monday(day: date) -> date:

@@ -115,8 +115,8 @@ class Revenue:
 
         A row: day (a date), level (a Level's value or `unknown`), currency; gross and refunds in minor units;
         fees (minor units), those of fees_known orders; orders (paid), free, refunded, disputed, failed
-        (counts); hours, the paid orders of each of the 24 hours; failures, [code, count] of failed orders.
-        Raises Forbidden without the permission.
+        (counts); hours, the paid orders of each of the 24 hours, and gross_hours, their gross; failures,
+        [code, count] of failed orders. Raises Forbidden without the permission.
         """
         require(actor, Permission.VIEW_REVENUE)
         self.refresh(PATIENCE)

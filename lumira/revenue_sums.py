@@ -22,6 +22,8 @@ KEYS: Final = ["day", "level", "currency"]
 FIGURES: Final = (
     *("gross", "refunds", "fees", "orders", "free", "refunded", "disputed", "failed", "fees_known"),
 )
+# Of each hour of the day: the paid orders, and their gross.
+BY_HOUR: Final = ("hours", "gross_hours")
 SUMS: Final = ["gross", "refunds", "net", *FIGURES[2:]]
 
 Row = dict[str, Any]
@@ -114,7 +116,8 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
             rows[key] = {
                 **{"level": level, "currency": currency},
                 **dict.fromkeys(FIGURES, 0),
-                **{"hours": [0] * 24, "failures": []},
+                **{name: [0] * 24 for name in BY_HOUR},
+                "failures": [],
             }
         return rows[key]
 
@@ -126,7 +129,9 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
             row[name] += source[name]
         if source["fees"]:
             row_of(source, "fee_currency")["fees"] += int(source["fees"])
-        row["hours"][int(source["hour"][11:])] += source["orders"]
+        hour = int(source["hour"][11:])
+        row["hours"][hour] += source["orders"]
+        row["gross_hours"][hour] += int(source["amount"])
 
     for source in sales:
         add_sale(source)
@@ -159,11 +164,12 @@ def differences(kept: Sequence[Row], counted: Sequence[Row]) -> list[Mismatch]:
             have, count = (int(side.get(key, {}).get(figure, 0)) for side in (ours, theirs))
             if have != count:
                 found.append(Mismatch(*key, figure=figure, kept=have, counted=count))
-        hours = [side.get(key, {}).get("hours", [0] * 24) for side in (ours, theirs)]
-        if hours[0] != hours[1]:
-            for hour, (have, count) in enumerate(zip(*hours, strict=True)):
-                if have != count:
-                    found.append(Mismatch(*key, figure=f"hours.{hour}", kept=have, counted=count))
+        for figure in BY_HOUR:
+            hours = [side.get(key, {}).get(figure, [0] * 24) for side in (ours, theirs)]
+            if hours[0] != hours[1]:
+                for hour, (have, count) in enumerate(zip(*hours, strict=True)):
+                    if have != count:
+                        found.append(Mismatch(*key, figure=f"{figure}.{hour}", kept=have, counted=count))
         failed = [dict(side.get(key, {}).get("failures", [])) for side in (ours, theirs)]
         for code in sorted({*failed[0], *failed[1]}):
             have, count = (side.get(code, 0) for side in failed)

@@ -14,7 +14,7 @@ from lumira.dashboard.texts import level_name, moment, money, number, short_mome
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
-from lumira.overview import COUNTED, Needed, Sold, monday, needed, sold
+from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
@@ -64,7 +64,7 @@ def _ago(instant: datetime) -> str:
 
 
 def show_figures() -> None:
-    """Today beside yesterday and this week beside the week before; orders until the same hour."""
+    """Today beside yesterday and this week beside the week before, until the same hour."""
     if session.may(Permission.VIEW_REVENUE):
         _show_money()
     else:
@@ -80,17 +80,20 @@ def _show_money() -> None:
     same_hour = _sold(rows, day - timedelta(days=1), day - timedelta(days=1), until_hour=hour)
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
+    hours = growing(rows, day, _CURRENCY, hour)
     days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
     with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",
             money(now.gross, _CURRENCY),
             text("overview.yesterday", gross=money(same_hour.gross, _CURRENCY)),
+            [one.gross / 100 for one in hours],
         )
         _metric(
             "overview.today.orders",
             number(now.orders),
             text("overview.yesterday.orders", count=number(same_hour.orders)),
+            [one.orders for one in hours],
         )
         _metric(
             "overview.week",

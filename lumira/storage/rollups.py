@@ -24,7 +24,7 @@ from lumira.storage.orders import DUPLICATE_KEY
 
 Rows = list[dict[str, Any]]
 # What a day's document looks like; another form is another set of documents, built anew.
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lumira.access import Role
-from lumira.overview import Sold, monday, sold
+from lumira.overview import Sold, growing, monday, sold
 from tests.dashboard.conftest import shown
 
 
 def row(day: date, gross: int, orders: int, hour: int, currency: str = "eur") -> dict[str, object]:
-    hours = [0] * 24
-    hours[hour] = orders
-    return {"day": day, "currency": currency, "gross": gross, "orders": orders, "hours": hours}
+    hours, gross_hours = [0] * 24, [0] * 24
+    hours[hour], gross_hours[hour] = orders, gross
+    return {"day": day, "currency": currency, "hours": hours, "gross_hours": gross_hours}
 
 
 def test_what_was_sold_in_a_range_and_until_an_hour():
@@ -26,9 +26,11 @@ def test_what_was_sold_in_a_range_and_until_an_hour():
         row(today - timedelta(days=1), 9400, 2, 20),
     ]
     assert sold(rows, today, today, "eur") == Sold(11400, 2)
-    assert sold(rows, today, today, "eur", until_hour=10).orders == 1
+    assert sold(rows, today, today, "eur", until_hour=10) == Sold(4700, 1)
     # Only the last day is cut off.
-    assert sold(rows, today - timedelta(days=1), today, "eur", until_hour=10) == Sold(20800, 3)
+    assert sold(rows, today - timedelta(days=1), today, "eur", until_hour=10) == Sold(14100, 3)
+    assert growing(rows, today, "eur", 19)[8:10] == [Sold(0, 0), Sold(4700, 1)]
+    assert growing(rows, today, "eur", 19)[-1] == Sold(11400, 2)
     assert monday(today) == date(2026, 11, 23)
 
 
