@@ -7,7 +7,7 @@ import streamlit as st
 
 from lumira.dashboard import choices, comparison, notices, problems, tables
 from lumira.dashboard.comparison import Comparison, Span
-from lumira.dashboard.texts import moment, number, text
+from lumira.dashboard.texts import counted, moment, number, text
 
 
 def show_report(known: Comparison) -> None:
@@ -44,8 +44,7 @@ def counts(known: Comparison) -> str:
     ]
     for name, count in (("free", report.free), ("unrelated", report.unrelated)):
         if count:
-            name = f"reconciliation.{name}.one" if count == 1 else f"reconciliation.{name}"
-            sentences.append(text(name, count=number(count)))
+            sentences.append(counted(f"reconciliation.{name}", count))
     return " ".join(sentences)
 
 
@@ -53,12 +52,9 @@ def headline(left: int, repaired: int) -> str:
     """What came out, in a sentence."""
     sentences = []
     if repaired:
-        name = "reconciliation.repaired.one" if repaired == 1 else "reconciliation.repaired"
-        sentences.append(text(name, count=number(repaired)))
+        sentences.append(counted("reconciliation.repaired", repaired))
     if left:
-        sentences.append(
-            text("reconciliation.left.one" if left == 1 else "reconciliation.left", count=number(left))
-        )
+        sentences.append(counted("reconciliation.left", left))
     return " ".join(sentences)
 
 

@@ -21,7 +21,7 @@ from lumira.dashboard import (
 from lumira.dashboard.periods import Compare
 from lumira.dashboard.revenue_figures import Figures, Period, conversion, read, view
 from lumira.dashboard.session import language, timezone
-from lumira.dashboard.texts import day, level_name, money, number, percentage, share, text
+from lumira.dashboard.texts import counted, day, level_name, money, number, percentage, share, text
 from lumira.revenue_sums import Totals, by_hour, failures
 
 
@@ -209,10 +209,7 @@ def show_conversion(figures: Figures) -> None:
         number(found.converted) if found.customers else None,
         delta_color="off",
         delta_arrow="off",
-        delta_description=text(
-            "revenue.conversion.of.one" if found.customers == 1 else "revenue.conversion.of",
-            customers=number(found.customers),
-        ),
+        delta_description=counted("revenue.conversion.of", found.customers),
         help=text("revenue.conversion.help")
         + (f" {levels}." if levels else "")
         + ("" if found.complete else " " + text("revenue.conversion.latest", count=number(found.customers))),
@@ -227,9 +224,7 @@ def show_empty(free: int) -> None:
         st.space("small")
         st.header(text("revenue.empty"), anchor=False, text_alignment="center", width="content")
         if free:
-            name = "revenue.only_free.one" if free == 1 else "revenue.only_free"
-            only_free = text(name, free=number(free))
-            st.markdown(only_free, text_alignment="center", width="content")
+            st.markdown(counted("revenue.only_free", free), text_alignment="center", width="content")
         st.markdown(text("revenue.empty.next"), text_alignment="center", width="content")
         navigation.link_new_payment()
         st.space("small")

@@ -20,7 +20,7 @@ from lumira.dashboard import (
 from lumira.dashboard.event_filter import ACTED_ON, EVERY_EVENT, ONLY_FAILED
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk, may
-from lumira.dashboard.texts import number, text
+from lumira.dashboard.texts import counted, number, text
 
 PAGE_SIZE = 50
 
@@ -89,11 +89,10 @@ def show_failed_count() -> None:
     """How many events failed, and the button that handles them all again."""
     if not failed:
         return
-    count = number(len(failed))
     if more_failed:
-        title = text("events.failed.more", count=count)
+        title = text("events.failed.more", count=number(len(failed)))
     else:
-        title = text("events.failed.one" if len(failed) == 1 else "events.failed", count=count)
+        title = counted("events.failed", len(failed))
     with st.container(
         border=True,
         horizontal=True,

@@ -18,7 +18,17 @@ from babel.dates import get_day_names
 
 from lumira.catalog import Level
 from lumira.dashboard import revenue_choices, session
-from lumira.dashboard.texts import day, failure_reason, level_name, money, number, period, share, text
+from lumira.dashboard.texts import (
+    counted,
+    day,
+    failure_reason,
+    level_name,
+    money,
+    number,
+    period,
+    share,
+    text,
+)
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
 from lumira.money import major_units
 from lumira.order_filter import UNKNOWN
@@ -235,10 +245,12 @@ def levels_figure(daily: pd.DataFrame, currency: str, language: str) -> go.Figur
             cliponaxis=False,
             customdata=[
                 f"<b>{level_name(level)}</b><br>"
-                + text(
-                    "revenue.levels.hover.one" if orders == 1 else "revenue.levels.hover",
-                    **{"amount": money(gross, currency), "share": share(gross / total)},
-                    **{"count": number(orders), "average": average},
+                + counted(
+                    "revenue.levels.hover",
+                    orders,
+                    amount=money(gross, currency),
+                    share=share(gross / total),
+                    average=average,
                 )
             ],
             hovertemplate="%{customdata}<extra></extra>",
@@ -316,10 +328,7 @@ def failures_figure(reasons: Sequence[tuple[str, int]], language: str) -> go.Fig
         textposition="outside",
         cliponaxis=False,
         customdata=[
-            text(
-                "revenue.failures.hover.one" if count == 1 else "revenue.failures.hover",
-                **{"reason": reason, "count": number(count), "share": share(count / total)},
-            )
+            counted("revenue.failures.hover", count, reason=reason, share=share(count / total))
             for reason, count in named
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -447,10 +456,8 @@ def _amount(rows: pd.DataFrame, start: date, column: str) -> int:
 
 def _sale(rows: pd.DataFrame, start: date, width: Period, level: str, currency: str) -> str:
     count, gross = _amount(rows, start, "orders"), money(_amount(rows, start, "gross"), currency)
-    name = "revenue.bar.orders.one" if count == 1 else "revenue.bar.orders"
-    return f"<b>{level_name(level)}</b><br>{period(start, width)}<br>" + text(
-        name, count=number(count), amount=gross
-    )
+    orders = counted("revenue.bar.orders", count, amount=gross)
+    return f"<b>{level_name(level)}</b><br>{period(start, width)}<br>{orders}"
 
 
 def _refunded(refunds: pd.DataFrame, start: date, width: Period, currency: str) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
-from lumira.dashboard.texts import moment, money, number, stripe_status_name, text, text_or
+from lumira.dashboard.texts import counted, moment, money, number, stripe_status_name, text, text_or
 from lumira.errors import LumiraError
 from lumira.reconcile import Difference, Kind, Report
 
@@ -117,18 +117,14 @@ def _confirm(known: Comparison) -> None:
             repaired = len(known.report.differences)
             if now := last():
                 repaired = len(now.report.differences) - len(now.report.open_differences)
-            name = "apply.done.one" if repaired == 1 else "apply.done"
-            notices.say(text(name, count=number(repaired)))
+            notices.say(counted("apply.done", repaired))
         st.rerun()
 
 
 def consequences(known: Comparison) -> list[str]:
     """What repairing will do, a sentence for each kind of difference."""
     counts = Counter(str(difference.kind) for difference in known.repairable)
-    return [
-        text(f"apply.{kind}.one" if count == 1 else f"apply.{kind}", count=number(count))
-        for kind, count in sorted(counts.items())
-    ]
+    return [counted(f"apply.{kind}", count) for kind, count in sorted(counts.items())]
 
 
 def ours(difference: Difference) -> str | None:

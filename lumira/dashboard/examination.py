@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.dashboard import markup, navigation, notices, payment_link, problems, session
-from lumira.dashboard.texts import number, text
+from lumira.dashboard.texts import counted, number, text
 from lumira.doctor import CreatedEndpoint, versions
 from lumira.errors import LumiraError
 from lumira.events import ACTED_ON
@@ -74,11 +74,7 @@ def headline(examination: Examination) -> str:
         "failures": sum(finding.status is Status.FAILURE for finding in examination.findings),
         "warnings": sum(finding.status is Status.WARNING for finding in examination.findings),
     }
-    parts = (
-        text(f"system.{name}.one" if count == 1 else f"system.{name}", count=number(count))
-        for name, count in counts.items()
-        if count
-    )
+    parts = (counted(f"system.{name}", count) for name, count in counts.items() if count)
     return " · ".join(parts)
 
 

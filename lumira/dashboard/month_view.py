@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.dashboard import address, choices, markup, notices, problems, session, tables
 from lumira.dashboard.tables import ROW_HEIGHT, height
-from lumira.dashboard.texts import money, number, text
+from lumira.dashboard.texts import counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
 from lumira.month_close import (
@@ -238,7 +238,7 @@ def _line_card(line: Line) -> markup.Card:
     return markup.Card(
         link="",
         title=level_title(line.level, session.language()),
-        beside=text("orders.shown.one" if line.orders == 1 else "orders.shown", count=number(line.orders)),
+        beside=counted("orders.shown", line.orders),
         chips=[(difference, DISAGREES_COLOUR)] if line.difference else [],
         figures=[
             ("", text("month.ours"), text("month.stripes")),

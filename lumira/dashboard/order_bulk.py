@@ -14,7 +14,7 @@ import streamlit as st
 
 from lumira import export
 from lumira.dashboard import notices, pager, problems, session
-from lumira.dashboard.texts import number, text
+from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
 from lumira.export import FileFormat
 from lumira.order_filter import OrderFilter, filter_query
@@ -43,11 +43,7 @@ def table_key(wanted: OrderFilter, size: int, columns: list[str], orders: list[O
 
 def show_refresh(orders: list[Order], *, chosen: bool) -> None:
     """The button that asks Stripe for these orders, several at once, and shows how far it is."""
-    if chosen:
-        name = "orders.refresh.one" if len(orders) == 1 else "orders.refresh.chosen"
-        label = text(name, count=number(len(orders)))
-    else:
-        label = text("orders.refresh.page")
+    label = counted("orders.refresh.chosen", len(orders)) if chosen else text("orders.refresh.page")
     if st.button(label, icon=":material/sync:", type="tertiary", key="refresh-orders"):
         _refresh(orders)
         # A list under a new key has no row ticked.
@@ -72,8 +68,7 @@ def _refresh(orders: list[Order]) -> None:
         )
     st.session_state[_REPORT] = failures
     if answered := len(orders) - len(failures):
-        name = "orders.refreshed.one" if answered == 1 else "orders.refreshed"
-        notices.say(text(name, count=number(answered), changed=number(changed)))
+        notices.say(counted("orders.refreshed", answered, changed=number(changed)))
 
 
 def _facts(order: Order) -> tuple[object, ...]:
@@ -85,7 +80,6 @@ def show_report() -> None:
     failures: list[_Failure] = st.session_state.get(_REPORT, [])
     if not failures:
         return
-    name = "orders.refresh.failed.one" if len(failures) == 1 else "orders.refresh.failed"
     lines = [
         f"- `{failure.order_id}` · {problems.headline(failure.error)}"
         for failure in failures[:_FAILURES_SHOWN]
@@ -94,7 +88,7 @@ def show_report() -> None:
         lines.append("- …")
     st.warning(
         "\n".join([text("orders.refresh.failed.next"), "", *lines]),
-        title=text(name, count=number(len(failures))),
+        title=counted("orders.refresh.failed", len(failures)),
         icon=":material/cloud_off:",
     )
 
@@ -143,13 +137,10 @@ def show_count(wanted: OrderFilter, page: Page) -> None:
     """How many orders the page shows and, as far as it is counted, of how many."""
     here = len(page.orders)
     if pager.after() is None and page.next_cursor is None:
-        st.caption(
-            text("orders.shown.one" if here == 1 else "orders.shown", count=number(here)), width="content"
-        )
+        st.caption(counted("orders.shown", here), width="content")
         return
     if pager.after() is not None:
-        name = "orders.shown.here.one" if here == 1 else "orders.shown.here"
-        st.caption(text(name, count=number(here)), width="content")
+        st.caption(counted("orders.shown.here", here), width="content")
         return
     count = _count(wanted)
     name = "orders.shown.of_more" if count > COUNTED else "orders.shown.of"

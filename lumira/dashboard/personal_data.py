@@ -9,7 +9,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import notices, problems, session
-from lumira.dashboard.texts import number, text
+from lumira.dashboard.texts import counted, text
 from lumira.errors import LumiraError
 from lumira.orders import Order
 
@@ -64,8 +64,7 @@ def _ask(email: str) -> None:
         with failed:
             problems.show(error)
     else:
-        name = "personal_data.erased.one" if erased.orders == 1 else "personal_data.erased"
-        notices.say(text(name, orders=number(erased.orders)))
+        notices.say(counted("personal_data.erased", erased.orders))
         st.rerun()
 
 

@@ -245,3 +245,20 @@ def test_a_new_payment_begins_on_every_page_for_those_who_may(open_page, at_the_
     assert app.title[0].value == "Nouveau paiement"
     at_the_desk(Role.STAFF)
     assert "begin-payment" not in [button.key for button in open_page("webhooks").button]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("fr-FR", ["0 commande", "2 commandes"]), ("en-GB", ["0 orders", "2 orders"])]
+)
+def test_none_is_singular_in_french(locale, said):
+    def page():
+        import streamlit as st
+
+        from lumira.dashboard.texts import counted
+
+        for count in (0, 2):
+            st.text(counted("orders.shown", count))
+
+    app = AppTest.from_function(page)
+    app.context = {"locale": locale}
+    assert [text.value for text in app.run().text] == said
