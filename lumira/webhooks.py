@@ -260,9 +260,10 @@ class Webhooks:
         one of the two sees the other. An order that was moved unread had not been marked by then.
         """
         data = event.get("data") or {}
-        if payment_intent_id := payment_intent_of(event["type"], data):
-            erased = self._orders.is_erased(payment_intent_id)
-        else:
+        payment_intent_id = payment_intent_of(event["type"], data)
+        erased = bool(payment_intent_id) and self._orders.is_erased(str(payment_intent_id))
+        if not erased:
+            # An order whose create request is not answered does not know its PaymentIntent.
             named = self._order_in_metadata(data)
             erased = named is not None and named.erased_at is not None
         if erased:

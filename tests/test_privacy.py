@@ -354,6 +354,18 @@ def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, mo
     assert kinds[-1] == "customer.erased"
 
 
+def test_a_payment_whose_answer_was_lost_brings_nobody_back(desk, admin, support, documents):
+    body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
+    created = desk.intents.create(body, actor=support, source="tests")
+    order = desk.intents.find(created.order_id, actor=support)
+    # What the store holds when Stripe has made the PaymentIntent and its answer never came.
+    documents.productorders.update_one({}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}})
+    desk.privacy.erase(EMAIL, actor=admin)
+    deliver(desk, "payment_intent.succeeded", payment_intent(order))
+    assert desk.intents.find(created.order_id, actor=support).status == "completed"
+    assert holding(documents, *MARKS) == {}
+
+
 def test_nobody_takes_the_place_of_the_erased(desk, admin, customer, documents):
     desk.privacy.erase(EMAIL, actor=admin)
     edit = {"email": EMAIL, "firstName": "Eve", "lastName": "Marin"}
