@@ -321,7 +321,8 @@ class Webhooks:
         at = _created(event)
         news: list[Refund] | Callable[[Sequence[Refund]], list[Refund]]
         try:
-            news = [refund_from(refund) for refund in self._gateway.list_refunds(order.payment_intent_id)]
+            listed = self._gateway.list_refunds(order.payment_intent_id, once=True)
+            news = [refund_from(refund) for refund in listed]
         except StripeError:
             news = functools.partial(refunds_of_charge, charge, at=at)
         return self._orders.add_refunds(
@@ -358,7 +359,8 @@ class Webhooks:
         if order is None:
             asked_at = datetime.now(UTC)
             try:
-                payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id)
+                # Stripe, which delivers again, does not wait for three tries to be silent.
+                payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id, once=True)
             except StripeRefused as refusal:
                 if refusal.extra.get("stripeCode") == "resource_missing":
                     return None
