@@ -24,7 +24,15 @@ from lumira.orders import (
     OrderStatus,
     TimelineEntry,
 )
-from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
+from lumira.refunds import (
+    Dispute,
+    Refund,
+    last_refund_at,
+    merge_disputes,
+    merge_refunds,
+    refunded,
+    told_as_sum,
+)
 from lumira.storage.conditions import Expression, PushedIf, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
@@ -206,7 +214,7 @@ class Orders:
 
         News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
         heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
-        entry. Returns whether anything was new.
+        entry, unless the sum that stood in for it was one. Returns whether anything was new.
         """
         as_of = as_of or datetime.now(UTC)
         while True:
@@ -216,6 +224,7 @@ class Orders:
                 return False
             ids = {refund.id for refund in order.refunds}
             known = {(refund.id, refund.status) for refund in order.refunds}
+            known |= {(refund.id, refund.status) for refund in told_as_sum(order.refunds, merged)}
             entries = [
                 TimelineEntry(
                     # It begins when it was made; what comes of it comes later.
