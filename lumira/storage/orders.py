@@ -10,13 +10,14 @@ from typing import Any, Final
 from bson import ObjectId
 from bson.errors import InvalidId
 from pydantic import ValidationError
-from pymongo import DESCENDING, UpdateOne
+from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lumira.errors import OrderNotFound
 from lumira.metrics import MOVES
 from lumira.orders import (
+    NAMES,
     TIMELINE_LIMIT,
     TRANSITIONS,
     Observation,
@@ -141,8 +142,11 @@ class Orders:
 
     def set_payment_intent(
         self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
-    ) -> bool:
-        """Ties the order to the PaymentIntent Stripe made for it, once; False when it already has one."""
+    ) -> Order | None:
+        """Ties the order to the PaymentIntent Stripe made for it, once; the order as it stands then.
+
+        None when the order has another PaymentIntent, or the PaymentIntent another order.
+        """
         with store_errors():
             try:
                 tied = {
@@ -151,13 +155,15 @@ class Orders:
                     "livemode": livemode,
                     "updatedAt": at,
                 }
-                result = self._collection.update_one(
+                document = self._collection.find_one_and_update(
                     {"_id": ObjectId(order_id)},
                     only_if(is_value("paymentIntentId", None), {"$set": tied, "$unset": UNLISTED}),
+                    return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
-                return False
-        return result.modified_count == 1
+                return None
+        order = from_document(document) if document else None
+        return order if order and order.payment_intent_id == payment_intent_id else None
 
     def move(self, order: Order, observation: Observation, *, by: str, event_id: str | None = None) -> bool:
         """Moves the order to what Stripe says, if the transition table allows, with its timeline entry.
@@ -287,7 +293,8 @@ class Orders:
     def edit_customer(self, order: Order, metadata: Mapping[str, str], entry: TimelineEntry) -> bool:
         """Writes the given metadata fields, and the customer's address and name among them on the order too.
 
-        False when the customer was erased, who does not come back.
+        False when the customer was erased, who does not come back, and when the names among the fields are no
+        longer those that were read: somebody else has corrected them meanwhile.
         """
         fields: Document = {f"metadata.{name}": value for name, value in metadata.items()}
         fields |= {name: metadata[name] for name in ("customerEmail", "customerName") if name in metadata}
@@ -298,10 +305,12 @@ class Orders:
             nothing = is_value("metadata", None)
             self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            return (
-                self._collection.update_one(by_id, only_if(is_missing("erasedAt"), edited)).modified_count
-                == 1
-            )
+            conditions = [is_missing("erasedAt")]
+            conditions += [
+                is_value(f"metadata.{name}", order.metadata.get(name)) for name in NAMES & metadata.keys()
+            ]
+            result = self._collection.update_one(by_id, only_if({"$and": conditions}, edited))
+        return result.modified_count == 1
 
     def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> None:
         """Keeps with each paid order what Stripe took of it: by PaymentIntent, minor units and currency.
