@@ -7,9 +7,9 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -336,9 +336,10 @@ class Intents:
         asked_at = self._clock()
         key = idempotency_key or uuid.uuid4().hex
         try:
-            payment_intent = self._gateway.confirm_payment_intent(
-                order.payment_intent_id, payment_method, key, return_url or self._return_url
-            )
+            with self._recorded_unanswered(actor, "confirm_test", order, request_id, payment_method, key):
+                payment_intent = self._gateway.confirm_payment_intent(
+                    order.payment_intent_id, payment_method, key, return_url or self._return_url
+                )
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
@@ -372,7 +373,8 @@ class Intents:
             )
         asked_at = self._clock()
         try:
-            payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
+            with self._recorded_unanswered(actor, "cancel", order, request_id, reason):
+                payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
             if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
                 raise
@@ -422,9 +424,10 @@ class Intents:
         # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
         metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            refund = self._gateway.create_refund(
-                order.payment_intent_id, request.amount or 0, request.code, metadata, key
-            )
+            with self._recorded_unanswered(actor, "refund", order, request_id, request.note, key):
+                refund = self._gateway.create_refund(
+                    order.payment_intent_id, request.amount or 0, request.code, metadata, key
+                )
         except StripeRefused as error:
             refused = TimelineEntry(
                 at=self._clock(),
@@ -567,6 +570,28 @@ class Intents:
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
+
+    @contextmanager
+    def _recorded_unanswered(
+        self,
+        actor: Actor,
+        action: str,
+        order: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
+    ) -> Iterator[None]:
+        """Records who asked Stripe for what, where its answer is lost: it may have done it all the same.
+
+        What came of it is then heard by a webhook or a look at the order, which are nobody's action.
+        """
+        try:
+            yield
+        except (StripeConfigError, StripeRefused):
+            raise
+        except StripeError:
+            self._record(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
+            raise
 
     def _recorded(
         self,

@@ -484,8 +484,9 @@ def test_words_of_staff_go_and_reasons_of_stripe_stay():
     kept, gone = order_without({"timeline": timeline, "listing": {}, "amount": 1}, person)
     assert [entry.get("note") for entry in kept["timeline"]] == [None, "duplicate", "declined", None]
     assert gone == ["listing"]
-    entry = {"action": "refund", "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
-    assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
+    for action in ("refund", "refund_unanswered"):
+        entry = {"action": action, "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
+        assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
 
 
 @pytest.fixture
