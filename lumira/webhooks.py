@@ -366,6 +366,8 @@ class Webhooks:
                     return None
                 raise
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            # A refund or dispute does not name an order that has waited for its PaymentIntent until now.
+            self._forget_erased(event)
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
         return order

@@ -354,14 +354,23 @@ def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, mo
     assert kinds[-1] == "customer.erased"
 
 
-def test_a_payment_whose_answer_was_lost_brings_nobody_back(desk, admin, support, documents):
+@pytest.mark.parametrize("first_heard", ["payment_intent.succeeded", "charge.dispute.created"])
+def test_a_payment_whose_answer_was_lost_brings_nobody_back(desk, admin, support, documents, first_heard):
     body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
     created = desk.intents.create(body, actor=support, source="tests")
-    order = desk.intents.find(created.order_id, actor=support)
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
     # What the store holds when Stripe has made the PaymentIntent and its answer never came.
-    documents.productorders.update_one({}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}})
+    unanswered = {"$set": {"status": "pending"}, "$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    documents.productorders.update_one({}, unanswered)
     desk.privacy.erase(EMAIL, actor=admin)
-    deliver(desk, "payment_intent.succeeded", payment_intent(order))
+    dispute = {
+        "id": "dp_1",
+        "object": "dispute",
+        "amount": 4700,
+        "payment_intent": created.order_id,
+        "evidence": {"customer_email_address": EMAIL, "customer_name": "Ève Marin"},
+    }
+    deliver(desk, first_heard, payment_intent(order) if "intent" in first_heard else dispute)
     assert desk.intents.find(created.order_id, actor=support).status == "completed"
     assert holding(documents, *MARKS) == {}
 
