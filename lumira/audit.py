@@ -14,8 +14,9 @@ from lumira.orders import Order
 class AuditEntry:
     """One thing a person or token did. `before` and `after` hold the facts that it changed.
 
-    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …). An `attempt_id` is the
-    idempotency key of what was done: however often it is repeated, the log tells of it once.
+    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …), with `_unanswered`
+    behind it where Stripe did not say what came of it. An `attempt_id` is the idempotency key of what was
+    done: however often it is repeated, the log tells of it once.
     """
 
     at: datetime

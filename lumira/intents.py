@@ -7,9 +7,9 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -29,11 +29,18 @@ from lumira.errors import (
     StripeError,
     StripeRefused,
 )
-from lumira.lifecycle import apply_payment_intent, is_made_for, made_around
+from lumira.lifecycle import (
+    apply_payment_intent,
+    edited_unknown_to_stripe,
+    is_made_for,
+    made_around,
+)
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.money import format_money
 from lumira.orders import (
     FREE_PREFIX,
+    NAME_PARTS,
+    NOT_COPIED,
     REFUND_REFUSED,
     REFUND_REQUESTED,
     REFUSED,
@@ -63,7 +70,6 @@ STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
 
 # These differ between a request and its repeat.
 _PER_REQUEST: Final = frozenset({"timestamp", "requestId", "orderId"})
-_PARTS_OF_NAME: Final = frozenset({"customerFirstName", "customerLastName"})
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def _fitting(metadata: Mapping[str, str], kept: Collection[str] = ()) -> Mapping
     filled = {key for key, value in metadata.items() if value != ""}
     if len(filled.union(kept)) <= METADATA_KEYS:
         return metadata
-    return {key: text for key, text in metadata.items() if key not in _PARTS_OF_NAME}
+    return {key: text for key, text in metadata.items() if key not in NAME_PARTS}
 
 
 class Intents:
@@ -192,19 +198,22 @@ class Intents:
             made = self._payment_intent_made_for(order)
             if made is None:
                 raise
-            payment_intent = made
             self._copy_to_stripe(order, made["id"], parameters["metadata"])
+            payment_intent = {**made, "metadata": parameters["metadata"]}
         except (PaymentFailed, StripeConfigError, StripeRefused) as refusal:
             # Stripe has answered no. After any other error we can't know, and the order stays pending.
             self._note_refusal(order, refusal)
             raise
-        self._orders.set_payment_intent(
+        tied = self._orders.set_payment_intent(
             order.id,
             payment_intent["id"],
             payment_intent["status"],
             livemode=payment_intent["livemode"],
             at=self._clock(),
         )
+        if tied and (missed := edited_unknown_to_stripe(tied, payment_intent)):
+            # Its customer was edited while Stripe was asked, by somebody who knew no PaymentIntent.
+            self._copy_to_stripe(tied, payment_intent["id"], missed)
         if order.status is OrderStatus.FAILED:
             self._orders.move(order, observe(payment_intent, self._clock()), by="lumira")
         return _answer(
@@ -327,9 +336,10 @@ class Intents:
         asked_at = self._clock()
         key = idempotency_key or uuid.uuid4().hex
         try:
-            payment_intent = self._gateway.confirm_payment_intent(
-                order.payment_intent_id, payment_method, key, return_url or self._return_url
-            )
+            with self._recorded_unanswered(actor, "confirm_test", order, request_id, payment_method, key):
+                payment_intent = self._gateway.confirm_payment_intent(
+                    order.payment_intent_id, payment_method, key, return_url or self._return_url
+                )
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
@@ -363,7 +373,8 @@ class Intents:
             )
         asked_at = self._clock()
         try:
-            payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
+            with self._recorded_unanswered(actor, "cancel", order, request_id, reason):
+                payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
             if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
                 raise
@@ -413,9 +424,10 @@ class Intents:
         # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
         metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            refund = self._gateway.create_refund(
-                order.payment_intent_id, request.amount or 0, request.code, metadata, key
-            )
+            with self._recorded_unanswered(actor, "refund", order, request_id, request.note, key):
+                refund = self._gateway.create_refund(
+                    order.payment_intent_id, request.amount or 0, request.code, metadata, key
+                )
         except StripeRefused as error:
             refused = TimelineEntry(
                 at=self._clock(),
@@ -515,25 +527,71 @@ class Intents:
         order = self.find(order_id, actor=actor)
         fields = edit.metadata(order.names)
         entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
-        if not self._orders.edit_customer(order, fields, entry):
-            raise CustomerErased("The customer of this order was erased. Create another order instead.")
-        if order.payment_intent_id and not order.is_free:
-            self._copy_to_stripe(order, order.payment_intent_id, fields)
+        while not self._orders.edit_customer(order, fields, entry):
+            order = self._orders.get(order.id)
+            if order.erased_at:
+                raise CustomerErased("The customer of this order was erased. Create another order instead.")
+            # A colleague has corrected the name since it was read: a part of it goes beside theirs.
+            fields = edit.metadata(order.names)
+        # Stripe may have answered the create request while we wrote.
+        tied = order if order.payment_intent_id else self._orders.find(order.id)
+        if tied and tied.payment_intent_id and not tied.is_free:
+            self._copy_to_stripe(tied, tied.payment_intent_id, fields)
         return self._recorded(actor, "edit_customer", order, request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
-        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
+        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed.
+
+        Of two who write at once the one that comes last to Stripe may have come first to the store: whoever
+        has written looks whether that is what the order says by now.
+        """
         kept = [key for key, value in order.metadata.items() if value != ""]
-        try:
-            self._gateway.update_payment_intent_metadata(payment_intent_id, _fitting(fields, kept))
-        except StripeError as error:
-            missed = TimelineEntry(
-                at=self._clock(), kind="customer.not_copied_to_stripe", by="lumira", note=error.message
-            )
-            self._orders.append(order, missed)
+        stale = dict(fields)
+        while stale:
+            try:
+                self._gateway.update_payment_intent_metadata(payment_intent_id, _fitting(fields, kept))
+            except StripeError as error:
+                missed = TimelineEntry(at=self._clock(), kind=NOT_COPIED, by="lumira", note=error.message)
+                self._orders.append(order, missed)
+                return
+            stale = self._edited_since(order, fields)
+            fields = {**fields, **stale}
+
+    def _edited_since(self, order: Order, fields: Mapping[str, str]) -> dict[str, str]:
+        """Which of these metadata fields the order has with another text by now; none of one erased."""
+        now = self._orders.find(order.id)
+        if now is None or now.erased_at:
+            return {}
+        return {
+            name: str(now.metadata.get(name, text))
+            for name, text in fields.items()
+            if str(now.metadata.get(name, text)) != text
+        }
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
+
+    @contextmanager
+    def _recorded_unanswered(
+        self,
+        actor: Actor,
+        action: str,
+        order: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
+    ) -> Iterator[None]:
+        """Records who asked Stripe for what, where its answer is lost: it may have done it all the same.
+
+        What came of it is then heard by a webhook or a look at the order, which are nobody's action.
+        """
+        try:
+            yield
+        except (StripeConfigError, StripeRefused):
+            raise
+        except StripeError:
+            self._record(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
+            raise
 
     def _recorded(
         self,

@@ -11,7 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.documents import instant_of, mapping_or_empty
-from lumira.orders import UNKNOWN_PRODUCT, Order, OrderStatus, TimelineEntry, observe
+from lumira.orders import (
+    CUSTOMER,
+    NAME_PARTS,
+    NOT_COPIED,
+    UNKNOWN_PRODUCT,
+    Order,
+    OrderStatus,
+    TimelineEntry,
+    observe,
+)
 from lumira.refunds import refund_from
 
 if TYPE_CHECKING:
@@ -61,6 +70,23 @@ def is_made_for(order: Order, payment_intent: Mapping[str, Any]) -> bool:
     return mapping_or_empty(payment_intent.get("metadata")).get("orderId") == order.id
 
 
+def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) -> dict[str, str]:
+    """The customer's metadata of the order where the PaymentIntent, whole, names another.
+
+    Nothing of somebody erased. An edit is copied to Stripe where the order knows its PaymentIntent: not while
+    its create request is unanswered.
+    """
+    if order.erased_at or payment_intent.get("object") != "payment_intent":
+        return {}
+    known = mapping_or_empty(payment_intent.get("metadata"))
+    fields = {name: str(value) for name, value in order.metadata.items() if name in CUSTOMER}
+    # Stripe keeps no key without a value, and has no room for the parts of some names.
+    differs = any(
+        text != str(known.get(name) or "") for name, text in fields.items() if name not in NAME_PARTS
+    )
+    return fields if differs else {}
+
+
 def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:
     """The order of a PaymentIntent and whether it was made now, from the metadata.
 
@@ -73,13 +99,16 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     waiting = orders.find(str(metadata.get("orderId")))
     if waiting and not waiting.payment_intent_id:
-        orders.set_payment_intent(
+        tied = orders.set_payment_intent(
             waiting.id,
             payment_intent["id"],
             str(payment_intent.get("status")),
             livemode=bool(payment_intent.get("livemode", livemode)),
             at=datetime.now(UTC),
         )
+        if tied and edited_unknown_to_stripe(tied, payment_intent):
+            missed = TimelineEntry(at=datetime.now(UTC), kind=NOT_COPIED, by="lumira")
+            orders.append(tied, missed)
         # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.
         if tied := orders.find_by_payment_intent(payment_intent["id"]):
             return tied, False

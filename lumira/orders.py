@@ -22,9 +22,15 @@ from lumira.refunds import Dispute, Refund
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
+# The metadata that hold the customer; a part of the name is corrected beside the other.
+NAME_PARTS: Final = frozenset({"customerFirstName", "customerLastName"})
+NAMES: Final = NAME_PARTS | {"customerName"}
+CUSTOMER: Final = NAMES | {"customerEmail", "customerPhone"}
 # Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
 REFUND_REQUESTED: Final = "refund.requested"
 REFUND_REFUSED: Final = "refund.refused"
+# What staff corrected of a customer did not come to Stripe.
+NOT_COPIED: Final = "customer.not_copied_to_stripe"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
 # The stripeStatus of an order given up because its create request never came to Stripe.

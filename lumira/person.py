@@ -134,7 +134,8 @@ def audit_entry_without(entry: Mapping[str, Any], person: Person) -> dict[str, A
     cleared = dict(entry)
     note = entry.get("note")
     if note is not None and (
-        (entry.get("action") == "refund" and note not in _REASONS) or person.is_in(note)
+        (entry.get("action") in {"refund", "refund_unanswered"} and note not in _REASONS)
+        or person.is_in(note)
     ):
         cleared["note"] = None
     for name in ("before", "after"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.errors import StripeRateLimited, StripeRefused
+from lumira.errors import StripeError, StripeRateLimited, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
@@ -138,30 +138,34 @@ class Reconciliation:
         state = self._reconciliations.unfinished(key, now - RESUMABLE)
         if state and state["since"] == since:
             report, start, untied = _restored(state)
+        known = len(report.differences)
         windows = list(_windows(start, report.until))
-        for done, (first, last) in enumerate(windows):
-            if progress:
-                progress(done, len(windows))
-            untied |= self._walk(first, last, report, apply=apply, actor=actor)
-            self._reconciliations.save(key, _saved(report, last, untied), self._clock())
-        tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
-        for order_id in sorted(untied - tied):
-            self._check_never_sent(order_id, report, apply=apply, actor=actor)
+        try:
+            for done, (first, last) in enumerate(windows):
+                if progress:
+                    progress(done, len(windows))
+                untied |= self._walk(first, last, report, apply=apply, actor=actor)
+                self._reconciliations.save(key, _saved(report, last, untied), self._clock())
+            tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
+            for order_id in sorted(untied - tied):
+                self._check_never_sent(order_id, report, apply=apply, actor=actor)
+        except StripeError:
+            # What is repaired stays repaired, and is no difference when the day is walked again.
+            if any(difference.repaired for difference in report.differences[known:]):
+                self._record_repairs(report.differences[known:], actor)
+            raise
         if progress:
             progress(len(windows), len(windows))
         self._reconciliations.finish(key)
         _count(report)
         if apply:
-            repaired = len(report.differences) - len(report.open_differences)
-            self._audit.record(
-                AuditEntry.by(
-                    actor,
-                    str(Permission.REPAIR),
-                    self._clock(),
-                    after={"differences": len(report.differences), "repaired": repaired},
-                )
-            )
+            self._record_repairs(report.differences, actor)
         return report
+
+    def _record_repairs(self, differences: Sequence[Difference], actor: Actor) -> None:
+        repaired = sum(difference.repaired for difference in differences)
+        found = {"differences": len(differences), "repaired": repaired}
+        self._audit.record(AuditEntry.by(actor, str(Permission.REPAIR), self._clock(), after=found))
 
     def settle_open_orders(self, *, actor: Actor) -> Report:
         """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.

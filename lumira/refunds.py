@@ -137,6 +137,18 @@ def merge_refunds(known: Sequence[Refund], news: Iterable[Refund], *, complete: 
     return sorted(merged.values(), key=lambda refund: (refund.created_at, refund.id))
 
 
+def told_as_sum(before: Sequence[Refund], after: Sequence[Refund]) -> list[Refund]:
+    """The refunds of `after` whose money was known before as a part of a sum on the charge."""
+    before_ids = {refund.id for refund in before}
+    explained = _in_sums(before) - _in_sums(after)
+    told = []
+    for refund in after:
+        if refund.id not in before_ids and refund.counts and refund.amount <= explained:
+            explained -= refund.amount
+            told.append(refund)
+    return told
+
+
 def merge_disputes(known: Sequence[Dispute], news: Dispute) -> list[Dispute]:
     """`known` with the news, each dispute in the latest state heard of, oldest first."""
     merged = {dispute.id: dispute for dispute in known}
@@ -159,6 +171,10 @@ def refunded(refunds: Iterable[Refund]) -> int:
 def last_refund_at(refunds: Iterable[Refund]) -> datetime | None:
     """When the latest refund that counts was made (UTC), or None."""
     return max((refund.created_at for refund in refunds if refund.counts), default=None)
+
+
+def _in_sums(refunds: Iterable[Refund]) -> int:
+    return sum(refund.amount for refund in refunds if refund.id.startswith(_SUM_PREFIX))
 
 
 def _take_from_sums(merged: dict[str, Refund], amount: int) -> None:

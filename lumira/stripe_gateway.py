@@ -49,6 +49,9 @@ SIGNATURE_TOLERANCE_SECONDS: Final = 300
 # https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Nested-Depth-for-BSON-Documents
 _LEVELS: Final = 100
 
+# An option of stripe-python for one request.
+_ONCE: Final[Mapping[str, Any]] = {"max_network_retries": 0}
+
 # The documented test payment methods the desk offers: https://docs.stripe.com/testing
 TEST_PAYMENT_METHODS: Final = {
     "pm_card_visa": "Visa",
@@ -164,9 +167,9 @@ class StripeGateway:
 
         `once`: without further tries, for who has another answer and can't wait.
         """
-        options: dict[str, Any] = {"max_network_retries": 0} if once else {}
         with _translated_errors():
-            return _plain(self._intents.retrieve(payment_intent_id, {"expand": [CHARGE]}, options))
+            expanded = {"expand": [CHARGE]}
+            return _plain(self._intents.retrieve(payment_intent_id, expanded, _ONCE if once else {}))
 
     def confirm_payment_intent(
         self, payment_intent_id: str, payment_method: str, idempotency_key: str, return_url: str
@@ -225,10 +228,11 @@ class StripeGateway:
         with _translated_errors():
             return _plain(self._v1.refunds.create(parameters, {"idempotency_key": key}))
 
-    def list_refunds(self, payment_intent_id: str) -> list[dict[str, Any]]:
-        """Every refund of the PaymentIntent."""
+    def list_refunds(self, payment_intent_id: str, *, once: bool = False) -> list[dict[str, Any]]:
+        """Every refund of the PaymentIntent; `once` as of `retrieve_payment_intent`."""
         with _translated_errors():
-            page = self._v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+            asked = {"payment_intent": payment_intent_id, "limit": 100}
+            page = self._v1.refunds.list(asked, _ONCE if once else {})
             return [_plain(refund) for refund in page.auto_paging_iter()]
 
     def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:

@@ -260,9 +260,10 @@ class Webhooks:
         one of the two sees the other. An order that was moved unread had not been marked by then.
         """
         data = event.get("data") or {}
-        if payment_intent_id := payment_intent_of(event["type"], data):
-            erased = self._orders.is_erased(payment_intent_id)
-        else:
+        payment_intent_id = payment_intent_of(event["type"], data)
+        erased = bool(payment_intent_id) and self._orders.is_erased(str(payment_intent_id))
+        if not erased:
+            # An order whose create request is not answered does not know its PaymentIntent.
             named = self._order_in_metadata(data)
             erased = named is not None and named.erased_at is not None
         if erased:
@@ -320,7 +321,8 @@ class Webhooks:
         at = _created(event)
         news: list[Refund] | Callable[[Sequence[Refund]], list[Refund]]
         try:
-            news = [refund_from(refund) for refund in self._gateway.list_refunds(order.payment_intent_id)]
+            listed = self._gateway.list_refunds(order.payment_intent_id, once=True)
+            news = [refund_from(refund) for refund in listed]
         except StripeError:
             news = functools.partial(refunds_of_charge, charge, at=at)
         return self._orders.add_refunds(
@@ -357,12 +359,15 @@ class Webhooks:
         if order is None:
             asked_at = datetime.now(UTC)
             try:
-                payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id)
+                # Stripe, which delivers again, does not wait for three tries to be silent.
+                payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id, once=True)
             except StripeRefused as refusal:
                 if refusal.extra.get("stripeCode") == "resource_missing":
                     return None
                 raise
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            # A refund or dispute does not name an order that has waited for its PaymentIntent until now.
+            self._forget_erased(event)
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
         return order

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import stripe
@@ -30,10 +31,11 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.intents import payment_intent_parameters
+from lumira.lifecycle import order_of
 from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
-from tests.conftest import NO_STORE, STRIPE_KEY, opened
+from tests.conftest import NO_STORE, STRIPE_KEY, opened, wait_until
 
 BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}
 
@@ -217,6 +219,45 @@ def test_a_repeat_finishes_it_after_its_customer_was_edited_too(create, desk, su
     assert documents.productorders.find_one()["paymentIntentId"] == created.order_id
     at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
     assert (at_stripe["customerEmail"], at_stripe["orderId"]) == ("anna@example.com", order.id)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_an_edit_while_stripe_is_asked_comes_to_stripe_too(
+    settings, support, documents, key, faulty_sandbox_url, fault, full
+):
+    metadata = {f"key{number}": "x" for number in range(40 if full else 0)}
+    body = BODY | {"customerPhone": "+33612345678", "metadata": metadata}
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        fault(answer="slow", seconds=1, path="/v1/payment_intents", method="POST")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(
+                desk.intents.create, body, actor=support, source="tests", idempotency_key=key, request_id="r"
+            )
+            order = wait_until(lambda: desk.orders.find_by_attempt(key))
+            edit = {"email": "anna@example.com", "firstName": "Anna", "lastName": "Garçon"}
+            desk.intents.edit_customer(order.id, edit, actor=support)
+        at_stripe = desk.gateway.retrieve_payment_intent(asked.result().order_id)["metadata"]
+        assert (at_stripe["customerEmail"], at_stripe["customerName"]) == ("anna@example.com", "Anna Garçon")
+        assert at_stripe["customerPhone"] == "+33612345678"
+        timeline = [entry.kind for entry in desk.intents.find(order.id, actor=support).timeline]
+        assert timeline == ["order.created", "customer.edited"]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_edit_of_an_order_that_others_tie_is_said_not_to_be_at_stripe(
+    create, desk, support, documents, key, edited
+):
+    created = create(idempotency_key=key)
+    unanswered = {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    documents.productorders.update_one({}, unanswered)
+    if edited:
+        waiting = desk.orders.find_by_attempt(key)
+        desk.intents.correct_customer(waiting.id, {"email": "anna@example.com"}, actor=support)
+    payment_intent = desk.gateway.retrieve_payment_intent(created.order_id)
+    order, made = order_of(desk.orders, payment_intent, livemode=False)
+    assert not made
+    told = [entry.kind for entry in order.timeline if entry.kind.startswith("customer.")]
+    assert told == (["customer.edited", "customer.not_copied_to_stripe"] if edited else [])
 
 
 def test_a_create_that_never_came_to_stripe_is_finished_after_an_edit_of_an_order_full_of_metadata(

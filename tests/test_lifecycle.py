@@ -1,8 +1,10 @@
 """Refunds, disputes, edits of the customer, and the audit of all that people do."""
 
+import functools
 import itertools
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +25,7 @@ from lumira.errors import (
     RefundUnanswered,
 )
 from lumira.lifecycle import order_of
-from lumira.orders import OrderStatus
+from lumira.orders import CUSTOMER, OrderStatus
 from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
 from lumira.storage import Orders
 from lumira.validation import parse_customer_changes, parse_customer_edit
@@ -323,6 +325,37 @@ def test_a_document_of_the_other_program_without_metadata_can_be_edited(desk, su
     assert order.metadata["customerName"] == "Ève d'Aubigné"
     with pytest.raises(OrderNotFound):
         desk.intents.edit_customer("pi_nothing", EDIT, actor=support)
+
+
+def test_of_edits_at_once_stripe_has_the_one_that_we_have(desk, support):
+    for _ in range(3):
+        created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        edits = [
+            {"email": f"eve{number}@example.com", "firstName": f"Eve{number}", "lastName": f"Marin{number}"}
+            for number in range(8)
+        ]
+        with ThreadPoolExecutor(len(edits)) as pool:
+            edit = functools.partial(desk.intents.edit_customer, created.order_id, actor=support)
+            list(pool.map(edit, edits))
+        order = desk.intents.find(created.order_id, actor=support)
+        at_stripe = desk.gateway.retrieve_payment_intent(created.order_id)["metadata"]
+        ours = {name: order.metadata[name] for name in CUSTOMER if order.metadata[name]}
+        assert {name: at_stripe.get(name) for name in ours} == ours
+
+
+def test_the_parts_of_a_name_that_two_correct_at_once_stand_together(desk, support):
+    for _ in range(6):
+        body = {"productId": "mystique", "customerName": "Eve Marin"}
+        created = desk.intents.create(body, actor=support, source="tests")
+        both = threading.Barrier(2)
+
+        def correct(change, created=created, both=both):
+            both.wait()
+            desk.intents.correct_customer(created.order_id, change, actor=support)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(correct, [{"firstName": "Jeanne"}, {"lastName": "Durand"}]))
+        assert desk.intents.find(created.order_id, actor=support).name == "Jeanne Durand"
 
 
 def test_everything_a_person_does_is_audited(desk, support):

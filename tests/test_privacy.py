@@ -354,6 +354,27 @@ def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, mo
     assert kinds[-1] == "customer.erased"
 
 
+@pytest.mark.parametrize("first_heard", ["payment_intent.succeeded", "charge.dispute.created"])
+def test_a_payment_whose_answer_was_lost_brings_nobody_back(desk, admin, support, documents, first_heard):
+    body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
+    created = desk.intents.create(body, actor=support, source="tests")
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    # What the store holds when Stripe has made the PaymentIntent and its answer never came.
+    unanswered = {"$set": {"status": "pending"}, "$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    documents.productorders.update_one({}, unanswered)
+    desk.privacy.erase(EMAIL, actor=admin)
+    dispute = {
+        "id": "dp_1",
+        "object": "dispute",
+        "amount": 4700,
+        "payment_intent": created.order_id,
+        "evidence": {"customer_email_address": EMAIL, "customer_name": "Ève Marin"},
+    }
+    deliver(desk, first_heard, payment_intent(order) if "intent" in first_heard else dispute)
+    assert desk.intents.find(created.order_id, actor=support).status == "completed"
+    assert holding(documents, *MARKS) == {}
+
+
 def test_nobody_takes_the_place_of_the_erased(desk, admin, customer, documents):
     desk.privacy.erase(EMAIL, actor=admin)
     edit = {"email": EMAIL, "firstName": "Eve", "lastName": "Marin"}
@@ -472,8 +493,9 @@ def test_words_of_staff_go_and_reasons_of_stripe_stay():
     kept, gone = order_without({"timeline": timeline, "listing": {}, "amount": 1}, person)
     assert [entry.get("note") for entry in kept["timeline"]] == [None, "duplicate", "declined", None]
     assert gone == ["listing"]
-    entry = {"action": "refund", "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
-    assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
+    for action in ("refund", "refund_unanswered"):
+        entry = {"action": action, "note": "a word", "before": {}, "after": {"q": "eve@x.fr"}}
+        assert audit_entry_without(entry, person) == {**entry, "note": None, "after": {}}
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import stripe
 from bson import ObjectId
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden, StripeRateLimited
+from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
 from lumira.orders import OrderStatus
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
+from lumira.stripe_gateway import StripeGateway
 from tests.conftest import STRIPE_KEY
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -243,6 +244,34 @@ def test_a_killed_run_goes_on_where_it_was(desk, create):
     assert days[0] == 2 + 1
     assert (Kind.STATUS, True) in [(d.kind, d.repaired) for d in report.differences]
     assert report.since.replace(microsecond=0) == since.replace(microsecond=0)
+
+
+def test_what_a_run_repaired_before_stripe_failed_is_audited(desk, create, documents):
+    for order in (create(), create()):
+        pay(desk, order)
+
+    class FailingGateway(StripeGateway):
+        asked = 0
+
+        def retrieve_payment_intent(self, payment_intent_id, *, once=False):
+            self.asked += 1
+            if self.asked == 2:
+                raise StripeServiceError("Stripe has a problem of its own.")
+            return super().retrieve_payment_intent(payment_intent_id, once=once)
+
+    reconciliation = Reconciliation(
+        desk.orders,
+        FailingGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base),
+        desk.audit,
+        Reconciliations(desk.store.database),
+    )
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with pytest.raises(StripeServiceError):
+        reconciliation.run(since, actor=ADMIN, apply=True)
+    [entry] = documents.audit_entries.find({"action": "repair"})
+    assert (entry["actor"], entry["after"]) == ("ada", {"differences": 1, "repaired": 1})
+    reconciliation.run(since, actor=ADMIN, apply=True)
+    assert documents.audit_entries.count_documents({"action": "repair"}) == 2
 
 
 def test_open_orders_are_settled_after_fifteen_minutes(desk, create):

@@ -72,6 +72,33 @@ def test_an_executed_refund_is_known_as_soon_as_stripe_is_asked(desk, paid, faul
     )
 
 
+def test_who_asked_stands_in_the_audit_log_though_stripe_did_not_answer(desk, paid, fault, support):
+    lose(fault, executed=True)
+    with pytest.raises(StripeError):
+        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex, request_id="r1")
+    # It was made, and is heard of by looking: there is nothing left to finish.
+    assert desk.intents.finish_refund(paid.id, actor=OTHER).amount_refunded == 1000
+    asked = [(entry.action, entry.actor, entry.request_id) for entry in desk.audit.of_order(paid.id)]
+    assert asked[-1] == ("refund_unanswered", "fanny", "r1")
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "status"),
+    [("cancel", {}, "cancelled"), ("confirm_test", {"payment_method": "pm_card_visa"}, "completed")],
+)
+def test_other_requests_likewise(desk, fault, support, action, asked, status):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    ask = desk.intents.cancel if action == "cancel" else desk.intents.confirm
+    for _ in range(3):
+        fault(answer="drop", path="/v1/payment_intents/", method="POST", executed=True)
+    with pytest.raises(StripeError):
+        ask(created.order_id, **asked, actor=support)
+    order = desk.intents.refresh(created.order_id, actor=support)
+    assert order.status == status
+    actions = [entry.action for entry in desk.audit.of_order(order.id)]
+    assert actions == ["create_intent", f"{action}_unanswered"]
+
+
 def test_a_refused_refund_is_answered(desk, paid, settings):
     desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
     # Our own sums are behind: the refund that Stripe refuses is asked for.

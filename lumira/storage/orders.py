@@ -10,13 +10,14 @@ from typing import Any, Final
 from bson import ObjectId
 from bson.errors import InvalidId
 from pydantic import ValidationError
-from pymongo import DESCENDING, UpdateOne
+from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lumira.errors import OrderNotFound
 from lumira.metrics import MOVES
 from lumira.orders import (
+    NAMES,
     TIMELINE_LIMIT,
     TRANSITIONS,
     Observation,
@@ -24,7 +25,15 @@ from lumira.orders import (
     OrderStatus,
     TimelineEntry,
 )
-from lumira.refunds import Dispute, Refund, last_refund_at, merge_disputes, merge_refunds, refunded
+from lumira.refunds import (
+    Dispute,
+    Refund,
+    last_refund_at,
+    merge_disputes,
+    merge_refunds,
+    refunded,
+    told_as_sum,
+)
 from lumira.storage.conditions import Expression, PushedIf, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
@@ -133,8 +142,11 @@ class Orders:
 
     def set_payment_intent(
         self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
-    ) -> bool:
-        """Ties the order to the PaymentIntent Stripe made for it, once; False when it already has one."""
+    ) -> Order | None:
+        """Ties the order to the PaymentIntent Stripe made for it, once; the order as it stands then.
+
+        None when the order has another PaymentIntent, or the PaymentIntent another order.
+        """
         with store_errors():
             try:
                 tied = {
@@ -143,13 +155,15 @@ class Orders:
                     "livemode": livemode,
                     "updatedAt": at,
                 }
-                result = self._collection.update_one(
+                document = self._collection.find_one_and_update(
                     {"_id": ObjectId(order_id)},
                     only_if(is_value("paymentIntentId", None), {"$set": tied, "$unset": UNLISTED}),
+                    return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
-                return False
-        return result.modified_count == 1
+                return None
+        order = from_document(document) if document else None
+        return order if order and order.payment_intent_id == payment_intent_id else None
 
     def move(self, order: Order, observation: Observation, *, by: str, event_id: str | None = None) -> bool:
         """Moves the order to what Stripe says, if the transition table allows, with its timeline entry.
@@ -206,7 +220,7 @@ class Orders:
 
         News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
         heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
-        entry. Returns whether anything was new.
+        entry, unless the sum that stood in for it was one. Returns whether anything was new.
         """
         as_of = as_of or datetime.now(UTC)
         while True:
@@ -216,6 +230,7 @@ class Orders:
                 return False
             ids = {refund.id for refund in order.refunds}
             known = {(refund.id, refund.status) for refund in order.refunds}
+            known |= {(refund.id, refund.status) for refund in told_as_sum(order.refunds, merged)}
             entries = [
                 TimelineEntry(
                     # It begins when it was made; what comes of it comes later.
@@ -278,7 +293,8 @@ class Orders:
     def edit_customer(self, order: Order, metadata: Mapping[str, str], entry: TimelineEntry) -> bool:
         """Writes the given metadata fields, and the customer's address and name among them on the order too.
 
-        False when the customer was erased, who does not come back.
+        False when the customer was erased, who does not come back, and when the names among the fields are no
+        longer those that were read: somebody else has corrected them meanwhile.
         """
         fields: Document = {f"metadata.{name}": value for name, value in metadata.items()}
         fields |= {name: metadata[name] for name in ("customerEmail", "customerName") if name in metadata}
@@ -289,10 +305,12 @@ class Orders:
             nothing = is_value("metadata", None)
             self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            return (
-                self._collection.update_one(by_id, only_if(is_missing("erasedAt"), edited)).modified_count
-                == 1
-            )
+            conditions = [is_missing("erasedAt")]
+            conditions += [
+                is_value(f"metadata.{name}", order.metadata.get(name)) for name in NAMES & metadata.keys()
+            ]
+            result = self._collection.update_one(by_id, only_if({"$and": conditions}, edited))
+        return result.modified_count == 1
 
     def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> None:
         """Keeps with each paid order what Stripe took of it: by PaymentIntent, minor units and currency.

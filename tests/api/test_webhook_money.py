@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lumira import desk as desks
 from lumira.access import Actor, Role
 from lumira.errors import EventNotFound, Forbidden
 from lumira.events import EventFilter, EventState
@@ -80,6 +81,42 @@ def test_without_stripe_the_charges_own_sum_counts(settings, deliver, desk, paid
     with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
         assert deliver(event("charge.refunded", charge)).is_success
         assert order_of(paid.payment_intent_id).amount_refunded == 2000
+
+
+def test_what_was_told_as_a_sum_is_not_told_again(settings, deliver, desk, paid, refund_at_stripe, order_of):
+    refunds = [refund_at_stripe(2000), refund_at_stripe(500)]
+    charge = charge_of(desk, paid)
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        deliver(event("charge.refunded", charge))
+        deliver(event("refund.created", refunds[0]))
+        deliver(event("refund.failed", refunds[1] | {"status": "failed"}))
+    desks.use(desk)
+    refund_at_stripe(300)
+    deliver(event("charge.refunded", charge_of(desk, paid)))
+    order = order_of(paid.payment_intent_id)
+    told = [(entry.kind, entry.amount) for entry in order.timeline if entry.kind.startswith("refund.")]
+    assert told == [("refund.succeeded", 2500), ("refund.failed", 500), ("refund.succeeded", 300)]
+
+
+def test_a_delivery_that_waits_for_stripe_asks_it_once(
+    settings, faulty_sandbox_url, fault, deliver, support, documents
+):
+    # Stripe ends a delivery sooner than three tries of its silence do.
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        paid = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+        refund = desk.gateway.create_refund(created.order_id, 2000, None, {}, secrets.token_hex(8))
+        refunded = event("charge.refunded", charge_of(desk, paid))
+        fault(answer="drop", path="/v1/refunds", method="GET")
+        assert deliver(refunded).is_success
+        [stand_in] = desk.orders.find(paid.id).refunds
+        assert (stand_in.id, stand_in.amount) == (f"sum_{paid.latest_charge}", 2000)
+        documents.productorders.delete_many({})
+        fault(answer="drop", path="/v1/payment_intents", method="GET")
+        unknown = event("refund.created", refund)
+        assert deliver(unknown).json()["code"] == "STRIPE_SERVICE_ERROR"
+        assert deliver(unknown).is_success
+        assert desk.orders.find_by_payment_intent(created.order_id).amount_refunded == 2000
 
 
 def test_a_dispute_is_followed_to_its_end(deliver, paid, order_of):
