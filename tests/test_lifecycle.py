@@ -306,7 +306,11 @@ def test_an_edit_survives_a_stripe_that_is_away(settings, desk, support, paid):
     assert order.timeline[-1].kind == "customer.not_copied_to_stripe"
 
 
-def test_a_document_of_the_other_program_without_metadata_can_be_edited(desk, support, documents):
+@pytest.mark.reshapes
+@pytest.mark.parametrize("metadata", [None, [], "none"])
+def test_a_document_of_the_other_program_without_metadata_can_be_edited(desk, support, documents, metadata):
+    # As documents were before there was a validator.
+    documents.command("collMod", "productorders", validator={})
     _id = documents.productorders.insert_one(
         {
             "productId": "mystique",
@@ -316,7 +320,7 @@ def test_a_document_of_the_other_program_without_metadata_can_be_edited(desk, su
             "paymentIntentId": "pi_of_old",
             "createdAt": NOW,
             "updatedAt": NOW,
-            "metadata": None,
+            "metadata": metadata,
             "__v": 0,
         }
     ).inserted_id

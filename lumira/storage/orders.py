@@ -301,9 +301,9 @@ class Orders:
         fields["updatedAt"] = entry.at
         by_id = {"_id": ObjectId(order.id)}
         with store_errors():
-            # A field of null can't be written through a path.
-            nothing = is_value("metadata", None)
-            self._collection.update_one(by_id, only_if(nothing, {"$set": {"metadata": {}}}))
+            # Into null, or whatever another program has put there, nothing can be written through a path.
+            no_object = {"$ne": [{"$type": "$metadata"}, "object"]}
+            self._collection.update_one(by_id, only_if(no_object, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
             conditions = [is_missing("erasedAt")]
             conditions += [
