@@ -45,8 +45,9 @@ FOLDER: Final = Path(__file__).parent
 ASSETS: Final = {
     "house.css": FOLDER / "static" / "house.css",
     "sign_in.css": FOLDER / "static" / "sign_in.css",
-    # The pages behind the sign-in take these two from here.
+    # The pages behind the sign-in take these three from here.
     "fields.js": FOLDER / "static" / "fields.js",
+    "language.js": FOLDER / "static" / "language.js",
     "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
 }
 HEADERS: Final = {

@@ -198,7 +198,8 @@ def show_mode() -> None:
     """Says on every page, above everything, whether money is real."""
     gateway = session.desk().gateway
     if gateway.livemode:
-        st.html(markup.mode(text("mode.live"), [text("mode.live.note")], live=True))
+        note = text("mode.live.note")
+        st.html(markup.mode(text("mode.live"), [note], live=True, language=session.language()))
         return
     notes = [text("mode.test.note")]
     if gateway.is_sandbox:
@@ -207,7 +208,7 @@ def show_mode() -> None:
         notes.append(text("mode.no_key"))
     if session.desk().is_demo:
         notes.append(text("mode.demo"))
-    st.html(markup.mode(text("mode.test"), notes, live=False))
+    st.html(markup.mode(text("mode.test"), notes, live=False, language=session.language()))
 
 
 main()
