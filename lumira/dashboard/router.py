@@ -156,7 +156,7 @@ def show_ended() -> None:
     """The way to the sign-in. The gate leads there too, within seconds."""
     st.navigation([navigation.start()], position="hidden")
     st.warning(text("session.ended.note"), title=text("session.ended"), icon=":material/lock_clock:")
-    st.html(markup.link("/sign-in", text("sign_in.submit")))
+    st.html(markup.link("/sign-in?ended=1", text("sign_in.submit")))
 
 
 def show_person(signed_in: Session | None) -> None:
