@@ -17,6 +17,7 @@ from lumira.dashboard import account, address, markup, navigation, problems, ses
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.logs import bound
+from lumira.order_filter import SEARCH_LENGTH
 from lumira.orders import is_order_id
 from lumira.sessions import Session
 from lumira.texts import LANGUAGES
@@ -90,6 +91,7 @@ def find_orders() -> None:
         text("find"),
         placeholder=text("find.hint"),
         icon=":material/search:",
+        max_chars=SEARCH_LENGTH,
         key=f"find-{searches}",
         label_visibility="collapsed",
     ).strip()
