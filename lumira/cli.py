@@ -18,7 +18,7 @@ from lumira.commands.serve import api, run
 from lumira.commands.staff import staff
 from lumira.commands.token import token
 from lumira.commands.webhooks import webhooks
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, StoreUnavailable
 from lumira.sandbox.command import sandbox
 
 app = typer.Typer(
@@ -53,6 +53,9 @@ def main() -> None:
     """Runs the command; an error of ours is one line on stderr and exit code 1."""
     try:
         app()
+    except StoreUnavailable as error:
+        print(f"lumira: {error.message} `lumira doctor` names the store that it asks.", file=sys.stderr)
+        raise SystemExit(1) from None
     except LumiraError as error:
         print(f"lumira: {error.message}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -63,7 +63,8 @@ NAMES: Final = (
 _FIRST_DAY: Final = date(1971, 1, 1)
 _LAST_DAY: Final = date(2999, 12, 31)
 _GREATEST_AMOUNT: Final = 2**53
-_SEARCH_LENGTH: Final = 200
+SEARCH_LENGTH: Final = 200
+WORD_JOINER: Final = "\u2060"
 
 
 class DateField(StrEnum):
@@ -289,6 +290,8 @@ def search_words(search: str) -> list[str]:
     """What is searched for, in words as `listing` has them: folded, ids, addresses and numbers whole, each
     once.
     """
+    # Pages part addresses with a mark nobody sees, and it is copied along.
+    search = search.replace(WORD_JOINER, "")
     if phone := phone_word(search.strip()):
         return [phone]
     words: list[str] = []
@@ -395,8 +398,8 @@ def _written(wanted: bool | None) -> str:
 
 def _search(query: Mapping[str, str]) -> str:
     search = " ".join(query.get("q", "").split())
-    if len(search) > _SEARCH_LENGTH or (search and not search_words(search)):
-        raise _invalid("q", search[:_SEARCH_LENGTH])
+    if len(search) > SEARCH_LENGTH or (search and not search_words(search)):
+        raise _invalid("q", search[:SEARCH_LENGTH])
     return search
 
 

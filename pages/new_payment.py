@@ -226,8 +226,21 @@ def show_outcome(order: order_details.Order) -> None:
             st.warning(text("result.unfinished"), icon=":material/pending:")
         case _ if order.livemode:
             st.info(text("result.live"), icon=":material/lock:")
+        case _ if order.stripe_status == "requires_action":
+            show_bank(order)
         case _:
             st.caption(text("result.waiting"))
+
+
+def show_bank(order: order_details.Order) -> None:
+    """That the bank is waited for, and the way to its page, where the card was chosen."""
+    st.info(text("steps.bank.next"), title=text("steps.bank"), icon=":material/account_balance:")
+    details = stripe_details.of(order)
+    # Why Stripe does not answer is said among the steps.
+    if details and not isinstance(details, LumiraError) and details.action_url:
+        st.link_button(
+            text("steps.bank.open"), details.action_url, icon=":material/account_balance:", width="stretch"
+        )
 
 
 def show_ids(order: order_details.Order) -> None:

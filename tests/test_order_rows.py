@@ -398,6 +398,15 @@ def test_a_customer_is_found_by_telephone_however_it_is_written(desk, support, w
     assert rows.count(OrderFilter(search="+33 6 99 99 99 99"), 10) == 0
 
 
+def test_a_customer_is_found_by_an_address_copied_from_a_page(desk, support):
+    body = {"productId": "mystique", "customerEmail": "nadia@example.com"}
+    desk.intents.create(body, actor=support, source="desk")
+    rows = OrderRows(desk.store.database, PARIS)
+    rows.list_orders()
+    # A title shows it with a mark that nobody sees, so that Markdown makes no link of it.
+    assert rows.count(OrderFilter(search="nadia@\u2060example.com"), 10) == 1
+
+
 def written(documents, count: int = 1, **fields) -> list[ObjectId]:
     """Orders as another program writes them: paid three days ago and left alone since."""
     made = NOW - timedelta(days=3)

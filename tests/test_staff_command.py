@@ -80,3 +80,11 @@ def test_what_can_not_be_done_is_one_line(lumira, desk, admin):
         assert err.startswith("lumira: ")
         assert said in err
         assert err.count("\n") == 1, err
+
+
+def test_where_the_store_does_not_answer_it_is_said_what_names_it(lumira, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?timeoutMS=200")
+    code, _, err = lumira("list")
+    assert code == 1
+    assert err.splitlines()[-1].startswith("lumira: The order store d")
+    assert "`lumira doctor`" in err

@@ -25,7 +25,9 @@ _PRELOAD: Final = (
     '\n    <link rel="preload" href="./static/media/{font}" as="font" type="font/woff2" crossorigin />'
 )
 _ICON: Final = "/sign-in/assets/icon.png"
-_FIELDS: Final = '<script src="/sign-in/assets/fields.js" defer></script>\n  '
+_SCRIPTS: Final = "".join(
+    f'<script src="/sign-in/assets/{name}" defer></script>\n  ' for name in ("fields.js", "language.js")
+)
 
 
 class FirstPaint:
@@ -93,7 +95,7 @@ def house_page(language: str, *, compressed: bool = False) -> bytes:
         ('<html lang="en"', f'<html lang="{language}"'),
         ("<title>Streamlit</title>", "<title>Oracle Lumira</title>" + "".join(map(_preload, fonts))),
         ('href="./favicon.png"', f'href="{_ICON}"'),
-        ("</head>", f"{style}{_FIELDS}</head>"),
+        ("</head>", f"{style}{_SCRIPTS}</head>"),
     ):
         page = page.replace(theirs, ours, 1)
     return gzip.compress(page.encode()) if compressed else page.encode()

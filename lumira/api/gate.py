@@ -152,7 +152,7 @@ async def _end(send: Send) -> None:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     lead = ForwardMsg()
-    lead.auth_redirect.url = SIGN_IN
+    lead.auth_redirect.url = f"{SIGN_IN}?ended=1"
     # The browser may be gone.
     with contextlib.suppress(Exception):
         await send({"type": "websocket.send", "bytes": lead.SerializeToString()})

@@ -20,7 +20,7 @@ from starlette.templating import Jinja2Templates
 from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
-from lumira.api.gate import SIGN_IN, is_same_origin
+from lumira.api.gate import SIGN_IN, is_open, is_same_origin
 from lumira.api.languages import language_of
 from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId
@@ -45,8 +45,9 @@ FOLDER: Final = Path(__file__).parent
 ASSETS: Final = {
     "house.css": FOLDER / "static" / "house.css",
     "sign_in.css": FOLDER / "static" / "sign_in.css",
-    # The pages behind the sign-in take these two from here.
+    # The pages behind the sign-in take these three from here.
     "fields.js": FOLDER / "static" / "fields.js",
+    "language.js": FOLDER / "static" / "language.js",
     "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
 }
 HEADERS: Final = {
@@ -91,10 +92,12 @@ def callback_application() -> Starlette:
 async def show(request: Request) -> Response:
     """The form; whoever is signed in already is led on."""
     desk = desks.current()
+    ended = "ended" in request.query_params
+    wanted = _page_before(request) if ended else request.query_params.get("next", "")
     if desk.is_demo or await _is_signed_in(request, desk):
-        return RedirectResponse(way_back(request.query_params.get("next", "")), 303, HEADERS)
-    left = "signed_out" if "left" in request.query_params else ""
-    return _form(request, next=request.query_params.get("next", ""), notice=left)
+        return RedirectResponse(way_back(wanted), 303, HEADERS)
+    notice = "ended" if ended else "signed_out" if "left" in request.query_params else ""
+    return _form(request, next=wanted, notice=notice)
 
 
 async def sign_in(request: Request) -> Response:
@@ -187,6 +190,20 @@ def way_back(wanted: str) -> str:
     if not plain or not wanted.startswith("/") or wanted.startswith("//") or urlsplit(wanted).netloc:
         return "/"
     return wanted
+
+
+def _page_before(request: Request) -> str:
+    """The page of ours whose session ended: a browser says it, and only to the same site.
+
+    The websocket that led here knows where its page was loaded, not where its reader has gone since.
+    """
+    try:
+        page = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    if page.netloc.lower() != request.headers.get("host", "").lower() or is_open(page.path):
+        return ""
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def _application(*routes: Route) -> Starlette:

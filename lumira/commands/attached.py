@@ -43,8 +43,8 @@ def attached_desk(*, may_begin: bool = True) -> Iterator[Desk]:
         quiet = settings.model_copy(update={"log_level": "warning"})
         configure(settings if "log_level" in settings.model_fields_set else quiet)
         desk = Desk.open(settings)
-        desk.store.prepare()
         try:
+            desk.store.prepare()
             yield desk
         finally:
             desk.store.close()

@@ -161,8 +161,11 @@ def _figures(lines: list[tuple[str, ...]]) -> str:
     return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def mode(label: str, notes: Iterable[str], *, live: bool) -> str:
-    """The badge that says on every page whether money is real."""
+def mode(label: str, notes: Iterable[str], *, live: bool, language: str) -> str:
+    """The badge that says on every page whether money is real, and in which language the page is."""
     kind = "live" if live else "test"
     texts = "".join(f"<span>{escape(note)}</span>" for note in notes)
-    return f'<div class="lumira-mode lumira-mode-{kind}" role="status"><b>{escape(label)}</b>{texts}</div>'
+    return (
+        f'<div class="lumira-mode lumira-mode-{kind}" role="status" lang="{escape(language)}">'
+        f"<b>{escape(label)}</b>{texts}</div>"
+    )

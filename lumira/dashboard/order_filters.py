@@ -24,6 +24,7 @@ from lumira.money import major_units
 from lumira.order_filter import (
     LEVELS,
     NAMES,
+    SEARCH_LENGTH,
     SOURCES,
     STRIPE_STATUSES,
     DateField,
@@ -151,7 +152,7 @@ def show_views(wanted: OrderFilter) -> None:
 
 def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list[View]) -> None:
     st.caption(text("orders.view.save.lead"))
-    name = st.text_input(
+    st.text_input(
         text("orders.view.name"),
         placeholder=text("orders.view.name.hint"),
         max_chars=NAME_LENGTH,
@@ -177,9 +178,8 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
         session.desk().views.delete(view, actor=session.actor())
         notices.say(text("orders.view.deleted", view=problems.plain(view.name)))
 
-    st.button(
-        text("orders.view.save"), type="primary", on_click=save, disabled=not name.strip(), width="stretch"
-    )
+    # Open without a name too: the click that ends the typing is the one that saves.
+    st.button(text("orders.view.save"), type="primary", on_click=save, width="stretch")
     problems.show_remembered(_PROBLEM)
     mine = [view for view in saved if view.owner or may_share]
     if mine:
@@ -204,6 +204,7 @@ def show_search(wanted: OrderFilter) -> None:
         text("orders.search"),
         type="search",
         placeholder=text("orders.search.hint"),
+        max_chars=SEARCH_LENGTH,
         key="q",
         on_change=used,
         label_visibility="collapsed",

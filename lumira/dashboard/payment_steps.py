@@ -46,8 +46,6 @@ def show(order: Order) -> None:
         problems.show(details)
         details = None
     st.html(markup.timeline(steps(now, details, events)))
-    if details and details.action_url:
-        st.link_button(text("steps.bank.open"), details.action_url, icon=":material/account_balance:")
 
 
 def steps(order: Order, details: PaymentDetails | None, events: Sequence[RecordedEvent]) -> list[markup.Step]:

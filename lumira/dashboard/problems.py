@@ -15,6 +15,7 @@ from lumira.errors import (
     StripeError,
     StripeTimeout,
 )
+from lumira.order_filter import WORD_JOINER
 
 
 def show(error: LumiraError, *, again: bool = False) -> None:
@@ -65,7 +66,7 @@ def plain(sentence: str) -> str:
     Bare addresses become links, and names between colons icons, behind any backslash, so a word joiner,
     which nobody sees, parts them.
     """
-    parted = re.sub(r"(?<=@)|(?<=://)|(?<=:)(?=\w)|(?i:(?<=www))(?=\.)", "\u2060", sentence)
+    parted = re.sub(r"(?<=@)|(?<=://)|(?<=:)(?=\w)|(?i:(?<=www))(?=\.)", WORD_JOINER, sentence)
     return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", parted)
 
 

@@ -17,6 +17,7 @@ from lumira.dashboard import account, address, markup, navigation, problems, ses
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.logs import bound
+from lumira.order_filter import SEARCH_LENGTH
 from lumira.orders import is_order_id
 from lumira.sessions import Session
 from lumira.texts import LANGUAGES
@@ -90,6 +91,7 @@ def find_orders() -> None:
         text("find"),
         placeholder=text("find.hint"),
         icon=":material/search:",
+        max_chars=SEARCH_LENGTH,
         key=f"find-{searches}",
         label_visibility="collapsed",
     ).strip()
@@ -156,7 +158,7 @@ def show_ended() -> None:
     """The way to the sign-in. The gate leads there too, within seconds."""
     st.navigation([navigation.start()], position="hidden")
     st.warning(text("session.ended.note"), title=text("session.ended"), icon=":material/lock_clock:")
-    st.html(markup.link("/sign-in", text("sign_in.submit")))
+    st.html(markup.link("/sign-in?ended=1", text("sign_in.submit")))
 
 
 def show_person(signed_in: Session | None) -> None:
@@ -198,7 +200,8 @@ def show_mode() -> None:
     """Says on every page, above everything, whether money is real."""
     gateway = session.desk().gateway
     if gateway.livemode:
-        st.html(markup.mode(text("mode.live"), [text("mode.live.note")], live=True))
+        note = text("mode.live.note")
+        st.html(markup.mode(text("mode.live"), [note], live=True, language=session.language()))
         return
     notes = [text("mode.test.note")]
     if gateway.is_sandbox:
@@ -207,7 +210,7 @@ def show_mode() -> None:
         notes.append(text("mode.no_key"))
     if session.desk().is_demo:
         notes.append(text("mode.demo"))
-    st.html(markup.mode(text("mode.test"), notes, live=False))
+    st.html(markup.mode(text("mode.test"), notes, live=False, language=session.language()))
 
 
 main()

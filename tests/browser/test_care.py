@@ -53,6 +53,16 @@ def test_a_partial_refund_changes_the_net_in_revenue_once(open_page, paid):
     assert net_of(page) == before - 2050
 
 
+def test_a_note_of_one_long_word_stays_in_its_card(open_page, paid):
+    page = open_page(f"/order?id={paid}")
+    address = "https://example.com/" + "x" * 300
+    page.get_by_label("Nouvelle note").fill(address)
+    page.get_by_role("button", name="Ajouter la note").click()
+    notes = page.locator(".lumira-timeline").filter(has_text=address)
+    expect(notes.last).to_be_visible()
+    assert notes.last.evaluate("list => list.scrollWidth <= list.clientWidth")
+
+
 def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, paid):
     page = open_page(f"/order?id={paid}")
     opened = page.get_by_test_id("stMain")

@@ -15,6 +15,8 @@ def test_language_and_light_are_changed_and_stay(open_page, served):
     expect(page.get_by_role("heading", name="Aujourd’hui")).to_be_visible()
     page.get_by_text("English").click()
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    # Screen readers read it in the voice of what the document says.
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     for choice, background in (("Dark", NIGHT), ("Light", PAPER)):
         page.get_by_test_id("stMainMenu").click()
         page.get_by_role("menuitemradio", name=choice).click()
@@ -28,6 +30,7 @@ def test_language_and_light_are_changed_and_stay(open_page, served):
     another = open_page("/orders")
     expect(another.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
     expect(another.get_by_test_id("stSidebarNav").get_by_text("Revenue")).to_be_visible()
+    expect(another.locator("html")).to_have_attribute("lang", "en")
     another.get_by_text("Français").click()
     expect(another.get_by_role("heading", name="Commandes", exact=True)).to_be_visible()
     page.reload()

@@ -39,6 +39,8 @@ def test_who_asks_for_a_page_signs_in_and_is_led_to_it_and_out_again(chromium: B
     expect(page.get_by_role("status")).to_contain_text("déconnecté")
     # The other page of the same session is led out too, by itself.
     expect(elsewhere.get_by_role("heading", name="Connexion")).to_be_visible()
+    expect(elsewhere.get_by_role("status")).to_contain_text("terminée")
+    expect(elsewhere.locator("input[name=next]")).to_have_value("/overview")
     page.goto(f"{served.url}/orders")
     expect(page.get_by_role("heading", name="Connexion")).to_be_visible()
     context.close()

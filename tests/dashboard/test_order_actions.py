@@ -11,6 +11,7 @@ from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.contact import is_odd
 from lumira.dashboard.order_details import sentence, step
 from lumira.orders import Order, TimelineEntry
+from lumira.validation import _NAME_LENGTH
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_orders_page import make
 
@@ -113,6 +114,8 @@ def test_everything_wrong_in_a_correction_is_said_at_once(desk, support):
     app.button(key="save-customer").click().run()
     for told in ("INVALID_EMAIL", "INVALID_FIRST_NAME", "INVALID_LAST_NAME", "pas un numéro de téléphone"):
         assert told in shown(app)
+    # A name may be too long, too.
+    assert shown(app).count(f"de 2 à {_NAME_LENGTH} caractères") == 2
     assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
 
 

@@ -192,6 +192,23 @@ def test_a_view_is_saved_and_shown(open_page, desk, admin):
     assert fresh.query_params["disputed"] == "yes"
 
 
+def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
+    app = open_page("orders", status="failed")
+    app.session_state["save-view"] = True
+    app.run()
+    # A field is taken when it is left, and a click on a button that is not open is lost.
+    save = next(button for button in app.button if button.label == "Enregistrer la vue")
+    assert not save.disabled
+    save.click().run()
+    assert desk.views.all(actor=session.actor()) == []
+    assert app.error[0].title == "Ce nom ne convient pas."
+
+
+def test_a_search_is_typed_no_longer_than_it_can_be(open_page):
+    app = open_page("orders")
+    assert {app.text_input(key="q").proto.max_chars, app.text_input(key="find-0").proto.max_chars} == {200}
+
+
 def test_a_view_brings_its_columns_and_page_size_back(open_page, desk, admin):
     make(desk, 1, status="failed")
     app = open_page("orders", status="failed", columns="created,customer,amount", size="25")
