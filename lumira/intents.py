@@ -562,11 +562,8 @@ class Intents:
         now = self._orders.find(order.id)
         if now is None or now.erased_at:
             return {}
-        return {
-            name: str(now.metadata.get(name, text))
-            for name, text in fields.items()
-            if str(now.metadata.get(name, text)) != text
-        }
+        stored = {name: str(now.metadata.get(name, text)) for name, text in fields.items()}
+        return {name: text for name, text in stored.items() if text != fields[name]}
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)

@@ -10,7 +10,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import level_name, moment, money, number, short_moment, text
+from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
@@ -164,7 +164,7 @@ def show_needed() -> None:
 
 
 def _show_failed_events(count: int, more: bool) -> None:
-    label = text("need.webhooks.one" if count == 1 else "need.webhooks", count=f"{number(count)}{'+' * more}")
+    label = counted("need.webhooks", count, count=f"{number(count)}{'+' * more}")
     with st.container(border=True, key="needed-webhooks"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":red[:material/webhook:] **{label}**", width="content")
@@ -184,8 +184,7 @@ def _show_group(group: Needed) -> None:
             icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
                 group.need, ":red[:material/credit_card_off:]"
             )
-            name = f"need.{group.need}.one" if group.count == 1 else f"need.{group.need}"
-            label = text(name, count=_counted(group.count))
+            label = counted(f"need.{group.need}", group.count, count=_counted(group.count))
             st.markdown(f"{icon} **{label}**", width="content")
             st.page_link(
                 navigation.orders(),

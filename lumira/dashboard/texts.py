@@ -22,9 +22,9 @@ def text(name: str, **values: object) -> str:
     return translate(session.language(), name, **values)
 
 
-def counted(name: str, count: int, **values: object) -> str:
-    """The text of this name for so many, who stand in it as `count`: `name.one` where the language has its
-    singular for them, which French has for none too.
+def counted(name: str, count: int, /, **values: object) -> str:
+    """The text of this name for so many, who stand in it as `count` unless `values` writes it otherwise:
+    `name.one` where the language has its singular for them, which French has for none too.
     """
     is_singular = count == 1 or (count == 0 and session.language() == "fr")
     return text(f"{name}.one" if is_singular else name, **{"count": number(count), **values})
