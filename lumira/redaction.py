@@ -26,6 +26,10 @@ _CARD: Final = re.compile(
     r"|3\d{3}([ -])\d{6}\2\d{5})(?![\w-])"
 )
 
+# What is called a secret, and what may be one where it is long enough.
+_NAMED: Final = rf"(?:password|passwd|secret|_session|_xsrf|csrf|_streamlit_user)\w*{_IS}"
+_NAMED_TOKEN: Final = rf"(?:access_|id_|refresh_|api_)?(?:token|tokens|key|ticket){_IS}"
+
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), rf"\g<1>{HIDDEN}")
     for pattern in (
@@ -39,12 +43,12 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         rf"(\b(?:set-)?cookie{_IS})(?!\[hidden\])[^\"'\r\n]+",
         rf"(\bauthorization{_IS}(?>(?:(?:bearer|basic|digest)\s+)?)){_VALUE}",
         rf"(\bstripe-signature{_IS})(?!\[hidden\])[^\"'\s]+",
-        r"(\bbearer\s+)[\w.~+/=-]{8,}",
+        # The name of the secret behind it is no token: without its name that secret would be any word.
+        rf"(\bbearer\s+)(?!{_NAMED}|{_NAMED_TOKEN})[\w.~+/=-]{{8,}}",
         # The password of an address: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
         r"(://[^\s:/@\"']*:)[^\s/\"']+(?=@)",
-        # What is called a secret.
-        rf"((?:password|passwd|secret|_session|_xsrf|csrf|_streamlit_user)\w*{_IS}){_VALUE}",
-        rf"(\b(?:access_|id_|refresh_|api_)?(?:token|tokens|key|ticket){_IS}(?=[^\s\"']{{12}})){_VALUE}",
+        rf"({_NAMED}){_VALUE}",
+        rf"(\b{_NAMED_TOKEN}(?=[^\s\"']{{12}})){_VALUE}",
         rf"([?&](?:code|state|token|ticket|nonce)=){_VALUE}",
         # Codes of an authenticator: https://www.rfc-editor.org/rfc/rfc6238
         rf"(\b(?:code|otp|totp){_IS})\d{{3}} ?\d{{3}}(?:\d\d)?\b",

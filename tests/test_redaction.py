@@ -134,3 +134,8 @@ def test_a_code_of_an_authenticator_is_hidden(code: str) -> None:
 def test_the_secrets_of_the_settings_are_hidden_whatever_they_look_like() -> None:
     redact = redaction_of(["tok", "correct horse", "correct horse battery"])
     assert redact("correct horse battery; tok; correct horse") == "[hidden]; tok; [hidden]"
+
+
+@pytest.mark.parametrize("name", ["password", "api_key"])
+def test_a_bearer_before_a_named_secret_does_not_take_its_name(name: str) -> None:
+    assert "0000 and" not in redacted(f"BEARER {name}='0000000000000000 and more'")
