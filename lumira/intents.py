@@ -205,7 +205,7 @@ class Intents:
             self._note_refusal(order, refusal)
             raise
         tied = self._orders.set_payment_intent(
-            order.id,
+            order,
             payment_intent["id"],
             payment_intent["status"],
             livemode=payment_intent["livemode"],

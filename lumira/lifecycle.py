@@ -100,7 +100,7 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
     waiting = orders.find(str(metadata.get("orderId")))
     if waiting and not waiting.payment_intent_id:
         tied = orders.set_payment_intent(
-            waiting.id,
+            waiting,
             payment_intent["id"],
             str(payment_intent.get("status")),
             livemode=bool(payment_intent.get("livemode", livemode)),

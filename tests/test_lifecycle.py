@@ -192,7 +192,7 @@ def test_two_payment_intents_that_name_one_order_are_two_orders(desk, support, d
         def find(self, order_id):
             found = super().find(order_id)
             self.set_payment_intent(
-                order_id, created.order_id, "requires_payment_method", livemode=False, at=datetime.now(UTC)
+                found, created.order_id, "requires_payment_method", livemode=False, at=datetime.now(UTC)
             )
             return found
 

@@ -233,9 +233,9 @@ def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):
     for order in (first, second):
         assert "paymentIntentId" not in to_document(order)
     tie = {"livemode": False, "at": NOW}
-    assert desk.orders.set_payment_intent(first.id, "pi_1", "requires_payment_method", **tie)
-    assert not desk.orders.set_payment_intent(first.id, "pi_2", "requires_payment_method", **tie)
-    assert not desk.orders.set_payment_intent(second.id, "pi_1", "requires_payment_method", **tie)
+    assert desk.orders.set_payment_intent(first, "pi_1", "requires_payment_method", **tie)
+    assert not desk.orders.set_payment_intent(first, "pi_2", "requires_payment_method", **tie)
+    assert not desk.orders.set_payment_intent(second, "pi_1", "requires_payment_method", **tie)
     assert not desk.orders.insert(make_order(payment_intent_id="pi_1"))
 
 

@@ -141,29 +141,35 @@ class Orders:
         return list(readable(found))
 
     def set_payment_intent(
-        self, order_id: str, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
+        self, order: Order, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime
     ) -> Order | None:
         """Ties the order to the PaymentIntent Stripe made for it, once; the order as it stands then.
 
         None when the order has another PaymentIntent, or the PaymentIntent another order.
         """
+        by_id = {"_id": ObjectId(order.id)}
+        tied = {
+            "paymentIntentId": payment_intent_id,
+            "stripeStatus": stripe_status,
+            "livemode": livemode,
+            "updatedAt": at,
+        }
+        update = {"$set": tied, "$unset": UNLISTED}
+        waits = is_value("paymentIntentId", None)
         with store_errors():
             try:
-                tied = {
-                    "paymentIntentId": payment_intent_id,
-                    "stripeStatus": stripe_status,
-                    "livemode": livemode,
-                    "updatedAt": at,
-                }
+                # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
+                as_read = {"$and": [waits, is_value("updatedAt", order.updated_at), _told_no_more(order)]}
+                if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
+                    known = {"payment_intent_id": payment_intent_id, "stripe_status": stripe_status}
+                    return order.model_copy(update=known | {"livemode": livemode, "updated_at": at})
                 document = self._collection.find_one_and_update(
-                    {"_id": ObjectId(order_id)},
-                    only_if(is_value("paymentIntentId", None), {"$set": tied, "$unset": UNLISTED}),
-                    return_document=ReturnDocument.AFTER,
+                    by_id, only_if(waits, update), return_document=ReturnDocument.AFTER
                 )
             except DuplicateKeyError:
                 return None
-        order = from_document(document) if document else None
-        return order if order and order.payment_intent_id == payment_intent_id else None
+        found = from_document(document) if document else None
+        return found if found and found.payment_intent_id == payment_intent_id else None
 
     def move(self, order: Order, observation: Observation, *, by: str, event_id: str | None = None) -> bool:
         """Moves the order to what Stripe says, if the transition table allows, with its timeline entry.
@@ -494,6 +500,12 @@ def _refund_fields(refunds: list[Refund]) -> Document:
     if last is None:
         return {"$set": fields, "$unset": {"lastRefundAt": ""}}
     return {"$set": fields | {"lastRefundAt": last}}
+
+
+def _told_no_more(order: Order) -> Document:
+    """The condition that nothing was added to the timeline since this order was read: no edit, no move."""
+    timeline = {"$cond": [{"$isArray": "$timeline"}, "$timeline", []]}
+    return {"$eq": [{"$size": timeline}, len(order.timeline)]}
 
 
 def append_to_timeline(*entries: TimelineEntry) -> Document:
