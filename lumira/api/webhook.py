@@ -6,7 +6,7 @@ from asyncio import get_running_loop
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -20,9 +20,13 @@ from lumira.api.rate_limit import WEBHOOKS, RateLimit, path_below
 from lumira.api.request_id import RequestId
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent
+from lumira.api.turns import Turns
 from lumira.api.unexpected import Unexpected
 from lumira.errors import LumiraError
 from lumira.metrics import timed_delivery
+
+if TYPE_CHECKING:
+    from lumira.webhooks import Receipt, Webhooks
 
 router = APIRouter(tags=["Webhook"])
 
@@ -30,6 +34,8 @@ router = APIRouter(tags=["Webhook"])
 BODY_LIMIT: Final = 1024 * 1024
 # Deliveries have threads of their own: reads that wait for Stripe must not keep them waiting.
 _THREADS: Final = ThreadPoolExecutor(20, thread_name_prefix="webhook")
+
+_TURNS: Final = Turns()
 
 _SIGNATURE: Final = {
     "name": "Stripe-Signature",
@@ -53,9 +59,8 @@ async def receive_event(request: Request) -> JSONResponse:
         payload = await limited_body(request, BODY_LIMIT)
         signature = request.headers.get("stripe-signature")
         with timed_delivery() as became:
-            receive = desks.current().webhooks.receive
             # With the request's id, which every line that is logged meanwhile carries.
-            handle = partial(copy_context().run, receive, payload, signature)
+            handle = partial(copy_context().run, _in_turn, desks.current().webhooks, payload, signature)
             receipt = await get_running_loop().run_in_executor(_THREADS, handle)
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
@@ -66,6 +71,11 @@ async def receive_event(request: Request) -> JSONResponse:
         )
     body: dict[str, Any] = {"received": True}
     return JSONResponse(body | ({"duplicate": True} if receipt.duplicate else {}))
+
+
+def _in_turn(webhooks: Webhooks, payload: bytes, signature: str | None) -> Receipt:
+    with _TURNS.take():
+        return webhooks.receive(payload, signature)
 
 
 class Deliveries:
