@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from pymongo.database import Database
 from starlette.applications import Starlette
 
 from lumira import desk as desks
+from lumira import embedded
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.embedded import embedded_store, kept_running
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
 from tests import web
@@ -103,6 +104,22 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def free_port() -> int:
+    """A port on which nobody listens, and that no other test is given before a server has started there.
+
+    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is given
+    another, and a server can still listen there, as all of ours set SO_REUSEADDR.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    while True:
+        port = embedded.free_port()
+        with suppress(OSError):
+            reserved.bind(("127.0.0.1", port))
+            reserved.detach()
+            return port
 
 
 def listens(port: int) -> bool:
@@ -226,8 +243,8 @@ def api_server() -> Iterator[str]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more worker than cores: a test waits for servers for about as long as it computes."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers a core: a test waits for servers for about as long as it computes."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -286,17 +303,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _dealt(items: list[pytest.Item]) -> list[pytest.Item]:
     """The items so that each worker, which is given as many as the others, one behind the other, begins with
     long tests, the longest first; the rest stay together by module, which makes its fixtures once.
+
+    What shares a running desk and a browser page begins on the first worker, which starts them once.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = sorted(filter(_seconds, items), key=_seconds, reverse=True)
-    short = [item for item in items if not _seconds(item)]
+    sharing = sorted((item for item in items if _shares_a_desk(item)), key=_seconds, reverse=True)
+    alone = [item for item in items if not _shares_a_desk(item)]
+    long = sorted(filter(_seconds, alone), key=_seconds, reverse=True)
+    short = [item for item in alone if not _seconds(item)]
     dealt: list[pytest.Item] = []
     for worker in range(workers):
-        share = long[worker::workers]
+        share = long[worker - 1 :: workers - 1] if worker else sharing + long * (workers == 1)
         rest = max(0, (len(items) - len(dealt)) // (workers - worker) - len(share))
         dealt += [*share, *short[:rest]]
         del short[:rest]
     return dealt
+
+
+def _shares_a_desk(item: pytest.Item) -> bool:
+    return "served" in getattr(item, "fixturenames", ())
 
 
 def _seconds(item: pytest.Item) -> int:

@@ -21,7 +21,7 @@ from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
 from lumira.doctor import NAMES, Doctor, Kept, webhook_address
-from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.embedded import embedded_store, kept_running
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
 from lumira.findings import DISK_FAILURE, DISK_WARNING, Status, judge_disk, judge_replica_set, worst
@@ -31,7 +31,7 @@ from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
 from tests import web
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, free_port
 from tests.test_run import running
 
 # Its checks are of what the database is made of.

@@ -21,10 +21,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import background
-from lumira.embedded import Child, embedded_store, free_port, kept_running
+from lumira import background, embedded
+from lumira.embedded import Child, embedded_store, kept_running
 from tests import web
-from tests.conftest import API_TOKEN, listens, wait_until
+from tests.conftest import API_TOKEN, free_port, listens, wait_until
 
 ROOT = Path(__file__).parents[1]
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
@@ -183,7 +183,7 @@ def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
 @pytest.mark.skipif(not PORT_RANGE.exists(), reason="only Linux says which ports it gives away")
 def test_no_outgoing_connection_gets_the_port_of_a_child():
     lowest, highest = map(int, PORT_RANGE.read_text().split())
-    assert not any(lowest <= free_port() <= highest for _ in range(50))
+    assert not any(lowest <= embedded.free_port() <= highest for _ in range(50))
 
 
 @pytest.mark.long(15)

@@ -20,12 +20,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lumira import traces
 from lumira.desk import Desk
-from lumira.embedded import free_port
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import API_TOKEN, WEBHOOK_SECRET, wait_until
+from tests.conftest import API_TOKEN, WEBHOOK_SECRET, free_port, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 COLLECTOR_KEY = "the-key-of-the-collector"

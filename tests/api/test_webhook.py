@@ -14,7 +14,7 @@ from lumira.errors import EventNotFound, PaymentFailed, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.storage import Events
 from tests.api.conftest import event, sign, webhooks_on
-from tests.conftest import NO_STORE, WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
+from tests.conftest import NO_STORE, WEBHOOK_SECRET, free_port, opened, sandbox_process, serving, wait_until
 
 
 @pytest.fixture
@@ -420,7 +420,6 @@ def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
     """The whole way over TCP: create, pay at Stripe, signed delivery, completed."""
     from starlette.applications import Starlette
 
-    from lumira.embedded import free_port
     from lumira.serving import routes
 
     port = free_port()

@@ -18,11 +18,10 @@ import httpx
 import psutil
 import pytest
 
-from lumira.embedded import free_port
 from lumira.settings import Settings
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
+from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, free_port, wait_until
 
 
 def variables(settings: Settings) -> dict[str, str]:

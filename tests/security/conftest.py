@@ -19,11 +19,10 @@ from pymongo import MongoClient
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.embedded import free_port
 from lumira.session_cookie import COOKIE, _signer
 from lumira.settings import load_settings
 from tests import web
-from tests.conftest import API_TOKEN, wait_until
+from tests.conftest import API_TOKEN, free_port, wait_until
 
 ADMIN = Actor("tests", Role.ADMIN)
 PASSWORD = "quatre tirages sous la lune"

@@ -15,12 +15,12 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.embedded import embedded_store, kept_running
 from lumira.errors import OrderNotPayable, StoreUnavailable
 from lumira.reconcile import Reconciliation
 from lumira.serving import routes
 from lumira.storage import Reconciliations
-from tests.conftest import WEBHOOK_SECRET, opened, sandbox_process, serving, wait_until
+from tests.conftest import WEBHOOK_SECRET, free_port, opened, sandbox_process, serving, wait_until
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR
 from tests.torture.stripe_side import StripeSide, compare
