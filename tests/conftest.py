@@ -109,8 +109,8 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
 def free_port() -> int:
     """A port on which nobody listens, and that no other test is given before a server has started there.
 
-    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is given
-    another, and a server can still listen there, as all of ours set SO_REUSEADDR.
+    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is
+    given another, and a server can still listen there, as all of ours set SO_REUSEADDR.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
