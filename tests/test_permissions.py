@@ -24,7 +24,7 @@ from lumira import overview
 from lumira.access import PERMISSIONS, Actor, Permission, Role, may, require
 from lumira.desk import Desk
 from lumira.errors import Forbidden, LumiraError
-from lumira.month_close import MonthFigures
+from lumira.month_figures import MonthFigures
 from lumira.order_filter import OrderFilter
 from lumira.orders import Order
 from lumira.views import View
