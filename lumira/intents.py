@@ -162,20 +162,10 @@ class Intents:
                     "The first request with this idempotency key was given up. Use a new key."
                 )
             # A crash may have come between the order and its audit entry.
-            self._recorded.action(
-                actor, "create_intent", None, first, request_id, attempt_id=first.attempt_id
-            )
+            self._record_creation(actor, first, request_id)
             return self._answer_again(first)
         # The audit entry is written while Stripe is asked, and stands before we answer.
-        recorded = self._recorder.submit(
-            self._recorded.action,
-            actor,
-            "create_intent",
-            None,
-            order,
-            request_id,
-            attempt_id=order.attempt_id,
-        )
+        recorded = self._recorder.submit(self._record_creation, actor, order, request_id)
         try:
             return _answer(order, "") if order.is_free else self._finish_creation(order)
         finally:
