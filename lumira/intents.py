@@ -7,7 +7,7 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import audit_entry
+from lumira.customer_at_stripe import copy_customer, fitting, owed_to_stripe
 from lumira.errors import (
     CustomerErased,
     IdempotencyConflict,
@@ -31,15 +32,14 @@ from lumira.errors import (
 )
 from lumira.lifecycle import (
     apply_payment_intent,
-    edited_unknown_to_stripe,
     is_made_for,
     made_around,
 )
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.money import format_money
 from lumira.orders import (
+    EDITED,
     FREE_PREFIX,
-    NAME_PARTS,
     NOT_COPIED,
     REFUND_REFUSED,
     REFUND_REQUESTED,
@@ -52,7 +52,6 @@ from lumira.orders import (
 )
 from lumira.refunds import refund_from
 from lumira.validation import (
-    METADATA_KEYS,
     METADATA_VALUE_LENGTH,
     CustomerEdit,
     IntentRequest,
@@ -96,19 +95,8 @@ def payment_intent_parameters(order: Order) -> dict[str, Any]:
         "automatic_payment_methods": {"enabled": True},
         "description": f"Oracle Lumira - {order.product_name}",
         "statement_descriptor_suffix": STATEMENT_DESCRIPTOR_SUFFIX,
-        "metadata": _fitting({key: str(value) for key, value in order.metadata.items()}),
+        "metadata": fitting({key: str(value) for key, value in order.metadata.items()}),
     }
-
-
-def _fitting(metadata: Mapping[str, str], kept: Collection[str] = ()) -> Mapping[str, str]:
-    """As much of the metadata as Stripe takes beside the keys it has kept: all, or without the parts of a
-    name, which the full name says too.
-    """
-    # Stripe keeps no key without a value.
-    filled = {key for key, value in metadata.items() if value != ""}
-    if len(filled.union(kept)) <= METADATA_KEYS:
-        return metadata
-    return {key: text for key, text in metadata.items() if key not in NAME_PARTS}
 
 
 class Intents:
@@ -211,8 +199,8 @@ class Intents:
             livemode=payment_intent["livemode"],
             at=self._clock(),
         )
-        if tied and (missed := edited_unknown_to_stripe(tied, payment_intent)):
-            # Its customer was edited while Stripe was asked, by somebody who knew no PaymentIntent.
+        if tied and (missed := owed_to_stripe(tied, payment_intent)):
+            # Its customer was edited or erased while Stripe was asked, by somebody who knew no PaymentIntent.
             self._copy_to_stripe(tied, payment_intent["id"], missed)
         if order.status is OrderStatus.FAILED:
             self._orders.move(order, observe(payment_intent, self._clock()), by="lumira")
@@ -526,7 +514,7 @@ class Intents:
     def _edit_customer(self, order_id: str, edit: CustomerEdit, actor: Actor, request_id: str) -> Order:
         order = self.find(order_id, actor=actor)
         fields = edit.metadata(order.names)
-        entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
+        entry = TimelineEntry(at=self._clock(), kind=EDITED, by=actor.name)
         while not self._orders.edit_customer(order, fields, entry):
             order = self._orders.get(order.id)
             if order.erased_at:
@@ -540,30 +528,12 @@ class Intents:
         return self._recorded(actor, "edit_customer", order, request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
-        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed.
-
-        Of two who write at once the one that comes last to Stripe may have come first to the store: whoever
-        has written looks whether that is what the order says by now.
-        """
-        kept = [key for key, value in order.metadata.items() if value != ""]
-        stale = dict(fields)
-        while stale:
-            try:
-                self._gateway.update_payment_intent_metadata(payment_intent_id, _fitting(fields, kept))
-            except StripeError as error:
-                missed = TimelineEntry(at=self._clock(), kind=NOT_COPIED, by="lumira", note=error.message)
-                self._orders.append(order, missed)
-                return
-            stale = self._edited_since(order, fields)
-            fields = {**fields, **stale}
-
-    def _edited_since(self, order: Order, fields: Mapping[str, str]) -> dict[str, str]:
-        """Which of these metadata fields the order has with another text by now; none of one erased."""
-        now = self._orders.find(order.id)
-        if now is None or now.erased_at:
-            return {}
-        stored = {name: str(now.metadata.get(name, text)) for name, text in fields.items()}
-        return {name: text for name, text in stored.items() if text != fields[name]}
+        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
+        try:
+            copy_customer(self._orders, self._gateway, order, payment_intent_id, fields)
+        except StripeError as error:
+            missed = TimelineEntry(at=self._clock(), kind=NOT_COPIED, by="lumira", note=error.message)
+            self._orders.append(order, missed)
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)

@@ -106,7 +106,8 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
             livemode=bool(payment_intent.get("livemode", livemode)),
             at=datetime.now(UTC),
         )
-        if tied and edited_unknown_to_stripe(tied, payment_intent):
+        if tied and (tied.erased_at or edited_unknown_to_stripe(tied, payment_intent)):
+            # Of somebody erased meanwhile Stripe still has the name.
             missed = TimelineEntry(at=datetime.now(UTC), kind=NOT_COPIED, by="lumira")
             orders.append(tied, missed)
         # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.

@@ -29,8 +29,10 @@ CUSTOMER: Final = NAMES | {"customerEmail", "customerPhone"}
 # Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
 REFUND_REQUESTED: Final = "refund.requested"
 REFUND_REFUSED: Final = "refund.refused"
-# What staff corrected of a customer did not come to Stripe.
+# Staff corrected the customer; the correction did not come to Stripe; it came there later.
+EDITED: Final = "customer.edited"
 NOT_COPIED: Final = "customer.not_copied_to_stripe"
+COPIED: Final = "customer.copied_to_stripe"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
 # The stripeStatus of an order given up because its create request never came to Stripe.

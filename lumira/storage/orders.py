@@ -122,13 +122,16 @@ class Orders:
         yield from readable(self._newest(inside, 0))
 
     def open_between(self, start: datetime, end: datetime, limit: int) -> list[Order]:
-        """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first."""
+        """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first.
+
+        With their timelines.
+        """
         found: list[Order] = []
         for status in OrderStatus:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                found += readable(self._newest(query, limit))
+                found += readable(self._newest(query, limit, None))
         return found
 
     def of_customer(self, email: str, size: int) -> list[Order]:
@@ -159,7 +162,12 @@ class Orders:
         with store_errors():
             try:
                 # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
-                as_read = {"$and": [waits, is_value("updatedAt", order.updated_at), _told_no_more(order)]}
+                as_read = {
+                    "$and": [
+                        *(waits, is_value("updatedAt", order.updated_at), _told_no_more(order)),
+                        is_value("erasedAt", order.erased_at),
+                    ]
+                }
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
                     known = {"payment_intent_id": payment_intent_id, "stripe_status": stripe_status}
                     return order.model_copy(update=known | {"livemode": livemode, "updated_at": at})
@@ -391,9 +399,11 @@ class Orders:
             document = self._collection.find_one(query)
         return from_document(document) if document else None
 
-    def _newest(self, query: Mapping[str, Any], limit: int) -> Iterator[Document]:
+    def _newest(
+        self, query: Mapping[str, Any], limit: int, fields: Mapping[str, Any] | None = WITHOUT_TIMELINE
+    ) -> Iterator[Document]:
         with store_errors():
-            cursor = self._collection.find(query, WITHOUT_TIMELINE)
+            cursor = self._collection.find(query, fields)
             yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
 
 

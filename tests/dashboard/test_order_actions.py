@@ -176,6 +176,7 @@ KINDS = [
     "charge.refunded",
     "customer.edited",
     "customer.not_copied_to_stripe",
+    "customer.copied_to_stripe",
     "amount.changed",
     "amount.corrected",
     *(f"refund.{status}" for status in ("requested", "pending", "requires_action", "succeeded", "failed")),
