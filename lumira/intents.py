@@ -28,6 +28,7 @@ from lumira.errors import (
     RefundUnanswered,
     StripeConfigError,
     StripeError,
+    StripeRateLimited,
     StripeRefused,
 )
 from lumira.lifecycle import (
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
 
 STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
+# Stripe's code for what a PaymentIntent no longer allows: https://docs.stripe.com/error-codes
+UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 
 # These differ between a request and its repeat.
 _PER_REQUEST: Final = frozenset({"timestamp", "requestId", "orderId"})
@@ -134,8 +137,9 @@ class Intents:
     ) -> CreatedIntent:
         """Creates the order and its PaymentIntent for the body of a create request.
 
-        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; with
-        another body it raises IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
+        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short, but for an
+        amount that was changed at Stripe since: what will be charged. With another body it raises
+        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
         PaymentFailed.
         """
         require(actor, Permission.CREATE_INTENT)
@@ -153,7 +157,8 @@ class Intents:
                 )
             if first.status is OrderStatus.CANCELLED and not first.payment_intent_id:
                 raise IdempotencyConflict(
-                    "The first request with this idempotency key was given up. Use a new key."
+                    "The first request with this idempotency key never reached Stripe and was given up, so its "
+                    "order can't be paid. Use a new key for a new payment."
                 )
             # A crash may have come between the order and its audit entry.
             self._record(actor, "create_intent", None, first, request_id, attempt_id=first.attempt_id)
@@ -172,9 +177,10 @@ class Intents:
         if order.is_free:
             return _answer(order, "")
         if order.payment_intent_id:
-            return _answer(
-                order, self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"]
-            )
+            payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
+            # What the customer will be charged, where somebody changed it at Stripe since.
+            charged = {name: payment_intent[name] for name in ("amount", "currency")}
+            return _answer(order.model_copy(update=charged), payment_intent["client_secret"])
         return self._finish_creation(order)
 
     def _finish_creation(self, order: Order) -> CreatedIntent:
@@ -313,7 +319,8 @@ class Intents:
 
         `return_url` is where the bank's page leads back to, the desk by default. A decline raises
         PaymentFailed after the order has noted it. Raises OrderNotPayable for an order that is free, final
-        or live.
+        or live, and for one that is meanwhile being paid or was cancelled; one that somebody else has paid
+        meanwhile is answered as it stands.
         """
         require(actor, Permission.CONFIRM_TEST)
         order = self.find(order_id, actor=actor)
@@ -328,6 +335,16 @@ class Intents:
                 payment_intent = self._gateway.confirm_payment_intent(
                     order.payment_intent_id, payment_method, key, return_url or self._return_url
                 )
+        except StripeRefused as error:
+            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
+                raise
+            # Somebody else was faster: see where it stands before we answer.
+            order = self.refresh(order_id, actor=actor)
+            if order.status is OrderStatus.COMPLETED:
+                return order
+            raise OrderNotPayable(
+                f"Stripe no longer takes a payment for this order: it is {order.status}."
+            ) from error
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
@@ -364,7 +381,7 @@ class Intents:
             with self._recorded_unanswered(actor, "cancel", order, request_id, reason):
                 payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
-            if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
+            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
                 raise
             # Stripe moved on without us: see where it stands before we answer.
             order = self.refresh(order_id, actor=actor)
@@ -554,7 +571,8 @@ class Intents:
         """
         try:
             yield
-        except (StripeConfigError, StripeRefused):
+        except (StripeConfigError, StripeRefused, StripeRateLimited):
+            # Stripe has answered that it did nothing.
             raise
         except StripeError:
             self._record(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
