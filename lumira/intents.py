@@ -137,8 +137,8 @@ class Intents:
     ) -> CreatedIntent:
         """Creates the order and its PaymentIntent for the body of a create request.
 
-        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short, but for an
-        amount that was changed at Stripe since: what will be charged. With another body it raises
+        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; only an
+        amount that was changed at Stripe since is told as it will be charged. With another body it raises
         IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
         PaymentFailed.
         """
@@ -157,8 +157,8 @@ class Intents:
                 )
             if first.status is OrderStatus.CANCELLED and not first.payment_intent_id:
                 raise IdempotencyConflict(
-                    "The first request with this idempotency key never reached Stripe and was given up, so its "
-                    "order can't be paid. Use a new key for a new payment."
+                    "The first request with this idempotency key never reached Stripe and was given up: "
+                    "nothing can be paid with it. Use a new key for a new payment."
                 )
             # A crash may have come between the order and its audit entry.
             self._record(actor, "create_intent", None, first, request_id, attempt_id=first.attempt_id)

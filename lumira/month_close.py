@@ -299,7 +299,7 @@ class MonthClose:
         around = start - _DATED_WITHIN, end + _DATED_WITHIN
         for order in self._rows.money_of(*around, livemode=self._gateway.livemode):
             payment = str(order.get("paymentIntentId") or order["_id"])
-            amount = int(order["amount"])
+            amount = round(order["amount"])
             if payment in orders or amount == 0 or payment.startswith(FREE_PREFIX):
                 continue
             orders[payment] = order

@@ -83,8 +83,8 @@ def _session(api_base: str) -> requests.Session:
 class _TimedClient(stripe.RequestsClient):
     """Requests to Stripe, each try of them timed.
 
-    stripe-python tries again where Stripe did not say what came of a request. That a later try is told to slow
-    down says nothing of the first, which Stripe may have done: the request then has no answer.
+    stripe-python tries again where Stripe did not say what came of a request. That a later try is told to
+    slow down says nothing of the first, which Stripe may have done: the request then has no answer.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -116,7 +116,8 @@ class _TimedClient(stripe.RequestsClient):
                 http__response__status_code=status,
             )
         if status == "429" and key and getattr(self._open, "key", None) == key:
-            raise stripe.APIConnectionError("told to slow down after an answer was lost", should_retry=False)
+            lost = "told to slow down after an answer was lost"
+            raise stripe.APIConnectionError(lost, should_retry=False)  # type: ignore[no-untyped-call]
         return answer
 
 

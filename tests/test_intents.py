@@ -399,7 +399,7 @@ def test_a_key_whose_request_never_came_to_stripe_says_that_nothing_can_be_paid(
     documents.productorders.update_one(
         {}, {"$set": {"status": "cancelled"}, "$unset": {"paymentIntentId": "", "stripeStatus": ""}}
     )
-    with pytest.raises(IdempotencyConflict, match="never reached Stripe.*new key"):
+    with pytest.raises(IdempotencyConflict, match=r"never reached Stripe.*new key"):
         create(idempotency_key=key)
 
 

@@ -357,7 +357,9 @@ class Orders:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
         self._amounts.add({amount})
         with store_errors():
-            same = {"$and": [is_value("amount", order.amount), is_value("currency", order.currency)]}
+            # Another program may have stored a fraction of a minor unit.
+            as_read = {"$eq": [{"$round": ["$amount", 0]}, order.amount]}
+            same = {"$and": [as_read, is_value("currency", order.currency)]}
             corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
             result = self._collection.update_one(
                 {"_id": ObjectId(order.id)},
