@@ -296,7 +296,7 @@ class MonthClose:
         gross: dict[str, int] = {}
         refunds: dict[str, int] = {}
         orders: dict[str, dict[str, Any]] = {}
-        around = start - _DATED_WITHIN, end + _DATED_WITHIN
+        around = start - _DATED_WITHIN, end + _BOOKED_WITHIN + _DATED_WITHIN
         for order in self._rows.money_of(*around, livemode=self._gateway.livemode):
             payment = str(order.get("paymentIntentId") or order["_id"])
             amount = round(order["amount"])
@@ -326,7 +326,9 @@ class MonthClose:
         returned: dict[str, list[Any]] = {}
         levels: dict[str, str] = {}
         balances: dict[str, Balance] = {}
-        for transaction in balance_transactions(self._gateway, start - _DATED_WITHIN, end + _BOOKED_WITHIN):
+        for transaction in balance_transactions(
+            self._gateway, start - _DATED_WITHIN, end + _BOOKED_WITHIN + _DATED_WITHIN
+        ):
             if not start <= _happened(transaction, orders) < end:
                 continue
             source = transaction.get("source")
@@ -413,11 +415,12 @@ def _happened(transaction: Mapping[str, Any], orders: Mapping[str, Mapping[str, 
     """When the money moved: a sale or refund when it was made, even if it was booked a moment later.
 
     What is booked much later, as a debit is that the bank has accepted, counts when it is booked. A sale that
-    its order dates a moment earlier or later happened when the order says: with midnight between the two it
-    would differ in two months.
+    its order dates between the two, or a moment before or after them, happened when the order says: with
+    midnight there it would differ in two months. Of a payment that was authorized first and captured later,
+    Stripe's charge has the instant of the one, its booking and our order that of the other.
     """
     source = transaction.get("source")
-    happened = datetime.fromtimestamp(transaction["created"], UTC)
+    happened = booked = datetime.fromtimestamp(transaction["created"], UTC)
     if not isinstance(source, Mapping) or not isinstance(source.get("created"), int):
         return happened
     made = datetime.fromtimestamp(source["created"], UTC)
@@ -426,7 +429,7 @@ def _happened(transaction: Mapping[str, Any], orders: Mapping[str, Mapping[str, 
     order = orders.get(str(source.get("payment_intent")))
     if order and transaction["reporting_category"] == "charge":
         paid = _paid_at(order)
-        return paid if abs(paid - happened) <= _DATED_WITHIN else happened
+        return paid if happened - _DATED_WITHIN <= paid <= booked + _DATED_WITHIN else happened
     return happened
 
 

@@ -46,7 +46,8 @@ _SETTLED: Final = timedelta(seconds=1)
 class KnownAmounts:
     """Every amount an order ever had, which a list sorted by amount walks; a superset is fine.
 
-    Minor units as they are stored: with a fraction where another program stored one, since orders are looked for by it.
+    Minor units as they are stored: with a fraction where another program stored one, for orders are looked
+    for by it.
     """
 
     def __init__(self, database: Database[Document]) -> None:

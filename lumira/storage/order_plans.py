@@ -250,7 +250,7 @@ def _within(wanted: OrderFilter, amounts: list[float]) -> list[float]:
 
 
 def _rounded_within(wanted: OrderFilter) -> Iterator[Document]:
-    """The filter's bounds for stored amounts, of which half a minor unit is read as the even one beside it."""
+    """The filter's bounds for stored amounts: half a minor unit is read as the even one beside it."""
     if (low := wanted.minimum) is not None:
         yield {"amount": {"$gt" if low % 2 else "$gte": low - 0.5}}
     if (high := wanted.maximum) is not None:
