@@ -156,8 +156,11 @@ def _paid_at(payment_intent: Mapping[str, Any]) -> datetime | None:
     charge = payment_intent.get("latest_charge")
     if not isinstance(charge, Mapping):
         return None
-    by_card = (charge.get("payment_method_details") or {}).get("type", "card") == "card"
-    at_once = by_card and payment_intent.get("capture_method") != "manual"
+    details = mapping_or_empty(charge.get("payment_method_details"))
+    # Capture by hand may be asked for of cards alone, and then stands with the card.
+    authorized = mapping_or_empty(details.get("card")).get("capture_before")
+    by_hand = authorized or payment_intent.get("capture_method") == "manual"
+    at_once = details.get("type", "card") == "card" and not by_hand
     dated = charge if at_once else charge.get("balance_transaction")
     created = dated.get("created") if isinstance(dated, Mapping) else None
     return datetime.fromtimestamp(created, UTC) if created else None

@@ -42,7 +42,7 @@ class PastPayment:
     """A PaymentIntent of the past: `amount` in minor units, instants UTC.
 
     `status` is succeeded, processing, canceled or requires_payment_method; `decline_code` then tells why the
-    payment failed, if it did. One that succeeded and was `authorized` before is captured by hand as it settles.
+    payment failed, if it did. One that was `authorized` and succeeded is captured by hand as it settles.
     """
 
     id: str
