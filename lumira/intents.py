@@ -42,6 +42,7 @@ from lumira.orders import (
     EDITED,
     FREE_PREFIX,
     NOT_COPIED,
+    NOT_ERASED,
     REFUND_REFUSED,
     REFUND_REQUESTED,
     REFUSED,
@@ -549,7 +550,8 @@ class Intents:
         try:
             copy_customer(self._orders, self._gateway, order, payment_intent_id, fields)
         except StripeError as error:
-            missed = TimelineEntry(at=self._clock(), kind=NOT_COPIED, by="lumira", note=error.message)
+            kind = NOT_ERASED if order.erased_at else NOT_COPIED
+            missed = TimelineEntry(at=self._clock(), kind=kind, by="lumira", note=error.message)
             self._orders.append(order, missed)
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:

@@ -33,6 +33,9 @@ REFUND_REFUSED: Final = "refund.refused"
 EDITED: Final = "customer.edited"
 NOT_COPIED: Final = "customer.not_copied_to_stripe"
 COPIED: Final = "customer.copied_to_stripe"
+# Likewise of one who was erased while nobody knew the PaymentIntent.
+NOT_ERASED: Final = "customer.not_erased_at_stripe"
+ERASED: Final = "customer.erased_at_stripe"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
 # The stripeStatus of an order given up because its create request never came to Stripe.

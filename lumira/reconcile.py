@@ -21,7 +21,16 @@ from lumira.customer_at_stripe import copy_customer, never_copied
 from lumira.errors import StripeError, StripeRateLimited, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
-from lumira.orders import COPIED, NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
+from lumira.orders import (
+    COPIED,
+    ERASED,
+    NEVER_REACHED,
+    Observation,
+    Order,
+    OrderStatus,
+    TimelineEntry,
+    observe,
+)
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -286,7 +295,8 @@ class Reconciliation:
     ) -> None:
         """The customer is the one thing that the order knows better than Stripe."""
         self._ask(copy_customer, self._orders, self._gateway, order, payment_intent["id"], customer)
-        self._orders.append(order, TimelineEntry(at=self._clock(), kind=COPIED, by=actor.name))
+        kind = ERASED if order.erased_at else COPIED
+        self._orders.append(order, TimelineEntry(at=self._clock(), kind=kind, by=actor.name))
 
     def _adopt(
         self, payment_intent: PaymentIntent, asked_at: datetime, report: Report, *, apply: bool, actor: Actor

@@ -177,6 +177,8 @@ KINDS = [
     "customer.edited",
     "customer.not_copied_to_stripe",
     "customer.copied_to_stripe",
+    "customer.not_erased_at_stripe",
+    "customer.erased_at_stripe",
     "amount.changed",
     "amount.corrected",
     *(f"refund.{status}" for status in ("requested", "pending", "requires_action", "succeeded", "failed")),
