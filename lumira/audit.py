@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor
-from lumira.errors import StripeConfigError, StripeError, StripeRefused
+from lumira.errors import StripeConfigError, StripeError, StripeRateLimited, StripeRefused
 from lumira.orders import Order
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ class RecordedActions:
         """
         try:
             yield
-        except (StripeConfigError, StripeRefused):
+        except (StripeConfigError, StripeRefused, StripeRateLimited):
+            # Stripe has answered that it did nothing.
             raise
         except StripeError:
             self.action(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)

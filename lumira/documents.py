@@ -53,7 +53,10 @@ def instant_of(created: object, otherwise: datetime) -> datetime:
 
 
 def whole_number(value: object) -> object:
-    """JavaScript has one number type, so another program may have stored minor units as a double."""
+    """JavaScript has one number type, so another program may have stored minor units as a double.
+
+    With a fraction it is the nearest whole number, of two the even one: the store rounds likewise.
+    """
     return round(value) if isinstance(value, float) and math.isfinite(value) else value
 
 

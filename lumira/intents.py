@@ -7,7 +7,7 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
+from lumira.customer_at_stripe import copy_customer, fitting, owed_to_stripe
 from lumira.errors import (
     CustomerErased,
     IdempotencyConflict,
@@ -29,15 +30,15 @@ from lumira.errors import (
 )
 from lumira.lifecycle import (
     apply_payment_intent,
-    edited_unknown_to_stripe,
     is_made_for,
     made_around,
 )
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.orders import (
+    EDITED,
     FREE_PREFIX,
-    NAME_PARTS,
     NOT_COPIED,
+    NOT_ERASED,
     REFUSED,
     Observation,
     Order,
@@ -46,7 +47,6 @@ from lumira.orders import (
     observe,
 )
 from lumira.validation import (
-    METADATA_KEYS,
     METADATA_VALUE_LENGTH,
     CustomerEdit,
     IntentRequest,
@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
 
 STATEMENT_DESCRIPTOR_SUFFIX: Final = "ORACLE LUMIRA"
+# Stripe's code for what a PaymentIntent no longer allows: https://docs.stripe.com/error-codes
+UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 
 # These differ between a request and its repeat.
 _PER_REQUEST: Final = frozenset({"timestamp", "requestId", "orderId"})
@@ -90,19 +92,8 @@ def payment_intent_parameters(order: Order) -> dict[str, Any]:
         "automatic_payment_methods": {"enabled": True},
         "description": f"Oracle Lumira - {order.product_name}",
         "statement_descriptor_suffix": STATEMENT_DESCRIPTOR_SUFFIX,
-        "metadata": _fitting({key: str(value) for key, value in order.metadata.items()}),
+        "metadata": fitting({key: str(value) for key, value in order.metadata.items()}),
     }
-
-
-def _fitting(metadata: Mapping[str, str], kept: Collection[str] = ()) -> Mapping[str, str]:
-    """As much of the metadata as Stripe takes beside the keys it has kept: all, or without the parts of a
-    name, which the full name says too.
-    """
-    # Stripe keeps no key without a value.
-    filled = {key for key, value in metadata.items() if value != ""}
-    if len(filled.union(kept)) <= METADATA_KEYS:
-        return metadata
-    return {key: text for key, text in metadata.items() if key not in NAME_PARTS}
 
 
 class Intents:
@@ -140,8 +131,9 @@ class Intents:
     ) -> CreatedIntent:
         """Creates the order and its PaymentIntent for the body of a create request.
 
-        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; with
-        another body it raises IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
+        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; only an
+        amount that was changed at Stripe since is told as it will be charged. With another body it raises
+        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
         PaymentFailed.
         """
         require(actor, Permission.CREATE_INTENT)
@@ -159,7 +151,8 @@ class Intents:
                 )
             if first.status is OrderStatus.CANCELLED and not first.payment_intent_id:
                 raise IdempotencyConflict(
-                    "The first request with this idempotency key was given up. Use a new key."
+                    "The first request with this idempotency key never reached Stripe and was given up: "
+                    "nothing can be paid with it. Use a new key for a new payment."
                 )
             # A crash may have come between the order and its audit entry.
             self._record_creation(actor, first, request_id)
@@ -179,9 +172,10 @@ class Intents:
         if order.is_free:
             return _answer(order, "")
         if order.payment_intent_id:
-            return _answer(
-                order, self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"]
-            )
+            payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
+            # What the customer will be charged, where somebody changed it at Stripe since.
+            charged = {name: payment_intent[name] for name in ("amount", "currency")}
+            return _answer(order.model_copy(update=charged), payment_intent["client_secret"])
         return self._finish_creation(order)
 
     def _finish_creation(self, order: Order) -> CreatedIntent:
@@ -206,8 +200,8 @@ class Intents:
             livemode=payment_intent["livemode"],
             at=self._clock(),
         )
-        if tied and (missed := edited_unknown_to_stripe(tied, payment_intent)):
-            # Its customer was edited while Stripe was asked, by somebody who knew no PaymentIntent.
+        if tied and (missed := owed_to_stripe(tied, payment_intent)):
+            # Its customer was edited or erased while Stripe was asked, by somebody who knew no PaymentIntent.
             self._copy_to_stripe(tied, payment_intent["id"], missed)
         if order.status is OrderStatus.FAILED:
             self._orders.move(order, observe(payment_intent, self._clock()), by="lumira")
@@ -320,7 +314,8 @@ class Intents:
 
         `return_url` is where the bank's page leads back to, the desk by default. A decline raises
         PaymentFailed after the order has noted it. Raises OrderNotPayable for an order that is free, final
-        or live.
+        or live, and for one that is meanwhile being paid or was cancelled; one that somebody else has paid
+        meanwhile is answered as it stands.
         """
         require(actor, Permission.CONFIRM_TEST)
         order = self.find(order_id, actor=actor)
@@ -335,6 +330,16 @@ class Intents:
                 payment_intent = self._gateway.confirm_payment_intent(
                     order.payment_intent_id, payment_method, key, return_url or self._return_url
                 )
+        except StripeRefused as error:
+            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
+                raise
+            # Somebody else was faster: see where it stands before we answer.
+            order = self.refresh(order_id, actor=actor)
+            if order.status is OrderStatus.COMPLETED:
+                return order
+            raise OrderNotPayable(
+                f"Stripe no longer takes a payment for this order: it is {order.status}."
+            ) from error
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
@@ -371,7 +376,7 @@ class Intents:
             with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
                 payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
-            if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
+            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
                 raise
             # Stripe moved on without us: see where it stands before we answer.
             order = self.refresh(order_id, actor=actor)
@@ -406,7 +411,7 @@ class Intents:
     def _edit_customer(self, order_id: str, edit: CustomerEdit, actor: Actor, request_id: str) -> Order:
         order = self.find(order_id, actor=actor)
         fields = edit.metadata(order.names)
-        entry = TimelineEntry(at=self._clock(), kind="customer.edited", by=actor.name)
+        entry = TimelineEntry(at=self._clock(), kind=EDITED, by=actor.name)
         while not self._orders.edit_customer(order, fields, entry):
             order = self._orders.get(order.id)
             if order.erased_at:
@@ -420,30 +425,13 @@ class Intents:
         return self._recorded.afterwards(actor, "edit_customer", order, request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
-        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed.
-
-        Of two who write at once the one that comes last to Stripe may have come first to the store: whoever
-        has written looks whether that is what the order says by now.
-        """
-        kept = [key for key, value in order.metadata.items() if value != ""]
-        stale = dict(fields)
-        while stale:
-            try:
-                self._gateway.update_payment_intent_metadata(payment_intent_id, _fitting(fields, kept))
-            except StripeError as error:
-                missed = TimelineEntry(at=self._clock(), kind=NOT_COPIED, by="lumira", note=error.message)
-                self._orders.append(order, missed)
-                return
-            stale = self._edited_since(order, fields)
-            fields = {**fields, **stale}
-
-    def _edited_since(self, order: Order, fields: Mapping[str, str]) -> dict[str, str]:
-        """Which of these metadata fields the order has with another text by now; none of one erased."""
-        now = self._orders.find(order.id)
-        if now is None or now.erased_at:
-            return {}
-        stored = {name: str(now.metadata.get(name, text)) for name, text in fields.items()}
-        return {name: text for name, text in stored.items() if text != fields[name]}
+        """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
+        try:
+            copy_customer(self._orders, self._gateway, order, payment_intent_id, fields)
+        except StripeError as error:
+            kind = NOT_ERASED if order.erased_at else NOT_COPIED
+            missed = TimelineEntry(at=self._clock(), kind=kind, by="lumira", note=error.message)
+            self._orders.append(order, missed)
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)

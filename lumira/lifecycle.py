@@ -15,6 +15,7 @@ from lumira.orders import (
     CUSTOMER,
     NAME_PARTS,
     NOT_COPIED,
+    NOT_ERASED,
     UNKNOWN_PRODUCT,
     Order,
     OrderStatus,
@@ -106,8 +107,10 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
             livemode=bool(payment_intent.get("livemode", livemode)),
             at=datetime.now(UTC),
         )
-        if tied and edited_unknown_to_stripe(tied, payment_intent):
-            missed = TimelineEntry(at=datetime.now(UTC), kind=NOT_COPIED, by="lumira")
+        if tied and (tied.erased_at or edited_unknown_to_stripe(tied, payment_intent)):
+            # Of somebody erased meanwhile Stripe still has the name.
+            kind = NOT_ERASED if tied.erased_at else NOT_COPIED
+            missed = TimelineEntry(at=datetime.now(UTC), kind=kind, by="lumira")
             orders.append(tied, missed)
         # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.
         if tied := orders.find_by_payment_intent(payment_intent["id"]):

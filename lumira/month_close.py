@@ -90,10 +90,10 @@ class MonthClose:
             for day in (first, last + timedelta(days=1))
         )
         made_at, ours, stripes = self._clock().replace(microsecond=0), Ours(start, end), Stripes()
-        around = start - DATED_WITHIN, end + DATED_WITHIN
+        around = start - DATED_WITHIN, end + BOOKED_WITHIN + DATED_WITHIN
         for order in self._rows.money_of(*around, livemode=self._gateway.livemode):
             ours.add(order)
-        for transaction in balance_transactions(self._gateway, start - DATED_WITHIN, end + BOOKED_WITHIN):
+        for transaction in balance_transactions(self._gateway, *around):
             counted = stripes.add(transaction, ours)
             if counted and progress and stripes.transactions % 100 == 0:
                 progress(stripes.transactions)

@@ -58,7 +58,7 @@ class Ours:
     def add(self, order: Document) -> None:
         """Counts the money of an order in, once for each PaymentIntent; a free one has none."""
         payment = str(order.get("paymentIntentId") or order["_id"])
-        amount = int(order["amount"])
+        amount = round(order["amount"])
         if payment in self.orders or amount == 0 or payment.startswith(FREE_PREFIX):
             return
         self.orders[payment] = order
@@ -193,11 +193,12 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
     """When the money moved: a sale or refund when it was made, even if it was booked a moment later.
 
     What is booked much later, as a debit is that the bank has accepted, counts when it is booked. A sale that
-    its order dates a moment earlier or later happened when the order says: with midnight between the two it
-    would differ in two months.
+    its order dates between the two, or a moment before or after them, happened when the order says: with
+    midnight there it would differ in two months. Of a payment that was authorized first and captured later,
+    Stripe's charge has the instant of the one, its booking and our order that of the other.
     """
     source = transaction.get("source")
-    happened = datetime.fromtimestamp(transaction["created"], UTC)
+    happened = booked = datetime.fromtimestamp(transaction["created"], UTC)
     if not isinstance(source, Mapping) or not isinstance(source.get("created"), int):
         return happened
     made = datetime.fromtimestamp(source["created"], UTC)
@@ -206,7 +207,7 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
     order = orders.get(str(source.get("payment_intent")))
     if order and transaction["reporting_category"] == "charge":
         paid = _paid_at(order)
-        return paid if abs(paid - happened) <= DATED_WITHIN else happened
+        return paid if happened - DATED_WITHIN <= paid <= booked + DATED_WITHIN else happened
     return happened
 
 

@@ -30,6 +30,7 @@ class Oddity(StrEnum):
     UNKNOWN_PRODUCT = auto()
     UNKNOWN_LEVEL = auto()
     EUROS_AS_CENTS = auto()
+    FRACTION_OF_CENT = auto()
     UNKNOWN_STATUS = auto()
     COMPLETED_WITHOUT_DATE = auto()
     BAD_EMAIL = auto()
@@ -48,6 +49,7 @@ _MENDS: Final[Mapping[Oddity, str]] = {
     Oddity.UNKNOWN_PRODUCT: "nothing: it is shown under the name it has",
     Oddity.UNKNOWN_LEVEL: "nothing: revenue shows it as unknown, and drops no money",
     Oddity.EUROS_AS_CENTS: "lumira reconcile --since 2020-01-01 --apply takes the amount from Stripe",
+    Oddity.FRACTION_OF_CENT: "nothing: lists and revenue count it rounded, half a cent to the even one",
     Oddity.UNKNOWN_STATUS: "stays behind: no order of ours has this status",
     Oddity.COMPLETED_WITHOUT_DATE: "nothing: revenue counts it on the day it was made",
     Oddity.BAD_EMAIL: "correct the customer on the order's page",
@@ -127,6 +129,8 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Found]:
         yield found(Oddity.UNKNOWN_LEVEL, level)
     if 0 < amount < _SMALLEST_PRICE or _is_price_in_euros(product, amount):
         yield found(Oddity.EUROS_AS_CENTS, amount)
+    if amount != int(amount):
+        yield found(Oddity.FRACTION_OF_CENT, amount)
     if document["status"] == OrderStatus.COMPLETED and document.get("completedAt") is None:
         yield found(Oddity.COMPLETED_WITHOUT_DATE, document["createdAt"])
     email = document.get("customerEmail")
@@ -172,7 +176,7 @@ def _unreadable(document: Mapping[str, Any]) -> str:
     amount = document.get("amount")
     if isinstance(amount, bool) or not isinstance(amount, _NUMBER) or not math.isfinite(amount):
         return "amount"
-    if amount < 0 or amount != int(amount):
+    if amount < 0:
         return "amount"
     for name in ("createdAt", "updatedAt"):
         # A date of the driver; anything else was written by hand.

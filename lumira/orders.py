@@ -29,8 +29,13 @@ CUSTOMER: Final = NAMES | {"customerEmail", "customerPhone"}
 # Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
 REFUND_REQUESTED: Final = "refund.requested"
 REFUND_REFUSED: Final = "refund.refused"
-# What staff corrected of a customer did not come to Stripe.
+# Staff corrected the customer; the correction did not come to Stripe; it came there later.
+EDITED: Final = "customer.edited"
 NOT_COPIED: Final = "customer.not_copied_to_stripe"
+COPIED: Final = "customer.copied_to_stripe"
+# Likewise of one who was erased while nobody knew the PaymentIntent.
+NOT_ERASED: Final = "customer.not_erased_at_stripe"
+ERASED: Final = "customer.erased_at_stripe"
 # The stripeStatus of an order whose PaymentIntent Stripe refused to make.
 REFUSED: Final = "refused"
 # The stripeStatus of an order given up because its create request never came to Stripe.
@@ -154,8 +159,11 @@ def _paid_at(payment_intent: Mapping[str, Any]) -> datetime | None:
     charge = payment_intent.get("latest_charge")
     if not isinstance(charge, Mapping):
         return None
-    by_card = (charge.get("payment_method_details") or {}).get("type", "card") == "card"
-    at_once = by_card and payment_intent.get("capture_method") != "manual"
+    details = mapping_or_empty(charge.get("payment_method_details"))
+    # Capture by hand may be asked for of cards alone, and then stands with the card.
+    authorized = mapping_or_empty(details.get("card")).get("capture_before")
+    by_hand = authorized or payment_intent.get("capture_method") == "manual"
+    at_once = details.get("type", "card") == "card" and not by_hand
     dated = charge if at_once else charge.get("balance_transaction")
     created = dated.get("created") if isinstance(dated, Mapping) else None
     return datetime.fromtimestamp(created, UTC) if created else None

@@ -24,7 +24,7 @@ _KEPT_FIELDS: Final = frozenset(
     }
 )
 # Which metadata stays: ours, where it says nothing about the person. A caller's own may say anything.
-_KEPT_METADATA: Final = frozenset(
+KEPT_METADATA: Final = frozenset(
     {
         *("productId", "productName", "level", "source", "timestamp", "requestId", "orderId"),
         *("freeProduct", "attemptId", "requestedBy"),
@@ -109,7 +109,7 @@ def order_without(order: Mapping[str, Any], person: Person) -> tuple[dict[str, A
     """The fields of a stored order that stay with other values, and the names of those that go."""
     metadata = mapping_or_empty(order.get("metadata"))
     kept_metadata = {
-        name: value for name, value in metadata.items() if name in _KEPT_METADATA and not person.is_in(value)
+        name: value for name, value in metadata.items() if name in KEPT_METADATA and not person.is_in(value)
     }
     timeline = [_timeline_entry_without(entry, person) for entry in order.get("timeline") or []]
     gone = [
@@ -165,7 +165,7 @@ def without_person(payload: Any, person: Person | None = None) -> Any:
 
 
 def _metadata_without(metadata: object) -> dict[str, Any]:
-    return {name: value for name, value in mapping_or_empty(metadata).items() if name in _KEPT_METADATA}
+    return {name: value for name, value in mapping_or_empty(metadata).items() if name in KEPT_METADATA}
 
 
 def concerns(

@@ -115,9 +115,11 @@ class Privacy:
         tell("orders")
         orders = self._data.orders_of(email)
         person, order_ids, at = person_of(email, orders), _ids(orders), self._clock()
-        erased = Erased(payment_intents=payment_intents_of(orders))
+        erased = Erased()
         for order in orders:
-            self._data.mark_erased(order, at)
+            # What is tied to it from now on is cleared by whoever ties it.
+            marked = self._data.mark_erased(order, at)
+            erased.payment_intents += payment_intents_of([marked])
             # Before anything is gone, and however often this is repeated, once.
             self._record(actor, "erase_customer", at, {}, str(order["_id"]))
             self._data.record_events_in_hand(order)

@@ -1,7 +1,8 @@
 """Stripe beside the store: report what differs, and repair it when asked to.
 
-Stripe holds the truth about money, so every repair brings the order to what Stripe says, by the same
-conditional moves that webhooks make. A run can be repeated and killed at any moment.
+Stripe holds the truth about money, so every repair of it brings the order to what Stripe says, by the same
+conditional moves that webhooks make. Only a customer whom staff corrected is brought to Stripe. A run can be
+repeated and killed at any moment.
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
+from lumira.customer_at_stripe import copy_customer, never_copied
 from lumira.errors import StripeError, StripeRateLimited, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
-from lumira.orders import NEVER_REACHED, Observation, Order, OrderStatus, TimelineEntry, observe
+from lumira.orders import (
+    COPIED,
+    ERASED,
+    NEVER_REACHED,
+    Observation,
+    Order,
+    OrderStatus,
+    TimelineEntry,
+    observe,
+)
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -50,14 +61,15 @@ class Kind(StrEnum):
     AMOUNT = "amount"
     REFUNDS = "refunds"
     COMPLETED_AT = "completed_at"
+    CUSTOMER = "customer"
 
 
 @dataclass(frozen=True)
 class Difference:
     """One difference: what we have and what Stripe has, and whether it is mended.
 
-    Money is written as minor units and currency, `4700 eur`, an instant in ISO 8601 (UTC); everything else
-    is a status.
+    Money is written as minor units and currency, `4700 eur`, an instant in ISO 8601 (UTC); of a customer
+    nothing is written; everything else is a status.
     """
 
     kind: Kind
@@ -263,6 +275,9 @@ class Reconciliation:
             if _differs_in_amount(order, payment_intent) and not paid_since:
                 self._correct_amount(order, payment_intent, actor)
                 order = self._orders.find(order.id) or order
+            if customer := never_copied(order, payment_intent, asked_at):
+                self._copy_customer(order, payment_intent, customer, actor)
+                payment_intent = {**payment_intent, "metadata": {**payment_intent["metadata"], **customer}}
         still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             report.differences.append(
@@ -274,6 +289,14 @@ class Reconciliation:
             at=self._clock(), kind="amount.corrected", by=actor.name, amount=payment_intent["amount"]
         )
         self._orders.correct_amount(order, payment_intent["amount"], payment_intent["currency"], entry)
+
+    def _copy_customer(
+        self, order: Order, payment_intent: PaymentIntent, customer: Mapping[str, str], actor: Actor
+    ) -> None:
+        """The customer is the one thing that the order knows better than Stripe."""
+        self._ask(copy_customer, self._orders, self._gateway, order, payment_intent["id"], customer)
+        kind = ERASED if order.erased_at else COPIED
+        self._orders.append(order, TimelineEntry(at=self._clock(), kind=kind, by=actor.name))
 
     def _adopt(
         self, payment_intent: PaymentIntent, asked_at: datetime, report: Report, *, apply: bool, actor: Actor
@@ -357,7 +380,7 @@ def _count(report: Report) -> None:
 
 def _differences(
     order: Order, payment_intent: Mapping[str, Any], asked_at: datetime
-) -> Iterator[tuple[Kind, str | None, str]]:
+) -> Iterator[tuple[Kind, str | None, str | None]]:
     """What differs, ours and Stripe's; an order that never changes again is not asked to."""
     seen = observe(payment_intent, asked_at)
     if order.status is not seen.status:
@@ -374,6 +397,8 @@ def _differences(
             f"{order.amount_refunded} {order.currency}",
             f"{charge['amount_refunded']} {payment_intent['currency']}",
         )
+    if never_copied(order, payment_intent, asked_at):
+        yield Kind.CUSTOMER, None, None
 
 
 def _differs_in_amount(order: Order, payment_intent: Mapping[str, Any]) -> bool:

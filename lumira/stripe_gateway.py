@@ -6,6 +6,7 @@ PaymentIntents come back as plain dicts in Stripe's own shape, so nothing behind
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -84,7 +85,16 @@ def _session(api_base: str) -> requests.Session:
 
 
 class _TimedClient(stripe.RequestsClient):
-    """Requests to Stripe, each try of them timed."""
+    """Requests to Stripe, each try of them timed.
+
+    stripe-python tries again where Stripe did not say what came of a request. That a later try is told to
+    slow down says nothing of the first, which Stripe may have done: the request then has no answer.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # In each thread the idempotency key of the last request that has no answer.
+        self._open = threading.local()
 
     # What the library declares here, it does not declare where it calls it.
     def request(  # type: ignore[override]
@@ -92,11 +102,13 @@ class _TimedClient(stripe.RequestsClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Sends one request. The resource is what follows /v1/: its id, and all behind it, stay out."""
         began, status = time.perf_counter(), "unreachable"
+        key = (headers or {}).get("Idempotency-Key")
         try:
             answer = super().request(method, url, headers, post_data)
             status = str(answer[1])
-            return answer
         finally:
+            if status in {"unreachable", "409"} or status.startswith("5"):
+                self._open.key = key
             resource = urlsplit(url).path.removeprefix("/v1/").partition("/")[0]
             took = time.perf_counter() - began
             STRIPE.labels(method.upper(), resource, status).observe(took)
@@ -107,6 +119,10 @@ class _TimedClient(stripe.RequestsClient):
                 http__request__method=method.upper(),
                 http__response__status_code=status,
             )
+        if status == "429" and key and getattr(self._open, "key", None) == key:
+            lost = "told to slow down after an answer was lost"
+            raise stripe.APIConnectionError(lost, should_retry=False)  # type: ignore[no-untyped-call]
+        return answer
 
 
 class StripeGateway:

@@ -151,6 +151,8 @@ class Webhooks:
     def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.
 
+        The audit log tells of it once, of several who ask at the same time by the one who handled it.
+
         Raises EventNotFound for an event that was never recorded, and a LumiraError when the handling fails,
         after the ledger has noted it.
         """
@@ -165,6 +167,8 @@ class Webhooks:
         except Exception as error:
             # An event nobody foresaw fails alone: the others that are retried with it go on.
             raise LumiraError(f"The event could not be handled: {type(error).__name__}.") from error
+        if outcome is None:
+            return UNCHANGED
         self._audit.record(
             AuditEntry.by(
                 actor,
@@ -174,7 +178,7 @@ class Webhooks:
                 note=event_id,
             )
         )
-        return outcome or UNCHANGED
+        return outcome
 
     def retry_failed(self, *, actor: Actor, request_id: str = "") -> Iterator[tuple[str, str]]:
         """Handles every failed event again, oldest first; yields each id with its outcome or error."""

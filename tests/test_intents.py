@@ -3,6 +3,7 @@
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import stripe
@@ -31,7 +32,7 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.intents import payment_intent_parameters
-from lumira.lifecycle import order_of
+from lumira.lifecycle import order_from, order_of
 from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
@@ -351,6 +352,55 @@ def test_a_decline_is_told_though_stripe_is_silent_afterwards(settings, support,
             desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
         order = desk.intents.find(created.order_id, actor=support)
         assert "confirm_test" in [entry.action for entry in desk.audit.of_order(order.id)]
+
+
+def test_an_order_that_somebody_else_has_just_paid_is_answered_as_paid(create, desk, support, pay_elsewhere):
+    created = create()
+    pay_elsewhere(created.order_id)
+    order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+    assert (order.status, order.amount) == (OrderStatus.COMPLETED, 4700)
+    # It was nobody's action here.
+    assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent"]
+
+
+def test_an_order_that_somebody_else_has_just_cancelled_or_is_paying_says_so(settings, create, desk, support):
+    cancelled = create().order_id
+    desk.gateway.cancel_payment_intent(cancelled, "abandoned")
+    with pytest.raises(OrderNotPayable, match="cancelled"):
+        desk.intents.confirm(cancelled, "pm_card_visa", actor=support)
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
+    authorized = client.v1.payment_intents.create(
+        {
+            **{"amount": 4700, "currency": "eur", "capture_method": "manual", "confirm": True},
+            **{"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1/"},
+            "metadata": {"productId": "mystique"},
+        }
+    )
+    waiting = order_from(authorized.to_dict(), desk.orders.new_id(), livemode=False)
+    desk.orders.insert(waiting)
+    with pytest.raises(OrderNotPayable, match="processing"):
+        desk.intents.confirm(authorized.id, "pm_card_visa", actor=support)
+    assert desk.orders.find(waiting.id).status is OrderStatus.PROCESSING
+
+
+def test_a_repeat_tells_the_amount_that_will_be_charged(create, settings, key):
+    created = create(idempotency_key=key)
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
+    client.v1.payment_intents.update(created.order_id, {"amount": 5200})
+    again = create(idempotency_key=key)
+    assert (again.amount, again.currency) == (5200, "eur")
+    assert replace(again, amount=4700) == created
+
+
+def test_a_key_whose_request_never_came_to_stripe_says_that_nothing_can_be_paid(
+    create, desk, support, documents, key
+):
+    create(idempotency_key=key)
+    documents.productorders.update_one(
+        {}, {"$set": {"status": "cancelled"}, "$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+    )
+    with pytest.raises(IdempotencyConflict, match=r"never reached Stripe.*new key"):
+        create(idempotency_key=key)
 
 
 def test_cancelling_twice_is_cancelling_once(create, desk, support):

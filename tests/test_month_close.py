@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 import zlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -207,6 +209,29 @@ def test_a_sale_dated_to_both_sides_of_midnight_counts_once(september, payment_i
     assert [figures.differences for figures in found] == [[], [], []]
     sums = [[(total.gross, total.stripe_gross) for total in figures.totals()] for figures in found]
     assert sums == [[(gross, gross)] if gross else [] for gross in counted]
+
+
+def test_a_payment_authorized_before_midnight_counts_when_it_is_captured(settings, tmp_path):
+    """That is when Stripe books it, and when the order is paid; its charge is from before."""
+    minutes = itertools.product([0, 19, 58], [20, 59, 300], [-2, 0, 2])
+    past, heard = [], []
+    for number, (captured, before, seconds) in enumerate(minutes):
+        at = MIDNIGHT + timedelta(minutes=captured, seconds=2)
+        authorized = at - timedelta(minutes=before)
+        past.append(replace(payment(chr(97 + number), 4700, at), created=authorized, authorized=authorized))
+        heard.append(replace(past[-1], settled=at + timedelta(seconds=seconds)))
+    state = tmp_path / "stripe.sqlite"
+    write_history(state, past)
+    with (
+        sandbox_process("--state", str(state)) as url,
+        opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
+    ):
+        desk.orders.insert_many([order(one, []) for one in heard])
+        for month, counted in (("2026-08", 0), (MONTH, 4700 * len(past))):
+            figures = desk.month_close.compare(month, actor=FANNY)
+            assert figures.differences == []
+            assert sum(total.gross for total in figures.totals()) == counted
+            assert sum(total.stripe_gross for total in figures.totals()) == counted
 
 
 def test_a_sale_dated_further_apart_differs_in_both_months(september):

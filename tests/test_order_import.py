@@ -48,7 +48,7 @@ def order(**fields: Any) -> dict[str, Any]:
         ({"completedAt": None}, Oddity.COMPLETED_WITHOUT_DATE),
         ({"customerEmail": "nobody"}, Oddity.BAD_EMAIL),
         ({"amount": "47,00"}, Oddity.UNREADABLE),
-        ({"amount": 4700.5}, Oddity.UNREADABLE),
+        ({"amount": 4700.5}, Oddity.FRACTION_OF_CENT),
         ({"amount": -1}, Oddity.UNREADABLE),
         ({"amount": float("nan")}, Oddity.UNREADABLE),
         ({"amount": float("inf")}, Oddity.UNREADABLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -714,3 +715,32 @@ def test_one_document_that_is_no_order_hides_no_other(desk, documents):
     assert [len(rows.page(OrderFilter(), size).orders) for size in (2, 4)] == [1, 3]
     assert len(list(rows.every(OrderFilter()))) == 3
     assert len(list(desk.orders.created_between(NOW - timedelta(days=9), NOW + timedelta(days=1)))) == 3
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_amounts_with_a_fraction_are_sorted_filtered_and_paged_by_what_they_are_read_as(
+    desk, documents, admin, descending
+):
+    """The other program stored them as doubles; half a cent is the even one."""
+    stored_amounts = [4700.5, 4701.5, 4700, 4701.4, 0.0000001, 9900.0]
+    for number, amount in enumerate(stored_amounts):
+        written(documents, amount=amount, paymentIntentId=f"pi_{number}")
+    sort = Sort.HIGHEST if descending else Sort.LOWEST
+    read = sorted(map(round, stored_amounts), reverse=descending)
+    for minimum, maximum in itertools.product([None, 0, 4700, 4701, 4702], [None, 0, 4700, 4701, 4702]):
+        wanted = OrderFilter(minimum=minimum, maximum=maximum, sort=sort)
+        inside = [
+            amount
+            for amount in read
+            if (minimum is None or amount >= minimum) and (maximum is None or amount <= maximum)
+        ]
+        for size in (1, 10):
+            found, cursor = [], None
+            while len(found) <= len(inside):
+                page = desk.order_list.page(wanted, size, cursor, actor=admin)
+                found += [order.amount for order in page.orders]
+                if (cursor := page.next_cursor) is None:
+                    break
+            assert found == inside
+        newest = desk.order_list.page(OrderFilter(minimum=minimum, maximum=maximum), 10, actor=admin)
+        assert sorted(order.amount for order in newest.orders) == sorted(inside)

@@ -59,6 +59,9 @@ def test_a_debit_and_a_capture_are_dated_by_the_day_the_money_came():
     assert observe({**paid, "latest_charge": debit}, NOW).completed_at == NOW
     captured = {**paid, "capture_method": "manual", "latest_charge": card | booked}
     assert observe(captured, NOW).completed_at == when
+    by_hand = {"type": "card", "card": {"capture_before": came}}
+    cards_alone = {**paid, "latest_charge": {**card, **booked, "payment_method_details": by_hand}}
+    assert observe(cards_alone, NOW).completed_at == when
     # A card pays at once, whenever its balance transaction is made.
     at_once = observe({**paid, "latest_charge": card | booked}, NOW).completed_at
     assert at_once == datetime.fromtimestamp(begun, UTC)

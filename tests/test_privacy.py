@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -13,9 +15,11 @@ from lumira.cli import app
 from lumira.errors import CustomerErased, Forbidden, InvalidEmail
 from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
-from lumira.storage import Events
+from lumira.reconcile import Kind, Reconciliation
+from lumira.storage import Events, Reconciliations
 from lumira.storage.personal_data import PersonalData
 from tests.api.conftest import event, sign, webhooks_on
+from tests.conftest import opened, wait_until
 
 EMAIL = "eve.marin@example.com"
 MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
@@ -373,6 +377,46 @@ def test_a_payment_whose_answer_was_lost_brings_nobody_back(desk, admin, support
     deliver(desk, first_heard, payment_intent(order) if "intent" in first_heard else dispute)
     assert desk.intents.find(created.order_id, actor=support).status == "completed"
     assert holding(documents, *MARKS) == {}
+
+
+@pytest.mark.parametrize("told_by", ["its own answer", "a webhook"])
+def test_a_payment_that_stripe_makes_meanwhile_is_cleared_at_stripe_too(
+    settings, admin, support, documents, faulty_sandbox_url, fault, told_by
+):
+    body = {"productId": "mystique", "customerEmail": EMAIL, "customerName": "Ève Marin"}
+    body |= {"metadata": {"wish": "vœu secret"}}
+    key = uuid4().hex
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+
+        def create():
+            return desk.intents.create(body, actor=support, source="tests", idempotency_key=key).order_id
+
+        if told_by == "its own answer":
+            fault(answer="slow", seconds=1, path="/v1/payment_intents", method="POST")
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(create)
+                wait_until(lambda: desk.orders.find_by_attempt(key))
+                erased = desk.privacy.erase(EMAIL, actor=admin)
+            made = asked.result()
+        else:
+            made = create()
+            unanswered = {"$unset": {"paymentIntentId": "", "stripeStatus": ""}}
+            documents.productorders.update_one({}, unanswered)
+            erased = desk.privacy.erase(EMAIL, actor=admin)
+            deliver(desk, "payment_intent.processing", desk.gateway.retrieve_payment_intent(made))
+            later = Reconciliation(
+                *(desk.orders, desk.gateway, desk.audit, Reconciliations(desk.store.database)),
+                clock=lambda: datetime.now(UTC) + timedelta(hours=1),
+            )
+            report = later.settle_open_orders(actor=admin)
+            assert [(found.kind, found.repaired) for found in report.differences] == [(Kind.CUSTOMER, True)]
+            told = [entry.kind for entry in desk.intents.find(made, actor=admin).timeline]
+            assert told.index("customer.not_erased_at_stripe") < told.index("customer.erased_at_stripe")
+        # Nobody could name it then.
+        assert erased.payment_intents == []
+        at_stripe = desk.gateway.retrieve_payment_intent(made)["metadata"]
+        assert at_stripe.keys() <= {"productId", "productName", "level", "source", "timestamp", "orderId"}
+        assert holding(documents, *MARKS) == {}
 
 
 def test_nobody_takes_the_place_of_the_erased(desk, admin, customer, documents):

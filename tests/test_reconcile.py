@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
-from lumira.orders import OrderStatus
+from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
@@ -390,3 +390,66 @@ def test_a_waiting_order_whose_payment_intent_is_null_is_tied(desk, create, run,
     documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"paymentIntentId": None}})
     assert run(order.payment_intent_id, apply=True) == [(Kind.UNTIED_ORDER, True)]
     assert desk.orders.find(order.id).payment_intent_id == order.payment_intent_id
+
+
+@pytest.fixture
+def later(desk):
+    """A reconciliation an hour later."""
+    return Reconciliation(
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        Reconciliations(desk.store.database),
+        clock=lambda: datetime.now(UTC) + timedelta(hours=1),
+        sleep=lambda _seconds: None,
+    )
+
+
+def of_order(report, order):
+    """What the report says of this order: the sandbox has the PaymentIntents of other tests too."""
+    return [found for found in report.differences if found.order_id == order.id]
+
+
+def customer_at_stripe(desk, order):
+    return desk.gateway.retrieve_payment_intent(order.payment_intent_id)["metadata"].get("customerEmail")
+
+
+def cut_short(desk, order):
+    """What a correction leaves behind that dies before its copy to Stripe."""
+    entry = TimelineEntry(at=datetime.now(UTC), kind="customer.edited", by="claire")
+    assert desk.orders.edit_customer(order, {"customerEmail": "anna@example.com"}, entry)
+
+
+def test_a_correction_that_never_came_to_stripe_is_reported_and_then_copied(desk, create, run, later):
+    order = create()
+    cut_short(desk, order)
+    # Whoever corrects it may be at it.
+    assert run(order.payment_intent_id, apply=True) == []
+    since = datetime.now(UTC) - timedelta(days=1)
+    [found] = of_order(later.run(since, actor=FINANCE), order)
+    assert (found.kind, found.order_id, found.repaired) == (Kind.CUSTOMER, order.id, False)
+    # Reports are kept, and name no customer.
+    assert (found.ours, found.stripes) == (None, None)
+    assert customer_at_stripe(desk, order) is None
+    [found] = of_order(later.run(since, actor=ADMIN, apply=True), order)
+    assert (found.kind, found.repaired) == (Kind.CUSTOMER, True)
+    assert customer_at_stripe(desk, order) == "anna@example.com"
+    assert [entry.kind for entry in desk.orders.find(order.id).timeline][-1] == "customer.copied_to_stripe"
+    assert of_order(later.run(since, actor=FINANCE), order) == []
+
+
+def test_a_correction_that_never_came_to_stripe_is_copied_while_its_order_is_open(desk, create, later):
+    order = create()
+    cut_short(desk, order)
+    report = later.settle_open_orders(actor=ADMIN)
+    assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.CUSTOMER, True)]
+    assert customer_at_stripe(desk, order) == "anna@example.com"
+
+
+def test_customers_that_other_programs_wrote_are_left_as_they_are(desk, create, later, documents):
+    order = create()
+    written = {"$set": {"metadata.customerEmail": "anna@example.com"}}
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, written)
+    report = later.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN, apply=True)
+    assert of_order(report, order) == []
+    assert customer_at_stripe(desk, order) is None

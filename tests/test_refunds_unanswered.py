@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeError
+from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeError, StripeRateLimited
 from tests.conftest import opened
 
 FINANCE = Actor("fanny", Role.FINANCE)
@@ -97,6 +97,20 @@ def test_other_requests_likewise(desk, fault, support, action, asked, status):
     assert order.status == status
     actions = [entry.action for entry in desk.audit.of_order(order.id)]
     assert actions == ["create_intent", f"{action}_unanswered"]
+
+
+@pytest.mark.parametrize(("lost", "told"), [(0, []), (1, ["cancel_unanswered"])])
+def test_only_what_stripe_may_have_done_is_told_as_unanswered(desk, fault, support, lost, told):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    order = desk.intents.find(created.order_id, actor=support)
+    for _ in range(lost):
+        fault(answer="drop", path="/v1/payment_intents/", method="POST", executed=True)
+    # That Stripe did nothing is said of the try that hears it, not of one before it.
+    fault(answer=429, path="/v1/payment_intents/", method="POST", retry=False)
+    with pytest.raises(StripeError) as caught:
+        desk.intents.cancel(created.order_id, actor=support)
+    assert isinstance(caught.value, StripeRateLimited) is not bool(lost)
+    assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent", *told]
 
 
 def test_a_refused_refund_is_answered(desk, paid, settings):

@@ -64,7 +64,9 @@ PRODUCTS = {
 @st.composite
 def documents(draw):
     """One stored order, ours or the other program's: prices, currencies, refunds and modes of every kind."""
-    amount = draw(st.sampled_from([0, 500, 2700, 4700, 4900.0, 6700, 9900, 19900, 99_999_999]))
+    amount = draw(
+        st.sampled_from([0, 500, 2700, 4700, 4900.0, 4700.5, 4701.5, 6700, 9900, 19900, 99_999_999])
+    )
     status = draw(
         st.sampled_from(["completed", "completed", "completed", "failed", "failed", "pending", "cancelled"])
     )
@@ -117,7 +119,7 @@ def by_pandas(orders: list[dict[str, Any]]) -> pd.DataFrame:
         plain = {"level": level, "currency": order["currency"], **dict.fromkeys(FIGURES, 0)}
         if order["status"] == "completed":
             figures = {
-                "gross": int(order["amount"]),
+                "gross": round(order["amount"]),
                 "orders": int(order["amount"] > 0),
                 "free": int(order["amount"] == 0),
                 "disputed": int(bool(order.get("disputes"))),

@@ -34,6 +34,7 @@ router = APIRouter(prefix="/products", tags=["Products"])
 BODY_LIMIT: Final = 128 * 1024
 
 
+@router.head("", include_in_schema=False)
 @router.get("", response_model=CatalogBody)
 async def list_products() -> dict[str, Any]:
     """The catalog; open to everyone."""
@@ -103,6 +104,8 @@ _READ_ORDER: Final[dict[str, Any]] = {
 }
 
 
+@router.head("/order/{order_id}", include_in_schema=False)
+@router.head("/orders/{order_id}", include_in_schema=False)
 @router.get("/order/{order_id}", operation_id="read_order_at_the_old_address", **_READ_ORDER)
 @router.get("/orders/{order_id}", operation_id="read_order", **_READ_ORDER)
 def read_order(order_id: str, caller: Caller) -> JSONResponse:

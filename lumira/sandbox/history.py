@@ -42,7 +42,7 @@ class PastPayment:
     """A PaymentIntent of the past: `amount` in minor units, instants UTC.
 
     `status` is succeeded, processing, canceled or requires_payment_method; `decline_code` then tells why the
-    payment failed, if it did.
+    payment failed, if it did. One that was `authorized` and succeeded is captured by hand as it settles.
     """
 
     id: str
@@ -55,6 +55,7 @@ class PastPayment:
     metadata: dict[str, str] = field(default_factory=dict)
     decline_code: str | None = None
     refunds: tuple[PastRefund, ...] = ()
+    authorized: datetime | None = None
 
 
 class History:
@@ -122,11 +123,14 @@ def _write(history: History, payment: PastPayment) -> list[str]:
             "currency": payment.currency,
             "description": payment.description,
             "metadata": {key: value for key, value in payment.metadata.items() if value},
+            **({"capture_method": "manual"} if payment.authorized else {}),
         },
     )
     store.delete(intent["id"])
     intent["client_secret"] = intent["client_secret"].replace(intent["id"], payment.id)
     store.save({**intent, "id": payment.id})
+    if payment.authorized:
+        _confirm(history.at(payment.authorized.timestamp()), payment, "pm_card_visa")
     _settle(history.at(payment.settled.timestamp()), payment)
     return [
         refunds.create(
@@ -145,6 +149,8 @@ def _settle(call: QuietCall, payment: PastPayment) -> None:
     match payment.status:
         case "canceled":
             payments.cancel(call, payment.id, {"cancellation_reason": "abandoned"})
+        case "succeeded" if payment.authorized:
+            payments.capture(call, payment.id, {})
         case "succeeded":
             _confirm(call, payment, "pm_card_visa")
         case "processing":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -43,15 +44,19 @@ _SETTLED: Final = timedelta(seconds=1)
 
 
 class KnownAmounts:
-    """Every amount an order ever had, which a list sorted by amount walks; a superset is fine."""
+    """Every amount an order ever had, which a list sorted by amount walks; a superset is fine.
+
+    Minor units as they are stored: with a fraction where another program stored one, for orders are looked
+    for by it.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[AMOUNTS]
-        self._known: set[int] = set()
+        self._known: set[float] = set()
 
-    def add(self, amounts: set[int]) -> None:
+    def add(self, amounts: Iterable[float]) -> None:
         """Remembers these amounts, minor units; costs nothing for those known to this process."""
-        new = amounts - self._known
+        new = set(amounts) - self._known
         if not new:
             return
         with store_errors():
@@ -64,10 +69,10 @@ class KnownAmounts:
             )
         self._known |= new
 
-    def all(self) -> list[int]:
+    def all(self) -> list[float]:
         """The amounts, lowest first."""
         with store_errors():
-            return sorted(int(row["_id"]) for row in self._collection.find())
+            return sorted(row["_id"] for row in self._collection.find())
 
 
 @dataclass
@@ -224,6 +229,6 @@ def _listed(document: Document) -> Document:
         return {"version": LISTING_VERSION, "keys": [], "text": ""}
 
 
-def _amounts_of(documents: list[Document]) -> set[int]:
+def _amounts_of(documents: list[Document]) -> set[float]:
     amounts = [document.get("amount") for document in documents]
-    return {int(amount) for amount in amounts if isinstance(amount, int | float) and math.isfinite(amount)}
+    return {amount for amount in amounts if isinstance(amount, int | float) and math.isfinite(amount)}

@@ -25,7 +25,8 @@ and status_newest for completed orders without completedAt; "amounts" is one wal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -89,7 +90,7 @@ class Cursor:
 
     at: datetime
     id: ObjectId
-    amount: int | None = None
+    amount: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Walk:
     descending: bool
     low: datetime
     high: datetime
-    amount: int | None = None
+    amount: float | None = None
 
     def is_behind(self, after: Cursor) -> bool:
         """Whether this walk, of one amount, begins behind the cursor."""
@@ -159,7 +160,9 @@ class Gather:
         return found
 
 
-def plan(wanted: OrderFilter, zone: ZoneInfo, known_amounts: Callable[[], list[int]]) -> Gather | list[Walk]:
+def plan(
+    wanted: OrderFilter, zone: ZoneInfo, known_amounts: Callable[[], list[float]]
+) -> Gather | list[Walk]:
     """The narrowest way in that an index serves; walks are to be made one after the other.
 
     `known_amounts` answers every amount that an order may have.
@@ -212,7 +215,7 @@ def _narrow_key(wanted: OrderFilter) -> str | None:
     return search_key(wanted.words) or (DISPUTED_KEY if wanted.disputed else None)
 
 
-def _prefixes(wanted: OrderFilter, known_amounts: Callable[[], list[int]]) -> list[Document]:
+def _prefixes(wanted: OrderFilter, known_amounts: Callable[[], list[float]]) -> list[Document]:
     """Equalities that an index has before createdAt, and that together find every order of the filter."""
     if key := _narrow_key(wanted):
         return [{"listing.keys": key}]
@@ -239,12 +242,19 @@ def _prefixes(wanted: OrderFilter, known_amounts: Callable[[], list[int]]) -> li
     return [{}]
 
 
-def _within(wanted: OrderFilter, amounts: list[int]) -> list[int]:
+def _within(wanted: OrderFilter, amounts: list[float]) -> list[float]:
     """Those amounts that are inside the filter's bounds."""
     low = 0 if wanted.minimum is None else wanted.minimum
-    return [
-        amount for amount in amounts if low <= amount and (wanted.maximum is None or amount <= wanted.maximum)
-    ]
+    high = math.inf if wanted.maximum is None else wanted.maximum
+    return [amount for amount in amounts if low <= round(amount) <= high]
+
+
+def _rounded_within(wanted: OrderFilter) -> Iterator[Document]:
+    """The filter's bounds for stored amounts: half a minor unit is read as the even one beside it."""
+    if (low := wanted.minimum) is not None:
+        yield {"amount": {"$gt" if low % 2 else "$gte": low - 0.5}}
+    if (high := wanted.maximum) is not None:
+        yield {"amount": {"$lt" if high % 2 else "$lte": high + 0.5}}
 
 
 def _conditions(wanted: OrderFilter) -> list[Document]:
@@ -267,10 +277,7 @@ def _conditions(wanted: OrderFilter) -> list[Document]:
                 ]
             }
         )
-    if wanted.minimum is not None:
-        found.append({"amount": {"$gte": wanted.minimum}})
-    if wanted.maximum is not None:
-        found.append({"amount": {"$lte": wanted.maximum}})
+    found += _rounded_within(wanted)
     for answer, key in ((wanted.refunded, REFUNDED_KEY), (wanted.disputed, DISPUTED_KEY)):
         if answer is not None:
             found.append({"listing.keys": key if answer else {"$ne": key}})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -148,7 +149,8 @@ def _write(document: Document, wanted: OrderFilter) -> str:
     names = ["createdAt"] if wanted.sort.by_amount else [dating.name for dating in DATINGS[wanted.dated]]
     at = next(at for name in names if (at := document.get(name)))
     cursor = f"{round((at - BEGINNING) / MILLISECOND)}-{document['_id']}"
-    return f"{int(document['amount'])}-{cursor}" if wanted.sort.by_amount else cursor
+    # Written out: an exponent may have a hyphen.
+    return f"{Decimal(document['amount']):f}-{cursor}" if wanted.sort.by_amount else cursor
 
 
 def _parse(cursor: str, wanted: OrderFilter) -> Cursor | None:
@@ -156,7 +158,7 @@ def _parse(cursor: str, wanted: OrderFilter) -> Cursor | None:
     try:
         *before, milliseconds, identifier = cursor.split("-")[-3:]
         at = BEGINNING + timedelta(milliseconds=int(milliseconds))
-        amount = int(before[0]) if before else None
+        amount = float(before[0]) if before else None
         if (amount is not None) is not wanted.sort.by_amount or at > END:
             return None
         return Cursor(at, ObjectId(identifier), amount)

@@ -122,13 +122,16 @@ class Orders:
         yield from readable(self._newest(inside, 0))
 
     def open_between(self, start: datetime, end: datetime, limit: int) -> list[Order]:
-        """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first."""
+        """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first.
+
+        With their timelines.
+        """
         found: list[Order] = []
         for status in OrderStatus:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                found += readable(self._newest(query, limit))
+                found += readable(self._newest(query, limit, None))
         return found
 
     def of_customer(self, email: str, size: int) -> list[Order]:
@@ -159,7 +162,12 @@ class Orders:
         with store_errors():
             try:
                 # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
-                as_read = {"$and": [waits, is_value("updatedAt", order.updated_at), _told_no_more(order)]}
+                as_read = {
+                    "$and": [
+                        *(waits, is_value("updatedAt", order.updated_at), _told_no_more(order)),
+                        is_value("erasedAt", order.erased_at),
+                    ]
+                }
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
                     known = {"payment_intent_id": payment_intent_id, "stripe_status": stripe_status}
                     return order.model_copy(update=known | {"livemode": livemode, "updated_at": at})
@@ -349,7 +357,9 @@ class Orders:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
         self._amounts.add({amount})
         with store_errors():
-            same = {"$and": [is_value("amount", order.amount), is_value("currency", order.currency)]}
+            # Another program may have stored a fraction of a minor unit.
+            as_read = {"$eq": [{"$round": ["$amount", 0]}, order.amount]}
+            same = {"$and": [as_read, is_value("currency", order.currency)]}
             corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
             result = self._collection.update_one(
                 {"_id": ObjectId(order.id)},
@@ -391,9 +401,11 @@ class Orders:
             document = self._collection.find_one(query)
         return from_document(document) if document else None
 
-    def _newest(self, query: Mapping[str, Any], limit: int) -> Iterator[Document]:
+    def _newest(
+        self, query: Mapping[str, Any], limit: int, fields: Mapping[str, Any] | None = WITHOUT_TIMELINE
+    ) -> Iterator[Document]:
         with store_errors():
-            cursor = self._collection.find(query, WITHOUT_TIMELINE)
+            cursor = self._collection.find(query, fields)
             yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
 
 

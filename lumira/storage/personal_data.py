@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
@@ -49,11 +50,14 @@ class PersonalData:
                 found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
         return sorted(found, key=lambda order: _instant(order, "createdAt"))
 
-    def mark_erased(self, order: Document, at: datetime) -> None:
-        """Notes that the customer of this order is being erased, once."""
+    def mark_erased(self, order: Document, at: datetime) -> Document:
+        """Notes that the customer of this order is being erased, once; the order as it stands then."""
         with store_errors():
-            marked = only_if(is_missing("erasedAt"), {"$set": {"erasedAt": at}})
-            self._orders.update_one({"_id": order["_id"]}, marked)
+            mark = only_if(is_missing("erasedAt"), {"$set": {"erasedAt": at}})
+            marked = self._orders.find_one_and_update(
+                {"_id": order["_id"]}, mark, return_document=ReturnDocument.AFTER
+            )
+        return marked or order
 
     def record_events_in_hand(self, order: Document) -> None:
         """Records, without what was delivered, the events that have moved this order in the last minute.

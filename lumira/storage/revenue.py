@@ -24,13 +24,16 @@ _COUNTED: Final = (
 )
 # Values asked for in one query.
 _AT_ONCE: Final = 200
-_FREE: Final = {"$cond": [{"$gt": ["$amount", 0]}, 0, 1]}
-_PAID: Final = {"$cond": [{"$gt": ["$amount", 0]}, 1, 0]}
+# Another program may have stored a fraction of a minor unit: rounded as `documents.whole_number` does.
+# https://www.mongodb.com/docs/manual/reference/operator/aggregation/round/
+AMOUNT: Final[Document] = {"$round": ["$amount", 0]}
+_FREE: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 0, 1]}
+_PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
 _IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
 # When an order counts.
 _DATES: Final = ("completedAt", "createdAt")
 _SUMS: Final[Document] = {
-    "amount": {"$sum": "$amount"},
+    "amount": {"$sum": AMOUNT},
     "orders": {"$sum": _PAID},
     "free": {"$sum": _FREE},
     "disputed": {"$sum": {"$cond": [_IS_DISPUTED, 1, 0]}},

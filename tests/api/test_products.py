@@ -354,3 +354,17 @@ def test_a_key_of_the_other_mode_is_another_request(settings, client, desk, docu
     documents.productorders.update_one({"paymentIntentId": created["orderId"]}, {"$set": {"livemode": True}})
     answer = client.post(CREATE, json={"productId": "mystique"}, headers=key)
     assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
+@pytest.mark.parametrize("path", ["", "/order/{}", "/orders/{}", "/orders/pi_nothing"])
+def test_head_is_get_without_its_body(client, path):
+    order = client.post("/api/products/create-payment-intent", json={"productId": "initie"}).json()["orderId"]
+    address = "/api/products" + path.format(order)
+    asked, headed = client.get(address), client.head(address)
+    assert (headed.status_code, headed.content) == (asked.status_code, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert headed.headers[name] == asked.headers[name]
+
+
+def test_head_asks_for_the_token_too(client):
+    assert client.head("/api/products/orders/pi_1", headers={"Authorization": "Bearer x"}).status_code == 401

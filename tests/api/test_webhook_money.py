@@ -321,6 +321,23 @@ def test_a_failed_event_is_retried_by_hand(
             assert back.webhooks.retry(failed["id"], actor=ADMIN) == "unchanged"
 
 
+def test_of_two_who_retry_all_failed_events_at_once_each_retry_is_audited_once(desk, documents):
+    for number in range(6):
+        payment = {"id": f"pi_{secrets.token_hex(8)}", "amount": 4700, "currency": "eur"}
+        documents.processed_events.insert_one(
+            {
+                **{"eventId": f"evt_{number}", "eventType": "payment_intent.succeeded"},
+                **{"data": {"object": payment}, "state": "failed", "attempts": 1},
+                "createdAt": datetime.now(UTC),
+            }
+        )
+    ada, adam = (desk.webhooks.retry_failed(actor=Actor(name, Role.ADMIN)) for name in ("ada", "adam"))
+    told = [*zip(ada, adam, strict=False), *ada, *adam]
+    assert told
+    entries = list(documents.audit_entries.find({"action": "retry_webhook"}))
+    assert sorted(entry["note"] for entry in entries) == [f"evt_{number}" for number in range(6)]
+
+
 def test_the_ledger_is_pruned_but_for_what_failed(desk, documents, admin):
     old = datetime.now(UTC) - timedelta(days=91)
     recent = datetime.now(UTC) - timedelta(days=89)

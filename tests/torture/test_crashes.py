@@ -108,6 +108,22 @@ def test_killed_while_creating(survivors, desk):
         assert survivors.entries(orders[answer], "create_intent") == 1
 
 
+def test_killed_while_correcting_a_customer(survivors, desk):
+    def arguments() -> dict[str, Any]:
+        body = {"email": f"{uuid4().hex}@example.com", "firstName": "Anna", "lastName": "Garçon"}
+        return {"order_id": survivors.create(), "body": body}
+
+    for _ in range(ROUNDS):
+        for _ in survivors.each_step("edit_customer", arguments):
+            pass
+    survivors.reconcile()
+    orders = compare(survivors.side, survivors.documents, survivors.counts)
+    for payment_intent_id, order in orders.items():
+        at_stripe = desk.gateway.retrieve_payment_intent(payment_intent_id)["metadata"]
+        said = order["metadata"]["customerEmail"]
+        assert at_stripe.get("customerEmail", "") == said
+
+
 @pytest.mark.long(10)
 def test_killed_while_refunding(survivors, desk):
     def arguments() -> dict[str, Any]:
