@@ -31,7 +31,12 @@ def main() -> None:
     """Draws the frame, then the page inside it."""
     live = session.desk().gateway.livemode
     icon = theme.LIVE_ICON if live else theme.ICON
-    st.set_page_config(page_title=navigation.tab_title(), page_icon=icon, layout="wide")
+    st.set_page_config(
+        page_title=navigation.tab_title(),
+        page_icon=icon,
+        layout="wide",
+        initial_sidebar_state=theme.MENU_WIDTH,
+    )
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
