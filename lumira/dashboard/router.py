@@ -190,15 +190,13 @@ def choose_role() -> None:
         format_func=lambda role: text(f"role.{role}"),
         help=text("demo.role.help"),
         key=key,
-        on_change=try_role,
-        args=(key,),
+        on_change=lambda: session.try_role(st.session_state[key]),
     )
-
-
-def try_role(key: str) -> None:
-    """Tries the role that was just chosen, after a reload of this page too."""
-    st.session_state[session.ROLE] = st.session_state[key]
-    st.query_params[session.ROLE] = str(st.session_state[key])
+    # What is bound stays in the address from page to page; the list itself would write its labels there.
+    with st.container(key="tried-role"):
+        st.text_input(
+            text("demo.role"), key=session.ROLE, bind="query-params", label_visibility="collapsed"
+        )
 
 
 def show_mode() -> None:

@@ -182,6 +182,10 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         menu.get_by_text("English").click()
         expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
         follow(page, "Webhooks")
+        # The page is loaded anew from its address.
+        page.reload()
+        settle(page)
+        expect(page.get_by_role("heading", level=1, name="Webhooks")).to_be_visible()
         expect(menu.get_by_role("link", name="Revenue")).to_have_count(0)
         assert complaints == []
         assert unreadable == []
