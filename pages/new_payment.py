@@ -1,6 +1,6 @@
 """New payment: choose a level, say for whom, create; then the result, and what can be done with it.
 
-The order stands in the URL as soon as there is one, so a reload in the middle loses nothing.
+The order stands in the URL as soon as there is one, and before it the attempt, so a reload loses nothing.
 """
 
 import streamlit as st
@@ -112,7 +112,7 @@ def show_form() -> None:
                 with failed:
                     problems.show(error)
         else:
-            address.change({ORDER: created.order_id})
+            address.change({ORDER: created.order_id, attempt.KEY: None})
             st.rerun()
 
 
@@ -123,7 +123,7 @@ def begin_with_customer_of(order_id: str) -> None:
         order = desk().intents.find(order_id, actor=actor())
     except OrderNotFound:
         return
-    attempt.finish()
+    address.change(attempt.begin())
     st.session_state["email"] = order.customer_email or ""
     st.session_state["name"] = order.name or ""
     st.session_state["phone"] = str(order.metadata.get("customerPhone") or "")
@@ -131,10 +131,8 @@ def begin_with_customer_of(order_id: str) -> None:
 
 def start_over() -> None:
     """Makes the page ready for another payment."""
-    attempt.finish()
-    address.change({ORDER: None})
-    for field in ("product", *FIELDS, "metadata"):
-        st.session_state.pop(field, None)
+    address.change({ORDER: None, **attempt.begin()})
+    attempt.clear()
 
 
 def result_title(order: order_details.Order) -> str:
@@ -186,6 +184,8 @@ def show_result(order_id: str) -> None:
             if order.payment_intent_id and order_actions.can_pay(order):
                 st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
+            if waits and not order.is_free and not order.payment_intent_id:
+                payment_actions.follow(order)
             if waits and order.payment_intent_id:
                 with st.container(horizontal=True):
                     if order_actions.can_refresh(order):
@@ -274,7 +274,12 @@ if like := st.query_params.get(LIKE):
     begin_with_customer_of(like)
 if order_id := st.query_params.get(ORDER):
     show_result(order_id)
+elif made := attempt.made_before():
+    address.change({ORDER: made.order_id, attempt.KEY: None})
+    show_result(made.order_id)
 elif session.may(Permission.CREATE_INTENT):
+    if not attempt.is_begun():
+        address.change(attempt.begin())
     show_form()
 else:
     navigation.show_closed(text("new_payment.title"))

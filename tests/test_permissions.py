@@ -71,6 +71,7 @@ ROWS = [
     Row("intents.create", P.CREATE_INTENT, lambda d, a: d.intents.create({}, actor=a, source="tests")),
     Row("intents.edit_customer", P.EDIT_CUSTOMER, lambda d, a: d.intents.edit_customer("x", {}, actor=a)),
     Row("intents.find", P.BROWSE, lambda d, a: d.intents.find("x", actor=a)),
+    Row("intents.find_by_attempt", P.BROWSE, lambda d, a: d.intents.find_by_attempt("x", actor=a)),
     Row("intents.finish_refund", P.REFUND, lambda d, a: d.intents.finish_refund("x", actor=a)),
     Row("intents.refresh", P.REFRESH, lambda d, a: d.intents.refresh("x", actor=a)),
     Row("intents.refund", P.REFUND, lambda d, a: d.intents.refund("x", actor=a)),

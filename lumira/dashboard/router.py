@@ -13,7 +13,7 @@ import streamlit as st
 
 from lumira import traces
 from lumira.access import Permission, Role
-from lumira.dashboard import account, address, markup, navigation, problems, session, theme
+from lumira.dashboard import account, address, attempt, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.logs import bound
@@ -130,7 +130,7 @@ def begin_payment() -> None:
         width="stretch",
         key="begin-payment",
     ):
-        st.switch_page(navigation.new_payment())
+        address.leave(navigation.new_payment(), attempt.begin())
 
 
 def choose_language(signed_in: Session | None) -> None:
