@@ -2,7 +2,7 @@
 
 The same request keeps its key through double clicks, reruns and failures, so it creates one PaymentIntent;
 another request, or the next payment, gets a key of its own. The key stands in the form's address before
-anything is asked: a reload that comes before the answer, in a session that knows nothing of this one, leads to
+anything is asked: a reload before the answer begins a session that knows nothing of this one, and finds by it
 what was made.
 """
 

@@ -194,9 +194,7 @@ def choose_role() -> None:
     )
     # What is bound stays in the address from page to page; the list itself would write its labels there.
     with st.container(key="tried-role"):
-        st.text_input(
-            text("demo.role"), key=session.ROLE, bind="query-params", label_visibility="collapsed"
-        )
+        st.text_input(text("demo.role"), key=session.ROLE, bind="query-params", label_visibility="collapsed")
 
 
 def show_mode() -> None:

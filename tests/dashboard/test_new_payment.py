@@ -160,9 +160,7 @@ def test_a_reload_before_the_order_is_stored_still_creates_one(open_page, desk, 
     assert reloaded.query_params["order"] == app.query_params["order"]
 
 
-def test_the_form_of_a_tab_that_was_copied_creates_its_own_payment_when_asked_again(
-    open_page, desk, support
-):
+def test_the_form_of_a_tab_that_was_copied_creates_its_own_payment_when_asked_again(open_page, desk, support):
     app = open_page("new_payment")
     copied = open_page("new_payment", attempt=app.query_params["attempt"])
     create(app, email="zoe@example.com")
