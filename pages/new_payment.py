@@ -93,27 +93,32 @@ def show_form() -> None:
         failed = st.container()
     typed = {field: st.session_state[field] for field in FIELDS}
     given = {field: value for field, value in typed.items() if value.strip()}
-    if pressed and product and not contact.show_wrong(given, wrong):
-        try:
-            body = {
-                "productId": product.id,
-                "customerEmail": typed["email"],
-                "customerName": typed["name"],
-                "customerPhone": typed["phone"],
-                "metadata": attempt.metadata_of(rows),
-            }
-            with failed, st.spinner(text("new_payment.creating")):
-                created = attempt.create(body)
-        except LumiraError as error:
-            if field := problems.field_of(error):
-                with wrong[field]:
-                    problems.beside_field(error)
-            else:
-                with failed:
-                    problems.show(error)
+    if not pressed or not product:
+        return
+    if contact.show_wrong(given, wrong):
+        failed.caption(text("new_payment.correct"))
+        return
+    try:
+        body = {
+            "productId": product.id,
+            "customerEmail": typed["email"],
+            "customerName": typed["name"],
+            "customerPhone": typed["phone"],
+            "metadata": attempt.metadata_of(rows),
+        }
+        with failed, st.spinner(text("new_payment.creating")):
+            created = attempt.create(body)
+    except LumiraError as error:
+        if field := problems.field_of(error):
+            with wrong[field]:
+                problems.beside_field(error)
+            failed.caption(text("new_payment.correct"))
         else:
-            address.change({ORDER: created.order_id, attempt.KEY: None})
-            st.rerun()
+            with failed:
+                problems.show(error)
+    else:
+        address.change({ORDER: created.order_id, attempt.KEY: None})
+        st.rerun()
 
 
 def begin_with_customer_of(order_id: str) -> None:

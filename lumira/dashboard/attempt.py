@@ -71,9 +71,11 @@ def made_before() -> Order | None:
     """The order that the attempt in the address made before this session; None when there is none."""
     if not is_begun() or (key := address.held()[KEY]) == st.session_state.get(_KNOWN):
         return None
+    # While the store does not answer nothing is known, and the next look asks again.
+    order = session.desk().intents.find_by_attempt(key, actor=session.actor())
     st.session_state.pop(_ASKED, None)
     st.session_state[_KNOWN] = key
-    return session.desk().intents.find_by_attempt(key, actor=session.actor())
+    return order
 
 
 def client_secret(order_id: str) -> str:

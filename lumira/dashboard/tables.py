@@ -136,7 +136,11 @@ def show_events(
 
 
 def _event_card(event: RecordedEvent) -> markup.Card:
-    told = [moment(event.created_at) if event.created_at else "", event_details.outcome_or_error(event)]
+    told = [
+        moment(event.created_at) if event.created_at else "",
+        event_details.outcome_or_error(event),
+        event_details.payment_intent_of(event),
+    ]
     return markup.Card(
         # The list keeps its filter and its page while an event is open.
         link=address.link("/webhooks", {**address.held(), "event": event.event_id}),

@@ -108,6 +108,8 @@ def test_a_wrong_address_and_a_wrong_number_are_said_at_once(open_page, desk, su
     app = create(open_page("new_payment"), email="zoe@@example.com", phone="à rappeler")
     assert "INVALID_EMAIL" in shown(app)
     assert "pas un numéro de téléphone" in shown(app)
+    # On a phone the fields are a screen above the button.
+    assert "Rien n’est créé" in app.caption[-1].value
     assert stored(desk, support) == []
 
 
@@ -158,6 +160,23 @@ def test_a_reload_before_the_order_is_stored_still_creates_one(open_page, desk, 
     create(reloaded, email="zoe@example.com")
     assert len(stored(desk, support)) == 1
     assert reloaded.query_params["order"] == app.query_params["order"]
+
+
+def test_a_reload_while_the_store_is_away_leads_to_the_payment_as_soon_as_it_is_back(
+    settings, open_page, desk, support
+):
+    attempt = open_page("new_payment").query_params["attempt"]
+    created = desk.intents.create(
+        {"productId": "mystique"}, actor=support, source="desk", idempotency_key=attempt
+    )
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    with closing_desk(Desk.open(down, demo=True)) as unreachable:
+        desks.use(unreachable)
+        app = open_page("new_payment", attempt=attempt)
+        assert "STORE_UNAVAILABLE" in app.warning[0].value
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.query_params["order"] == created.order_id
 
 
 def test_the_form_of_a_tab_that_was_copied_creates_its_own_payment_when_asked_again(open_page, desk, support):
