@@ -278,6 +278,11 @@ class Intents:
         require(actor, Permission.BROWSE)
         return self._orders.find_by_payment_intent(order_id) or self._orders.get(order_id)
 
+    def find_by_attempt(self, attempt_id: str, *, actor: Actor) -> Order | None:
+        """The order that was asked for with this idempotency key; None when there is none."""
+        require(actor, Permission.BROWSE)
+        return self._orders.find_by_attempt(attempt_id)
+
     def client_secret(self, order_id: str, *, actor: Actor) -> str:
         """The client secret with which a checkout pays this order, "" for one that never went to Stripe.
 

@@ -1,6 +1,6 @@
 """New payment: choose a level, say for whom, create; then the result, and what can be done with it.
 
-The order stands in the URL as soon as there is one, so a reload in the middle loses nothing.
+The order stands in the URL as soon as there is one, and before it the attempt, so a reload loses nothing.
 """
 
 import streamlit as st
@@ -93,27 +93,32 @@ def show_form() -> None:
         failed = st.container()
     typed = {field: st.session_state[field] for field in FIELDS}
     given = {field: value for field, value in typed.items() if value.strip()}
-    if pressed and product and not contact.show_wrong(given, wrong):
-        try:
-            body = {
-                "productId": product.id,
-                "customerEmail": typed["email"],
-                "customerName": typed["name"],
-                "customerPhone": typed["phone"],
-                "metadata": attempt.metadata_of(rows),
-            }
-            with failed, st.spinner(text("new_payment.creating")):
-                created = attempt.create(body)
-        except LumiraError as error:
-            if field := problems.field_of(error):
-                with wrong[field]:
-                    problems.beside_field(error)
-            else:
-                with failed:
-                    problems.show(error)
+    if not pressed or not product:
+        return
+    if contact.show_wrong(given, wrong):
+        failed.caption(text("new_payment.correct"))
+        return
+    try:
+        body = {
+            "productId": product.id,
+            "customerEmail": typed["email"],
+            "customerName": typed["name"],
+            "customerPhone": typed["phone"],
+            "metadata": attempt.metadata_of(rows),
+        }
+        with failed, st.spinner(text("new_payment.creating")):
+            created = attempt.create(body)
+    except LumiraError as error:
+        if field := problems.field_of(error):
+            with wrong[field]:
+                problems.beside_field(error)
+            failed.caption(text("new_payment.correct"))
         else:
-            address.change({ORDER: created.order_id})
-            st.rerun()
+            with failed:
+                problems.show(error)
+    else:
+        address.change({ORDER: created.order_id, attempt.KEY: None})
+        st.rerun()
 
 
 def begin_with_customer_of(order_id: str) -> None:
@@ -123,7 +128,7 @@ def begin_with_customer_of(order_id: str) -> None:
         order = desk().intents.find(order_id, actor=actor())
     except OrderNotFound:
         return
-    attempt.finish()
+    address.change(attempt.begin())
     st.session_state["email"] = order.customer_email or ""
     st.session_state["name"] = order.name or ""
     st.session_state["phone"] = str(order.metadata.get("customerPhone") or "")
@@ -131,10 +136,8 @@ def begin_with_customer_of(order_id: str) -> None:
 
 def start_over() -> None:
     """Makes the page ready for another payment."""
-    attempt.finish()
-    address.change({ORDER: None})
-    for field in ("product", *FIELDS, "metadata"):
-        st.session_state.pop(field, None)
+    address.change({ORDER: None, **attempt.begin()})
+    attempt.clear()
 
 
 def result_title(order: order_details.Order) -> str:
@@ -186,6 +189,8 @@ def show_result(order_id: str) -> None:
             if order.payment_intent_id and order_actions.can_pay(order):
                 st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
+            if waits and not order.is_free and not order.payment_intent_id:
+                payment_actions.follow(order)
             if waits and order.payment_intent_id:
                 with st.container(horizontal=True):
                     if order_actions.can_refresh(order):
@@ -274,7 +279,12 @@ if like := st.query_params.get(LIKE):
     begin_with_customer_of(like)
 if order_id := st.query_params.get(ORDER):
     show_result(order_id)
+elif made := attempt.made_before():
+    address.change({ORDER: made.order_id, attempt.KEY: None})
+    show_result(made.order_id)
 elif session.may(Permission.CREATE_INTENT):
+    if not attempt.is_begun():
+        address.change(attempt.begin())
     show_form()
 else:
     navigation.show_closed(text("new_payment.title"))

@@ -72,6 +72,7 @@ ROWS = [
     Row("intents.edit_customer", P.EDIT_CUSTOMER, lambda d, a: d.intents.edit_customer("x", {}, actor=a)),
     Row("intents.find", P.BROWSE, lambda d, a: d.intents.find("x", actor=a)),
     Row("refunds.finish", P.REFUND, lambda d, a: d.refunds.finish("x", actor=a)),
+    Row("intents.find_by_attempt", P.BROWSE, lambda d, a: d.intents.find_by_attempt("x", actor=a)),
     Row("intents.refresh", P.REFRESH, lambda d, a: d.intents.refresh("x", actor=a)),
     Row("refunds.create", P.REFUND, lambda d, a: d.refunds.create("x", actor=a)),
     Row("month_close.close", P.CLOSE_MONTH, lambda d, a: d.month_close.close("2026-10", actor=a)),

@@ -1,38 +1,81 @@
 """One attempt at a payment: what was asked and the idempotency key it is asked with, kept in the session.
 
 The same request keeps its key through double clicks, reruns and failures, so it creates one PaymentIntent;
-another request, or the next payment, gets a key of its own.
+another request, or the next payment, gets a key of its own. The key stands in the form's address before
+anything is asked: a reload before the answer begins a session that knows nothing of this one, and finds by it
+what was made.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
 import streamlit as st
 
-from lumira.dashboard import session
-from lumira.errors import InvalidMetadata
+from lumira.dashboard import address, session
+from lumira.errors import IdempotencyConflict, InvalidMetadata
 from lumira.intents import CreatedIntent
+from lumira.orders import Order
 
-_ATTEMPT: Final = "attempt"
+# What the form is known by in the address.
+KEY: Final = "attempt"
+# What was asked last, with its key, and whether it made a payment.
+_ASKED: Final = "attempt-asked"
+# The key in the address, once this session has begun the attempt or looked for what came of it.
+_KNOWN: Final = "attempt-known"
+_FORM: Final = ("product", "email", "name", "phone", "metadata")
 _CLIENT_SECRETS: Final = "client_secrets"
 
 
 def create(body: dict[str, Any]) -> CreatedIntent:
     """Creates the payment that `body` asks for, once an attempt. Raises what `Intents.create` raises."""
     key = _key_of(body)
-    created = session.desk().intents.create(
-        body, actor=session.actor(), source="desk", idempotency_key=key, request_id=key
-    )
+    address.change({KEY: key})
+    try:
+        created = session.desk().intents.create(
+            body, actor=session.actor(), source="desk", idempotency_key=key, request_id=key
+        )
+    except IdempotencyConflict:
+        # The same address in another tab was faster, with another payment. Whoever asks again means this one.
+        address.change(begin())
+        raise
     st.session_state.setdefault(_CLIENT_SECRETS, {})[created.order_id] = created.client_secret
+    st.session_state[_ASKED]["made"] = True
     return created
 
 
-def finish() -> None:
-    """Ends the attempt: the same request made again is another payment."""
-    st.session_state.pop(_ATTEMPT, None)
+def begin() -> dict[str, str]:
+    """Begins another attempt; what its address has to hold. What was typed stays, unless it was paid for."""
+    asked = st.session_state.pop(_ASKED, None)
+    if asked and asked["made"]:
+        clear()
+    st.session_state[_KNOWN] = uuid.uuid4().hex
+    return {KEY: st.session_state[_KNOWN]}
+
+
+def clear() -> None:
+    """Empties the form."""
+    for field in _FORM:
+        st.session_state.pop(field, None)
+
+
+def is_begun() -> bool:
+    """Whether the address holds the key of an attempt."""
+    return re.fullmatch("[0-9a-f]{32}", address.held().get(KEY, "")) is not None
+
+
+def made_before() -> Order | None:
+    """The order that the attempt in the address made before this session; None when there is none."""
+    if not is_begun() or (key := address.held()[KEY]) == st.session_state.get(_KNOWN):
+        return None
+    # While the store does not answer nothing is known, and the next look asks again.
+    order = session.desk().intents.find_by_attempt(key, actor=session.actor())
+    st.session_state.pop(_ASKED, None)
+    st.session_state[_KNOWN] = key
+    return order
 
 
 def client_secret(order_id: str) -> str:
@@ -60,7 +103,9 @@ def metadata_of(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def _key_of(body: dict[str, Any]) -> str:
-    attempt = st.session_state.get(_ATTEMPT)
-    if attempt is None or attempt["body"] != body:
-        attempt = st.session_state[_ATTEMPT] = {"body": body, "key": uuid.uuid4().hex}
-    return str(attempt["key"])
+    asked = st.session_state.get(_ASKED)
+    if asked is None or asked["body"] != body:
+        key = uuid.uuid4().hex if asked else st.session_state[_KNOWN]
+        asked = st.session_state[_ASKED] = {"body": body, "key": key, "made": False}
+    st.session_state[_KNOWN] = asked["key"]
+    return str(asked["key"])

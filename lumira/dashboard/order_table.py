@@ -35,7 +35,7 @@ COLUMNS: Final[tuple[str, ...]] = (
 )
 # The states stand before what a small screen cuts off.
 _USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
-_WIDTHS: Final = {"customer": 150, "email": 236, "product": 130, "source": 110, "id": 205}
+_WIDTHS: Final = {"customer": 140, "email": 150, "product": 130, "source": 110, "id": 205}
 _DATES: Final = {
     DateField.CREATED: "created",
     DateField.COMPLETED: "completed",
@@ -216,17 +216,17 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
                     text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status")
                     for status in OrderStatus
                 }
-                made[name] = tables.chips(label, statuses, width=110)
+                made[name] = tables.chips(label, statuses, width=112)
             case "stripe_status":
                 there = {stripe_status_name(status): _QUIET for status in STRIPE_STATUSES}
                 there |= {f"{DISAGREES}{said}": DISAGREES_COLOUR for said in there}
-                made[name] = tables.chips(label, there, width=138, help=text("orders.stripe_status.help"))
+                made[name] = tables.chips(label, there, width=134, help=text("orders.stripe_status.help"))
             case "payment_intent":
                 made[name] = config.LinkColumn(label, display_text=r"/([^/]+)$", width=235)
             case "amount" | "refunded" | "net" if numeric:
-                made[name] = config.NumberColumn(label, format="euro", width=88)
+                made[name] = config.NumberColumn(label, format="euro", width=84)
             case "amount" | "refunded" | "net":
-                made[name] = config.TextColumn(label, alignment="right", width=88)
+                made[name] = config.TextColumn(label, alignment="right", width=84)
             case _:
                 made[name] = config.TextColumn(label, width=_WIDTHS.get(name, 190))
     return made

@@ -13,7 +13,7 @@ import streamlit as st
 
 from lumira import traces
 from lumira.access import Permission, Role
-from lumira.dashboard import account, address, markup, navigation, problems, session, theme
+from lumira.dashboard import account, address, attempt, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.logs import bound
@@ -31,7 +31,12 @@ def main() -> None:
     """Draws the frame, then the page inside it."""
     live = session.desk().gateway.livemode
     icon = theme.LIVE_ICON if live else theme.ICON
-    st.set_page_config(page_title=navigation.tab_title(), page_icon=icon, layout="wide")
+    st.set_page_config(
+        page_title=navigation.tab_title(),
+        page_icon=icon,
+        layout="wide",
+        initial_sidebar_state=theme.MENU_WIDTH,
+    )
     theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
@@ -125,7 +130,7 @@ def begin_payment() -> None:
         width="stretch",
         key="begin-payment",
     ):
-        st.switch_page(navigation.new_payment())
+        address.leave(navigation.new_payment(), attempt.begin())
 
 
 def choose_language(signed_in: Session | None) -> None:
@@ -185,15 +190,11 @@ def choose_role() -> None:
         format_func=lambda role: text(f"role.{role}"),
         help=text("demo.role.help"),
         key=key,
-        on_change=try_role,
-        args=(key,),
+        on_change=lambda: session.try_role(st.session_state[key]),
     )
-
-
-def try_role(key: str) -> None:
-    """Tries the role that was just chosen, after a reload of this page too."""
-    st.session_state[session.ROLE] = st.session_state[key]
-    st.query_params[session.ROLE] = str(st.session_state[key])
+    # What is bound stays in the address from page to page; the list itself would write its labels there.
+    with st.container(key="tried-role"):
+        st.text_input(text("demo.role"), key=session.ROLE, bind="query-params", label_visibility="collapsed")
 
 
 def show_mode() -> None:

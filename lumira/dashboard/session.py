@@ -43,7 +43,7 @@ def signed_in() -> Session | None:
 def actor() -> Actor:
     """The person on whose behalf this page acts. Raises SessionEnded when nobody is signed in."""
     if desk().is_demo:
-        return Actor("demo", Role(st.session_state.get(ROLE) or Role.ADMIN))
+        return Actor("demo", _tried_role())
     session = signed_in()
     if session is None:
         raise SessionEnded("Your session has ended. Sign in again.")
@@ -59,16 +59,25 @@ def begin(person: Session | None) -> None:
     """Takes up, as a page is loaded, the language of its reader, and in a demo the role its address names."""
     st.session_state.setdefault(_OWN_LANGUAGE, person.language if person else None)
     if desk().is_demo and ROLE not in st.session_state:
-        wanted = st.query_params.get(ROLE)
-        st.session_state[ROLE] = Role(wanted) if wanted in set(Role) else Role.ADMIN
+        st.session_state[ROLE] = st.query_params.get(ROLE, "")
 
 
 def carried() -> dict[str, str]:
     """What the address of a page that is loaded anew has to hold to be read as this one is."""
     told = {} if language() == usual_language() else {LANGUAGE: LANGUAGES[language()]}
-    if desk().is_demo and (role := st.session_state.get(ROLE, Role.ADMIN)) is not Role.ADMIN:
+    if desk().is_demo and (role := _tried_role()) is not Role.ADMIN:
         told[ROLE] = str(role)
     return told
+
+
+def try_role(role: Role) -> None:
+    """Tries a role of the demo; the address holds it, on every page, unless it is the usual one."""
+    st.session_state[ROLE] = "" if role is Role.ADMIN else str(role)
+
+
+def _tried_role() -> Role:
+    named = st.session_state.get(ROLE)
+    return Role(named) if named in set(Role) else Role.ADMIN
 
 
 def language() -> str:

@@ -67,7 +67,7 @@ def moments(label: str, *, narrow: bool) -> Any:
     else:
         pattern = "DD/MM/YYYY HH:mm" if session.language() == "fr" else "D MMM YYYY, HH:mm"
     return st.column_config.DatetimeColumn(
-        label, format=pattern, timezone=session.timezone().key, width=100 if narrow else 130
+        label, format=pattern, timezone=session.timezone().key, width=100 if narrow else 122
     )
 
 
@@ -122,11 +122,11 @@ def show_events(
             column_order=columns,
             column_config={
                 "received": moments(text("event.received"), narrow=narrow),
-                "type": config.TextColumn(text("event.type"), width=180),
-                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 310),
+                "type": config.TextColumn(text("event.type"), width=180 if narrow else 175),
+                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 250),
                 "state": chips(text("event.state"), states, width=100),
-                "attempts": config.NumberColumn(text("event.attempts"), width=64),
-                "payment_intent": config.TextColumn(text("order.payment_intent"), width=220),
+                "attempts": config.NumberColumn(text("event.attempts"), width=60),
+                "payment_intent": config.TextColumn(text("order.payment_intent"), width=200),
             },
             row_height=ROW_HEIGHT,
             height=height(len(events)),
@@ -136,7 +136,11 @@ def show_events(
 
 
 def _event_card(event: RecordedEvent) -> markup.Card:
-    told = [moment(event.created_at) if event.created_at else "", event_details.outcome_or_error(event)]
+    told = [
+        moment(event.created_at) if event.created_at else "",
+        event_details.outcome_or_error(event),
+        event_details.payment_intent_of(event),
+    ]
     return markup.Card(
         # The list keeps its filter and its page while an event is open.
         link=address.link("/webhooks", {**address.held(), "event": event.event_id}),
@@ -178,13 +182,13 @@ def show_differences(report: Report) -> None:
             differences_frame(report),
             hide_index=True,
             column_config={
-                "what": config.TextColumn(text("difference.what"), width=250),
-                "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=195),
+                "what": config.TextColumn(text("difference.what"), width=235),
+                "order": config.LinkColumn(text("difference.order"), display_text=r"id=([^&]+)", width=190),
                 "payment_intent": config.LinkColumn(
-                    text("orders.payment_intent"), display_text=r"/([^/]+)$", width=215
+                    text("orders.payment_intent"), display_text=r"/([^/]+)$", width=200
                 ),
-                "ours": config.TextColumn(text("difference.ours"), width=115),
-                "stripes": config.TextColumn(text("difference.stripes"), width=125),
+                "ours": config.TextColumn(text("difference.ours"), width=105),
+                "stripes": config.TextColumn(text("difference.stripes"), width=115),
                 "repaired": chips(text("difference.state"), states, width=100),
             },
             row_height=ROW_HEIGHT,

@@ -20,6 +20,8 @@ ICON: Final = ASSETS / "icon.png"
 # Red: among the tabs of a browser, too, nobody takes real money for a test.
 LIVE_ICON: Final = ASSETS / "icon_live.png"
 LOGO: Final = ASSETS / "logo.png"
+# In pixels: no wider than its words, for a list needs the room. lumira.css counts with it.
+MENU_WIDTH: Final = 256
 
 GOLD: Final = "#D4AF37"
 NEUTRAL: Final = "#8B8595"

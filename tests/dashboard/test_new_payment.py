@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard.navigation import PAGES
 from lumira.desk import Desk
 from lumira.order_filter import OrderFilter
 from tests import web
@@ -107,13 +108,18 @@ def test_a_wrong_address_and_a_wrong_number_are_said_at_once(open_page, desk, su
     app = create(open_page("new_payment"), email="zoe@@example.com", phone="à rappeler")
     assert "INVALID_EMAIL" in shown(app)
     assert "pas un numéro de téléphone" in shown(app)
+    # On a phone the fields are a screen above the button.
+    assert "Rien n’est créé" in app.caption[-1].value
     assert stored(desk, support) == []
 
 
 def test_the_same_press_twice_creates_one_payment(open_page, desk, support):
-    app = create(open_page("new_payment"), email="zoe@example.com")
+    app = fill(open_page("new_payment"), email="zoe@example.com")
+    attempt = app.query_params["attempt"]
+    app.button(key="create").click().run()
     # The second click of a double click arrives while the page still shows the form.
     del app.query_params["order"]
+    app.query_params["attempt"] = attempt
     app.run()
     create(app, email="zoe@example.com")
     assert len(stored(desk, support)) == 1
@@ -132,6 +138,73 @@ def test_a_reload_finds_the_payment_again(open_page, desk, support):
     app = open_page("new_payment", order=created.order_id)
     assert created.client_secret in [code.value for code in app.code]
     assert [button.key for button in app.button if button.key == "pay"]
+
+
+def test_a_reload_before_the_answer_leads_to_the_payment(open_page, desk, support):
+    app = fill(open_page("new_payment"), email="zoe@example.com")
+    attempt = app.query_params["attempt"]
+    # The session that was left goes on asking after its page is gone.
+    created = desk.intents.create(
+        {"productId": "mystique"}, actor=support, source="desk", idempotency_key=attempt
+    )
+    reloaded = open_page("new_payment", attempt=attempt)
+    assert reloaded.query_params["order"] == created.order_id
+    assert "attempt" not in reloaded.query_params
+    assert created.client_secret in [code.value for code in reloaded.code]
+
+
+def test_a_reload_before_the_order_is_stored_still_creates_one(open_page, desk, support):
+    app = fill(open_page("new_payment"), email="zoe@example.com")
+    reloaded = open_page("new_payment", attempt=app.query_params["attempt"])
+    app.button(key="create").click().run()
+    create(reloaded, email="zoe@example.com")
+    assert len(stored(desk, support)) == 1
+    assert reloaded.query_params["order"] == app.query_params["order"]
+
+
+def test_a_reload_while_the_store_is_away_leads_to_the_payment_as_soon_as_it_is_back(
+    settings, open_page, desk, support
+):
+    attempt = open_page("new_payment").query_params["attempt"]
+    created = desk.intents.create(
+        {"productId": "mystique"}, actor=support, source="desk", idempotency_key=attempt
+    )
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    with closing_desk(Desk.open(down, demo=True)) as unreachable:
+        desks.use(unreachable)
+        app = open_page("new_payment", attempt=attempt)
+        assert "STORE_UNAVAILABLE" in app.warning[0].value
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.query_params["order"] == created.order_id
+
+
+def test_the_form_of_a_tab_that_was_copied_creates_its_own_payment_when_asked_again(open_page, desk, support):
+    app = open_page("new_payment")
+    copied = open_page("new_payment", attempt=app.query_params["attempt"])
+    create(app, email="zoe@example.com")
+    create(copied, email="camille@example.com")
+    assert "IDEMPOTENCY_CONFLICT" in shown(copied)
+    copied.button(key="create").click().run()
+    assert {order.customer_email for order in stored(desk, support)} == {
+        "zoe@example.com",
+        "camille@example.com",
+    }
+
+
+def test_a_payment_begun_after_one_was_made_is_another_and_its_form_is_empty(open_page, desk, support):
+    app = create(open_page("new_payment"), email="zoe@example.com")
+    app.button(key="begin-payment").click().run()
+    assert app.text_input(key="email").value == ""
+    create(app, email="zoe@example.com")
+    assert len(stored(desk, support)) == 2
+
+
+def test_what_was_typed_is_there_after_a_look_at_another_page(open_page):
+    app = fill(open_page("new_payment"), email="zoe@example.com").run()
+    app.switch_page(str(PAGES / "webhooks.py")).run()
+    app.button(key="begin-payment").click().run()
+    assert app.text_input(key="email").value == "zoe@example.com"
 
 
 def test_a_waiting_payment_is_cancelled_with_a_reason(open_page, desk, support):
