@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
+from lumira.pasted import CHARGES, DISPUTES, REFUNDS
 from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ class Payments:
         payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
         details = payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
         return details if may(actor, Permission.READ_PAYLOAD) else replace(details, payment_intent={})
+
+    def order_id_of(self, named: str, *, actor: Actor) -> str | None:
+        """The id by which an order opens, for its own id or that of a charge, refund or dispute of Stripe's.
+
+        Those are known to Stripe alone, which is asked; the PaymentIntent it names may have no order here.
+        None for what neither knows. Raises Forbidden, StripeError and StoreUnavailable.
+        """
+        require(actor, Permission.BROWSE)
+        if named.startswith((*CHARGES, *REFUNDS, *DISPUTES)):
+            return self._gateway.payment_intent_of(named)
+        known = self._orders.find_by_payment_intent(named) or self._orders.find(named)
+        return known.order_id if known else None
 
 
 def payment_details(

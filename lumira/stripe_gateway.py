@@ -33,6 +33,7 @@ from lumira.errors import (
 )
 from lumira.events import ACTED_ON
 from lumira.metrics import STRIPE
+from lumira.pasted import CHARGES, REFUNDS
 
 PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
@@ -235,6 +236,12 @@ class StripeGateway:
             page = self._v1.refunds.list(asked, _ONCE if once else {})
             return [_plain(refund) for refund in page.auto_paging_iter()]
 
+    def list_disputes(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """The newest disputes of the PaymentIntent, at most 20, each with its movements of the balance."""
+        with _translated_errors():
+            page = self._v1.disputes.list({"payment_intent": payment_intent_id, "limit": 20})
+        return [_plain(dispute) for dispute in page.data]
+
     def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The newest charges of the PaymentIntent, at most 20, their balance transactions expanded."""
         parameters: dict[str, Any] = {
@@ -244,6 +251,24 @@ class StripeGateway:
         }
         with _translated_errors():
             return [_plain(charge) for charge in self._v1.charges.list(parameters).data]
+
+    def payment_intent_of(self, object_id: str) -> str | None:
+        """The id of the PaymentIntent that a charge, refund or dispute belongs to; None where Stripe knows no
+        such object, or it was paid without one.
+        """
+        if object_id.startswith(CHARGES):
+            resource = self._v1.charges
+        else:
+            resource = self._v1.refunds if object_id.startswith(REFUNDS) else self._v1.disputes
+        try:
+            with _translated_errors():
+                found = _plain(resource.retrieve(object_id))
+        except StripeRefused as refusal:
+            if refusal.extra.get("stripeCode") == "resource_missing":
+                return None
+            raise
+        named: str | None = found.get("payment_intent")
+        return named
 
     def list_balance_transactions(
         self, created_after: datetime, created_before: datetime, starting_after: str | None = None
