@@ -157,6 +157,12 @@ class StripeGateway:
         mode = "" if self.livemode else "test/"
         return f"https://dashboard.stripe.com/{mode}payments/{payment_intent_id}"
 
+    def dispute_url(self, dispute_id: str, payment_intent_id: str) -> str:
+        """Where staff answer this dispute: Stripe's dashboard; the sandbox's own page shows the payment."""
+        if self.is_sandbox:
+            return self.payment_intent_url(payment_intent_id)
+        return f"https://dashboard.stripe.com/{'' if self.livemode else 'test/'}disputes/{dispute_id}"
+
     def create_payment_intent(self, parameters: Mapping[str, Any], idempotency_key: str) -> PaymentIntent:
         """Creates a PaymentIntent, or answers the one this idempotency key created before."""
         with _translated_errors():
