@@ -18,6 +18,14 @@ _ID: Final = re.compile(rf"(?<![A-Za-z0-9_])(?:(?:{_PREFIXES})\w+|[0-9a-f]{{24}}
 # Digits alone may begin an order's id: money has a sign of its own, or cents.
 _EURO: Final = "(?:€|eur|euros?)"
 _MONEY: Final = re.compile(rf"{_EURO}\s*\d[\d.,]*|\d[\d.,]*\s*{_EURO}|\d+[.,]\d\d", re.IGNORECASE)
+# As receipts and banks write them, behind signs for the digits they hide.
+_LAST4: Final = re.compile(r"(?:[•·*.xX\s-]*)(\d{4})", re.ASCII)
+
+
+def last4_in(typed: str) -> str | None:
+    """The last four digits of a card: `4242`, `•••• 4242`, `xxxx-4242`; None for anything else."""
+    found = _LAST4.fullmatch(typed.strip())
+    return found[1] if found else None
 
 
 def id_in(pasted: str) -> str | None:

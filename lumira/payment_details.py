@@ -13,6 +13,7 @@ from lumira.pasted import CHARGES, DISPUTES, REFUNDS
 from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
+    from lumira.orders import Order
     from lumira.storage import Orders
     from lumira.stripe_gateway import StripeGateway
 
@@ -64,6 +65,17 @@ class PaymentDetails:
         return next((charge for charge in self.charges if charge.status == "succeeded"), None)
 
 
+@dataclass(frozen=True)
+class PaidByCard:
+    """The orders that cards of the same last four digits paid, or tried to pay, the latest attempt first.
+
+    `more`: Stripe knows further payments, which a shorter period would show.
+    """
+
+    orders: list[Order]
+    more: bool
+
+
 class Payments:
     """Asks Stripe how a payment looks there. `gateway` should give up early: a page waits for the answer."""
 
@@ -108,6 +120,26 @@ class Payments:
             return self._gateway.payment_intent_of(named)
         known = self._orders.find_by_payment_intent(named) or self._orders.find(named)
         return known.order_id if known else None
+
+    def by_card(
+        self,
+        last4: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        *,
+        actor: Actor,
+    ) -> PaidByCard:
+        """The orders of payments with a card ending in `last4`, attempted with start ≤ instant < end (UTC).
+
+        `minimum` and `maximum` are minor units, both included. A payment of the last minute may be missing,
+        and so are those that have no order here. Raises Forbidden, StripeError and StoreUnavailable.
+        """
+        require(actor, Permission.BROWSE)
+        payments, more = self._gateway.search_charges(last4, start, end, minimum, maximum)
+        orders = self._orders.find_by_payment_intents(payments)
+        return PaidByCard([orders[payment] for payment in payments if payment in orders], more)
 
 
 def payment_details(

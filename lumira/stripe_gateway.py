@@ -42,6 +42,8 @@ TIMEOUT_SECONDS: Final = 10
 TRIES: Final = 3
 # Expanding the charge's balance transaction expands the charge too.
 CHARGE: Final = "latest_charge.balance_transaction"
+# More than anybody looks through for one card.
+SEARCHED: Final = 20
 # As many threads as ask Stripe at once keep a connection open.
 CONNECTIONS: Final = 32
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
@@ -257,6 +259,35 @@ class StripeGateway:
         }
         with _translated_errors():
             return [_plain(charge) for charge in self._v1.charges.list(parameters).data]
+
+    def search_charges(
+        self,
+        last4: str,
+        start: datetime | None,
+        end: datetime | None,
+        minimum: int | None,
+        maximum: int | None,
+    ) -> tuple[list[str], bool]:
+        """The ids of PaymentIntents with a charge on a card of these last four digits, newest first, each
+        once, and whether there are more. Stripe finds a charge about a minute after it was made.
+
+        `start` is inclusive and `end` exclusive, in whole seconds UTC; the amounts, minor units, are both
+        inclusive. https://docs.stripe.com/search#query-fields-for-charges
+        """
+        bounds = (
+            ("created>=", None if start is None else max(0, int(start.timestamp()))),
+            ("created<", None if end is None else int(end.timestamp())),
+            ("amount>=", minimum),
+            ("amount<=", maximum),
+        )
+        query = [f'payment_method_details.card.last4:"{last4}"']
+        query += [f"{bound}{value}" for bound, value in bounds if value is not None]
+        with _translated_errors():
+            page = self._v1.charges.search({"query": " AND ".join(query), "limit": SEARCHED})
+            charges = [_plain(charge) for charge in page.data]
+        charges.sort(key=lambda charge: int(charge["created"]), reverse=True)
+        named = [charge["payment_intent"] for charge in charges if charge.get("payment_intent")]
+        return list(dict.fromkeys(named)), page.has_more
 
     def payment_intent_of(self, object_id: str) -> str | None:
         """The id of the PaymentIntent that a charge, refund or dispute belongs to; None where Stripe knows no

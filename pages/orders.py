@@ -5,6 +5,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import (
     address,
+    card_search,
     navigation,
     notices,
     order_bulk,
@@ -76,8 +77,10 @@ def show_list(wanted: OrderFilter) -> None:
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
             if page.orders and session.may(Permission.EXPORT):
                 order_bulk.show_export(wanted, ticked)
+    by_card = not pager.after() and card_search.show(wanted)
     if not page.orders:
-        show_nothing(wanted)
+        if not by_card:
+            show_nothing(wanted)
         return
     order_table.show(page.orders, columns, key=key)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

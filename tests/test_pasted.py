@@ -2,7 +2,7 @@
 
 import pytest
 
-from lumira.pasted import id_in, money_in
+from lumira.pasted import id_in, last4_in, money_in
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,14 @@ def test_the_id_is_found(pasted, named):
 )
 def test_an_amount_has_a_sign_or_cents(typed, figures):
     assert money_in(typed) == figures
+
+
+@pytest.mark.parametrize(
+    ("typed", "digits"),
+    [
+        *((typed, "4242") for typed in ("4242", " •••• 4242", "**** **** **** 4242", "xxxx-4242", "···4242")),
+        *((typed, None) for typed in ("42424", "424", "4242424242424242", "rue 4242", "zoé", "")),
+    ],
+)
+def test_a_card_is_known_by_its_last_four_digits(typed, digits):
+    assert last4_in(typed) == digits

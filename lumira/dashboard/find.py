@@ -11,7 +11,7 @@ from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
 from lumira.order_filter import SEARCH_LENGTH
-from lumira.pasted import EVENTS, id_in, money_in
+from lumira.pasted import EVENTS, id_in, last4_in, money_in
 
 _SEARCHES: Final = "searches"
 
@@ -40,6 +40,8 @@ def show() -> None:
     typed = money_in(asked)
     if typed and (amount := minor_units(typed, "eur")) is not None:
         address.leave(navigation.orders(), {"min": str(amount), "max": str(amount)})
+    if last4 := last4_in(asked):
+        address.leave(navigation.orders(), {"q": last4})
     # Of an address the list takes the id; words beside an id are looked for with it.
     words = found if found and "/" in asked else asked
     address.leave(navigation.orders(), {"q": words})

@@ -204,6 +204,18 @@ def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
     assert app.error[0].title == "Ce nom ne convient pas."
 
 
+def test_four_digits_find_the_orders_of_a_card(open_page, pay):
+    order = pay("profond", customerName="Zoé Le Goff")
+    app = open_page("orders", q="4242", min="6700", max="6700")
+    page = shown(app)
+    assert "par une carte finissant par 4242" in page
+    links = {link.proto.query_string.partition("&")[0]: link.label for link in app.page_link}
+    assert "Zoé Le Goff · Profond · 67,00\u00a0€ · Terminée" in links[f"id={order.payment_intent_id}"]
+    assert "Aucune commande ne correspond" not in page
+    # Nobody has such a card.
+    assert "Aucune commande ne correspond" in shown(open_page("orders", q="0001"))
+
+
 def test_a_search_is_typed_no_longer_than_it_can_be(open_page):
     app = open_page("orders")
     assert {app.text_input(key="q").proto.max_chars, app.text_input(key="find-0").proto.max_chars} == {200}
