@@ -7,6 +7,7 @@ import streamlit as st
 
 from lumira.dashboard import (
     customer_details,
+    declines,
     money_returned,
     navigation,
     notices,
@@ -48,6 +49,7 @@ def show(order: Order) -> None:
     st.caption(moment(order.created_at))
     with st.container(border=True):
         order_details.show_state(order)
+        declines.show(order)
         order_actions.show(order)
     disputes = st.empty()
     money_returned.show_disputes(order, None, disputes)

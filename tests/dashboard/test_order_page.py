@@ -9,12 +9,14 @@ import streamlit as st
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
 from lumira.errors import PaymentFailed
 from lumira.orders import Order, TimelineEntry
 from lumira.payment_details import ChargeDetails
 from lumira.refunds import Dispute, dispute_from
+from lumira.texts import is_known
 from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_orders_page import make
@@ -165,6 +167,32 @@ def test_the_time_left_is_counted_in_days_of_the_calendar(open_page, desk, days,
     dispute = Dispute(id="dp_1", amount=4700, status="needs_response", created_at=AT, due_by=due_by)
     order = make(desk, 1, disputes=[dispute])
     assert told in shown(open_page("order", id=order.id)).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("insufficient_funds", "dès que son compte ou son plafond le permet"),
+        ("incorrect_cvc", "vérifie numéro, date et code de sécurité"),
+        ("try_again_later", "dans quelques minutes"),
+        ("stolen_card", "pas pourquoi"),
+        ("a_new_reason", "Seule sa banque sait pourquoi"),
+        (None, "Seule sa banque sait pourquoi"),
+    ],
+)
+def test_a_declined_card_says_what_the_customer_can_do(open_page, desk, code, told):
+    order = make(
+        desk, 1, status="failed", stripe_status="requires_payment_method", failure_code=code, amount=6700
+    )
+    assert told in shown(open_page("order", id=order.id)).replace("\u00a0", " ")
+
+
+def test_every_reason_that_has_an_advice_has_words():
+    assert all(is_known(f"failure.{code}") for codes in _ADVICE.values() for code in codes)
+
+
+def test_who_paid_after_all_is_not_told_of_a_decline(open_page, pay):
+    assert "Rien n’a été pris" not in shown(open_page("order", id=pay().id))
 
 
 def test_a_refund_says_where_it_is_and_how_the_bank_finds_it(open_page, desk, pay, admin):
