@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor
+from lumira.errors import StripeConfigError, StripeError, StripeRefused
 from lumira.orders import Order
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, Orders
 
 
 @dataclass(frozen=True)
@@ -73,3 +79,72 @@ def _facts(order: Order | None) -> dict[str, Any]:
         return {}
     facts = {name: getattr(order, name) for name in _FACTS}
     return {name: str(value) if name == "status" else value for name, value in facts.items()}
+
+
+class RecordedActions:
+    """Writes what people do to orders into the audit log."""
+
+    def __init__(self, log: AuditLog, orders: Orders, clock: Callable[[], datetime]) -> None:
+        self._log = log
+        self._orders = orders
+        self._clock = clock
+
+    def action(
+        self,
+        actor: Actor,
+        action: str,
+        before: Order | None,
+        after: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
+    ) -> None:
+        """Records an action on one order, of one attempt only the first. Raises StoreUnavailable."""
+        self._log.record(
+            audit_entry(
+                actor,
+                action,
+                self._clock(),
+                before=before,
+                after=after,
+                request_id=request_id,
+                note=note,
+                attempt_id=attempt_id,
+            )
+        )
+
+    def afterwards(
+        self,
+        actor: Actor,
+        action: str,
+        before: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
+    ) -> Order:
+        """Records an action with the order as it stands now, and answers that. Raises StoreUnavailable."""
+        after = self._orders.find(before.id) or before
+        self.action(actor, action, before, after, request_id, note, attempt_id)
+        return after
+
+    @contextmanager
+    def unanswered(
+        self,
+        actor: Actor,
+        action: str,
+        order: Order,
+        request_id: str,
+        note: str | None = None,
+        attempt_id: str | None = None,
+    ) -> Iterator[None]:
+        """Records who asked Stripe for what, where its answer is lost: it may have done it all the same.
+
+        What came of it is then heard by a webhook or a look at the order, which are nobody's action.
+        """
+        try:
+            yield
+        except (StripeConfigError, StripeRefused):
+            raise
+        except StripeError:
+            self.action(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
+            raise

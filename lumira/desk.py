@@ -22,6 +22,7 @@ from lumira.passwords import Passwords
 from lumira.payment_details import Payments
 from lumira.privacy import Privacy
 from lumira.reconcile import Reconciliation
+from lumira.refund_requests import RefundRequests
 from lumira.revenue import Revenue
 from lumira.secret_key import secret_key
 from lumira.sessions import Sessions
@@ -69,6 +70,7 @@ class Desk:
     events: Events
     audit: AuditLog
     intents: Intents
+    refunds: RefundRequests
     checkout: Checkout
     order_list: OrderList
     customers: Customers
@@ -138,6 +140,7 @@ class Desk:
             events=events,
             audit=audit,
             intents=intents,
+            refunds=RefundRequests(orders, intents, gateway, audit),
             checkout=Checkout(
                 orders,
                 page_gateway,

@@ -1,4 +1,4 @@
-"""PaymentIntents of the house's products: create, refresh, confirm with a test card, cancel, refund, edit.
+"""PaymentIntents of the house's products: create, refresh, confirm with a test card, cancel, edit.
 
 The order is stored before Stripe is called and carries the idempotency key, so no crash leaves a
 PaymentIntent that nobody knows. Store and gateway are handed in.
@@ -7,24 +7,22 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import audit_entry
+from lumira.audit import RecordedActions
 from lumira.errors import (
     CustomerErased,
     IdempotencyConflict,
     LumiraError,
     OrderNotCancellable,
     OrderNotPayable,
-    OrderNotRefundable,
     PaymentFailed,
-    RefundUnanswered,
     StripeConfigError,
     StripeError,
     StripeRefused,
@@ -36,13 +34,10 @@ from lumira.lifecycle import (
     made_around,
 )
 from lumira.metrics import INTENTS, counted_by_result
-from lumira.money import format_money
 from lumira.orders import (
     FREE_PREFIX,
     NAME_PARTS,
     NOT_COPIED,
-    REFUND_REFUSED,
-    REFUND_REQUESTED,
     REFUSED,
     Observation,
     Order,
@@ -50,7 +45,6 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
-from lumira.refunds import refund_from
 from lumira.validation import (
     METADATA_KEYS,
     METADATA_VALUE_LENGTH,
@@ -129,7 +123,7 @@ class Intents:
     ) -> None:
         self._orders = orders
         self._gateway = gateway
-        self._audit = audit
+        self._recorded = RecordedActions(audit, orders, clock)
         self._return_url = return_url
         self._recorder = ThreadPoolExecutor(thread_name_prefix="audit")
         self._clock = clock
@@ -168,16 +162,17 @@ class Intents:
                     "The first request with this idempotency key was given up. Use a new key."
                 )
             # A crash may have come between the order and its audit entry.
-            self._record(actor, "create_intent", None, first, request_id, attempt_id=first.attempt_id)
+            self._record_creation(actor, first, request_id)
             return self._answer_again(first)
         # The audit entry is written while Stripe is asked, and stands before we answer.
-        recorded = self._recorder.submit(
-            self._record, actor, "create_intent", None, order, request_id, attempt_id=order.attempt_id
-        )
+        recorded = self._recorder.submit(self._record_creation, actor, order, request_id)
         try:
             return _answer(order, "") if order.is_free else self._finish_creation(order)
         finally:
             recorded.result()
+
+    def _record_creation(self, actor: Actor, order: Order, request_id: str) -> None:
+        self._recorded.action(actor, "create_intent", None, order, request_id, attempt_id=order.attempt_id)
 
     def _answer_again(self, order: Order) -> CreatedIntent:
         """The answer to a repeated request, whose first may have been cut short anywhere."""
@@ -336,7 +331,7 @@ class Intents:
         asked_at = self._clock()
         key = idempotency_key or uuid.uuid4().hex
         try:
-            with self._recorded_unanswered(actor, "confirm_test", order, request_id, payment_method, key):
+            with self._recorded.unanswered(actor, "confirm_test", order, request_id, payment_method, key):
                 payment_intent = self._gateway.confirm_payment_intent(
                     order.payment_intent_id, payment_method, key, return_url or self._return_url
                 )
@@ -344,10 +339,10 @@ class Intents:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
                 declined = self.refresh(order_id, actor=actor)
-            self._record(actor, "confirm_test", order, declined, request_id, payment_method, key)
+            self._recorded.action(actor, "confirm_test", order, declined, request_id, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor)
-        self._record(actor, "confirm_test", order, paid, request_id, payment_method, key)
+        self._recorded.action(actor, "confirm_test", order, paid, request_id, payment_method, key)
         return paid
 
     def cancel(
@@ -373,7 +368,7 @@ class Intents:
             )
         asked_at = self._clock()
         try:
-            with self._recorded_unanswered(actor, "cancel", order, request_id, reason):
+            with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
                 payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
             if error.extra.get("stripeCode") != "payment_intent_unexpected_state":
@@ -386,123 +381,8 @@ class Intents:
                 f"Stripe no longer allows to cancel this payment: the order is {order.status}."
             ) from error
         cancelled = self._apply(order, payment_intent, asked_at, actor)
-        self._record(actor, "cancel", order, cancelled, request_id, reason)
+        self._recorded.action(actor, "cancel", order, cancelled, request_id, reason)
         return cancelled
-
-    def refund(
-        self,
-        order_id: str,
-        amount: int | None = None,
-        *,
-        actor: Actor,
-        reason: str | None = "requested_by_customer",
-        note: str | None = None,
-        idempotency_key: str | None = None,
-        request_id: str = "",
-    ) -> Order:
-        """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
-
-        A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
-        duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
-        asks for the same once more and refunds once. Raises OrderNotRefundable when the order is free or not
-        paid, or less than `amount` is left of it, and RefundUnanswered while nobody knows what came of an
-        earlier request: `finish_refund` finds out.
-        """
-        require(actor, Permission.REFUND)
-        check_idempotency_key(idempotency_key)
-        order = self.refresh(order_id, actor=actor)
-        if order.is_free or order.status is not OrderStatus.COMPLETED or not order.payment_intent_id:
-            raise OrderNotRefundable(
-                f"The order is {'free' if order.is_free else order.status}: there is nothing to refund.",
-                refundable=0,
-            )
-        key = idempotency_key or uuid.uuid4().hex
-        request = self._request_refund(order, amount, actor, reason, note, key)
-        if any(refund.attempt_id == key for refund in order.refunds):
-            # Stripe forgets an idempotency key after a day, but not the refund.
-            return self._recorded(actor, "refund", order, request_id, request.note, key)
-        # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
-        metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
-        try:
-            with self._recorded_unanswered(actor, "refund", order, request_id, request.note, key):
-                refund = self._gateway.create_refund(
-                    order.payment_intent_id, request.amount or 0, request.code, metadata, key
-                )
-        except StripeRefused as error:
-            refused = TimelineEntry(
-                at=self._clock(),
-                kind=REFUND_REFUSED,
-                by="stripe",
-                attempt_id=key,
-                amount=request.amount,
-                note=error.message,
-            )
-            self._orders.append(order, refused)
-            raise OrderNotRefundable(error.message, refundable=order.net) from error
-        self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
-        return self._recorded(actor, "refund", order, request_id, request.note, key)
-
-    def finish_refund(self, order_id: str, *, actor: Actor, request_id: str = "") -> Order:
-        """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.
-
-        The same request with the same idempotency key: no second refund. An order without one is left as it
-        is. Raises what `refund` raises.
-        """
-        require(actor, Permission.REFUND)
-        order = self.refresh(order_id, actor=actor)
-        request = order.unanswered_refund
-        if request is None:
-            return order
-        return self.refund(
-            order.id,
-            actor=actor,
-            note=request.note if request.note != request.code else None,
-            idempotency_key=request.attempt_id,
-            request_id=request_id,
-        )
-
-    def _request_refund(
-        self,
-        order: Order,
-        amount: int | None,
-        actor: Actor,
-        reason: str | None,
-        note: str | None,
-        key: str,
-    ) -> TimelineEntry:
-        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for.
-
-        What was asked for with this key before is asked for again. Of two who read the same order one comes
-        first; the other looks at the order again.
-        """
-        while True:
-            for entry in order.timeline:
-                if entry.kind == REFUND_REQUESTED and entry.attempt_id == key:
-                    return entry
-            if unanswered := order.unanswered_refund:
-                raise RefundUnanswered(
-                    f"Stripe has not said what came of the refund of "
-                    f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
-                    amount=unanswered.amount,
-                )
-            wanted = order.net if amount is None else amount
-            if not 0 < wanted <= order.net:
-                raise OrderNotRefundable(
-                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
-                    refundable=order.net,
-                )
-            request = TimelineEntry(
-                at=self._clock(),
-                kind=REFUND_REQUESTED,
-                by=actor.name,
-                attempt_id=key,
-                amount=wanted,
-                code=reason,
-                note=note or reason,
-            )
-            if self._orders.append_if_unchanged(order, request):
-                return request
-            order = self._orders.find(order.id) or order
 
     def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.
@@ -537,7 +417,7 @@ class Intents:
         tied = order if order.payment_intent_id else self._orders.find(order.id)
         if tied and tied.payment_intent_id and not tied.is_free:
             self._copy_to_stripe(tied, tied.payment_intent_id, fields)
-        return self._recorded(actor, "edit_customer", order, request_id)
+        return self._recorded.afterwards(actor, "edit_customer", order, request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
         """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed.
@@ -567,64 +447,6 @@ class Intents:
 
     def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
         return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
-
-    @contextmanager
-    def _recorded_unanswered(
-        self,
-        actor: Actor,
-        action: str,
-        order: Order,
-        request_id: str,
-        note: str | None = None,
-        attempt_id: str | None = None,
-    ) -> Iterator[None]:
-        """Records who asked Stripe for what, where its answer is lost: it may have done it all the same.
-
-        What came of it is then heard by a webhook or a look at the order, which are nobody's action.
-        """
-        try:
-            yield
-        except (StripeConfigError, StripeRefused):
-            raise
-        except StripeError:
-            self._record(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
-            raise
-
-    def _recorded(
-        self,
-        actor: Actor,
-        action: str,
-        before: Order,
-        request_id: str,
-        note: str | None = None,
-        attempt_id: str | None = None,
-    ) -> Order:
-        after = self._orders.find(before.id) or before
-        self._record(actor, action, before, after, request_id, note, attempt_id)
-        return after
-
-    def _record(
-        self,
-        actor: Actor,
-        action: str,
-        before: Order | None,
-        after: Order,
-        request_id: str,
-        note: str | None = None,
-        attempt_id: str | None = None,
-    ) -> None:
-        self._audit.record(
-            audit_entry(
-                actor,
-                action,
-                self._clock(),
-                before=before,
-                after=after,
-                request_id=request_id,
-                note=note,
-                attempt_id=attempt_id,
-            )
-        )
 
 
 def _same_request(first: Order, second: Order) -> bool:

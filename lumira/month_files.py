@@ -14,7 +14,7 @@ from babel.dates import format_date
 
 from lumira.catalog import Level
 from lumira.money import format_money, major_units
-from lumira.month_close import KINDS, LateChange, Line, MonthFigures, OrderDifference
+from lumira.month_figures import KINDS, LateChange, Line, MonthFigures, OrderDifference
 from lumira.texts import translate, written_moment
 
 _GOLD: Final = (138, 105, 20)

@@ -35,6 +35,10 @@ from lumira.events import ACTED_ON
 from lumira.metrics import STRIPE
 from lumira.pasted import CHARGES, REFUNDS
 
+# Else each request tells Stripe of this machine, under an id that is kept in the account's home folder.
+# https://github.com/stripe/stripe-python#telemetry
+stripe.enable_telemetry = False
+
 PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 

@@ -109,8 +109,8 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
 def free_port() -> int:
     """A port on which nobody listens, and that no other test is given before a server has started there.
 
-    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is given
-    another, and a server can still listen there, as all of ours set SO_REUSEADDR.
+    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is
+    given another, and a server can still listen there, as all of ours set SO_REUSEADDR.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,6 +151,10 @@ def left_databases() -> list[str]:
     return []
 
 
+# The databases of this worker that have their indexes and validators, by the store's URI and their name.
+_PREPARED: set[tuple[str, str]] = set()
+
+
 @pytest.fixture
 def documents(
     request: pytest.FixtureRequest, raw_store: MongoClient[Any], left_databases: list[str]
@@ -161,6 +165,7 @@ def documents(
     yield database
     if request.node.get_closest_marker("reshapes"):
         raw_store.drop_database(name)
+        _PREPARED.difference_update([prepared for prepared in _PREPARED if prepared[1] == name])
         return
     for collection in database.list_collection_names():
         database[collection].delete_many({})
@@ -197,7 +202,11 @@ def desk(settings: Settings) -> Iterator[Desk]:
 def opened(settings: Settings) -> Iterator[Desk]:
     """A prepared desk for these settings, its pages open to everybody."""
     desk = Desk.open(settings, demo=True)
-    desk.store.prepare()
+    assert settings.mongodb_uri
+    prepared = (settings.mongodb_uri.get_secret_value(), desk.store.database.name)
+    if prepared not in _PREPARED:
+        desk.store.prepare()
+        _PREPARED.add(prepared)
     desks.use(desk)
     try:
         yield desk

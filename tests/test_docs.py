@@ -90,6 +90,8 @@ def test_every_command_that_is_shown_does_what_it_says(tmp_path, store_uri, sand
             typed(line, environment, f"http://127.0.0.1:{port}/api/ready" if line.endswith("run") else None)
         done.append(line)
     assert sum(line.endswith("run") for line in done) >= 3, done
+    # In the home folder of whoever runs it stands what it was given, and nothing else.
+    assert {path.name for path in tmp_path.iterdir()} <= {"home", "real"}
 
 
 def typed(line: str, environment: dict[str, str], address: str | None) -> None:

@@ -56,7 +56,7 @@ WAYS: dict[str, Call] = {
     "a product": lambda d, o, t, a: d.intents.create({"productId": t}, actor=a, source="tests"),
     "an idempotency key": lambda d, o, t, a: create(d, a, key=t),
     "a request id": lambda d, o, t, a: create(d, a, request_id=t),
-    "a refund's note": lambda d, o, t, a: d.intents.refund(o.id, note=t, actor=a),
+    "a refund's note": lambda d, o, t, a: d.refunds.create(o.id, note=t, actor=a),
     "a payment's details": lambda d, o, t, a: d.payments.details(t, actor=a),
     "a customer search": lambda d, o, t, a: d.customers.search(t, actor=a),
     "a customer's address": lambda d, o, t, a: d.customers.history(t, actor=a),

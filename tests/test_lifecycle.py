@@ -43,7 +43,7 @@ def paid(desk, support):
 
 
 def test_a_refund_is_an_amount_and_the_order_stays_completed(desk, paid):
-    order = desk.intents.refund(paid.id, 2000, actor=FINANCE, note="sent twice")
+    order = desk.refunds.create(paid.id, 2000, actor=FINANCE, note="sent twice")
     assert (order.status, order.amount_refunded, order.net) == (OrderStatus.COMPLETED, 2000, 4700)
     [refund] = order.refunds
     assert (refund.amount, refund.status, refund.reason) == (2000, "succeeded", "requested_by_customer")
@@ -51,31 +51,31 @@ def test_a_refund_is_an_amount_and_the_order_stays_completed(desk, paid):
     assert [entry.kind for entry in order.timeline][-2:] == ["refund.requested", "refund.succeeded"]
     assert order.timeline[-1].note == "sent twice"
     assert order.timeline[-1].by == "fanny"
-    order = desk.intents.refund(paid.id, actor=FINANCE)
+    order = desk.refunds.create(paid.id, actor=FINANCE)
     assert (order.amount_refunded, order.net, len(order.refunds)) == (6700, 0, 2)
     with pytest.raises(OrderNotRefundable):
-        desk.intents.refund(paid.id, actor=FINANCE)
+        desk.refunds.create(paid.id, actor=FINANCE)
 
 
 @pytest.mark.parametrize("amount", [0, -1, 6701, 10**9])
 def test_never_more_than_what_is_left(desk, paid, amount):
     with pytest.raises(OrderNotRefundable) as caught:
-        desk.intents.refund(paid.id, amount, actor=FINANCE)
+        desk.refunds.create(paid.id, amount, actor=FINANCE)
     assert caught.value.extra["refundable"] == 6700
     assert desk.gateway.list_refunds(paid.payment_intent_id) == []
 
 
 def test_a_repeated_refund_is_made_once(desk, paid):
     key = secrets.token_hex(8)
-    first = desk.intents.refund(paid.id, actor=FINANCE, idempotency_key=key)
-    assert desk.intents.refund(paid.id, actor=FINANCE, idempotency_key=key).refunds == first.refunds
+    first = desk.refunds.create(paid.id, actor=FINANCE, idempotency_key=key)
+    assert desk.refunds.create(paid.id, actor=FINANCE, idempotency_key=key).refunds == first.refunds
     assert len(desk.gateway.list_refunds(paid.payment_intent_id)) == 1
 
 
 def test_what_was_refunded_elsewhere_counts_before_more_is(desk, paid):
     desk.gateway.create_refund(paid.payment_intent_id, 6000, None, {}, secrets.token_hex(8))
     with pytest.raises(OrderNotRefundable) as caught:
-        desk.intents.refund(paid.id, 1000, actor=FINANCE)
+        desk.refunds.create(paid.id, 1000, actor=FINANCE)
     assert caught.value.extra["refundable"] == 700
     assert desk.intents.find(paid.id, actor=FINANCE).amount_refunded == 6000
 
@@ -85,12 +85,12 @@ def test_only_a_paid_order_is_refunded(desk, support):
     free = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
     for created in (waiting, free):
         with pytest.raises(OrderNotRefundable):
-            desk.intents.refund(created.order_id, actor=FINANCE)
+            desk.refunds.create(created.order_id, actor=FINANCE)
 
 
 def test_a_refund_needs_its_permission(desk, paid, support):
     with pytest.raises(Forbidden):
-        desk.intents.refund(paid.id, actor=support)
+        desk.refunds.create(paid.id, actor=support)
     with pytest.raises(Forbidden):
         desk.intents.edit_customer(paid.id, {}, actor=FINANCE)
 
@@ -154,7 +154,7 @@ def test_of_two_colleagues_who_refund_at_once_one_is_told(desk, support):
         def refund(name, paid=paid, both=both, told=told):
             both.wait()
             try:
-                desk.intents.refund(paid.id, 2000, actor=Actor(name, Role.FINANCE))
+                desk.refunds.create(paid.id, 2000, actor=Actor(name, Role.FINANCE))
             except RefundUnanswered:
                 told.append(name)
 
@@ -179,7 +179,7 @@ def test_the_second_of_two_refunds_that_read_the_same_order_is_refused(desk, pai
     assert not desk.orders.append_if_unchanged(read, second)
     assert desk.orders.find(paid.id).unanswered_refund.attempt_id == "one"
     with pytest.raises(RefundUnanswered):
-        desk.intents.refund(paid.id, 2000, actor=FINANCE)
+        desk.refunds.create(paid.id, 2000, actor=FINANCE)
 
 
 def test_two_payment_intents_that_name_one_order_are_two_orders(desk, support, documents):
@@ -366,7 +366,7 @@ def test_everything_a_person_does_is_audited(desk, support):
     created = desk.intents.create({"productId": "profond"}, actor=support, source="t", request_id="r1")
     order = desk.intents.confirm(created.order_id, "pm_card_visa", actor=support, request_id="r2")
     desk.intents.edit_customer(order.id, EDIT, actor=support, request_id="r3")
-    desk.intents.refund(order.id, 700, actor=FINANCE, note="goodwill", request_id="r4")
+    desk.refunds.create(order.id, 700, actor=FINANCE, note="goodwill", request_id="r4")
     other = desk.intents.create({"productId": "profond"}, actor=support, source="t")
     cancelled = desk.intents.cancel(other.order_id, actor=support, reason="duplicate")
     entries = desk.audit.of_order(order.id)
@@ -390,7 +390,7 @@ def test_a_repeat_with_the_same_key_is_audited_once(desk, support):
     key = secrets.token_hex(8)
     desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
     for _ in range(2):
-        order = desk.intents.refund(created.order_id, 700, actor=FINANCE, idempotency_key=key)
+        order = desk.refunds.create(created.order_id, 700, actor=FINANCE, idempotency_key=key)
     actions = [entry.action for entry in desk.audit.of_order(order.id)]
     assert actions == ["create_intent", "confirm_test", "refund"]
 

@@ -604,7 +604,7 @@ def test_a_free_order_was_never_at_stripe_whatever_its_document_says(desk, strip
 def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, support):
     created = desk.intents.create({"productId": "mystique"}, actor=support, source="desk")
     desk.intents.confirm(created.order_id, "pm_card_visa", actor=admin)
-    desk.intents.refund(created.order_id, 1000, actor=admin)
+    desk.refunds.create(created.order_id, 1000, actor=admin)
     order = desk.intents.find(created.order_id, actor=admin)
     desk.orders.add_dispute(
         order, Dispute(id="dp_1", amount=4700, status="needs_response", created_at=NOW), by="stripe"

@@ -24,7 +24,7 @@ from lumira import overview
 from lumira.access import PERMISSIONS, Actor, Permission, Role, may, require
 from lumira.desk import Desk
 from lumira.errors import Forbidden, LumiraError
-from lumira.month_close import MonthFigures
+from lumira.month_figures import MonthFigures
 from lumira.order_filter import OrderFilter
 from lumira.orders import Order
 from lumira.views import View
@@ -71,9 +71,9 @@ ROWS = [
     Row("intents.create", P.CREATE_INTENT, lambda d, a: d.intents.create({}, actor=a, source="tests")),
     Row("intents.edit_customer", P.EDIT_CUSTOMER, lambda d, a: d.intents.edit_customer("x", {}, actor=a)),
     Row("intents.find", P.BROWSE, lambda d, a: d.intents.find("x", actor=a)),
-    Row("intents.finish_refund", P.REFUND, lambda d, a: d.intents.finish_refund("x", actor=a)),
+    Row("refunds.finish", P.REFUND, lambda d, a: d.refunds.finish("x", actor=a)),
     Row("intents.refresh", P.REFRESH, lambda d, a: d.intents.refresh("x", actor=a)),
-    Row("intents.refund", P.REFUND, lambda d, a: d.intents.refund("x", actor=a)),
+    Row("refunds.create", P.REFUND, lambda d, a: d.refunds.create("x", actor=a)),
     Row("month_close.close", P.CLOSE_MONTH, lambda d, a: d.month_close.close("2026-10", actor=a)),
     Row("month_close.closed", P.VIEW_REVENUE, lambda d, a: d.month_close.closed("2026-10", actor=a)),
     Row("month_close.compare", P.VIEW_REVENUE, lambda d, a: d.month_close.compare("2026-10", actor=a)),

@@ -61,7 +61,7 @@ def customer(desk, support, admin, documents):
     created = [desk.intents.create(body, actor=support, source="tests") for body in bodies]
     order = desk.intents.confirm(created[0].order_id, "pm_card_visa", actor=support)
     desk.notes.add(order.id, "Ève Marin a rappelé au 06 12 34 56 78.", actor=support, attempt_id="1")
-    desk.intents.refund(order.id, 700, actor=admin, reason=None, note="Geste pour Ève Marin, vœu secret")
+    desk.refunds.create(order.id, 700, actor=admin, reason=None, note="Geste pour Ève Marin, vœu secret")
     deliver(desk, "payment_intent.succeeded", payment_intent(order))
     deliver(desk, "customer.updated", {"id": "cus_1", "object": "customer", "email": EMAIL})
     desk.views.save("Eve Marin", {"q": "marin"}, shared=True, actor=admin)
@@ -344,7 +344,7 @@ def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, mo
 
     def growing(self):
         if not grown:
-            grown.append(desk.intents.refund(customer.id, 100, actor=admin))
+            grown.append(desk.refunds.create(customer.id, 100, actor=admin))
         return finding(self)
 
     monkeypatch.setattr(PersonalData, "views", growing)

@@ -38,26 +38,26 @@ def refunds_at_stripe(desk, order):
 def test_a_lost_refund_is_finished_once_by_someone_else(desk, paid, fault, executed):
     lose(fault, executed=executed)
     with pytest.raises(StripeError):
-        desk.intents.refund(
+        desk.refunds.create(
             paid.id, 1000, actor=FINANCE, reason="duplicate", note="Deux fois", idempotency_key=uuid4().hex
         )
     waiting = desk.intents.find(paid.id, actor=FINANCE)
     assert (waiting.unanswered_refund.amount, waiting.unanswered_refund.by) == (1000, "fanny")
-    done = desk.intents.finish_refund(paid.id, actor=OTHER)
+    done = desk.refunds.finish(paid.id, actor=OTHER)
     assert refunds_at_stripe(desk, paid) == [1000]
     assert (done.amount_refunded, done.unanswered_refund) == (1000, None)
-    assert desk.intents.finish_refund(paid.id, actor=OTHER).amount_refunded == 1000
+    assert desk.refunds.finish(paid.id, actor=OTHER).amount_refunded == 1000
     # What is left may then be refunded as ever.
-    assert desk.intents.refund(paid.id, actor=FINANCE).net == 0
+    assert desk.refunds.create(paid.id, actor=FINANCE).net == 0
     assert sorted(refunds_at_stripe(desk, paid)) == [1000, 3700]
 
 
 def test_no_other_refund_overtakes_one_that_is_not_answered(desk, paid, fault):
     lose(fault, executed=False)
     with pytest.raises(StripeError):
-        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     with pytest.raises(RefundUnanswered) as refused:
-        desk.intents.refund(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex)
+        desk.refunds.create(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex)
     assert refused.value.extra["amount"] == 1000
     assert refunds_at_stripe(desk, paid) == []
 
@@ -65,19 +65,19 @@ def test_no_other_refund_overtakes_one_that_is_not_answered(desk, paid, fault):
 def test_an_executed_refund_is_known_as_soon_as_stripe_is_asked(desk, paid, fault):
     lose(fault, executed=True)
     with pytest.raises(StripeError):
-        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     assert desk.intents.refresh(paid.id, actor=FINANCE).unanswered_refund is None
     assert (
-        desk.intents.refund(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex).amount_refunded == 1500
+        desk.refunds.create(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex).amount_refunded == 1500
     )
 
 
 def test_who_asked_stands_in_the_audit_log_though_stripe_did_not_answer(desk, paid, fault, support):
     lose(fault, executed=True)
     with pytest.raises(StripeError):
-        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex, request_id="r1")
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex, request_id="r1")
     # It was made, and is heard of by looking: there is nothing left to finish.
-    assert desk.intents.finish_refund(paid.id, actor=OTHER).amount_refunded == 1000
+    assert desk.refunds.finish(paid.id, actor=OTHER).amount_refunded == 1000
     asked = [(entry.action, entry.actor, entry.request_id) for entry in desk.audit.of_order(paid.id)]
     assert asked[-1] == ("refund_unanswered", "fanny", "r1")
 
@@ -103,5 +103,5 @@ def test_a_refused_refund_is_answered(desk, paid, settings):
     desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
     # Our own sums are behind: the refund that Stripe refuses is asked for.
     with pytest.raises(OrderNotRefundable):
-        desk.intents.refund(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None

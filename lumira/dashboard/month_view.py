@@ -15,15 +15,9 @@ from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
-from lumira.month_close import (
-    DIFFERENCES_KEPT,
-    KINDS,
-    LateChange,
-    Line,
-    MonthFigures,
-    OrderDifference,
-    days_of,
-)
+from lumira.month_close import days_of
+from lumira.month_comparison import DIFFERENCES_KEPT
+from lumira.month_figures import KINDS, LateChange, Line, MonthFigures, OrderDifference
 from lumira.month_files import (
     as_pdf,
     as_xlsx,

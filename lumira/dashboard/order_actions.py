@@ -142,7 +142,7 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     ):
         try:
             with st.spinner(text("refund.refunding")):
-                session.desk().intents.finish_refund(order.id, actor=session.actor())
+                session.desk().refunds.finish(order.id, actor=session.actor())
         except LumiraError as error:
             problems.remember(order.id, error)
         else:
@@ -193,7 +193,7 @@ def refund_dialog(order: Order, attempt: str) -> None:
     ):
         try:
             with failed, st.spinner(text("refund.refunding")):
-                session.desk().intents.refund(
+                session.desk().refunds.create(
                     order.order_id,
                     amount,
                     actor=session.actor(),

@@ -147,7 +147,7 @@ def test_what_can_be_neither_number_nor_address(field, typed, odd):
 
 def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
     paid = pay("profond")
-    desk.intents.refund(paid.payment_intent_id, 2000, actor=admin, reason="duplicate", note="Geste")
+    desk.refunds.create(paid.payment_intent_id, 2000, actor=admin, reason="duplicate", note="Geste")
     page = shown(open_page("order", id=paid.payment_intent_id))
     for told in ("<dt>Encaissé</dt><dd>67,00", "<dt>Remboursé</dt><dd>−20,00", "<dt>Net</dt><dd>47,00"):
         assert told in page

@@ -379,7 +379,7 @@ def test_a_new_link_replaces_the_old_one(open_page, desk, support):
 
 def test_what_went_back_stands_beside_the_state_and_why_stands_once(open_page, desk, pay, admin):
     order = pay("mystique", customerName="Zoé Martin")
-    desk.intents.refund(order.id, 1250, actor=admin, note="geste commercial")
+    desk.refunds.create(order.id, 1250, actor=admin, note="geste commercial")
     app = open_page("order", id=order.id)
     page = shown(app)
     assert "Remboursée de 12,50\u00a0€" in page
@@ -387,6 +387,6 @@ def test_what_went_back_stands_beside_the_state_and_why_stands_once(open_page, d
     assert page.count("geste commercial") == 1
     assert "À la demande du client · geste commercial" in page.partition("rembourser 12,50")[2]
     assert app.page_link[0].value == "Voir les commandes"
-    desk.intents.refund(order.id, actor=admin)
+    desk.refunds.create(order.id, actor=admin)
     for path in ("order", "overview", "orders"):
         assert "Remboursée" in shown(open_page(path, **({"id": order.id} if path == "order" else {})))

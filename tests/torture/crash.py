@@ -20,6 +20,7 @@ from lumira.access import Actor, Role
 from lumira.desk import Desk
 from lumira.intents import Intents
 from lumira.reconcile import Reconciliation
+from lumira.refund_requests import RefundRequests
 from lumira.settings import Settings
 from lumira.storage import AuditLog, Events, Orders, Reconciliations
 from lumira.stripe_gateway import verified_event
@@ -87,7 +88,9 @@ def _run(settings: Settings, step: str, arguments: dict[str, Any], at: int, afte
         case _:
             return_url = f"http://{settings.host}:{settings.port}/"
             intents = Intents(orders, gateway, audit, return_url=return_url)
-            getattr(intents, step)(**arguments, actor=ACTOR)
+            refunds = RefundRequests(orders, intents, gateway, audit)
+            asked = refunds.create if step == "refund" else getattr(intents, step)
+            asked(**arguments, actor=ACTOR)
 
 
 @contextmanager

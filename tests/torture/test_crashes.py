@@ -119,7 +119,7 @@ def test_killed_while_refunding(survivors, desk):
     for asked_again in (0, 2) * ROUNDS:
         for given in survivors.each_step("refund", arguments):
             for _ in range(asked_again):
-                assert desk.intents.refund(**given, actor=ACTOR).amount_refunded == 700
+                assert desk.refunds.create(**given, actor=ACTOR).amount_refunded == 700
                 repeated.add(given["order_id"])
     survivors.redeliver()
     survivors.reconcile()

@@ -59,7 +59,7 @@ def test_the_store_killed_under_load(settings, torture_sandbox, webhook_port, tm
             try:
                 acknowledged[key] = create(key)
                 desk.intents.confirm(acknowledged[key], "pm_card_visa", actor=ACTOR)
-                desk.intents.refund(acknowledged[key], 700, actor=ACTOR, idempotency_key=f"{key}-refund")
+                desk.refunds.create(acknowledged[key], 700, actor=ACTOR, idempotency_key=f"{key}-refund")
             except StoreUnavailable:
                 counts["answers that the store is away"] += 1
                 if key not in acknowledged:

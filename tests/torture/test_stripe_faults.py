@@ -22,6 +22,7 @@ from lumira.errors import (
 )
 from lumira.intents import Intents
 from lumira.reconcile import Reconciliation
+from lumira.refund_requests import RefundRequests
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
 from tests.conftest import STRIPE_KEY
@@ -43,7 +44,8 @@ def desk(desk):
     """A desk that gives Stripe half a second."""
     gateway = StripeGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base, timeout=0.5)
     intents = Intents(desk.orders, gateway, desk.audit, return_url="http://127.0.0.1/")
-    return dataclasses.replace(desk, gateway=gateway, intents=intents)
+    refunds = RefundRequests(desk.orders, intents, gateway, desk.audit)
+    return dataclasses.replace(desk, gateway=gateway, intents=intents, refunds=refunds)
 
 
 @pytest.fixture
@@ -75,32 +77,32 @@ def test_each_fault_of_each_call(desk, stripe_side, documents, counts, reconcile
             stripe_side.confirm(intent, "pm_card_visa")
         return intent
 
-    def calls() -> list[tuple[str, str, dict[str, Any]]]:
-        """Each call: its name, where it posts, and its arguments."""
+    def calls() -> list[tuple[Callable[..., Any], str, dict[str, Any]]]:
+        """Each call: where it posts, and its arguments."""
         paid, open_, waiting = created(pay=True), created(), created()
         create = {"body": {"productId": "profond"}, "source": "torture", "idempotency_key": uuid4().hex}
         confirm = {"payment_method": "pm_card_visa", "idempotency_key": uuid4().hex}
         refund = {"amount": 700, "idempotency_key": uuid4().hex}
         return [
-            ("create", "/v1/payment_intents", create),
-            ("confirm", "/v1/payment_intents/", {"order_id": open_, **confirm}),
-            ("refund", "/v1/refunds", {"order_id": paid, **refund}),
-            ("cancel", "/v1/payment_intents/", {"order_id": waiting}),
+            (desk.intents.create, "/v1/payment_intents", create),
+            (desk.intents.confirm, "/v1/payment_intents/", {"order_id": open_, **confirm}),
+            (desk.refunds.create, "/v1/refunds", {"order_id": paid, **refund}),
+            (desk.intents.cancel, "/v1/payment_intents/", {"order_id": waiting}),
         ]
 
     for executed in (False, True):
-        for name, path, arguments in calls():
-            if times > 1 and ROUNDS == 1 and (not executed or name == "cancel"):
+        for call, path, arguments in calls():
+            if times > 1 and ROUNDS == 1 and (not executed or call == desk.intents.cancel):
                 continue  # Stripe's library waits between its tries: the long form has the time
             # A hang ends after the caller has gone.
             how = {"retry": False} if times == 1 else {"seconds": 0.8}
             how |= {"answer": answer, "next": times, "executed": executed}
             stripe_side.switch("faults", method="POST", path=path, **how)
             with pytest.raises(error):
-                getattr(desk.intents, name)(**arguments, actor=ACTOR)
+                call(**arguments, actor=ACTOR)
             stripe_side.end_faults()
             counts["calls failed"] += 1
-            getattr(desk.intents, name)(**arguments, actor=ACTOR)
+            call(**arguments, actor=ACTOR)
     for event in stripe_side.events(set()):
         desk.webhooks.receive(*delivery(event))
         counts["events sent"] += 1
@@ -137,7 +139,7 @@ def test_a_storm_of_faults(desk, stripe_side, documents, counts, reconcile):
                 except OrderNotPayable:
                     counts["payments known already"] += 1
                 if chance.random() < 0.5:
-                    insist(intents.refund, intent, 700, idempotency_key=f"{key}-refund")
+                    insist(desk.refunds.create, intent, 700, idempotency_key=f"{key}-refund")
         except BaseException as error:
             unforeseen.append(error)
             raise

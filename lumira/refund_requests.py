@@ -1,0 +1,162 @@
+"""Refunds that we ask Stripe for: full or in part, each once, however often it is asked for.
+
+What is asked for is noted on the order before Stripe is asked, with the idempotency key: a lost answer can be
+asked for again by anybody, and no second refund begins until the first is known.
+https://docs.stripe.com/api/idempotent_requests
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import RecordedActions
+from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeRefused
+from lumira.money import format_money
+from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
+from lumira.refunds import refund_from
+from lumira.validation import check_idempotency_key
+
+if TYPE_CHECKING:
+    from lumira.intents import Intents
+    from lumira.storage import AuditLog, Orders
+    from lumira.stripe_gateway import StripeGateway
+
+
+class RefundRequests:
+    """Refunds for people. Every method raises StoreUnavailable, StripeError, and Forbidden when the actor's
+    role does not allow it.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        intents: Intents,
+        gateway: StripeGateway,
+        audit: AuditLog,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._orders = orders
+        self._intents = intents
+        self._gateway = gateway
+        self._recorded = RecordedActions(audit, orders, clock)
+        self._clock = clock
+
+    def create(
+        self,
+        order_id: str,
+        amount: int | None = None,
+        *,
+        actor: Actor,
+        reason: str | None = "requested_by_customer",
+        note: str | None = None,
+        idempotency_key: str | None = None,
+        request_id: str = "",
+    ) -> Order:
+        """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
+
+        A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
+        duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
+        asks for the same once more and refunds once. Raises OrderNotRefundable when the order is free or not
+        paid, or less than `amount` is left of it, and RefundUnanswered while nobody knows what came of an
+        earlier request: `finish` finds out.
+        """
+        require(actor, Permission.REFUND)
+        check_idempotency_key(idempotency_key)
+        order = self._intents.refresh(order_id, actor=actor)
+        if order.is_free or order.status is not OrderStatus.COMPLETED or not order.payment_intent_id:
+            raise OrderNotRefundable(
+                f"The order is {'free' if order.is_free else order.status}: there is nothing to refund.",
+                refundable=0,
+            )
+        key = idempotency_key or uuid.uuid4().hex
+        request = self._request(order, amount, actor, reason, note, key)
+        if any(refund.attempt_id == key for refund in order.refunds):
+            # Stripe forgets an idempotency key after a day, but not the refund.
+            return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+        # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
+        metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
+        try:
+            with self._recorded.unanswered(actor, "refund", order, request_id, request.note, key):
+                refund = self._gateway.create_refund(
+                    order.payment_intent_id, request.amount or 0, request.code, metadata, key
+                )
+        except StripeRefused as error:
+            refused = TimelineEntry(
+                at=self._clock(),
+                kind=REFUND_REFUSED,
+                by="stripe",
+                attempt_id=key,
+                amount=request.amount,
+                note=error.message,
+            )
+            self._orders.append(order, refused)
+            raise OrderNotRefundable(error.message, refundable=order.net) from error
+        self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
+        return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+
+    def finish(self, order_id: str, *, actor: Actor, request_id: str = "") -> Order:
+        """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.
+
+        The same request with the same idempotency key: no second refund. An order without one is left as it
+        is. Raises what `create` raises.
+        """
+        require(actor, Permission.REFUND)
+        order = self._intents.refresh(order_id, actor=actor)
+        request = order.unanswered_refund
+        if request is None:
+            return order
+        return self.create(
+            order.id,
+            actor=actor,
+            note=request.note if request.note != request.code else None,
+            idempotency_key=request.attempt_id,
+            request_id=request_id,
+        )
+
+    def _request(
+        self,
+        order: Order,
+        amount: int | None,
+        actor: Actor,
+        reason: str | None,
+        note: str | None,
+        key: str,
+    ) -> TimelineEntry:
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for.
+
+        What was asked for with this key before is asked for again. Of two who read the same order one comes
+        first; the other looks at the order again.
+        """
+        while True:
+            for entry in order.timeline:
+                if entry.kind == REFUND_REQUESTED and entry.attempt_id == key:
+                    return entry
+            if unanswered := order.unanswered_refund:
+                raise RefundUnanswered(
+                    f"Stripe has not said what came of the refund of "
+                    f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
+                    amount=unanswered.amount,
+                )
+            wanted = order.net if amount is None else amount
+            if not 0 < wanted <= order.net:
+                raise OrderNotRefundable(
+                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                    refundable=order.net,
+                )
+            request = TimelineEntry(
+                at=self._clock(),
+                kind=REFUND_REQUESTED,
+                by=actor.name,
+                attempt_id=key,
+                amount=wanted,
+                code=reason,
+                note=note or reason,
+            )
+            if self._orders.append_if_unchanged(order, request):
+                return request
+            order = self._orders.find(order.id) or order
