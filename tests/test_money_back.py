@@ -1,5 +1,6 @@
 """What only Stripe knows of money that goes back: where a refund is, and what a dispute asks for."""
 
+import secrets
 from datetime import UTC, date, datetime
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_bank_shows_a_refund_after_ten_business_days(sent, shown):
 
 def test_a_refund_has_the_reference_of_the_bank_once_it_settled(desk, paid):
     payment = paid("pm_card_visa")
-    desk.gateway.create_refund(payment, 2000, None, {}, "key-1")
+    desk.gateway.create_refund(payment, 2000, None, {}, secrets.token_hex(8))
 
     def settled():
         [refund] = map(refund_at_stripe, desk.gateway.list_refunds(payment))
@@ -49,7 +50,7 @@ def test_a_refund_has_the_reference_of_the_bank_once_it_settled(desk, paid):
 
 def test_a_refund_that_came_back_says_why(desk, paid):
     payment = paid("pm_card_refundFail")
-    desk.gateway.create_refund(payment, 2000, None, {}, "key-1")
+    desk.gateway.create_refund(payment, 2000, None, {}, secrets.token_hex(8))
     [refund] = wait_until(
         lambda: (
             read

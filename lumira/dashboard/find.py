@@ -23,7 +23,6 @@ def show() -> None:
     asked = st.text_input(
         text("find"),
         placeholder=text("find.hint"),
-        help=text("find.help"),
         icon=":material/search:",
         max_chars=SEARCH_LENGTH,
         key=f"find-{searches}",

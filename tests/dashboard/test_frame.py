@@ -256,7 +256,7 @@ def search(open_page):
 
 def test_any_id_of_stripe_leads_to_its_order(search, desk, pay, admin):
     order = pay("profond")
-    [refund] = desk.intents.refund(order.order_id, 2000, actor=admin).refunds
+    [refund] = desk.refunds.create(order.order_id, 2000, actor=admin).refunds
     [charge] = desk.payments.details(order.id, actor=admin).charges
     for named in (charge.id, refund.id, f"Reçu {charge.id}", order.id):
         assert search(named).query_params["id"] == order.payment_intent_id, named

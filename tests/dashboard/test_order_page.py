@@ -197,7 +197,7 @@ def test_who_paid_after_all_is_not_told_of_a_decline(open_page, pay):
 
 def test_a_refund_says_where_it_is_and_how_the_bank_finds_it(open_page, desk, pay, admin):
     order = pay("profond")
-    desk.intents.refund(order.order_id, 2000, actor=admin)
+    desk.refunds.create(order.order_id, 2000, actor=admin)
     [refund] = wait_until(
         lambda: (
             told
