@@ -299,6 +299,14 @@ class Order(Document):
         return self.amount - self.amount_refunded
 
     @property
+    def evidence_due_by(self) -> datetime | None:
+        """Until when the first of its disputes is to be answered (UTC), as far as Stripe said so."""
+        return min(
+            (dispute.due_by for dispute in self.disputes if dispute.needs_response and dispute.due_by),
+            default=None,
+        )
+
+    @property
     def unanswered_refund(self) -> TimelineEntry | None:
         """Our last request for a refund, as long as nobody knows what came of it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,8 @@ _FAILED_WITHIN: Final = timedelta(days=6)
 # Card networks let a customer dispute a payment for about so long.
 _DISPUTED_WITHIN: Final = timedelta(days=180)
 _SHOWN: Final = 3
+# A dispute heard of before its date was kept comes after those that have one.
+_NO_DATE: Final = datetime.max.replace(tzinfo=UTC)
 # More than a person can see to today; counting further takes longer the more orders there are.
 COUNTED: Final = 99
 _DISPUTES_READ: Final = COUNTED + 1
@@ -35,7 +37,8 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Needed:
-    """The orders of one need: which filter lists them, how many there are, and the newest few.
+    """The orders of one need: which filter lists them, how many there are, and the newest few; of disputes
+    those that are to be answered first.
 
     `count` is at most one more than COUNTED, which means more than that.
     """
@@ -74,6 +77,7 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
         for order in order_list.page(disputed, _DISPUTES_READ, actor=actor).orders
         if any(dispute.needs_response for dispute in order.disputes)
     ]
+    unanswered.sort(key=lambda order: order.evidence_due_by or _NO_DATE)
     failed = OrderFilter(statuses=frozenset({OrderStatus.FAILED}), first=today - _FAILED_WITHIN, last=today)
     found = [
         listed(Need.DIFFERS, OrderFilter(differs=True)),

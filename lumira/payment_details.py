@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
+from lumira.money_back import DisputeAtStripe, RefundAtStripe, dispute_at_stripe, refund_at_stripe
+from lumira.pasted import CHARGES, DISPUTES, REFUNDS
 from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
+    from lumira.orders import Order
     from lumira.storage import Orders
     from lumira.stripe_gateway import StripeGateway
 
@@ -45,19 +48,32 @@ class ChargeDetails:
 
 @dataclass(frozen=True)
 class PaymentDetails:
-    """A PaymentIntent as Stripe sent it, without secrets, and its charges, newest first.
+    """A PaymentIntent as Stripe sent it, without secrets; its charges, refunds and disputes, newest first.
 
     `action_url` is where a customer must go now to confirm with their bank, if they must.
     """
 
     payment_intent: dict[str, Any]
     charges: list[ChargeDetails] = field(default_factory=list)
+    refunds: list[RefundAtStripe] = field(default_factory=list)
+    disputes: list[DisputeAtStripe] = field(default_factory=list)
     action_url: str | None = None
 
     @property
     def paid(self) -> ChargeDetails | None:
         """The charge that took the money."""
         return next((charge for charge in self.charges if charge.status == "succeeded"), None)
+
+
+@dataclass(frozen=True)
+class PaidByCard:
+    """The orders that cards of the same last four digits paid, or tried to pay, the latest attempt first.
+
+    `more`: Stripe knows further payments, which a shorter period would show.
+    """
+
+    orders: list[Order]
+    more: bool
 
 
 class Payments:
@@ -77,20 +93,69 @@ class Payments:
         order = self._orders.get(order_id)
         if order.is_free or not order.payment_intent_id:
             return None
-        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
-        details = payment_details(payment_intent, self._gateway.list_charges(order.payment_intent_id))
+        payment = order.payment_intent_id
+        payment_intent, charges = (
+            self._gateway.retrieve_payment_intent(payment),
+            self._gateway.list_charges(payment),
+        )
+        # Most payments have neither, which their charges tell.
+        refunded = order.refunds or any(charge.get("amount_refunded") for charge in charges)
+        disputed = order.disputes or any(charge.get("disputed") for charge in charges)
+        details = payment_details(
+            payment_intent,
+            charges,
+            self._gateway.list_refunds(payment) if refunded else [],
+            self._gateway.list_disputes(payment) if disputed else [],
+        )
         return details if may(actor, Permission.READ_PAYLOAD) else replace(details, payment_intent={})
+
+    def order_id_of(self, named: str, *, actor: Actor) -> str | None:
+        """The id by which an order opens, for its own id or that of a charge, refund or dispute of Stripe's.
+
+        Those are known to Stripe alone, which is asked; the PaymentIntent it names may have no order here.
+        None for what neither knows. Raises Forbidden, StripeError and StoreUnavailable.
+        """
+        require(actor, Permission.BROWSE)
+        if named.startswith((*CHARGES, *REFUNDS, *DISPUTES)):
+            return self._gateway.payment_intent_of(named)
+        known = self._orders.find_by_payment_intent(named) or self._orders.find(named)
+        return known.order_id if known else None
+
+    def by_card(
+        self,
+        last4: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        *,
+        actor: Actor,
+    ) -> PaidByCard:
+        """The orders of payments with a card ending in `last4`, attempted with start ≤ instant < end (UTC).
+
+        `minimum` and `maximum` are minor units, both included. A payment of the last minute may be missing,
+        and so are those that have no order here. Raises Forbidden, StripeError and StoreUnavailable.
+        """
+        require(actor, Permission.BROWSE)
+        payments, more = self._gateway.search_charges(last4, start, end, minimum, maximum)
+        orders = self._orders.find_by_payment_intents(payments)
+        return PaidByCard([orders[payment] for payment in payments if payment in orders], more)
 
 
 def payment_details(
-    payment_intent: Mapping[str, Any], charges: Sequence[Mapping[str, Any]]
+    payment_intent: Mapping[str, Any],
+    charges: Sequence[Mapping[str, Any]],
+    refunds: Sequence[Mapping[str, Any]] = (),
+    disputes: Sequence[Mapping[str, Any]] = (),
 ) -> PaymentDetails:
-    """Reads Stripe's PaymentIntent and its charges with their balance transactions expanded."""
+    """Reads Stripe's PaymentIntent, its charges with balance transactions expanded, and what went back."""
     action = payment_intent.get("next_action") or {}
     return PaymentDetails(
         payment_intent=without_secrets(payment_intent),
         # Stripe lists the newest first, and so tells those of the same second apart; sorting keeps that.
         charges=sorted(map(_charge, charges), key=lambda charge: charge.created_at, reverse=True),
+        refunds=list(map(refund_at_stripe, refunds)),
+        disputes=list(map(dispute_at_stripe, disputes)),
         action_url=(action.get("redirect_to_url") or {}).get("url"),
     )
 

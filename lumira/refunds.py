@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lumira.documents import Document, Text, instant_of, mapping_or_empty
+from lumira.money_back import due_by
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
 RETURNED: Final = frozenset({"failed", "canceled"})
@@ -51,7 +52,10 @@ class Refund(Document):
 
 
 class Dispute(Document):
-    """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's, heard of `as_of` (UTC)."""
+    """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's, heard of `as_of` (UTC).
+
+    `due_by` is until when evidence is taken (UTC), where Stripe said so.
+    """
 
     id: str
     amount: int
@@ -59,6 +63,7 @@ class Dispute(Document):
     reason: Text = None
     created_at: datetime
     as_of: datetime | None = None
+    due_by: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -69,6 +74,14 @@ class Dispute(Document):
     def needs_response(self) -> bool:
         """Whether the issuer waits for our evidence: https://docs.stripe.com/disputes/responding."""
         return self.status in {"needs_response", "warning_needs_response"}
+
+    @property
+    def bars_refunds(self) -> bool:
+        """Whether Stripe refuses to refund the charge: its issuer has taken the money, or may keep it.
+
+        A mere inquiry bars nothing; a refund may even end it.
+        """
+        return self.status in {"needs_response", "under_review", "lost"}
 
 
 def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
@@ -99,6 +112,7 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
         reason=dispute.get("reason"),
         created_at=instant_of(dispute.get("created"), as_of),
         as_of=as_of,
+        due_by=due_by(dispute),
     )
 
 
@@ -155,6 +169,9 @@ def merge_disputes(known: Sequence[Dispute], news: Dispute) -> list[Dispute]:
     before = merged.get(news.id)
     if before is None or (before.status != news.status and _standing(news) > _standing(before)):
         merged[news.id] = news
+    elif before.status == news.status and news.due_by and (not before.due_by or news.due_by > before.due_by):
+        # An earlier version kept no date, and Stripe may give more time.
+        merged[news.id] = before.model_copy(update={"due_by": news.due_by})
     return sorted(merged.values(), key=lambda dispute: (dispute.created_at, dispute.id))
 
 

@@ -34,6 +34,7 @@ from lumira.errors import (
 )
 from lumira.events import ACTED_ON
 from lumira.metrics import STRIPE
+from lumira.pasted import CHARGES, REFUNDS
 
 # Else each request tells Stripe of this machine, under an id that is kept in the account's home folder.
 # https://github.com/stripe/stripe-python#telemetry
@@ -46,6 +47,8 @@ TIMEOUT_SECONDS: Final = 10
 TRIES: Final = 3
 # Expanding the charge's balance transaction expands the charge too.
 CHARGE: Final = "latest_charge.balance_transaction"
+# More than anybody looks through for one card.
+SEARCHED: Final = 20
 # As many threads as ask Stripe at once keep a connection open.
 CONNECTIONS: Final = 32
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
@@ -176,6 +179,12 @@ class StripeGateway:
         mode = "" if self.livemode else "test/"
         return f"https://dashboard.stripe.com/{mode}payments/{payment_intent_id}"
 
+    def dispute_url(self, dispute_id: str, payment_intent_id: str) -> str:
+        """Where staff answer this dispute: Stripe's dashboard; the sandbox's own page shows the payment."""
+        if self.is_sandbox:
+            return self.payment_intent_url(payment_intent_id)
+        return f"https://dashboard.stripe.com/{'' if self.livemode else 'test/'}disputes/{dispute_id}"
+
     def create_payment_intent(self, parameters: Mapping[str, Any], idempotency_key: str) -> PaymentIntent:
         """Creates a PaymentIntent, or answers the one this idempotency key created before."""
         with _translated_errors():
@@ -255,6 +264,12 @@ class StripeGateway:
             page = self._v1.refunds.list(asked, _ONCE if once else {})
             return [_plain(refund) for refund in page.auto_paging_iter()]
 
+    def list_disputes(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """The newest disputes of the PaymentIntent, at most 20, each with its movements of the balance."""
+        with _translated_errors():
+            page = self._v1.disputes.list({"payment_intent": payment_intent_id, "limit": 20})
+        return [_plain(dispute) for dispute in page.data]
+
     def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The newest charges of the PaymentIntent, at most 20, their balance transactions expanded."""
         parameters: dict[str, Any] = {
@@ -264,6 +279,53 @@ class StripeGateway:
         }
         with _translated_errors():
             return [_plain(charge) for charge in self._v1.charges.list(parameters).data]
+
+    def search_charges(
+        self,
+        last4: str,
+        start: datetime | None,
+        end: datetime | None,
+        minimum: int | None,
+        maximum: int | None,
+    ) -> tuple[list[str], bool]:
+        """The ids of PaymentIntents with a charge on a card of these last four digits, newest first, each
+        once, and whether there are more. Stripe finds a charge about a minute after it was made.
+
+        `start` is inclusive and `end` exclusive, in whole seconds UTC; the amounts, minor units, are both
+        inclusive. https://docs.stripe.com/search#query-fields-for-charges
+        """
+        bounds = (
+            ("created>=", None if start is None else max(0, int(start.timestamp()))),
+            ("created<", None if end is None else int(end.timestamp())),
+            ("amount>=", minimum),
+            ("amount<=", maximum),
+        )
+        query = [f'payment_method_details.card.last4:"{last4}"']
+        query += [f"{bound}{value}" for bound, value in bounds if value is not None]
+        with _translated_errors():
+            page = self._v1.charges.search({"query": " AND ".join(query), "limit": SEARCHED})
+            charges = [_plain(charge) for charge in page.data]
+        charges.sort(key=lambda charge: int(charge["created"]), reverse=True)
+        named = [charge["payment_intent"] for charge in charges if charge.get("payment_intent")]
+        return list(dict.fromkeys(named)), page.has_more
+
+    def payment_intent_of(self, object_id: str) -> str | None:
+        """The id of the PaymentIntent that a charge, refund or dispute belongs to; None where Stripe knows no
+        such object, or it was paid without one.
+        """
+        if object_id.startswith(CHARGES):
+            resource = self._v1.charges
+        else:
+            resource = self._v1.refunds if object_id.startswith(REFUNDS) else self._v1.disputes
+        try:
+            with _translated_errors():
+                found = _plain(resource.retrieve(object_id))
+        except StripeRefused as refusal:
+            if refusal.extra.get("stripeCode") == "resource_missing":
+                return None
+            raise
+        named: str | None = found.get("payment_intent")
+        return named
 
     def list_balance_transactions(
         self, created_after: datetime, created_before: datetime, starting_after: str | None = None

@@ -7,6 +7,8 @@ import streamlit as st
 
 from lumira.dashboard import (
     customer_details,
+    declines,
+    money_returned,
     navigation,
     notices,
     order_actions,
@@ -47,7 +49,10 @@ def show(order: Order) -> None:
     st.caption(moment(order.created_at))
     with st.container(border=True):
         order_details.show_state(order)
+        declines.show(order)
         order_actions.show(order)
+    disputes = st.empty()
+    money_returned.show_disputes(order, None, disputes)
     notes = desk().notes.of_order(order.id, actor=actor())
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
@@ -57,7 +62,8 @@ def show(order: Order) -> None:
         with titled("order.money"):
             money = st.empty()
             order_details.show_money(order, None, money)
-            order_details.show_refunds(order)
+            went_back = st.empty()
+            money_returned.show(order, None, went_back)
         if order.payment_intent_id and not order.is_free:
             with st.container(border=True):
                 stripe_details.show_title(order.payment_intent_id)
@@ -85,7 +91,9 @@ def show(order: Order) -> None:
         stripe_details.show_charges(details)
     if details is None or isinstance(details, LumiraError):
         return
-    order_details.show_money(order, details.paid, money)
+    order_details.show_money(order, details, money)
+    money_returned.show(order, details, went_back)
+    money_returned.show_disputes(order, details, disputes)
     order_details.show_timeline(order, timeline, notes, details.charges)
     if not details.payment_intent:
         return

@@ -5,6 +5,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import (
     address,
+    card_search,
     navigation,
     notices,
     order_bulk,
@@ -18,6 +19,7 @@ from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import text
 from lumira.errors import InvalidFilter
 from lumira.order_filter import OrderFilter
+from lumira.pasted import id_in
 
 
 def show_nothing(wanted: OrderFilter) -> None:
@@ -26,10 +28,17 @@ def show_nothing(wanted: OrderFilter) -> None:
     if pager.after():
         where = "orders.page_empty"
     advice = "orders.none.search.next" if where == "orders.none" and wanted.search else f"{where}.next"
+    payment = None
+    if wanted.search and where == "orders.none" and (named := id_in(wanted.search)):
+        payment = desk().payments.order_id_of(named, actor=actor())
+        advice = "orders.none.behind" if payment else "orders.none.id"
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
         st.header(text(where), anchor=False, text_alignment="center", width="content")
         st.markdown(text(advice), text_alignment="center", width="content")
+        if payment:
+            label = text("orders.none.open")
+            st.page_link(navigation.order(), label=label, query_params={"id": payment}, width="content")
         if pager.after():
             pager.show_newest()
         elif wanted.narrows:
@@ -68,8 +77,10 @@ def show_list(wanted: OrderFilter) -> None:
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
             if page.orders and session.may(Permission.EXPORT):
                 order_bulk.show_export(wanted, ticked)
+    by_card = not pager.after() and card_search.show(wanted)
     if not page.orders:
-        show_nothing(wanted)
+        if not by_card:
+            show_nothing(wanted)
         return
     order_table.show(page.orders, columns, key=key)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -19,6 +19,8 @@ from lumira.errors import Forbidden, LumiraError
 from lumira.export import Column, FileFormat, csv_chunks, order_columns, write
 from lumira.order_filter import OrderFilter, parse_filter
 from lumira.orders import Order
+from lumira.refund_export import refund_columns, refunded
+from lumira.refunds import Refund
 from tests.test_storage import make_order
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -53,6 +55,30 @@ def read_xlsx(content: bytes) -> list[list[tuple[str, str]]]:
             )
         rows.append(cells)
     return rows
+
+
+def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
+    def made(number: int, month: int, day: int, amount: int, status: str = "succeeded") -> Refund:
+        at = datetime(2026, month, day, 23, 30, tzinfo=UTC)
+        return Refund(id=f"re_{number}", amount=amount, status=status, reason="duplicate", created_at=at)
+
+    # The last evening of September in UTC is the first of October in Paris.
+    refunds = [made(1, 9, 29, 100), made(2, 9, 30, 200), made(3, 10, 30, 400), made(4, 10, 31, 800)]
+    refunds.append(made(5, 10, 10, 1600, "failed"))
+    order = make_order(amount=6700, refunds=refunds, amount_refunded=1500)
+    october = parse_filter({"date": "refunded", "from": "2026-10-01", "to": "2026-10-31"})
+    for wanted, ids in (
+        (october, ["re_2", "re_3"]),
+        (parse_filter({"refunded": "yes", "from": "2026-10-01"}), ["re_1", "re_2", "re_3", "re_4"]),
+    ):
+        rows = list(refunded([order], wanted, PARIS))
+        assert [row.refund.id for row in rows] == ids
+    [head, first, _] = read_csv(
+        written(FileFormat.CSV, refund_columns("fr", PARIS), refunded([order], october, PARIS)), ";"
+    )
+    assert head[:2] == ["Remboursement fait le (Europe/Paris)", "Remboursé"]
+    assert first[:5] == ["2026-10-01 01:30:00", "2,00", "EUR", "remboursé", "C’était un doublon."]
+    assert first[-3:] == ["re_2", "", order.id]
 
 
 @pytest.mark.parametrize("text", DANGEROUS)

@@ -1,6 +1,8 @@
 """A payment as Stripe shows it: charges, what Stripe kept, and no secret."""
 
 import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -41,6 +43,29 @@ def test_where_the_bank_must_be_asked_there_is_a_way_to_it(desk, support):
     details = desk.payments.details(order.id, actor=support)
     assert details.action_url.startswith("http")
     assert "_secret_" not in json.dumps(details.payment_intent)
+
+
+def test_orders_are_found_by_the_last_digits_of_a_card(desk, support):
+    def tried(card: str, product: str = "mystique") -> str:
+        created = desk.intents.create({"productId": product}, actor=support, source="tests")
+        with suppress(PaymentFailed):
+            desk.intents.confirm(created.order_id, card, actor=support)
+        return created.order_id
+
+    declined = tried("pm_card_chargeDeclinedExpiredCard")
+    dear = tried("pm_card_chargeDeclinedExpiredCard", "profond")
+    tried("pm_card_mastercard")
+    last4 = desk.gateway.list_charges(declined)[0]["payment_method_details"]["card"]["last4"]
+
+    def found(*bounds):
+        orders = desk.payments.by_card(last4, *bounds, actor=support).orders
+        return [order.payment_intent_id for order in orders]
+
+    assert found() == [dear, declined]
+    assert found(None, None, 4700, 4700) == [declined]
+    now = datetime.now(UTC)
+    assert found(now - timedelta(hours=1), now + timedelta(hours=1)) == [dear, declined]
+    assert found(None, now - timedelta(hours=1)) == []
 
 
 def test_a_free_order_has_none(desk, support):

@@ -102,6 +102,8 @@ ROWS = [
     Row("order_list.refresh", P.REFRESH, lambda d, a: d.order_list.refresh(["x"], actor=a)),
     Row("overview.needed", P.BROWSE, lambda d, a: overview.needed(d.order_list, DAY, actor=a)),
     Row("payments.details", P.BROWSE, lambda d, a: d.payments.details("x", actor=a)),
+    Row("payments.by_card", P.BROWSE, lambda d, a: d.payments.by_card("4242", actor=a)),
+    Row("payments.order_id_of", P.BROWSE, lambda d, a: d.payments.order_id_of("x", actor=a)),
     Row(
         "privacy.erase",
         P.MANAGE_PERSONAL_DATA,

@@ -32,9 +32,15 @@ _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone"
 
 
 def is_refundable(order: Order) -> bool:
-    """Whether there is money to give back."""
+    """Whether there is money to give back, which no dispute has taken or may yet take."""
     paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
-    return paid and (order.net > 0 or order.unanswered_refund is not None)
+    left = order.net > 0 and not is_barred(order)
+    return paid and (left or order.unanswered_refund is not None)
+
+
+def is_barred(order: Order) -> bool:
+    """Whether Stripe would refuse to refund what is left, for a dispute."""
+    return order.net > 0 and any(dispute.bars_refunds for dispute in order.disputes)
 
 
 def can_refund(order: Order) -> bool:
@@ -114,6 +120,8 @@ def show(order: Order) -> None:
             st.code(address, language=None, wrap_lines=True)
     if is_refundable(order) and not session.may(Permission.REFUND):
         st.caption(text("refund.others"))
+    if is_barred(order):
+        st.caption(text("refund.barred"))
     if unanswered:
         _show_unanswered(order, unanswered)
     problems.show_remembered(order.id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from tempfile import TemporaryFile
-from typing import Final
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -17,15 +18,17 @@ from lumira.dashboard import notices, pager, problems, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
 from lumira.export import FileFormat
-from lumira.order_filter import OrderFilter, filter_query
+from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.order_list import COUNTED
 from lumira.orders import Order, Page
+from lumira.refund_export import refund_columns, refunded
 
 _REPORT: Final = "refresh-report"
 _COUNT: Final = "orders-count"
 # A count is for orientation; it may be as old as this while the list itself is read anew.
 _COUNT_SECONDS: Final = 30
 _FAILURES_SHOWN: Final = 10
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,24 @@ def show_export(wanted: OrderFilter, ticked: list[Order]) -> None:
                 width="stretch",
                 key=f"export-{kind}",
             )
+        if wanted.refunded or wanted.dated is DateField.REFUNDED:
+            _show_refunds(wanted, ticked, today)
+
+
+def _show_refunds(wanted: OrderFilter, ticked: list[Order], today: str) -> None:
+    """The files of their refunds, one row each: an order may have several, in several months."""
+    st.caption(text("refunds.export.period" if wanted.dated is DateField.REFUNDED else "refunds.export"))
+    for kind in FileFormat:
+        st.download_button(
+            text(f"refunds.export.{kind}"),
+            data=_refunds_file(kind, wanted, ticked),
+            file_name=f"{text('refunds.export.file')}-{today}.{kind}",
+            mime=kind.mime,
+            icon=":material/undo:",
+            on_click="ignore",
+            width="stretch",
+            key=f"export-refunds-{kind}",
+        )
 
 
 def _file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callable[[], bytes]:
@@ -125,12 +146,29 @@ def _file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callabl
 
     def made() -> bytes:
         rows = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
-        with TemporaryFile() as file:
-            export.write(file, kind, export.order_columns(language, zone), rows, language=language, zone=zone)
-            file.seek(0)
-            return file.read()
+        return _written(kind, export.order_columns(language, zone), rows, language, zone)
 
     return made
+
+
+def _refunds_file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callable[[], bytes]:
+    desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
+
+    def made() -> bytes:
+        orders = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
+        rows = refunded(orders, wanted, zone)
+        return _written(kind, refund_columns(language, zone), rows, language, zone)
+
+    return made
+
+
+def _written(
+    kind: FileFormat, columns: list[export.Column[Row]], rows: Iterable[Row], language: str, zone: ZoneInfo
+) -> bytes:
+    with TemporaryFile() as file:
+        export.write(file, kind, columns, rows, language=language, zone=zone)
+        file.seek(0)
+        return file.read()
 
 
 def show_count(wanted: OrderFilter, page: Page) -> None:

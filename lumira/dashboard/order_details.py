@@ -12,7 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.catalog import CATALOG
-from lumira.dashboard import markup, navigation, problems, stripe_details
+from lumira.dashboard import markup, money_returned, navigation, problems, stripe_details
+from lumira.dashboard.money_returned import why_made
 from lumira.dashboard.texts import (
     actor_name,
     failure_reason,
@@ -26,9 +27,8 @@ from lumira.dashboard.texts import (
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.notes import Note
 from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
-from lumira.payment_details import ChargeDetails
+from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.redaction import without_secrets
-from lumira.refunds import Dispute, Refund
 from lumira.validation import OWN_METADATA
 
 _NOTE_LENGTH: Final = 200
@@ -128,12 +128,12 @@ def show_facts(order: Order, *, ids: bool = True) -> None:
     st.html(markup.facts(rows, codes=codes))
 
 
-def show_money(order: Order, charge: ChargeDetails | None, place: DeltaGenerator) -> None:
-    """Due, paid, what Stripe kept and what went back, and what is left; the fee once Stripe told it."""
-    place.html(markup.facts(list(_money(order, charge)), figures=True))
+def show_money(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
+    """Due, paid, what Stripe kept and what went back, and what is left; the rest once Stripe told it."""
+    place.html(markup.facts(list(_money(order, details)), figures=True))
 
 
-def _money(order: Order, charge: ChargeDetails | None) -> Iterator[tuple[str, str]]:
+def _money(order: Order, details: PaymentDetails | None) -> Iterator[tuple[str, str]]:
     if order.status is not OrderStatus.COMPLETED or order.is_free:
         yield text("order.asked"), price(order)
         return
@@ -141,13 +141,19 @@ def _money(order: Order, charge: ChargeDetails | None) -> Iterator[tuple[str, st
     if order.amount_refunded:
         yield text("order.refunded"), money(-order.amount_refunded, order.currency)
         yield text("order.net"), money(order.net, order.currency)
+    charge = details.paid if details else None
+    moved, dispute_fee = money_returned.taken(order, details.disputes) if details else (0, 0)
+    if moved:
+        yield text("order.disputed_away"), money(moved, order.currency)
+    if dispute_fee:
+        yield text("order.dispute_fee"), money(-dispute_fee, order.currency)
     if charge is None or charge.fee is None or charge.fee_currency is None:
         yield text("order.fee"), text("order.fee.unknown")
         return
     yield text("order.fee"), money(-charge.fee, charge.fee_currency)
     # Stripe may settle in another currency, which is never summed with the order's.
     if charge.fee_currency == order.currency:
-        yield text("order.kept"), money(order.net - charge.fee, order.currency)
+        yield text("order.kept"), money(order.net - charge.fee + moved - dispute_fee, order.currency)
 
 
 def raw(order: Order) -> dict[str, Any]:
@@ -155,22 +161,6 @@ def raw(order: Order) -> dict[str, Any]:
     stored = order.model_dump(mode="json", by_alias=True, exclude_none=True)
     without: dict[str, Any] = without_secrets(stored)
     return without
-
-
-def show_refunds(order: Order) -> None:
-    """Every refund and dispute, newest first; nothing at all when there are none."""
-    made: list[tuple[str, Refund | Dispute]] = [("refund_status", refund) for refund in order.refunds] + [
-        ("dispute_status", dispute) for dispute in order.disputes
-    ]
-    if not made:
-        return
-    st.markdown(f"**{text('order.money_back')}**")
-    rows = []
-    for kind, one in sorted(made, key=lambda named: named[1].created_at, reverse=True):
-        told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
-        why = _reason(one.reason)
-        rows.append((moment(one.created_at), f"{told} · {why}" if why else told))
-    st.html(markup.facts(rows))
 
 
 def show_timeline(
@@ -333,22 +323,17 @@ def _note(order: Order, entry: TimelineEntry) -> str:
         if code and (reason := text_or(f"failure.{code}", "")):
             return f"{reason[:1].upper()}{reason[1:]}."
     if entry.kind == REFUND_REQUESTED and entry.code and entry.note and entry.code != entry.note:
-        return f"{_reason(entry.code).removesuffix('.')} · {entry.note}"
+        return f"{why_made(entry.code).removesuffix('.')} · {entry.note}"
     if entry.kind.startswith("refund.") and _is_answer(order, entry):
         # The request, right beneath it, says why.
         return ""
-    return _reason(entry.note)
+    return why_made(entry.note)
 
 
 def _is_answer(order: Order, entry: TimelineEntry) -> bool:
     """Whether a refund is what one of us asked for, in the same words."""
     asked = (one for one in order.timeline if one.kind == REFUND_REQUESTED and one.amount == entry.amount)
     return entry.kind != REFUND_REQUESTED and any(entry.note in {one.note, one.code} for one in asked)
-
-
-def _reason(reason: str | None) -> str:
-    """Why a refund or dispute was made: one of Stripe's reasons in words, or a note of staff's own."""
-    return text_or(f"timeline.reason.{reason}", reason) if reason else ""
 
 
 def _colour(entry: TimelineEntry) -> str:

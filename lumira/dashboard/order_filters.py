@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -18,6 +18,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.periods import Range, days
 from lumira.dashboard.texts import day, level_name, money, stripe_status_name, text
 from lumira.errors import LumiraError
 from lumira.money import major_units
@@ -60,17 +61,8 @@ class Answer(StrEnum):
     WITHOUT = "without"
 
 
-class Span(StrEnum):
-    """Days that end today, to be chosen with one click."""
-
-    TODAY = "today"
-    WEEK = "7d"
-    MONTH = "30d"
-
-    @property
-    def days(self) -> int:
-        """How many days it has."""
-        return {Span.TODAY: 1, Span.WEEK: 7, Span.MONTH: 30}[self]
+# To be chosen with one click.
+_SPANS: Final = (Range.TODAY, Range.WEEK, Range.MONTH, Range.LAST_MONTH)
 
 
 def read() -> OrderFilter:
@@ -252,15 +244,17 @@ def _show_period(wanted: OrderFilter) -> None:
             required=True,
         )
         today = datetime.now(session.timezone()).date()
-        spans = {span: today - timedelta(days=span.days - 1) for span in Span}
-        shown = next((span for span in Span if (wanted.first, wanted.last) == (spans[span], today)), None)
+        spans = {span: days(span, today) for span in _SPANS}
+        shown = next((span for span in _SPANS if (wanted.first, wanted.last) == spans[span]), None)
         _choose(
             " ",
             "span",
             shown,
-            list(Span),
+            list(_SPANS),
             lambda span: text(f"orders.filter.{span}"),
-            lambda now, span: replace(now, first=spans[span] if span else None, last=today if span else None),
+            lambda now, span: replace(
+                now, first=spans[span][0] if span else None, last=spans[span][1] if span else None
+            ),
         )
     with st.container(horizontal=True):
         _choose_day("from", wanted.first, lambda now, chosen: replace(now, first=chosen))

@@ -10,11 +10,12 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
+from lumira.dashboard.texts import counted, level_name, moment, money, number, period, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
+from lumira.revenue_sums import Period
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
@@ -197,7 +198,14 @@ def _show_group(group: Needed) -> None:
         else:
             st.caption(text(f"need.{group.need}.next"))
         for order in group.newest:
-            _show_line(order)
+            due_by = order.evidence_due_by if group.need == "disputed" else None
+            _show_line(order, _until(due_by) if due_by else None)
+
+
+def _until(due_by: datetime) -> str:
+    """Until when a dispute is to be answered, no longer than a moment is written."""
+    last = due_by.astimezone(session.timezone()).date()
+    return text("need.until", day=period(last, Period.DAY, short=True))
 
 
 def _counted(count: int) -> str:
@@ -220,8 +228,8 @@ def show_latest() -> None:
             _show_line(order)
 
 
-def _show_line(order: Order) -> None:
-    """One order in a line that leads to its page."""
+def _show_line(order: Order, when: str | None = None) -> None:
+    """One order in a line that leads to its page; `when` stands in place of when it was made."""
     who = order.name or order.customer_email or text("overview.nobody")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
@@ -235,7 +243,7 @@ def _show_line(order: Order) -> None:
             markup.order_line(
                 price(order),
                 next(iter(money_back(order)), state),
-                short_moment(order.created_at),
+                when or short_moment(order.created_at),
             ),
             width="content",
         )

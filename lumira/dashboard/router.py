@@ -13,16 +13,12 @@ import streamlit as st
 
 from lumira import traces
 from lumira.access import Permission, Role
-from lumira.dashboard import account, address, attempt, markup, navigation, problems, session, theme
+from lumira.dashboard import account, address, attempt, find, markup, navigation, problems, session, theme
 from lumira.dashboard.texts import text
-from lumira.errors import LumiraError, OrderNotFound
+from lumira.errors import LumiraError
 from lumira.logs import bound
-from lumira.order_filter import SEARCH_LENGTH
-from lumira.orders import is_order_id
 from lumira.sessions import Session
 from lumira.texts import LANGUAGES
-
-_SEARCHES: Final = "searches"
 
 logger: Final = logging.getLogger("lumira.dashboard")
 
@@ -67,7 +63,7 @@ def main() -> None:
     st.set_page_config(page_title=navigation.tab_title(page.title))
     place = address.begin_drawing()
     with st.sidebar:
-        find_orders()
+        find.show()
         begin_payment()
         choose_language(signed_in)
         show_person(signed_in)
@@ -86,38 +82,6 @@ def main() -> None:
         logger.exception("page failed", extra={"page": page.url_path})
         problems.show(LumiraError("The log says why."), again=True)
     address.end_drawing(place)
-
-
-def find_orders() -> None:
-    """The search that is on every page, by name, e-mail address or any id; it leads to what is asked for."""
-    # A search that has led somewhere gives way to an empty one under a new key.
-    searches = st.session_state.setdefault(_SEARCHES, 0)
-    asked = st.text_input(
-        text("find"),
-        placeholder=text("find.hint"),
-        icon=":material/search:",
-        max_chars=SEARCH_LENGTH,
-        key=f"find-{searches}",
-        label_visibility="collapsed",
-    ).strip()
-    if not asked:
-        return
-    st.session_state[_SEARCHES] += 1
-    if is_order_id(asked) and _is_known(asked):
-        address.leave(navigation.order(), {"id": asked})
-    address.leave(navigation.orders(), {"q": asked})
-
-
-def _is_known(order_id: str) -> bool:
-    """Whether there is such an order: half an id is written like a whole one, and only the list finds it."""
-    try:
-        session.desk().intents.find(order_id, actor=session.actor())
-    except OrderNotFound:
-        return False
-    except LumiraError:
-        # The order's page says what is wrong.
-        return True
-    return True
 
 
 def begin_payment() -> None:

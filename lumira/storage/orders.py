@@ -278,7 +278,10 @@ class Orders:
                 note=news.reason,
             )
             stored = [dispute.model_dump(by_alias=True, exclude_none=True) for dispute in merged]
-            if self._replace(order, {"$set": {"disputes": stored}}, [entry]):
+            # More time to answer is nothing that happened to the order.
+            told = [(dispute.id, dispute.status) for dispute in order.disputes]
+            entries = [] if (news.id, news.status) in told else [entry]
+            if self._replace(order, {"$set": {"disputes": stored}}, entries):
                 return True
             order = self.find(order.id) or order
 

@@ -199,6 +199,23 @@ def test_the_later_of_two_decisions_stands(deliver, documents, paid, order_of):
         assert [dispute.status for dispute in order_of(paid.payment_intent_id).disputes] == ["won"]
 
 
+def test_more_time_to_answer_is_kept_and_is_nothing_that_happened(deliver, documents, paid, order_of):
+    told = {"id": "dp_1", "amount": 6700, "created": 1_800_000_000, "status": "needs_response"}
+    told |= {"payment_intent": paid.payment_intent_id}
+    dates = (1_800_500_000, 1_800_900_000)
+    first, more = (
+        event("charge.dispute.updated", told | {"evidence_details": {"due_by": due}}) for due in dates
+    )
+    without = event("charge.dispute.created", told)
+    for number, arrival in enumerate(itertools.permutations([without, first, more])):
+        documents.productorders.update_one({}, {"$set": {"disputes": [], "revision": 0, "timeline": []}})
+        for one in arrival:
+            assert deliver(one | {"id": f"{one['id']}_{number}"}).is_success
+        order = order_of(paid.payment_intent_id)
+        assert order.evidence_due_by == datetime.fromtimestamp(dates[1], UTC)
+        assert [entry.kind for entry in order.timeline] == ["dispute.needs_response"]
+
+
 def minimal(type_, id_="re_1", **subject):
     """An event as old senders send it: no status, no created, no livemode, no version."""
     subject = {"id": id_, "amount": 2000, "currency": "eur", "metadata": {}} | subject

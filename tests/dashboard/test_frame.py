@@ -241,6 +241,80 @@ def test_half_an_id_in_the_search_of_every_page_finds_its_order(open_page, pay):
     assert len(app.dataframe[0].value) == 1
 
 
+@pytest.fixture
+def search(open_page):
+    """Asks the search of every page for something; the page it leads to."""
+
+    def search(asked: str) -> AppTest:
+        app = open_page("webhooks")
+        app.get_by_key("find-0").set_value(asked).run()
+        assert not app.exception
+        return app
+
+    return search
+
+
+def test_any_id_of_stripe_leads_to_its_order(search, desk, pay, admin):
+    order = pay("profond")
+    [refund] = desk.refunds.create(order.order_id, 2000, actor=admin).refunds
+    [charge] = desk.payments.details(order.id, actor=admin).charges
+    for named in (charge.id, refund.id, f"Reçu {charge.id}", order.id):
+        assert search(named).query_params["id"] == order.payment_intent_id, named
+
+
+def test_the_dispute_of_a_letter_of_stripe_leads_to_its_order(search, desk, support):
+    created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+    desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)
+    [dispute] = desk.gateway.list_disputes(created.order_id)
+    assert search(dispute["id"]).query_params["id"] == created.order_id
+
+
+def test_an_id_is_found_in_whatever_was_copied_with_it(search, pay):
+    named = pay("profond").payment_intent_id
+    for pasted in (
+        f"https://dashboard.stripe.com/test/payments/{named}",
+        f"{named[:9]} {named[9:]}",
+        f"{named}_secret_abc",
+        f"PaymentIntent : {named}.",
+    ):
+        assert search(pasted).query_params["id"] == named, pasted
+
+
+def test_an_event_leads_to_what_came_of_it(search):
+    assert search("evt_1").query_params["event"] == "evt_1"
+
+
+def test_an_amount_leads_to_the_orders_of_that_amount(search, pay):
+    pay("mystique")
+    pay("profond")
+    app = search("47 €")
+    assert (app.query_params["min"], app.query_params["max"]) == ("4700", "4700")
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_an_id_that_nobody_knows_is_told_so(search, pay):
+    pay("mystique")
+    app = search("ch_unknown")
+    assert app.query_params["q"] == "ch_unknown"
+    assert "ne porte ce numéro" in shown(app)
+
+
+def test_a_charge_in_the_search_of_the_list_offers_its_order(open_page, desk, pay, admin):
+    order = pay("profond")
+    [charge] = desk.payments.details(order.id, actor=admin).charges
+    app = open_page("orders", q=charge.id)
+    [link] = [link for link in app.page_link if link.value == "Ouvrir sa commande"]
+    assert link.proto.query_string == f"id={order.payment_intent_id}"
+
+
+def test_a_silent_stripe_does_not_make_a_charge_an_unknown_one(settings, search, pay):
+    pay("mystique")
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        page = shown(search("ch_unknown"))
+    assert "ne porte ce numéro" not in page
+    assert "Stripe" in page
+
+
 def test_a_new_payment_begins_on_every_page_for_those_who_may(open_page, at_the_desk):
     app = open_page("webhooks")
     app.button(key="begin-payment").click().run()

@@ -9,11 +9,14 @@ import streamlit as st
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
 from lumira.errors import PaymentFailed
 from lumira.orders import Order, TimelineEntry
 from lumira.payment_details import ChargeDetails
+from lumira.refunds import Dispute, dispute_from
+from lumira.texts import is_known
 from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_orders_page import make
@@ -103,6 +106,108 @@ def test_a_customer_shows_with_level_and_other_orders(open_page, pay):
     assert app.query_params["id"] != order.id
     assert len(re.findall("Mystique<", shown(app))) == 1
     assert "Niveau le plus haut\u00a0: Profond" in shown(app)
+
+
+@pytest.fixture
+def dispute(desk, support):
+    """Pays an order with a card that is disputed at once, which the desk hears of; the order."""
+
+    def dispute(card: str) -> Order:
+        created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        order = desk.intents.confirm(created.order_id, card, actor=support)
+        [told] = desk.gateway.list_disputes(created.order_id)
+        desk.orders.add_dispute(order, dispute_from(told, datetime.now(UTC)), by="stripe")
+        return desk.orders.get(order.id)
+
+    return dispute
+
+
+def test_a_dispute_says_until_when_it_is_answered_and_what_is_at_stake(open_page, dispute):
+    app = open_page("order", id=dispute("pm_card_createDispute").id)
+    page = shown(app)
+    assert "Le client conteste 67,00\u00a0€ auprès de sa banque" in page
+    assert re.search(r"À défendre avant le .+ : il reste \d jours", page.replace("\u00a0", " "))
+    assert "dit n’avoir pas fait ce paiement" in page
+    assert "Ce qui aide" in page
+    assert "Stripe garde 20,00\u00a0€ pour le litige" in page
+    assert "Rien n’a encore été envoyé à la banque" in page
+    # What the bank took is not ours any more.
+    assert "<dt>Repris par le litige</dt><dd>−67,00" in page
+    assert "<dt>Frais du litige</dt><dd>−20,00" in page
+    assert re.search(r"<dt>Net de frais</dt><dd>−2\d,\d\d", page) or "pas encore connus" in page
+
+
+def test_no_refund_is_offered_that_stripe_refuses_for_a_dispute(open_page, dispute):
+    app = open_page("order", id=dispute("pm_card_createDispute").id)
+    assert "refund" not in [button.key for button in app.button]
+    assert "Stripe le refuse" in shown(app)
+
+
+def test_a_banks_question_can_be_ended_by_a_refund(open_page, dispute):
+    app = open_page("order", id=dispute("pm_card_createDisputeInquiry").id)
+    assert "refund" in [button.key for button in app.button]
+    page = shown(app)
+    assert "La banque du client pose une question sur 67,00" in page
+    assert "Un remboursement entier clôt la question" in page
+    assert "Repris par le litige" not in page
+
+
+def test_without_stripe_a_dispute_still_says_until_when(open_page, desk, settings, dispute):
+    order = dispute("pm_card_createDispute")
+    with opened_elsewhere(desk, settings):
+        assert "À défendre avant le" in shown(open_page("order", id=order.id))
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(2, "il reste 2 jours."), (1, "il reste 1 jour."), (-1, "terminé le")]
+)
+def test_the_time_left_is_counted_in_days_of_the_calendar(open_page, desk, days, told):
+    noon = datetime.now(desk.settings.business_timezone).replace(hour=12, minute=0)
+    due_by = noon + timedelta(days=days)
+    dispute = Dispute(id="dp_1", amount=4700, status="needs_response", created_at=AT, due_by=due_by)
+    order = make(desk, 1, disputes=[dispute])
+    assert told in shown(open_page("order", id=order.id)).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("insufficient_funds", "dès que son compte ou son plafond le permet"),
+        ("incorrect_cvc", "vérifie numéro, date et code de sécurité"),
+        ("try_again_later", "dans quelques minutes"),
+        ("stolen_card", "pas pourquoi"),
+        ("a_new_reason", "Seule sa banque sait pourquoi"),
+        (None, "Seule sa banque sait pourquoi"),
+    ],
+)
+def test_a_declined_card_says_what_the_customer_can_do(open_page, desk, code, told):
+    order = make(
+        desk, 1, status="failed", stripe_status="requires_payment_method", failure_code=code, amount=6700
+    )
+    assert told in shown(open_page("order", id=order.id)).replace("\u00a0", " ")
+
+
+def test_every_reason_that_has_an_advice_has_words():
+    assert all(is_known(f"failure.{code}") for codes in _ADVICE.values() for code in codes)
+
+
+def test_who_paid_after_all_is_not_told_of_a_decline(open_page, pay):
+    assert "Rien n’a été pris" not in shown(open_page("order", id=pay().id))
+
+
+def test_a_refund_says_where_it_is_and_how_the_bank_finds_it(open_page, desk, pay, admin):
+    order = pay("profond")
+    desk.refunds.create(order.order_id, 2000, actor=admin)
+    [refund] = wait_until(
+        lambda: (
+            told
+            if (told := desk.payments.details(order.id, actor=admin).refunds) and told[0].reference
+            else None
+        )
+    )
+    page = shown(open_page("order", id=order.id))
+    assert "Envoyé à la banque du client, qui l’affiche d’ici au" in page
+    assert f"<dt>Référence pour la banque</dt><dd><code>{refund.reference}</code>" in page
 
 
 def test_a_product_of_another_name_is_named(open_page, desk):

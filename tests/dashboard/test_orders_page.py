@@ -10,6 +10,7 @@ import pytest
 from lumira.access import Actor, Role
 from lumira.dashboard import session
 from lumira.dashboard.order_table import COLUMNS, orders_frame
+from lumira.dashboard.periods import Range, days
 from lumira.errors import Forbidden, InvalidFilter, InvalidViewName
 from lumira.orders import Order
 from lumira.refunds import Dispute, Refund
@@ -57,6 +58,27 @@ def test_a_file_is_offered_only_of_a_list_that_holds_something(open_page, desk):
     make(desk, 1)
     assert exports(open_page("orders"))
     assert not exports(open_page("orders", status="failed"))
+
+
+def test_refunds_are_offered_row_by_row_where_refunds_are_listed(open_page, desk):
+    now = datetime.now(UTC)
+    refund = Refund(id="re_1", amount=2000, created_at=now)
+    make(desk, 1, refunds=[refund], amount_refunded=2000, last_refund_at=now)
+    for query, offered in (({}, False), ({"refunded": "yes"}, True), ({"date": "refunded"}, True)):
+        app = open_page("orders", **query)
+        app.session_state["export"] = True
+        labels = [button.proto.label for button in app.run().get("download_button")]
+        assert ("Remboursements, CSV" in labels) is offered, query
+
+
+def test_last_month_is_one_click(open_page, desk):
+    make(desk, 1)
+    app = open_page("orders")
+    app.session_state["filters"] = True
+    app.run()
+    app.segmented_control(key="filter-span").set_value(Range.LAST_MONTH).run()
+    first, last = days(Range.LAST_MONTH, datetime.now(desk.settings.business_timezone).date())
+    assert (app.query_params["from"], app.query_params["to"]) == (first.isoformat(), last.isoformat())
 
 
 def test_what_was_given_is_called_so_wherever_amounts_are_not_added_up(open_page, desk):
@@ -202,6 +224,18 @@ def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
     save.click().run()
     assert desk.views.all(actor=session.actor()) == []
     assert app.error[0].title == "Ce nom ne convient pas."
+
+
+def test_four_digits_find_the_orders_of_a_card(open_page, pay):
+    order = pay("profond", customerName="Zoé Le Goff")
+    app = open_page("orders", q="4242", min="6700", max="6700")
+    page = shown(app)
+    assert "par une carte finissant par 4242" in page
+    links = {link.proto.query_string.partition("&")[0]: link.label for link in app.page_link}
+    assert "Zoé Le Goff · Profond · 67,00\u00a0€ · Terminée" in links[f"id={order.payment_intent_id}"]
+    assert "Aucune commande ne correspond" not in page
+    # Nobody has such a card.
+    assert "Aucune commande ne correspond" in shown(open_page("orders", q="0001"))
 
 
 def test_a_search_is_typed_no_longer_than_it_can_be(open_page):

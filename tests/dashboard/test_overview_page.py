@@ -8,7 +8,9 @@ import pytest
 
 from lumira.access import Role
 from lumira.overview import Sold, growing, monday, sold
+from lumira.refunds import Dispute
 from tests.dashboard.conftest import shown
+from tests.dashboard.test_orders_page import make
 
 
 def row(day: date, gross: int, orders: int, hour: int, currency: str = "eur") -> dict[str, object]:
@@ -93,6 +95,18 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
     assert queries[0] == "state=failed"
     assert queries[1] == "stripe=differs"
+
+
+def test_of_disputes_the_one_that_is_due_first_comes_first(open_page, desk):
+    now = datetime.now(UTC)
+    for number, days in ((1, None), (2, 9), (3, 2)):
+        due_by = now + timedelta(days=days) if days else None
+        told = Dispute(id="dp", amount=4700, status="needs_response", created_at=now, due_by=due_by)
+        make(desk, number, customer_name=f"Client {number}", disputes=[told])
+    app = open_page("overview")
+    names = [link.label for link in app.page_link if link.label.startswith("Client")]
+    assert [name[:8] for name in names[:3]] == ["Client 3", "Client 2", "Client 1"]
+    assert "jusqu’au" in shown(app)
 
 
 @pytest.mark.parametrize("role", [Role.STAFF, Role.SUPPORT])

@@ -22,7 +22,10 @@ CALLS = {
     "cancel_payment_intent",
     "create_refund",
     "list_refunds",
+    "list_disputes",
     "list_charges",
+    "payment_intent_of",
+    "search_charges",
     "list_balance_transactions",
     "list_events",
     "list_webhook_endpoints",
@@ -58,7 +61,14 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     refund = gateway.create_refund(paid["id"], 700, "requested_by_customer", {"by": "ada"}, uuid.uuid4().hex)
     assert [one["id"] for one in gateway.list_refunds(paid["id"])] == [refund["id"]]
     assert [one["paid"] for one in gateway.list_charges(paid["id"])] == [True, False]
+    assert gateway.list_disputes(paid["id"]) == []
+    assert (
+        gateway.payment_intent_of(refund["id"]) == gateway.payment_intent_of(refund["charge"]) == paid["id"]
+    )
+    assert gateway.payment_intent_of("du_unknown") is None
     now = datetime.now(UTC)
+    found, _ = gateway.search_charges("4242", now - timedelta(hours=1), now + timedelta(hours=1), 1, 4700)
+    assert paid["id"] in found
     booked, _ = gateway.list_balance_transactions(now - timedelta(minutes=5), now + timedelta(minutes=5))
     assert refund["id"] in [one["source"]["id"] for one in booked]
     events = gateway.list_events(
@@ -77,7 +87,7 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     assert (known["enabled_events"], known["status"]) == (["charge.refunded"], "disabled")
     # A method that is new to the gateway belongs above too.
     asks = {name for name, member in vars(type(gateway)).items() if callable(member) and name[0] != "_"}
-    assert asks - {"payment_intent_url"} == CALLS
+    assert asks - {"payment_intent_url", "dispute_url"} == CALLS
 
 
 def test_a_currency_has_as_many_decimals_here_as_at_the_desk():

@@ -1,0 +1,60 @@
+"""The orders paid, or tried, with a card of which only the last four digits are known: Stripe finds them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lumira.dashboard import navigation, order_filters, problems, session
+from lumira.dashboard.order_details import price
+from lumira.dashboard.texts import counted, level_name, moment, text
+from lumira.errors import LumiraError
+from lumira.order_filter import DateField, OrderFilter
+from lumira.orders import Order
+from lumira.pasted import last4_in
+
+
+def show(wanted: OrderFilter) -> bool:
+    """What Stripe finds by the digits searched for, inside the period and the amounts of the filter.
+
+    Answers whether there is anything to see: nothing is asked for another search.
+    """
+    last4 = last4_in(wanted.search)
+    if last4 is None:
+        return False
+    start, end = wanted.bounds(session.timezone())
+    if wanted.dated is DateField.REFUNDED:
+        # When a card was refunded its charge does not say.
+        start = end = None
+    try:
+        with st.spinner(text("card.asking")):
+            found = session.desk().payments.by_card(
+                last4, start, end, wanted.minimum, wanted.maximum, actor=session.actor()
+            )
+    except LumiraError as error:
+        problems.show(error)
+        return True
+    if not found.orders:
+        return False
+    with st.container(border=True, key="by-card", gap="xsmall"):
+        st.markdown(f":material/credit_card: **{counted('card.found', len(found.orders), digits=last4)}**")
+        st.caption(text("card.more" if found.more else "card.found.help"))
+        for order in found.orders:
+            _show_line(order)
+    return True
+
+
+def _show_line(order: Order) -> None:
+    who = order.name or order.customer_email or text("overview.nobody")
+    told = (
+        moment(order.created_at),
+        who,
+        level_name(order.level),
+        price(order),
+        text(f"status.{order.status}"),
+    )
+    st.page_link(
+        navigation.order(),
+        label=problems.plain(" · ".join(told)),
+        icon=":material/receipt:",
+        query_params={"id": order.order_id, **order_filters.beside_order()},
+    )

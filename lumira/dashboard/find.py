@@ -1,0 +1,55 @@
+"""The search that is on every page: it leads to the one thing that is meant, else to the list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from lumira.dashboard import address, navigation, session
+from lumira.dashboard.amounts import minor_units
+from lumira.dashboard.texts import text
+from lumira.errors import LumiraError
+from lumira.order_filter import SEARCH_LENGTH
+from lumira.pasted import EVENTS, id_in, last4_in, money_in
+
+_SEARCHES: Final = "searches"
+
+
+def show() -> None:
+    """The field for a name, an e-mail address, a number of any kind, or an amount."""
+    # A search that has led somewhere gives way to an empty one under a new key.
+    searches = st.session_state.setdefault(_SEARCHES, 0)
+    asked = st.text_input(
+        text("find"),
+        placeholder=text("find.hint"),
+        icon=":material/search:",
+        max_chars=SEARCH_LENGTH,
+        key=f"find-{searches}",
+        label_visibility="collapsed",
+    ).strip()
+    if not asked:
+        return
+    st.session_state[_SEARCHES] += 1
+    found = id_in(asked)
+    if found and found.startswith(EVENTS):
+        address.leave(navigation.webhooks(), {"event": found})
+    if found and (payment := payment_of(found)):
+        address.leave(navigation.order(), {"id": payment})
+    typed = money_in(asked)
+    if typed and (amount := minor_units(typed, "eur")) is not None:
+        address.leave(navigation.orders(), {"min": str(amount), "max": str(amount)})
+    if last4 := last4_in(asked):
+        address.leave(navigation.orders(), {"q": last4})
+    # Of an address the list takes the id; words beside an id are looked for with it.
+    words = found if found and "/" in asked else asked
+    address.leave(navigation.orders(), {"q": words})
+
+
+def payment_of(found: str) -> str | None:
+    """The id by which the order behind an id of any kind opens; None for none, and where Stripe is silent."""
+    try:
+        return session.desk().payments.order_id_of(found, actor=session.actor())
+    except LumiraError:
+        # The list says what is wrong.
+        return None
