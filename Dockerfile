@@ -30,6 +30,6 @@ EXPOSE 8501
 # SIGTERM lets requests in flight finish; 30 seconds are enough for any webhook.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import sys, urllib.request as r; sys.exit(r.urlopen('http://127.0.0.1:8501/api/healthz', timeout=4).status != 200)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('LUMIRA_PORT', '8501') + '/api/healthz', timeout=4)"]
 ENTRYPOINT ["python", "-m", "lumira"]
 CMD ["run"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -67,6 +69,20 @@ def test_the_proxys_health_check_may_name_us_as_it_likes():
     [path] = re.findall(r"health_uri (\S+)", (ROOT / "deploy" / "Caddyfile").read_text())
     # A check names the container; refused for that, it would take every process out.
     assert path in OPEN
+
+
+def test_the_containers_health_check_asks_where_the_desk_listens(desk, api_server):
+    [command] = re.findall(r"HEALTHCHECK [^\[]*(\[.*\])", (ROOT / "Dockerfile").read_text())
+    _, *arguments = json.loads(command)
+
+    def checked(port: str) -> int:
+        environment = {**os.environ, "LUMIRA_PORT": port}
+        return subprocess.run(
+            [sys.executable, *arguments], env=environment, stderr=subprocess.DEVNULL
+        ).returncode
+
+    assert checked(api_server.rpartition(":")[2]) == 0
+    assert checked(str(free_port())) == 1
 
 
 @pytest.mark.skipif(

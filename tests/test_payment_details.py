@@ -8,7 +8,7 @@ import pytest
 
 from lumira.errors import PaymentFailed
 from lumira.redaction import without_secrets
-from tests.conftest import wait_until
+from tests.conftest import opened, wait_until
 
 
 def test_the_charges_of_a_payment_are_read_newest_first(desk, support):
@@ -81,3 +81,16 @@ def test_secrets_are_left_out_wherever_they_stand():
         "id": 1,
     }
     assert without_secrets(told) == {"next": [{"url": "…"}], "id": 1}
+
+
+def test_a_key_that_may_not_read_disputes_still_shows_the_payment(
+    settings, support, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        order = desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)
+        wait_until(lambda: desk.payments.details(order.id, actor=support).disputes)
+        fault(answer=403, path="/v1/disputes")
+        details = desk.payments.details(order.id, actor=support)
+    assert details.paid.amount == 4700
+    assert details.disputes == []

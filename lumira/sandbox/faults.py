@@ -22,6 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 MESSAGES = {
+    403: (
+        "invalid_request_error",
+        "The provided key does not have the required permissions for this endpoint. (Sandbox fault)",
+    ),
     429: (
         "invalid_request_error",
         "Too many requests hit the API too quickly. We recommend an exponential backoff of your requests.",
