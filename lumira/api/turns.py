@@ -12,7 +12,7 @@ from typing import Final
 # Nobody waits longer for those before, in seconds: about what twenty quick deliveries take.
 PATIENCE: Final = 0.02
 # The share of its time for which work runs Python, from which on it is quicker one after the other.
-BUSY: Final = 1 / 3
+BUSY: Final = 1 / 4
 # So many turns that are mostly waiting, one behind the other, end the turns.
 _REMEMBERED: Final = 8
 
