@@ -336,10 +336,7 @@ class Intents:
                     order.payment_intent_id, payment_method, key, return_url or self._return_url
                 )
         except StripeRefused as error:
-            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
-                raise
-            # Somebody else was faster: see where it stands before we answer.
-            order = self.refresh(order_id, actor=actor)
+            order = self._overtaken(error, order_id, actor)
             if order.status is OrderStatus.COMPLETED:
                 return order
             raise OrderNotPayable(
@@ -381,10 +378,7 @@ class Intents:
             with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
                 payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
         except StripeRefused as error:
-            if error.extra.get("stripeCode") != UNEXPECTED_STATE:
-                raise
-            # Stripe moved on without us: see where it stands before we answer.
-            order = self.refresh(order_id, actor=actor)
+            order = self._overtaken(error, order_id, actor)
             if order.status is OrderStatus.CANCELLED:
                 return order
             raise OrderNotCancellable(
@@ -393,6 +387,15 @@ class Intents:
         cancelled = self._apply(order, payment_intent, asked_at, actor)
         self._recorded.action(actor, "cancel", order, cancelled, request_id, reason)
         return cancelled
+
+    def _overtaken(self, refusal: StripeRefused, order_id: str, actor: Actor) -> Order:
+        """How the order stands where Stripe moved on without us, which is seen before we answer.
+
+        Any other refusal is raised again.
+        """
+        if refusal.extra.get("stripeCode") != UNEXPECTED_STATE:
+            raise refusal
+        return self.refresh(order_id, actor=actor)
 
     def edit_customer(self, order_id: str, body: object, *, actor: Actor, request_id: str = "") -> Order:
         """Changes the customer's address, name and phone on the order and on its PaymentIntent.

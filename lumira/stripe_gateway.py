@@ -176,14 +176,17 @@ class StripeGateway:
         """Where staff see this PaymentIntent: Stripe's dashboard, or the sandbox's own page."""
         if self.is_sandbox:
             return f"{self._api_base}/payment_intents/{payment_intent_id}"
-        mode = "" if self.livemode else "test/"
-        return f"https://dashboard.stripe.com/{mode}payments/{payment_intent_id}"
+        return self._in_dashboard(f"payments/{payment_intent_id}")
 
     def dispute_url(self, dispute_id: str, payment_intent_id: str) -> str:
         """Where staff answer this dispute: Stripe's dashboard; the sandbox's own page shows the payment."""
         if self.is_sandbox:
             return self.payment_intent_url(payment_intent_id)
-        return f"https://dashboard.stripe.com/{'' if self.livemode else 'test/'}disputes/{dispute_id}"
+        return self._in_dashboard(f"disputes/{dispute_id}")
+
+    def _in_dashboard(self, page: str) -> str:
+        mode = "" if self.livemode else "test/"
+        return f"https://dashboard.stripe.com/{mode}{page}"
 
     def create_payment_intent(self, parameters: Mapping[str, Any], idempotency_key: str) -> PaymentIntent:
         """Creates a PaymentIntent, or answers the one this idempotency key created before."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from lumira import export
-from lumira.dashboard import notices, pager, problems, session
+from lumira.dashboard import notices, pager, problems, recent, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
 from lumira.export import FileFormat
@@ -107,36 +106,34 @@ def show_export(wanted: OrderFilter, ticked: list[Order]) -> None:
         which = "all" if not ticked else "one" if len(ticked) == 1 else "chosen"
         zone = session.timezone().key
         st.caption(text(f"orders.export.{which}", count=number(len(ticked)), zone=zone))
-        today = datetime.now(session.timezone()).date().isoformat()
-        for kind in FileFormat:
-            st.download_button(
-                text(f"orders.export.{kind}"),
-                # Made when it is asked for, not while the page is drawn.
-                data=_file(kind, wanted, ticked),
-                file_name=f"{text('orders.export.file')}-{today}.{kind}",
-                mime=kind.mime,
-                icon=":material/table_view:",
-                on_click="ignore",
-                width="stretch",
-                key=f"export-{kind}",
-            )
+        _show_files(
+            "orders.export", "export", ":material/table_view:", lambda kind: _file(kind, wanted, ticked)
+        )
         if wanted.refunded or wanted.dated is DateField.REFUNDED:
-            _show_refunds(wanted, ticked, today)
+            # One row each: an order may have several, in several months.
+            in_period = wanted.dated is DateField.REFUNDED
+            st.caption(text("refunds.export.period" if in_period else "refunds.export"))
+            _show_files(
+                "refunds.export",
+                "export-refunds",
+                ":material/undo:",
+                lambda kind: _refunds_file(kind, wanted, ticked),
+            )
 
 
-def _show_refunds(wanted: OrderFilter, ticked: list[Order], today: str) -> None:
-    """The files of their refunds, one row each: an order may have several, in several months."""
-    st.caption(text("refunds.export.period" if wanted.dated is DateField.REFUNDED else "refunds.export"))
+def _show_files(name: str, key: str, icon: str, made: Callable[[FileFormat], Callable[[], bytes]]) -> None:
+    """A button for each kind of file, which is made when it is asked for, not while the page is drawn."""
+    today = datetime.now(session.timezone()).date().isoformat()
     for kind in FileFormat:
         st.download_button(
-            text(f"refunds.export.{kind}"),
-            data=_refunds_file(kind, wanted, ticked),
-            file_name=f"{text('refunds.export.file')}-{today}.{kind}",
+            text(f"{name}.{kind}"),
+            data=made(kind),
+            file_name=f"{text(f'{name}.file')}-{today}.{kind}",
             mime=kind.mime,
-            icon=":material/undo:",
+            icon=icon,
             on_click="ignore",
             width="stretch",
-            key=f"export-refunds-{kind}",
+            key=f"{key}-{kind}",
         )
 
 
@@ -188,9 +185,5 @@ def show_count(wanted: OrderFilter, page: Page) -> None:
 
 
 def _count(wanted: OrderFilter) -> int:
-    known = st.session_state.get(_COUNT)
-    if known and known[0] == wanted and time.monotonic() < known[2] + _COUNT_SECONDS:
-        return int(known[1])
-    count = session.desk().order_list.count(wanted, actor=session.actor())
-    st.session_state[_COUNT] = (wanted, count, time.monotonic())
-    return count
+    desk, actor = session.desk(), session.actor()
+    return recent.answer(_COUNT, wanted, _COUNT_SECONDS, lambda: desk.order_list.count(wanted, actor=actor))

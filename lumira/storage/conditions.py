@@ -14,6 +14,10 @@ from typing import Any, Final
 
 from lumira.storage.failures import Document
 
+# The amount of an order as it is read: another program may have stored a fraction of a minor unit, which is
+# rounded as `documents.whole_number` does.
+# https://www.mongodb.com/docs/manual/reference/operator/aggregation/round/
+AMOUNT: Final[Document] = {"$round": ["$amount", 0]}
 # A field of the document for as long as the pipeline runs.
 _HOLDS: Final = "conditionHolds"
 

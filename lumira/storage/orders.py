@@ -34,7 +34,7 @@ from lumira.refunds import (
     refunded,
     told_as_sum,
 )
-from lumira.storage.conditions import Expression, PushedIf, is_missing, is_value, only_if
+from lumira.storage.conditions import AMOUNT, Expression, PushedIf, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import KnownAmounts, listing_document
@@ -162,12 +162,8 @@ class Orders:
         with store_errors():
             try:
                 # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
-                as_read = {
-                    "$and": [
-                        *(waits, is_value("updatedAt", order.updated_at), _told_no_more(order)),
-                        is_value("erasedAt", order.erased_at),
-                    ]
-                }
+                unchanged = [is_value("updatedAt", order.updated_at), is_value("erasedAt", order.erased_at)]
+                as_read = {"$and": [waits, *unchanged, _told_no_more(order)]}
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
                     known = {"payment_intent_id": payment_intent_id, "stripe_status": stripe_status}
                     return order.model_copy(update=known | {"livemode": livemode, "updated_at": at})
@@ -360,8 +356,7 @@ class Orders:
         """Replaces the amount we stored by the one Stripe charges, unless it changed meanwhile."""
         self._amounts.add({amount})
         with store_errors():
-            # Another program may have stored a fraction of a minor unit.
-            as_read = {"$eq": [{"$round": ["$amount", 0]}, order.amount]}
+            as_read = {"$eq": [AMOUNT, order.amount]}
             same = {"$and": [as_read, is_value("currency", order.currency)]}
             corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
             result = self._collection.update_one(

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
 from lumira.refunds import RETURNED
-from lumira.storage.conditions import is_missing
+from lumira.storage.conditions import AMOUNT, is_missing
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -24,9 +24,6 @@ _COUNTED: Final = (
 )
 # Values asked for in one query.
 _AT_ONCE: Final = 200
-# Another program may have stored a fraction of a minor unit: rounded as `documents.whole_number` does.
-# https://www.mongodb.com/docs/manual/reference/operator/aggregation/round/
-AMOUNT: Final[Document] = {"$round": ["$amount", 0]}
 _FREE: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
 _IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
