@@ -417,16 +417,28 @@ def _needs_sandbox(settings: Settings) -> bool:
 
 
 def free_port() -> int:
-    """A port of this machine's loopback that nobody listens on.
+    """A port of this machine's loopback that nobody listens on, and that no other Lumira is given.
 
     It lies below those a system gives to outgoing connections and to whoever asks for any: none of them takes
-    it before a child listens, or while a dead one is started again.
+    it before a child listens, or while a dead one is started again. On Linux it stays bound as long as this
+    process lives, without listening: a server that sets SO_REUSEADDR can listen there all the same, as every
+    one of ours does, and who looks for a free port finds another. Elsewhere the server could not.
     """
     while True:
         port = secrets.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        probe = socket.socket()
+        try:
+            # Without SO_REUSEADDR: a port that is bound, listening or not, is somebody's.
             probe.bind(("127.0.0.1", port))
-            return port
+        except OSError:
+            probe.close()
+            continue
+        if sys.platform == "linux":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.detach()
+        else:
+            probe.close()
+        return port
 
 
 def _listens(port: int) -> bool:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,9 @@ from pymongo.database import Database
 from starlette.applications import Starlette
 
 from lumira import desk as desks
-from lumira import embedded
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.embedded import embedded_store, kept_running
+from lumira.embedded import embedded_store, free_port, kept_running
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
 from tests import web
@@ -106,34 +105,18 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
         process.wait(timeout=10)
 
 
-def free_port() -> int:
-    """A port on which nobody listens, and that no other test is given before a server has started there.
-
-    It stays bound as long as this worker lives, and nobody listens on it: whoever asks for a free one is
-    given another, and a server can still listen there, as all of ours set SO_REUSEADDR.
-    """
-    reserved = socket.socket()
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    while True:
-        port = embedded.free_port()
-        with suppress(OSError):
-            reserved.bind(("127.0.0.1", port))
-            reserved.detach()
-            return port
-
-
 def listens(port: int) -> bool:
     """Whether something accepts connections on this loopback port."""
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `condition` answers as soon as it is true; fails the test when it never is."""
+def wait_until(condition: Callable[[], Any], seconds: float = 60, why: Callable[[], str] = str) -> Any:
+    """What `condition` answers as soon as it is true; fails the test, with `why`, when it never is."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"not true within {seconds} seconds")
+            pytest.fail(f"not true within {seconds} seconds {why()}")
         time.sleep(0.02)
     return answer
 

@@ -51,7 +51,13 @@ def running(
     try:
         wait_until(lambda: listens(port) or process.poll() is not None, 120)
         assert process.poll() is None, process.stderr.read()
-        wait_until(lambda: web.get(f"{url}/api/ready", timeout=60).status_code == 200, 60)
+        answers: list[httpx.Response] = []
+
+        def is_ready() -> bool:
+            answers.append(web.get(f"{url}/api/ready", timeout=60))
+            return answers[-1].status_code == 200
+
+        wait_until(is_ready, 60, lambda: answers[-1].text)
         yield url, process
     finally:
         if process.poll() is None:
@@ -184,6 +190,20 @@ def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
 def test_no_outgoing_connection_gets_the_port_of_a_child():
     lowest, highest = map(int, PORT_RANGE.read_text().split())
     assert not any(lowest <= embedded.free_port() <= highest for _ in range(50))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can listen on a port that stays bound")
+def test_no_port_is_given_twice_and_a_server_can_listen_on_each():
+    # In a process of its own, which gives them all back. Of 400 drawn freely two would be the same.
+    program = "from lumira.embedded import free_port; print(*(free_port() for _ in range(400))); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        given = list(map(int, other.stdout.readline().split()))
+        assert len(set(given)) == 400
+        for port in given[:20]:
+            with socket.create_server(("127.0.0.1", port)), pytest.raises(OSError), socket.socket() as third:
+                third.bind(("127.0.0.1", port))
+        other.communicate("\n")
 
 
 @pytest.mark.long(15)
