@@ -33,8 +33,8 @@ def look_after(desk: Desk, stopped: threading.Event) -> None:
     """Looks after store and orders until `stopped`.
 
     Indexes at once; listings, revenue and fees every ten seconds (fees rest for minutes once all are read);
-    open orders every five minutes; the ledger and ended sessions daily. A store or a Stripe that is down is
-    tried again: it is no reason not to start.
+    open orders, refunds and disputes every five minutes; the ledger and ended sessions daily. A store or a
+    Stripe that is down is tried again: it is no reason not to start.
     """
     prepare(desk, stopped)
 
@@ -55,6 +55,7 @@ def look_after(desk: Desk, stopped: threading.Event) -> None:
         settled = time.monotonic()
         if desk.gateway.is_configured:
             done(lambda: desk.reconciliation.settle_open_orders(actor=LUMIRA))
+            done(lambda: desk.reconciliation.settle_money_back(actor=LUMIRA))
         if time.monotonic() > pruned + PRUNE_SECONDS and done(lambda: _prune(desk)):
             pruned = time.monotonic()
 

@@ -22,7 +22,7 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
-from lumira.refunds import refund_from
+from lumira.refunds import dispute_from, refund_from
 
 if TYPE_CHECKING:
     from lumira.storage import Orders
@@ -44,9 +44,11 @@ def apply_payment_intent(
     by: str,
     event_id: str | None = None,
 ) -> Order:
-    """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds included; the order after.
+    """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds and disputes included.
 
-    The refunds are asked for only when the expanded charge says that they differ from ours.
+    Returns the order after.
+    The refunds are asked for only when the expanded charge says that they differ from ours, the disputes when
+    it says that there are any: it does not say how they stand.
     """
     observation = observe(payment_intent, at)
     moved = orders.move(order, observation, by=by, event_id=event_id)
@@ -54,6 +56,9 @@ def apply_payment_intent(
     if isinstance(charge, Mapping) and charge.get("amount_refunded", 0) != order.amount_refunded:
         news = [refund_from(refund) for refund in gateway.list_refunds(payment_intent["id"])]
         moved = orders.add_refunds(order, news, by=by, complete=True) or moved
+    if isinstance(charge, Mapping) and charge.get("disputed"):
+        for dispute in gateway.list_disputes(payment_intent["id"]):
+            moved = orders.add_dispute(order, dispute_from(dispute, at), by=by) or moved
     # Where Stripe says other than the order we were given, somebody may have moved it before us.
     is_news = any(getattr(observation, fact) != getattr(order, fact) for fact in _FACTS)
     if moved or is_news:

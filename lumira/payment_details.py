@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
-from lumira.errors import StripeConfigError
 from lumira.money_back import DisputeAtStripe, RefundAtStripe, dispute_at_stripe, refund_at_stripe
 from lumira.pasted import CHARGES, DISPUTES, REFUNDS
 from lumira.redaction import without_secrets
@@ -106,16 +105,9 @@ class Payments:
             payment_intent,
             charges,
             self._gateway.list_refunds(payment) if refunded else [],
-            self._disputes(payment) if disputed else [],
+            self._gateway.list_disputes(payment) if disputed else [],
         )
         return details if may(actor, Permission.READ_PAYLOAD) else replace(details, payment_intent={})
-
-    def _disputes(self, payment_intent_id: str) -> list[dict[str, Any]]:
-        """The disputes as Stripe has them; none with a restricted key that may not read them."""
-        try:
-            return self._gateway.list_disputes(payment_intent_id)
-        except StripeConfigError:
-            return []
 
     def order_id_of(self, named: str, *, actor: Actor) -> str | None:
         """The id by which an order opens, for its own id or that of a charge, refund or dispute of Stripe's.

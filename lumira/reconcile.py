@@ -31,6 +31,7 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
+from lumira.refunds import dispute_from, merge_disputes, merge_refunds, refund_from
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -43,11 +44,16 @@ WINDOW: Final = timedelta(days=1)
 # How far back the regular look at open orders goes, and at how many of each status it looks.
 OPEN_SINCE: Final = timedelta(days=3)
 OPEN_LIMIT: Final = 50
+# A cardholder has 120 days to dispute a payment, and the issuer some 75 to decide:
+# https://docs.stripe.com/disputes/how-disputes-work
+MONEY_BACK_SINCE: Final = timedelta(days=200)
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
 
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
+# Objects of Stripe's, and when they were asked for.
+Page = tuple[list[dict[str, Any]], datetime]
 
 
 class Kind(StrEnum):
@@ -60,6 +66,8 @@ class Kind(StrEnum):
     STATUS = "status"
     AMOUNT = "amount"
     REFUNDS = "refunds"
+    REFUND_STATUS = "refund_status"
+    DISPUTE = "dispute"
     COMPLETED_AT = "completed_at"
     CUSTOMER = "customer"
 
@@ -94,6 +102,19 @@ class Report:
     free: int = 0
     unrelated: int = 0
     differences: list[Difference] = field(default_factory=list)
+
+    def add(
+        self,
+        kind: Kind,
+        payment_intent_id: str | None,
+        order_id: str | None,
+        ours: str | None,
+        stripes: str | None,
+        *,
+        repaired: bool = False,
+    ) -> None:
+        """Adds a Difference of these facts."""
+        self.differences.append(Difference(kind, payment_intent_id, order_id, ours, stripes, repaired))
 
     @property
     def open_differences(self) -> list[Difference]:
@@ -135,7 +156,9 @@ class Reconciliation:
         apply: bool = False,
         progress: Progress | None = None,
     ) -> Report:
-        """Walks every PaymentIntent and order created since (UTC) and reports what differs.
+        """Walks every PaymentIntent, order, refund and dispute created since (UTC) and reports what differs.
+
+        Refunds and disputes may be of older payments.
 
         With `apply` it repairs; without, it changes nothing at all. `progress` is told the days done and the
         days there are. A run that was killed goes on with the day it was at. Raises Forbidden.
@@ -161,6 +184,9 @@ class Reconciliation:
             tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
             for order_id in sorted(untied - tied):
                 self._check_never_sent(order_id, report, apply=apply, actor=actor)
+            for pages in self._money_back(since, report.until):
+                for page, asked_at in pages:
+                    self._compare_money_back(page, asked_at, report, apply=apply, actor=actor)
         except StripeError:
             # What is repaired stays repaired, and is no difference when the day is walked again.
             if any(difference.repaired for difference in report.differences[known:]):
@@ -207,16 +233,95 @@ class Reconciliation:
                 else:
                     self._look_for(order, report, actor)
             except StripeRefused:
-                report.differences.append(_missing_intent(order))
+                _add_missing_intent(report, order)
         _count(report)
         return report
+
+    def settle_money_back(self, *, actor: Actor) -> Report:
+        """Looks at the newest refunds and disputes, a hundred of each, and applies what is not known here.
+
+        Two requests, to run every few minutes: what Stripe's dashboard or a bank did is known though its
+        event never came, or came before its order.
+        """
+        require(actor, Permission.REPAIR)
+        now = self._clock()
+        report = Report(since=now - MONEY_BACK_SINCE, until=now + timedelta(seconds=1))
+        for pages in self._money_back(report.since, report.until):
+            page, asked_at = next(pages)
+            self._compare_money_back(page, asked_at, report, apply=True, actor=actor)
+        _count(report)
+        return report
+
+    def _money_back(self, first: datetime, last: datetime) -> Iterator[Iterator[Page]]:
+        """The pages of refunds, and those of disputes, made in [first, last)."""
+        yield self._pages(self._gateway.list_refunds_between, first, last)
+        yield self._pages(self._gateway.list_disputes_between, first, last)
+
+    def _compare_money_back(
+        self,
+        page: Sequence[Mapping[str, Any]],
+        asked_at: datetime,
+        report: Report,
+        *,
+        apply: bool,
+        actor: Actor,
+    ) -> None:
+        """Adds what differs between these refunds or disputes and their orders, where there is an order."""
+        # What is not repaired differs again, and is told once.
+        told = set() if apply else {difference.order_id for difference in report.differences}
+        known = self._orders.find_by_payment_intents(
+            [returned["payment_intent"] for returned in page if returned.get("payment_intent")]
+        )
+        for returned in page:
+            order = known.get(returned.get("payment_intent") or "")
+            if order is None or not _is_news(order, returned, asked_at):
+                continue
+            # An event may have come between reading the one and the other.
+            order = self._orders.find(order.id) or order
+            if not _is_news(order, returned, asked_at):
+                continue
+            differs = order.id in told
+            if not differs:
+                told.add(order.id)
+                now = self._clock()
+                payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
+                differs = self._compare(order, payment_intent, now, report, apply=apply, actor=actor)
+            # A refund unknown here is in the sum that differs.
+            if returned["object"] == "dispute" or not differs:
+                self._compare_status(order, returned, asked_at, report, apply=apply, actor=actor)
+
+    def _compare_status(
+        self,
+        order: Order,
+        returned: Mapping[str, Any],
+        asked_at: datetime,
+        report: Report,
+        *,
+        apply: bool,
+        actor: Actor,
+    ) -> None:
+        """Adds to the report that a refund or dispute stands otherwise than the order says."""
+        kind = Kind.DISPUTE if returned["object"] == "dispute" else Kind.REFUND_STATUS
+        if apply and kind is Kind.DISPUTE:
+            self._orders.add_dispute(order, dispute_from(returned, asked_at), by=actor.name)
+        elif apply:
+            self._orders.add_refunds(order, [refund_from(returned)], by=actor.name)
+        after = self._orders.find(order.id) or order
+        known = {one.id: one.status for one in order.refunds} | {one.id: one.status for one in order.disputes}
+        ours = known.get(returned["id"])
+        # More time to answer is no difference.
+        if ours != returned["status"]:
+            mended = not _is_news(after, returned, asked_at)
+            report.add(
+                kind, order.payment_intent_id, order.id, ours, returned["status"], repaired=apply and mended
+            )
 
     def _walk(
         self, first: datetime, last: datetime, report: Report, *, apply: bool, actor: Actor
     ) -> set[str]:
         """Compares what was created in one window; returns the orders that have no PaymentIntent."""
         seen: set[str] = set()
-        for page, asked_at in self._pages(first, last):
+        for page, asked_at in self._pages(self._gateway.list_payment_intents, first, last):
             known = self._orders.find_by_payment_intents([intent["id"] for intent in page])
             for payment_intent in page:
                 seen.add(payment_intent["id"])
@@ -239,7 +344,7 @@ class Reconciliation:
                 try:
                     self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
                 except StripeRefused:
-                    report.differences.append(_missing_intent(order))
+                    _add_missing_intent(report, order)
         return untied
 
     def _is_ours(self, order: Order) -> bool:
@@ -255,10 +360,13 @@ class Reconciliation:
         *,
         apply: bool,
         actor: Actor,
-    ) -> None:
-        """Adds what differs between an order and its PaymentIntent to the report, repaired with `apply`."""
+    ) -> bool:
+        """Adds what differs between an order and its PaymentIntent to the report, repaired with `apply`.
+
+        Returns whether anything did.
+        """
         if not any(_differences(order, payment_intent, asked_at)):
-            return
+            return False
         # A webhook may have come between reading the one and the other: look again at both.
         asked_at = self._clock()
         payment_intent = self._ask(self._gateway.retrieve_payment_intent, payment_intent["id"])
@@ -280,9 +388,8 @@ class Reconciliation:
                 payment_intent = {**payment_intent, "metadata": {**payment_intent["metadata"], **customer}}
         still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
-            report.differences.append(
-                Difference(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
-            )
+            report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
+        return bool(found)
 
     def _correct_amount(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> None:
         entry = TimelineEntry(
@@ -312,20 +419,18 @@ class Reconciliation:
         if apply:
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             apply_payment_intent(self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name)
-        report.differences.append(
-            Difference(
-                kind,
-                payment_intent["id"],
-                order.id if order else None,
-                str(waiting.status) if waiting else None,
-                payment_intent["status"],
-                repaired=apply and order is not None and order.payment_intent_id == payment_intent["id"],
-            )
+        report.add(
+            kind,
+            payment_intent["id"],
+            order.id if order else None,
+            str(waiting.status) if waiting else None,
+            payment_intent["status"],
+            repaired=apply and order is not None and order.payment_intent_id == payment_intent["id"],
         )
 
     def _look_for(self, order: Order, report: Report, actor: Actor) -> None:
         """Looks for the PaymentIntent of an order that has none, around the time the order was made."""
-        for page, asked_at in self._pages(*made_around(order)):
+        for page, asked_at in self._pages(self._gateway.list_payment_intents, *made_around(order)):
             for payment_intent in page:
                 if is_made_for(order, payment_intent):
                     self._adopt(payment_intent, asked_at, report, apply=True, actor=actor)
@@ -342,16 +447,16 @@ class Reconciliation:
         repaired = apply and self._orders.move(
             order, Observation(OrderStatus.CANCELLED, NEVER_REACHED, self._clock()), by=actor.name
         )
-        report.differences.append(
-            Difference(Kind.NEVER_SENT, None, order.id, str(order.status), None, repaired=repaired)
-        )
+        report.add(Kind.NEVER_SENT, None, order.id, str(order.status), None, repaired=repaired)
 
-    def _pages(self, first: datetime, last: datetime) -> Iterator[tuple[list[PaymentIntent], datetime]]:
-        """Pages of the PaymentIntents created in [first, last), each with the instant it was asked for."""
+    def _pages(
+        self, listed: Callable[..., tuple[list[dict[str, Any]], bool]], first: datetime, last: datetime
+    ) -> Iterator[Page]:
+        """Pages of what was created in [first, last), each with the instant it was asked for."""
         starting_after = None
         while True:
             asked_at = self._clock()
-            page, more = self._ask(self._gateway.list_payment_intents, first, last, starting_after)
+            page, more = self._ask(listed, first, last, starting_after)
             yield page, asked_at
             if not more:
                 return
@@ -401,12 +506,19 @@ def _differences(
         yield Kind.CUSTOMER, None, None
 
 
+def _is_news(order: Order, returned: Mapping[str, Any], asked_at: datetime) -> bool:
+    """Whether the order does not know how this refund or dispute stands."""
+    if returned["object"] == "dispute":
+        return merge_disputes(order.disputes, dispute_from(returned, asked_at)) != order.disputes
+    return merge_refunds(order.refunds, [refund_from(returned)]) != order.refunds
+
+
 def _differs_in_amount(order: Order, payment_intent: Mapping[str, Any]) -> bool:
     return (order.amount, order.currency) != (payment_intent["amount"], payment_intent["currency"])
 
 
-def _missing_intent(order: Order) -> Difference:
-    return Difference(Kind.MISSING_INTENT, order.payment_intent_id, order.id, str(order.status), None)
+def _add_missing_intent(report: Report, order: Order) -> None:
+    report.add(Kind.MISSING_INTENT, order.payment_intent_id, order.id, str(order.status), None)
 
 
 def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

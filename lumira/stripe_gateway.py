@@ -252,9 +252,28 @@ class StripeGateway:
         """Every refund of the PaymentIntent; `once` as of `retrieve_payment_intent`."""
         return self._whole_list("refunds", {"payment_intent": payment_intent_id}, once=once)
 
+    def list_refunds_between(
+        self, created_after: datetime, created_before: datetime, starting_after: str | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page of refunds, of whatever payments, as of `list_payment_intents`."""
+        created = created_within(created_after, created_before)
+        return self._page("refunds", {"created": created}, starting_after)
+
     def list_disputes(self, payment_intent_id: str) -> list[dict[str, Any]]:
-        """The newest disputes of the PaymentIntent, at most 20, each with its movements of the balance."""
-        return self._newest("disputes", {"payment_intent": payment_intent_id, "limit": 20})
+        """The newest disputes of the PaymentIntent, at most 100, each with its movements of the balance.
+
+        None with a restricted key that may not read them.
+        """
+        return self._disputes({"payment_intent": payment_intent_id}, None)[0]
+
+    def list_disputes_between(
+        self, created_after: datetime, created_before: datetime, starting_after: str | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page of disputes, of whatever payments, as of `list_payment_intents`.
+
+        None with a restricted key that may not read them.
+        """
+        return self._disputes({"created": created_within(created_after, created_before)}, starting_after)
 
     def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The newest charges of the PaymentIntent, at most 20, their balance transactions expanded."""
@@ -354,6 +373,16 @@ class StripeGateway:
     def ping(self) -> None:
         """Asks Stripe for the smallest answer that proves key and connection. Raises as any call."""
         self._get("payment_intents", {"limit": 1})
+
+    def _disputes(
+        self, parameters: Mapping[str, Any], starting_after: str | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        try:
+            return self._page("disputes", parameters, starting_after)
+        except StripeConfigError as refusal:
+            if isinstance(refusal.__cause__, stripe.PermissionError):
+                return [], False
+            raise
 
     def _page(
         self, path: str, parameters: Mapping[str, Any], starting_after: str | None, *, once: bool = False

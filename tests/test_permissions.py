@@ -122,6 +122,11 @@ ROWS = [
         "repairing",
     ),
     Row(
+        "reconciliation.settle_money_back",
+        P.REPAIR,
+        lambda d, a: d.reconciliation.settle_money_back(actor=a),
+    ),
+    Row(
         "reconciliation.settle_open_orders",
         P.REPAIR,
         lambda d, a: d.reconciliation.settle_open_orders(actor=a),

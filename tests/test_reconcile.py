@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Kind, Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
-from tests.conftest import STRIPE_KEY
+from tests.conftest import STRIPE_KEY, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
 __all__ = ["sandbox_url"]
@@ -51,10 +52,10 @@ def run(desk):
     return run
 
 
-def pay(desk, order):
+def pay(desk, order, method=PAY):
     """Pays the order at Stripe, unheard by us."""
     desk.gateway.confirm_payment_intent(
-        order.payment_intent_id, PAY, secrets.token_hex(8), "http://127.0.0.1/"
+        order.payment_intent_id, method, secrets.token_hex(8), "http://127.0.0.1/"
     )
 
 
@@ -453,3 +454,117 @@ def test_customers_that_other_programs_wrote_are_left_as_they_are(desk, create, 
     report = later.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN, apply=True)
     assert of_order(report, order) == []
     assert customer_at_stripe(desk, order) is None
+
+
+def decided(desk, dispute, evidence):
+    """Answers the dispute at Stripe, unheard by us, and waits for the bank."""
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(desk.settings.stripe_api_base)})
+    client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": evidence}})
+    wait_until(lambda: client.v1.disputes.retrieve(dispute.id).status in {"won", "lost"})
+
+
+def test_a_look_at_an_order_brings_its_disputes(desk, create, support):
+    order = create()
+    pay(desk, order, "pm_card_createDispute")
+    order = desk.intents.refresh(order.id, actor=support)
+    [dispute] = order.disputes
+    assert (dispute.status, dispute.reason, dispute.amount) == ("needs_response", "fraudulent", 4700)
+    assert dispute.due_by > datetime.now(UTC)
+    decided(desk, dispute, "winning_evidence")
+    order = desk.intents.refresh(order.id, actor=support)
+    assert [dispute.status for dispute in order.disputes] == ["won"]
+    told = [entry.kind for entry in order.timeline if entry.kind.startswith("dispute.")]
+    assert told == ["dispute.needs_response", "dispute.won"]
+    again = desk.intents.refresh(order.id, actor=support)
+    assert (again.timeline, again.revision) == (order.timeline, order.revision)
+
+
+def test_how_a_dispute_stands_is_reported_and_then_applied(desk, create, run, support):
+    order = create()
+    pay(desk, order, "pm_card_createDispute")
+    [dispute] = desk.intents.refresh(order.id, actor=support).disputes
+    assert run(order.payment_intent_id) == []
+    decided(desk, dispute, "losing_evidence")
+    before = stored(desk)
+    assert run(order.payment_intent_id) == [(Kind.DISPUTE, False)]
+    assert stored(desk) == before
+    assert run(order.payment_intent_id, apply=True) == [(Kind.DISPUTE, True)]
+    assert [dispute.status for dispute in desk.orders.find(order.id).disputes] == ["lost"]
+    assert run(order.payment_intent_id) == []
+
+
+def test_a_dispute_without_its_date_is_given_it_and_nothing_is_told(desk, create, run, support, documents):
+    order = create()
+    pay(desk, order, "pm_card_createDispute")
+    desk.intents.refresh(order.id, actor=support)
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$unset": {"disputes.0.dueBy": ""}})
+    assert desk.orders.find(order.id).disputes[0].due_by is None
+    assert run(order.payment_intent_id, apply=True) == []
+    assert desk.orders.find(order.id).disputes[0].due_by
+
+
+def test_how_a_refund_stands_is_reported_and_then_applied(desk, create, run, support):
+    order = create()
+    pay(desk, order, "pm_card_pendingRefund")
+    refund = desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    [known] = desk.intents.refresh(order.id, actor=support).refunds
+    assert known.status == refund["status"] == "pending"
+    wait_until(lambda: desk.gateway.list_refunds(order.payment_intent_id)[0]["status"] == "succeeded")
+    assert run(order.payment_intent_id) == [(Kind.REFUND_STATUS, False)]
+    assert run(order.payment_intent_id, apply=True) == [(Kind.REFUND_STATUS, True)]
+    assert [refund.status for refund in desk.orders.find(order.id).refunds] == ["succeeded"]
+    assert run(order.payment_intent_id) == []
+
+
+@pytest.fixture
+def paid_before(desk, create, support):
+    """Makes an order that is paid, and answers it with an instant after that."""
+
+    def paid_before(method):
+        order = create()
+        pay(desk, order, method)
+        desk.intents.refresh(order.id, actor=support)
+        # Stripe counts whole seconds.
+        time.sleep(1.1)
+        return order, datetime.now(UTC)
+
+    return paid_before
+
+
+def test_refunds_of_payments_older_than_the_walk_are_found(desk, paid_before):
+    order, since = paid_before(PAY)
+    desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    desk.gateway.create_refund(order.payment_intent_id, 300, None, {}, secrets.token_hex(8))
+    report = desk.reconciliation.run(since, actor=ADMIN)
+    assert [(one.kind, one.order_id, one.ours, one.stripes) for one in report.differences] == [
+        (Kind.REFUNDS, order.id, "0 eur", "1000 eur")
+    ]
+    report = desk.reconciliation.run(since, actor=ADMIN, apply=True)
+    assert [(one.kind, one.repaired) for one in report.differences] == [(Kind.REFUNDS, True)]
+    assert desk.orders.find(order.id).amount_refunded == 1000
+
+
+def test_what_banks_and_stripes_dashboard_did_is_settled_by_itself(desk, create, support):
+    refunded, disputed = create(), create()
+    pay(desk, refunded)
+    desk.intents.refresh(refunded.id, actor=support)
+    desk.gateway.create_refund(refunded.payment_intent_id, 4700, None, {}, secrets.token_hex(8))
+    pay(desk, disputed, "pm_card_createDispute")
+    report = desk.reconciliation.settle_money_back(actor=ADMIN)
+    assert sorted((one.kind, one.order_id, one.repaired) for one in report.differences) == sorted(
+        [
+            (Kind.REFUNDS, refunded.id, True),
+            (Kind.STATUS, disputed.id, True),
+            (Kind.DISPUTE, disputed.id, True),
+        ]
+    )
+    assert desk.orders.find(refunded.id).amount_refunded == 4700
+    assert [dispute.status for dispute in desk.orders.find(disputed.id).disputes] == ["needs_response"]
+    assert desk.reconciliation.settle_money_back(actor=ADMIN).differences == []
+
+
+def test_a_key_that_may_not_read_disputes_stops_nothing(faulty_sandbox_url, fault):
+    gateway = StripeGateway(STRIPE_KEY, api_base=faulty_sandbox_url)
+    fault(answer=403, path="/v1/disputes")
+    assert gateway.list_disputes("pi_any") == []
+    assert gateway.list_disputes_between(datetime.now(UTC), datetime.now(UTC)) == ([], False)

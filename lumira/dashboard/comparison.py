@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
-from lumira.dashboard.texts import counted, moment, money, number, stripe_status_name, text, text_or
+from lumira.dashboard.texts import counted, moment, money, number, text, text_or
 from lumira.errors import LumiraError
 from lumira.reconcile import Difference, Kind, Report
 
@@ -20,6 +20,8 @@ _LAST: Final = "comparison"
 _BEGUN: Final = "comparison-begun"
 PROBLEM: Final = "comparison"
 _IN_MONEY: Final = frozenset({Kind.AMOUNT, Kind.REFUNDS})
+# Where their states have words.
+_STATES: Final = {Kind.REFUND_STATUS: "refund_status", Kind.DISPUTE: "dispute_status"}
 # What Stripe itself does not know can't be brought to what Stripe says.
 _BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
 
@@ -133,7 +135,7 @@ def ours(difference: Difference) -> str | None:
         return None
     if difference.kind in _IN_MONEY:
         return _money(difference.ours)
-    return text_or(f"status.{difference.ours}", difference.ours)
+    return text_or(f"{_STATES.get(difference.kind, 'status')}.{difference.ours}", difference.ours)
 
 
 def stripes(difference: Difference) -> str | None:
@@ -144,9 +146,8 @@ def stripes(difference: Difference) -> str | None:
         return _money(difference.stripes)
     if difference.kind is Kind.COMPLETED_AT:
         return moment(datetime.fromisoformat(difference.stripes))
-    if difference.kind is Kind.STATUS:
-        return text_or(f"status.{difference.stripes}", difference.stripes)
-    return stripe_status_name(difference.stripes)
+    states = {**_STATES, Kind.STATUS: "status"}.get(difference.kind, "stripe_status")
+    return text_or(f"{states}.{difference.stripes}", difference.stripes)
 
 
 def order_url(difference: Difference) -> str | None:

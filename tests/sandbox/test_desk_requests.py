@@ -5,12 +5,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import stripe
 
 from lumira import stripe_gateway
 from lumira.errors import PaymentFailed
 from lumira.money import THREE_DECIMAL_CURRENCIES, ZERO_DECIMAL_CURRENCIES
 from lumira.sandbox import control, money
-from tests.sandbox.conftest import KEY, RETURN_URL, CheckedRequests
+from tests.sandbox.conftest import KEY, RETURN_URL, check_exchange
 
 CALLS = {
     "ping",
@@ -22,7 +23,9 @@ CALLS = {
     "cancel_payment_intent",
     "create_refund",
     "list_refunds",
+    "list_refunds_between",
     "list_disputes",
+    "list_disputes_between",
     "list_charges",
     "payment_intent_of",
     "search_charges",
@@ -36,7 +39,16 @@ CALLS = {
 
 
 def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
-    monkeypatch.setattr("stripe.RequestsClient", CheckedRequests)
+    exchanges = []
+    unchecked = stripe.RequestsClient.request
+
+    def checked(self, method, url, headers, post_data=None):
+        content, status, answered = unchecked(self, method, url, headers, post_data)
+        check_exchange(method, url, post_data, content, status)
+        exchanges.append(url)
+        return content, status, answered
+
+    monkeypatch.setattr(stripe.RequestsClient, "request", checked)
     gateway = stripe_gateway.StripeGateway(KEY, api_base=address)
     gateway.ping()
     parameters = {
@@ -75,6 +87,10 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
         ["payment_intent.succeeded"], now - timedelta(minutes=5), now + timedelta(minutes=5), 100
     )
     assert paid["id"] in [one["data"]["object"]["id"] for one in events]
+    period = (now - timedelta(minutes=5), now + timedelta(minutes=5))
+    refunds, _ = gateway.list_refunds_between(*period)
+    assert refund["id"] in [one["id"] for one in refunds]
+    assert gateway.list_disputes_between(*period, None)[1] is False
     page, _ = gateway.list_payment_intents(
         now - timedelta(minutes=5), now + timedelta(minutes=5), other["id"]
     )
@@ -88,6 +104,7 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     # A method that is new to the gateway belongs above too.
     asks = {name for name, member in vars(type(gateway)).items() if callable(member) and name[0] != "_"}
     assert asks - {"payment_intent_url", "dispute_url"} == CALLS
+    assert len(exchanges) >= len(CALLS)
 
 
 def test_a_currency_has_as_many_decimals_here_as_at_the_desk():

@@ -170,9 +170,7 @@ def status_meant(payment_intent: dict[str, Any]) -> str:
     }.get(payment_intent["status"], "pending")
 
 
-def compare(
-    side: StripeSide, database: Database[Any], counts: Counter[str], *, disputes: bool = True
-) -> dict[str, dict[str, Any]]:
+def compare(side: StripeSide, database: Database[Any], counts: Counter[str]) -> dict[str, dict[str, Any]]:
     """Holds every order against its PaymentIntent, one to one and to the cent; answers the orders."""
     stored = list(database.productorders.find())
     tied = {order["paymentIntentId"]: order for order in stored if order.get("paymentIntentId")}
@@ -197,9 +195,8 @@ def compare(
         refunds = {(r["id"], r["amount"], r["status"]) for r in all_refunds.get(intent_id, [])}
         assert {(r["id"], r["amount"], r["status"]) for r in order.get("refunds", [])} == refunds
         assert order["amountRefunded"] == sum(charge["amount_refunded"] for charge in charges)
-        if disputes:
-            theirs = {(d["id"], d["amount"], d["status"]) for d in all_disputes.get(intent_id, [])}
-            assert {(d["id"], d["amount"], d["status"]) for d in order.get("disputes", [])} == theirs
+        disputes = {(d["id"], d["amount"], d["status"]) for d in all_disputes.get(intent_id, [])}
+        assert {(d["id"], d["amount"], d["status"]) for d in order.get("disputes", [])} == disputes
         check_timeline(order)
     counts["orders compared"] += len(stored)
     counts["differences"] += 0
