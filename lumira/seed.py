@@ -16,8 +16,9 @@ from lumira.access import Actor, Role
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
-from lumira.refunds import Refund
-from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from lumira.refunds import Dispute, Refund
+from lumira.sandbox.disputes import DAYS_TO_RESPOND
+from lumira.sandbox.history import PastDispute, PastPayment, PastRefund, write_history
 
 if TYPE_CHECKING:
     from lumira.desk import Desk
@@ -48,6 +49,17 @@ _FAILURES: Final = (
     ("processing_error", "An error occurred while processing your card. Try again in a little bit.", 8),
 )
 _REFUND_REASONS: Final = (("requested_by_customer", 8), ("duplicate", 1), ("fraudulent", 1))
+_DISPUTE_REASONS: Final = {
+    "fraudulent": 5,
+    "product_not_received": 2,
+    "product_unacceptable": 2,
+    "duplicate": 1,
+}
+# A dispute is answered within so many days, and has been decided after so many, counted from its opening.
+_ANSWERED_WITHIN: Final = 3
+_DECIDED_WITHIN: Final = 45
+# How many days ago the first disputes were opened, at least and at most: every state is there to be seen.
+_OPENED: Final = ((1, 3), (8, 20), (45, 60), (45, 60))
 _FIRST_NAMES: Final = (
     *("Camille", "Léa", "Manon", "Chloé", "Inès", "Zoé", "Éloïse", "Anaïs", "Margaux", "Solène", "Clémence"),
     *("Aurélie", "Océane", "Maëlys", "Noémie", "Jeanne", "Louise", "Agathe", "Hélène", "Françoise", "Sylvie"),
@@ -81,7 +93,7 @@ def seed_demo(desk: Desk) -> None:
 def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before.
 
-    With the sandbox that Lumira started, their payments are there too.
+    With the sandbox that Lumira started, their payments, refunds and disputes are there too.
     """
     zone = desk.settings.business_timezone
     made = generate(orders, days, seed, zone=zone, now=datetime.now(UTC))
@@ -98,17 +110,22 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
 
 
 def _at_stripe(orders: list[Order], state: Path) -> list[Order]:
-    """The orders, their payments written into the sandbox, which names the refunds."""
-    paid = [order for order in orders if not order.is_free]
-    refunds = write_history(state, [_past_payment(order) for order in paid])
-    named = {
-        order.id: [
-            refund.model_copy(update={"id": name})
-            for refund, name in zip(order.refunds, refunds[str(order.payment_intent_id)], strict=True)
-        ]
-        for order in paid
-    }
-    return [order.model_copy(update={"refunds": named.get(order.id, [])}) for order in orders]
+    """The orders, their payments written into the sandbox, which names the refunds and disputes."""
+    written = write_history(state, [_past_payment(order) for order in orders if not order.is_free])
+    return [_named(order, written.get(str(order.payment_intent_id), [])) for order in orders]
+
+
+def _named(order: Order, names: list[str]) -> Order:
+    """The order, its refunds and then its disputes under the names that Stripe gave them."""
+    # A payment that another day's seed has written stays as it is there, and so does its order in the store.
+    refunds = zip(order.refunds, names, strict=False)
+    disputes = zip(order.disputes, names[len(order.refunds) :], strict=False)
+    return order.model_copy(
+        update={
+            "refunds": [refund.model_copy(update={"id": name}) for refund, name in refunds],
+            "disputes": [dispute.model_copy(update={"id": name}) for dispute, name in disputes],
+        }
+    )
 
 
 def _past_payment(order: Order) -> PastPayment:
@@ -123,6 +140,18 @@ def _past_payment(order: Order) -> PastPayment:
         metadata={key: str(value) for key, value in order.metadata.items()},
         decline_code=order.failure_code,
         refunds=tuple(PastRefund(made.amount, made.created_at, made.reason) for made in order.refunds),
+        disputes=tuple(_past_dispute(order, dispute) for dispute in order.disputes),
+    )
+
+
+def _past_dispute(order: Order, dispute: Dispute) -> PastDispute:
+    reached = {entry.kind: entry.at for entry in order.timeline}
+    return PastDispute(
+        at=dispute.created_at,
+        reason=str(dispute.reason),
+        status=dispute.status,
+        answered=reached.get("dispute.under_review"),
+        closed=None if dispute.is_open else dispute.as_of,
     )
 
 
@@ -134,12 +163,80 @@ def generate(orders: int, days: int, seed: int, *, zone: ZoneInfo, now: datetime
     chance = random.Random(seed)  # noqa: S311 - believable, not secret
     today = now.astimezone(zone).date()
     customers = [_customer(chance, number) for number in range(max(1, orders * 2 // 3))]
+    planned = _planned_disputes(seed, orders, days, today, zone)
     for day in sorted(_days(chance, orders, days, today)):
         instant = _instant(chance, day, zone)
         # Today's later hours have not come yet: those orders belong to the same hour of the day before.
         if instant > now:
             instant -= timedelta(days=1)
-        yield _order(chance, instant, now, (today - day).days, *chance.choice(customers))
+        order = _order(chance, instant, now, (today - day).days, *chance.choice(customers))
+        keeps_money = order.status is OrderStatus.COMPLETED and order.net == order.amount > 0
+        if keeps_money and planned and planned[0][0] <= day:
+            order = _disputed(order, planned.pop(0)[1])
+        yield order
+
+
+def _planned_disputes(
+    seed: int, orders: int, days: int, today: date, zone: ZoneInfo
+) -> list[tuple[date, PastDispute]]:
+    """Disputes, each with the day from which on the first payment found is the disputed one; by that day.
+
+    One in 400 orders, which is one in 250 of those that are paid, but of 1,000 orders one in each state.
+    """
+    # Of its own: whatever is drawn here, the orders stay as they are.
+    chance = random.Random(f"disputes {seed}")  # noqa: S311 - believable, not secret
+    planned = []
+    for number in range(max(min(orders // 250, len(_OPENED)), orders // 400)):
+        least, most = _OPENED[number] if number < len(_OPENED) else (1, max(1, days - 5))
+        days_ago = chance.randint(least, most)
+        opened = today - timedelta(days=days_ago)
+        paid = opened - timedelta(days=chance.randint(4, 25))
+        planned.append((paid, _dispute(chance, number, days_ago, _instant(chance, opened, zone))))
+    return sorted(planned, key=lambda one: one[0])
+
+
+def _dispute(chance: random.Random, number: int, days_ago: int, opened: datetime) -> PastDispute:
+    """A dispute opened at an instant, as it stands `days_ago` days later; every third is won, else lost."""
+    [reason] = chance.choices(list(_DISPUTE_REASONS), list(_DISPUTE_REASONS.values()))
+    # Stripe counts in whole seconds.
+    opened = opened.replace(microsecond=0)
+    if days_ago <= _ANSWERED_WITHIN:
+        return PastDispute(opened, reason)
+    answered = opened + timedelta(hours=chance.randint(20, 24 * _ANSWERED_WITHIN))
+    if days_ago < _DECIDED_WITHIN:
+        return PastDispute(opened, reason, "under_review", answered)
+    closed = answered + timedelta(
+        hours=chance.randint(24 * 20, 24 * (_DECIDED_WITHIN - _ANSWERED_WITHIN - 1))
+    )
+    return PastDispute(opened, reason, "won" if number % 3 == 2 else "lost", answered, closed)
+
+
+def _disputed(order: Order, past: PastDispute) -> Order:
+    """The order as Stripe's events of the dispute left it; where it was paid too late for it, as it was."""
+    if past.at < order.updated_at + timedelta(days=1):
+        return order
+    steps = (("needs_response", past.at), ("under_review", past.answered), (past.status, past.closed))
+    entries = [
+        TimelineEntry(at=at, kind=f"dispute.{status}", by="stripe", amount=order.amount, note=past.reason)
+        for status, at in steps
+        if at
+    ]
+    dispute = Dispute(
+        id=f"du_demo{order.id}",
+        amount=order.amount,
+        status=past.status,
+        reason=past.reason,
+        created_at=past.at,
+        as_of=entries[-1].at,
+        due_by=past.at + timedelta(days=DAYS_TO_RESPOND),
+    )
+    return order.model_copy(
+        update={
+            "disputes": [dispute],
+            "updated_at": entries[-1].at,
+            "timeline": [*order.timeline, *entries],
+        }
+    )
 
 
 def _batched(orders: Iterator[Order]) -> Iterator[list[Order]]:

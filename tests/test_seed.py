@@ -1,11 +1,19 @@
 """Seeded orders: the same for the same seed, believable, and stored as any order."""
 
-from datetime import UTC, datetime
+import zlib
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from lumira.catalog import Level
+from lumira.embedded import running
 from lumira.orders import OrderStatus
+from lumira.overview import needed
+from lumira.refunds import dispute_from
+from lumira.sandbox.disputes import REASON_CODES
 from lumira.seed import generate, insert_orders, seed_demo
+from tests.conftest import opened
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 22, 21, 30, tzinfo=UTC)
@@ -39,6 +47,49 @@ def test_seeded_orders_are_believable():
     assert sum(19 <= hour <= 22 for hour in hours) > 4 * sum(2 <= hour <= 5 for hour in hours)
 
 
+@pytest.mark.parametrize(("count", "days", "seed"), [(1_200, 180, 7), (1_000, 90, 1), (1_000, 90, 5)])
+def test_of_the_orders_of_a_demo_one_is_disputed_in_each_state(count, days, seed):
+    orders = list(generate(count, days, seed, zone=PARIS, now=NOW))
+    assert orders == list(generate(count, days, seed, zone=PARIS, now=NOW))
+    disputed = {order.disputes[0].status: order for order in orders if order.disputes}
+    assert sum(len(order.disputes) for order in orders) == 4
+    assert disputed.keys() == {"needs_response", "under_review", "won", "lost"}
+    assert timedelta(days=3) < disputed["needs_response"].evidence_due_by - NOW < timedelta(days=7)
+    for status, order in disputed.items():
+        [dispute] = order.disputes
+        assert (dispute.amount, order.amount_refunded) == (order.amount, 0)
+        assert dispute.created_at - order.completed_at > timedelta(days=1)
+        assert dispute.due_by - dispute.created_at == timedelta(days=7)
+        told = [(entry.at, entry.kind) for entry in order.timeline if entry.kind.startswith("dispute.")]
+        states = ["needs_response", *([] if status == "needs_response" else ["under_review"])]
+        states += [status] if status in {"won", "lost"} else []
+        assert [kind for _, kind in told] == [f"dispute.{state}" for state in states]
+        assert (told[0][0], told[-1][0]) == (dispute.created_at, dispute.as_of)
+        assert sorted(told) == told
+        assert order.updated_at == dispute.as_of < NOW
+        if status in {"won", "lost"}:
+            assert timedelta(days=20) < dispute.as_of - dispute.created_at < timedelta(days=45)
+
+
+def test_one_in_some_250_paid_orders_is_disputed():
+    orders = list(generate(8_000, 360, 1, zone=PARIS, now=NOW))
+    paid = [order for order in orders if order.status is OrderStatus.COMPLETED and order.amount]
+    disputes = [dispute for order in paid for dispute in order.disputes]
+    assert 200 < len(paid) / len(disputes) < 300
+    assert {dispute.reason for dispute in disputes} == set(REASON_CODES)
+    assert not any(dispute.needs_response and dispute.due_by < NOW for dispute in disputes)
+
+
+def test_disputes_leave_the_orders_of_a_seed_as_they_were():
+    """The same figures before there were any: pictures and documents show them."""
+    told = [
+        f"{order.id} {order.customer_email} {order.amount} {order.status} {order.completed_at} "
+        f"{order.amount_refunded}"
+        for order in generate(1_200, 180, 7, zone=PARIS, now=NOW)
+    ]
+    assert zlib.crc32("\n".join(told).encode()) == 2238807384
+
+
 def test_seeding_twice_adds_nothing(desk, capsys):
     assert insert_orders(desk, orders=50, days=30, seed=9) == 50
     assert insert_orders(desk, orders=50, days=30, seed=9) == 0
@@ -47,11 +98,6 @@ def test_seeding_twice_adds_nothing(desk, capsys):
 
 
 def test_seeded_orders_agree_with_the_sandbox_they_are_written_to(settings, tmp_path, admin):
-    from datetime import timedelta
-
-    from lumira.embedded import running
-    from tests.conftest import opened
-
     alone = settings.model_copy(update={"stripe_secret_key": None, "stripe_api_base": None})
     with running(alone) as complete, opened(complete) as desk:
         assert insert_orders(desk, orders=120, days=10, seed=3) == 120
@@ -60,3 +106,56 @@ def test_seeded_orders_agree_with_the_sandbox_they_are_written_to(settings, tmp_
         assert report.payment_intents > 50
         assert report.differences == []
         assert insert_orders(desk, orders=120, days=10, seed=3) == 0
+
+
+@pytest.fixture
+def alone(settings):
+    """A desk with an empty store and the sandbox that Lumira starts."""
+    own = settings.model_copy(update={"stripe_secret_key": None, "stripe_api_base": None})
+    with running(own) as complete, opened(complete) as desk:
+        yield desk
+
+
+def disputed_orders(desk):
+    stored = desk.store.database.productorders.find({"disputes.id": {"$exists": True}}, {"_id": 1})
+    return [desk.orders.get(str(document["_id"])) for document in stored]
+
+
+@pytest.mark.long(20)
+def test_seeded_disputes_are_the_same_on_both_sides(alone, admin):
+    assert insert_orders(alone, orders=1_000, days=90, seed=5) == 1_000
+    orders = {order.disputes[0].status: order for order in disputed_orders(alone)}
+    assert orders.keys() == {"needs_response", "under_review", "won", "lost"}
+    for status, order in orders.items():
+        [ours] = order.disputes
+        [stripes] = alone.gateway.list_disputes(order.payment_intent_id)
+        assert dispute_from(stripes, ours.as_of) == ours
+        # As a webhook would have written it: one that comes again brings nothing new.
+        assert not alone.orders.add_dispute(order, dispute_from(stripes, datetime.now(UTC)), by="stripe")
+        [shown] = alone.payments.details(order.id, actor=admin).disputes
+        taken = (0, 0) if status == "won" else (-order.amount, 2_000)
+        assert (shown.moved, shown.fee, shown.due_by) == (*taken, ours.due_by)
+
+    today = alone.revenue.today()
+    waiting = next(one for one in needed(alone.order_list, today, actor=admin) if one.need == "disputed")
+    assert [order.id for order in waiting.newest] == [orders["needs_response"].id]
+
+    report = alone.reconciliation.run(datetime.now(UTC) - timedelta(days=92), actor=admin)
+    assert report.payment_intents > 400
+    assert report.differences == []
+
+    months = {f"{today - timedelta(days=back):%Y-%m}" for back in range(92)}
+    closed = [alone.month_close.compare(month, actor=admin) for month in sorted(months)]
+    assert [figures.differences for figures in closed] == [[]] * len(closed)
+    lost = sum(order.amount for status, order in orders.items() if status != "won")
+    assert sum(figures.balances[0].amounts["disputes"] for figures in closed if figures.balances) == -lost
+
+
+def test_a_payment_that_another_seed_has_written_stays_as_it_is(alone, monkeypatch):
+    """On another day the payments have the same ids, and others of them are disputed."""
+    with monkeypatch.context() as patched:
+        patched.setattr("lumira.seed._planned_disputes", lambda *_: [])
+        assert insert_orders(alone, orders=300, days=40, seed=7) == 300
+    assert any(order.disputes for order in generate(300, 40, 7, zone=PARIS, now=datetime.now(UTC)))
+    assert insert_orders(alone, orders=300, days=40, seed=7) == 0
+    assert disputed_orders(alone) == []

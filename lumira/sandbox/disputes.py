@@ -15,10 +15,16 @@ from lumira.sandbox.parameters import Parameters, changes_of
 DAYS_TO_RESPOND = 7
 FEE = 2000  # €20 a dispute, as Stripe charges in Europe; given back with a dispute won
 OPEN = ("needs_response", "warning_needs_response")
-REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
+# Visa's: https://docs.stripe.com/disputes/categories
+REASON_CODES = {
+    "duplicate": "12.6.1",
+    "fraudulent": "10.4",
+    "product_not_received": "13.1",
+    "product_unacceptable": "13.3",
+}
 
 
-def open_dispute(call: Call, charge: StripeObject, reason: str) -> None:
+def open_dispute(call: Call, charge: StripeObject, reason: str) -> StripeObject:
     """The cardholder goes to their bank; the bank takes the money back, except for a mere inquiry."""
     inquiry = reason == "inquiry"
     reason = "fraudulent" if inquiry else reason
@@ -47,6 +53,7 @@ def open_dispute(call: Call, charge: StripeObject, reason: str) -> None:
     if not inquiry:
         call.emit("charge.dispute.funds_withdrawn", dispute)
     call.change(charge, {"disputed": True}, "charge.updated")
+    return dispute
 
 
 def update(call: Call, identifier: str, params: Parameters) -> StripeObject:

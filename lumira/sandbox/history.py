@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from lumira.sandbox import payment_methods, payments, refunds
+from lumira.sandbox import disputes, payment_methods, payments, refunds
 from lumira.sandbox.call import Call
 from lumira.sandbox.cards import CARDS
 from lumira.sandbox.errors import StripeError, StripeObject
@@ -26,6 +26,8 @@ DEBIT = {
     "sepa_debit": {"iban": "FR1420041010050500013M02606"},
     "billing_details": {"name": "Camille Laurent", "email": "camille@example.com"},
 }
+# The test evidence that decides a dispute so; other evidence stays under review.
+EVIDENCE = {"won": "winning_evidence", "lost": "losing_evidence", "under_review": "Delivered as described."}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,21 @@ class PastRefund:
     amount: int
     at: datetime
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class PastDispute:
+    """A dispute of the whole payment, opened at an instant, for one of Stripe's reasons; instants UTC.
+
+    `status` is needs_response, or under_review since evidence was sent, when it was `answered`, or what the
+    issuer decided on that, when it was `closed`: won or lost.
+    """
+
+    at: datetime
+    reason: str
+    status: str = "needs_response"
+    answered: datetime | None = None
+    closed: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,7 @@ class PastPayment:
     metadata: dict[str, str] = field(default_factory=dict)
     decline_code: str | None = None
     refunds: tuple[PastRefund, ...] = ()
+    disputes: tuple[PastDispute, ...] = ()
     authorized: datetime | None = None
 
 
@@ -96,8 +114,9 @@ class QuietCall(Call):
 
 
 def write_history(state: Path, past: Iterable[PastPayment]) -> dict[str, list[str]]:
-    """Write the payments into a sandbox's state file, running or not; each id with the ids of its refunds.
+    """Write the payments into a sandbox's state file, running or not.
 
+    Returns each id with the ids of its refunds, then those of its disputes.
     A PaymentIntent that is there already stays as it is. Raises sqlite3.Error when the file can't be used.
     """
     store = Store(state)
@@ -114,8 +133,8 @@ def write_history(state: Path, past: Iterable[PastPayment]) -> dict[str, list[st
 def _write(history: History, payment: PastPayment) -> list[str]:
     store = history.store
     if store.get(payment.id):
-        refunded = [*store.each("refund", payment_intent=payment.id)]
-        return [refund["id"] for refund in reversed(refunded)]
+        there = [[*store.each(kind, payment_intent=payment.id)] for kind in ("refund", "dispute")]
+        return [body["id"] for newest_first in there for body in reversed(newest_first)]
     intent = payments.create(
         history.at(payment.created.timestamp()),
         {
@@ -132,7 +151,7 @@ def _write(history: History, payment: PastPayment) -> list[str]:
     if payment.authorized:
         _confirm(history.at(payment.authorized.timestamp()), payment, "pm_card_visa")
     _settle(history.at(payment.settled.timestamp()), payment)
-    return [
+    refunded = [
         refunds.create(
             history.at(refund.at.timestamp()),
             {
@@ -143,6 +162,18 @@ def _write(history: History, payment: PastPayment) -> list[str]:
         )["id"]
         for refund in payment.refunds
     ]
+    return refunded + [_dispute(history, payment.id, dispute) for dispute in payment.disputes]
+
+
+def _dispute(history: History, payment: str, past: PastDispute) -> str:
+    [charge] = history.store.each("charge", payment_intent=payment)
+    dispute = disputes.open_dispute(history.at(past.at.timestamp()), charge, past.reason)
+    if past.answered:
+        call = history.at(past.answered.timestamp())
+        if past.closed:
+            call.settlement_delay = (past.closed - past.answered).total_seconds()
+        disputes.update(call, dispute["id"], {"evidence": {"uncategorized_text": EVIDENCE[past.status]}})
+    return str(dispute["id"])
 
 
 def _settle(call: QuietCall, payment: PastPayment) -> None:

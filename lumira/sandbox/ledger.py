@@ -68,7 +68,13 @@ def make_available(call: Call, identifier: str) -> None:
 
 def pay_out(call: Call, currency: str) -> None:
     """The daily payout of all that is available; what has become too little or less than nothing waits."""
-    conditions = [("currency = ?", [currency]), ("status = 'available'", []), ("payout IS NULL", [])]
+    conditions: list[tuple[str, list[str | int]]] = [
+        ("currency = ?", [currency]),
+        ("status = 'available'", []),
+        ("payout IS NULL", []),
+        # While a past is being written, what came later is there already.
+        ("created <= ?", [call.now]),
+    ]
     ready = call.store.page("balance_transaction", conditions, limit=1_000_000)[0]
     amount = sum(transaction["net"] for transaction in ready)
     if amount <= 0:

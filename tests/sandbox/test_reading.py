@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import stripe
 
-from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from lumira.sandbox.history import PastDispute, PastPayment, PastRefund, write_history
 from tests import web
 from tests.sandbox.conftest import client_of, eventually, paid
 
@@ -239,6 +239,41 @@ def test_a_history_has_been_paid_out_and_tells_nobody(tmp_path, serve):
     assert then.timestamp() + 7 * 86400 < payout.created <= then.timestamp() + 8 * 86400
     assert client.v1.balance.retrieve().available[0].amount == -1000
     assert client.v1.payment_intents.retrieve("pi_past").created == int(then.timestamp())
+    assert client.v1.events.list().data == []
+
+
+def test_disputes_of_the_past_take_money_when_they_are_opened_and_give_it_back_when_won(tmp_path, serve):
+    then, day = datetime.now(UTC) - timedelta(days=90), timedelta(days=1)
+    opened, answered, closed = then + 20 * day, then + 22 * day, then + 60 * day
+    known = {
+        "pi_waiting": PastDispute(opened, "fraudulent"),
+        "pi_review": PastDispute(opened, "duplicate", "under_review", answered),
+        "pi_won": PastDispute(opened, "product_unacceptable", "won", answered, closed),
+        "pi_lost": PastDispute(opened, "product_not_received", "lost", answered, closed),
+    }
+    past = [
+        PastPayment(name, 4700, "eur", then, then, "succeeded", disputes=(dispute,))
+        for name, dispute in known.items()
+    ]
+    written = write_history(tmp_path / "state.sqlite", past)
+    assert write_history(tmp_path / "state.sqlite", past) == written
+    client = client_of(serve(state=tmp_path / "state.sqlite"))
+    for name, dispute in known.items():
+        [found] = client.v1.disputes.list({"payment_intent": name}).data
+        assert written[name] == [found.id]
+        assert (found.status, found.reason, found.created) == (
+            dispute.status,
+            dispute.reason,
+            int(opened.timestamp()),
+        )
+        moved = [(int(opened.timestamp()), -6700), (int(closed.timestamp()), 6700)]
+        booked = [(one.created, one.net) for one in found.balance_transactions]
+        assert booked == moved[: 2 if name == "pi_won" else 1]
+    # The payout of before the disputes is whole.
+    [payout] = client.v1.payouts.list().data
+    assert payout.amount == 4 * 4604
+    assert payout.created < opened.timestamp()
+    assert client.v1.balance.retrieve().available[0].amount == -3 * 6700
     assert client.v1.events.list().data == []
 
 
