@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.customer_at_stripe import copy_customer, never_copied
+from lumira.differences import (
+    Difference,
+    Kind,
+    Report,
+    differences,
+    differs_in_amount,
+    is_news,
+    restored,
+    saved,
+)
 from lumira.errors import StripeError, StripeRateLimited, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
@@ -29,9 +37,8 @@ from lumira.orders import (
     Order,
     OrderStatus,
     TimelineEntry,
-    observe,
 )
-from lumira.refunds import dispute_from, merge_disputes, merge_refunds, refund_from
+from lumira.refunds import dispute_from, refund_from
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -54,72 +61,6 @@ Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
 # Objects of Stripe's, and when they were asked for.
 Page = tuple[list[dict[str, Any]], datetime]
-
-
-class Kind(StrEnum):
-    """What can differ between Stripe and the store."""
-
-    MISSING_ORDER = "missing_order"
-    UNTIED_ORDER = "untied_order"
-    MISSING_INTENT = "missing_intent"
-    NEVER_SENT = "never_sent"
-    STATUS = "status"
-    AMOUNT = "amount"
-    REFUNDS = "refunds"
-    REFUND_STATUS = "refund_status"
-    DISPUTE = "dispute"
-    COMPLETED_AT = "completed_at"
-    CUSTOMER = "customer"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One difference: what we have and what Stripe has, and whether it is mended.
-
-    Money is written as minor units and currency, `4700 eur`, an instant in ISO 8601 (UTC); of a customer
-    nothing is written; everything else is a status.
-    """
-
-    kind: Kind
-    payment_intent_id: str | None
-    order_id: str | None
-    ours: str | None
-    stripes: str | None
-    repaired: bool = False
-
-
-@dataclass
-class Report:
-    """What a run saw: PaymentIntents and orders created from `since` (inclusive) to `until` (UTC).
-
-    `free` orders have no PaymentIntent and are not among the `orders`.
-    """
-
-    since: datetime
-    until: datetime
-    payment_intents: int = 0
-    orders: int = 0
-    free: int = 0
-    unrelated: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    def add(
-        self,
-        kind: Kind,
-        payment_intent_id: str | None,
-        order_id: str | None,
-        ours: str | None,
-        stripes: str | None,
-        *,
-        repaired: bool = False,
-    ) -> None:
-        """Adds a Difference of these facts."""
-        self.differences.append(Difference(kind, payment_intent_id, order_id, ours, stripes, repaired))
-
-    @property
-    def open_differences(self) -> list[Difference]:
-        """The differences that are still there."""
-        return [difference for difference in self.differences if not difference.repaired]
 
 
 class Reconciliation:
@@ -172,7 +113,7 @@ class Reconciliation:
         start, untied = since, set[str]()
         state = self._reconciliations.unfinished(key, now - RESUMABLE)
         if state and state["since"] == since:
-            report, start, untied = _restored(state)
+            report, start, untied = restored(state)
         known = len(report.differences)
         windows = list(_windows(start, report.until))
         try:
@@ -180,7 +121,7 @@ class Reconciliation:
                 if progress:
                     progress(done, len(windows))
                 untied |= self._walk(first, last, report, apply=apply, actor=actor)
-                self._reconciliations.save(key, _saved(report, last, untied), self._clock())
+                self._reconciliations.save(key, saved(report, last, untied), self._clock())
             tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
             for order_id in sorted(untied - tied):
                 self._check_never_sent(order_id, report, apply=apply, actor=actor)
@@ -200,9 +141,8 @@ class Reconciliation:
             self._record_repairs(report.differences, actor)
         return report
 
-    def _record_repairs(self, differences: Sequence[Difference], actor: Actor) -> None:
-        repaired = sum(difference.repaired for difference in differences)
-        found = {"differences": len(differences), "repaired": repaired}
+    def _record_repairs(self, told: Sequence[Difference], actor: Actor) -> None:
+        found = {"differences": len(told), "repaired": sum(difference.repaired for difference in told)}
         self._audit.record(AuditEntry.by(actor, str(Permission.REPAIR), self._clock(), after=found))
 
     def settle_open_orders(self, *, actor: Actor) -> Report:
@@ -233,7 +173,7 @@ class Reconciliation:
                 else:
                     self._look_for(order, report, actor)
             except StripeRefused:
-                _add_missing_intent(report, order)
+                report.add_missing_intent(order)
         _count(report)
         return report
 
@@ -274,11 +214,11 @@ class Reconciliation:
         )
         for returned in page:
             order = known.get(returned.get("payment_intent") or "")
-            if order is None or not _is_news(order, returned, asked_at):
+            if order is None or not is_news(order, returned, asked_at):
                 continue
             # An event may have come between reading the one and the other.
             order = self._orders.find(order.id) or order
-            if not _is_news(order, returned, asked_at):
+            if not is_news(order, returned, asked_at):
                 continue
             differs = order.id in told
             if not differs:
@@ -311,7 +251,7 @@ class Reconciliation:
         ours = known.get(returned["id"])
         # More time to answer is no difference.
         if ours != returned["status"]:
-            mended = not _is_news(after, returned, asked_at)
+            mended = not is_news(after, returned, asked_at)
             report.add(
                 kind, order.payment_intent_id, order.id, ours, returned["status"], repaired=apply and mended
             )
@@ -344,7 +284,7 @@ class Reconciliation:
                 try:
                     self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
                 except StripeRefused:
-                    _add_missing_intent(report, order)
+                    report.add_missing_intent(order)
         return untied
 
     def _is_ours(self, order: Order) -> bool:
@@ -365,13 +305,13 @@ class Reconciliation:
 
         Returns whether anything did.
         """
-        if not any(_differences(order, payment_intent, asked_at)):
+        if not any(differences(order, payment_intent, asked_at)):
             return False
         # A webhook may have come between reading the one and the other: look again at both.
         asked_at = self._clock()
         payment_intent = self._ask(self._gateway.retrieve_payment_intent, payment_intent["id"])
         order = self._orders.find(order.id) or order
-        found = list(_differences(order, payment_intent, asked_at))
+        found = list(differences(order, payment_intent, asked_at))
         if found and apply:
             order = apply_payment_intent(
                 self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name
@@ -380,13 +320,13 @@ class Reconciliation:
             # An order that is completed, or may not move to where Stripe is, has not taken it over; one that
             # was paid since we looked has the amount that was paid.
             paid_since = order.status is OrderStatus.COMPLETED and payment_intent["status"] != "succeeded"
-            if _differs_in_amount(order, payment_intent) and not paid_since:
+            if differs_in_amount(order, payment_intent) and not paid_since:
                 self._correct_amount(order, payment_intent, actor)
                 order = self._orders.find(order.id) or order
             if customer := never_copied(order, payment_intent, asked_at):
                 self._copy_customer(order, payment_intent, customer, actor)
                 payment_intent = {**payment_intent, "metadata": {**payment_intent["metadata"], **customer}}
-        still = {kind for kind, _, _ in _differences(order, payment_intent, asked_at)}
+        still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
         return bool(found)
@@ -483,82 +423,12 @@ def _count(report: Report) -> None:
         DIFFERENCES.labels(str(difference.kind), "yes" if difference.repaired else "no").inc()
 
 
-def _differences(
-    order: Order, payment_intent: Mapping[str, Any], asked_at: datetime
-) -> Iterator[tuple[Kind, str | None, str | None]]:
-    """What differs, ours and Stripe's; an order that never changes again is not asked to."""
-    seen = observe(payment_intent, asked_at)
-    if order.status is not seen.status:
-        yield Kind.STATUS, str(order.status), str(seen.status)
-    elif seen.completed_at and order.completed_at is None:
-        yield Kind.COMPLETED_AT, None, seen.completed_at.isoformat()
-    if _differs_in_amount(order, payment_intent):
-        money = f"{payment_intent['amount']} {payment_intent['currency']}"
-        yield Kind.AMOUNT, f"{order.amount} {order.currency}", money
-    charge = payment_intent.get("latest_charge")
-    if isinstance(charge, Mapping) and charge["amount_refunded"] != order.amount_refunded:
-        yield (
-            Kind.REFUNDS,
-            f"{order.amount_refunded} {order.currency}",
-            f"{charge['amount_refunded']} {payment_intent['currency']}",
-        )
-    if never_copied(order, payment_intent, asked_at):
-        yield Kind.CUSTOMER, None, None
-
-
-def _is_news(order: Order, returned: Mapping[str, Any], asked_at: datetime) -> bool:
-    """Whether the order does not know how this refund or dispute stands."""
-    if returned["object"] == "dispute":
-        return merge_disputes(order.disputes, dispute_from(returned, asked_at)) != order.disputes
-    return merge_refunds(order.refunds, [refund_from(returned)]) != order.refunds
-
-
-def _differs_in_amount(order: Order, payment_intent: Mapping[str, Any]) -> bool:
-    return (order.amount, order.currency) != (payment_intent["amount"], payment_intent["currency"])
-
-
-def _add_missing_intent(report: Report, order: Order) -> None:
-    report.add(Kind.MISSING_INTENT, order.payment_intent_id, order.id, str(order.status), None)
-
-
 def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Days from start to end, oldest first."""
     while start < end:
         last = min(start + WINDOW, end)
         yield start, last
         start = last
-
-
-def _saved(report: Report, done_until: datetime, untied: set[str]) -> dict[str, Any]:
-    differences = [asdict(difference) | {"kind": str(difference.kind)} for difference in report.differences]
-    return {
-        "since": report.since,
-        "until": report.until,
-        "done_until": done_until,
-        "payment_intents": report.payment_intents,
-        "orders": report.orders,
-        "free": report.free,
-        "unrelated": report.unrelated,
-        "untied": sorted(untied),
-        "differences": differences,
-    }
-
-
-def _restored(state: Mapping[str, Any]) -> tuple[Report, datetime, set[str]]:
-    differences = [
-        Difference(**{**difference, "kind": Kind(difference["kind"])}) for difference in state["differences"]
-    ]
-    report = Report(
-        since=state["since"],
-        until=state["until"],
-        payment_intents=state["payment_intents"],
-        orders=state["orders"],
-        # A run that was begun before these were counted.
-        free=state.get("free", 0),
-        unrelated=state["unrelated"],
-        differences=differences,
-    )
-    return report, state["done_until"], set(state["untied"])
 
 
 def _unread_before(orders: Sequence[Order]) -> datetime | None:

@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lumira.cli import app
+from lumira.differences import Kind
 from lumira.errors import CustomerErased, Forbidden, InvalidEmail
 from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
-from lumira.reconcile import Kind, Reconciliation
+from lumira.reconcile import Reconciliation
 from lumira.storage import Events, Reconciliations
 from lumira.storage.personal_data import PersonalData
 from tests.api.conftest import event, sign, webhooks_on

@@ -11,9 +11,10 @@ import stripe
 from bson import ObjectId
 
 from lumira.access import Actor, Role
+from lumira.differences import Kind
 from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
-from lumira.reconcile import Kind, Reconciliation
+from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
 from tests.conftest import STRIPE_KEY, wait_until

@@ -13,8 +13,8 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.texts import counted, moment, money, number, text, text_or
+from lumira.differences import Difference, Kind, Report
 from lumira.errors import LumiraError
-from lumira.reconcile import Difference, Kind, Report
 
 _LAST: Final = "comparison"
 _BEGUN: Final = "comparison-begun"

@@ -13,9 +13,9 @@ import streamlit as st
 from lumira.dashboard import address, comparison, event_details, markup, session, theme
 from lumira.dashboard.texts import level_name, moment, money, number, period, text
 from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
+from lumira.differences import Difference, Report
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
-from lumira.reconcile import Difference, Report
 from lumira.revenue_sums import Period
 
 NOTHING: Final = "–"

@@ -9,7 +9,7 @@ from bson import ObjectId
 from lumira.access import Role
 from lumira.dashboard import comparison
 from lumira.dashboard.comparison import Comparison, Span
-from lumira.reconcile import Difference, Kind, Report
+from lumira.differences import Difference, Kind, Report
 from lumira.texts import is_known
 from tests.conftest import opened, sandbox_process
 from tests.conftest import own_sandbox as sandbox_url
