@@ -383,7 +383,7 @@ class Doctor:
                 answer = client.post(address, content=body, headers={"Stripe-Signature": header})
         except httpx.HTTPError as error:
             unsafe = _unsafe(error)
-            reason = unsafe.reason if unsafe else None
+            reason = (getattr(unsafe, "verify_message", None) or unsafe.reason) if unsafe else None
             return judge_delivery(address, None, reason or type(error).__name__, no_https=unsafe is not None)
         finally:
             if self._kept is not None:
@@ -511,8 +511,11 @@ def _is_overdue(order: Order) -> bool:
 
 @functools.cache
 def _authorities() -> ssl.SSLContext:
-    """The certificate authorities we trust, read once: to read them takes longer than the delivery."""
-    return httpx.create_ssl_context(trust_env=False)
+    """The certificate authorities we trust, read once: to read them takes longer than the delivery.
+
+    The public ones, as Stripe does, or those that `SSL_CERT_FILE` names.
+    """
+    return httpx.create_ssl_context()
 
 
 def _unsafe(error: BaseException | None) -> ssl.SSLError | None:

@@ -179,7 +179,7 @@ class Sessions:
         member = self._accounts.find(normalized(email))
         if member is None or member.disabled_at is not None:
             self._record(member, "sign_in_refused", address, device)
-            raise SignInRefused(_REFUSED)
+            raise SignInRefused("The OpenID provider names an address that has no open account here.")
         return self._begin(member, address, device)
 
     def find(self, token: str) -> Session | None:

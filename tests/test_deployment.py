@@ -12,6 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -104,6 +105,25 @@ def test_caddy_takes_its_file(tmp_path):
         )
         assert checked.returncode == 0, checked.stderr
     assert checked.stdout == (ROOT / "deploy" / "Caddyfile").read_text()
+
+
+@pytest.mark.skipif(
+    not shutil.which("caddy"), reason="no Caddy on this machine (Debian: apt-get install caddy)"
+)
+def test_caddy_asks_the_houses_own_authority_where_the_guide_says_so(tmp_path):
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    [options] = re.findall(r"^```\n(\{\n\tacme_ca .*?\n\}\n)```", guide, re.MULTILINE | re.DOTALL)
+    options = options.replace("/etc/caddy/root.pem", certifi.where())
+    (tmp_path / "Caddyfile").write_text(options + (ROOT / "deploy" / "Caddyfile").read_text())
+    adapted = subprocess.run(
+        ["caddy", "adapt", "--validate", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"],
+        env={**os.environ, "SITE": "pay.example.com", "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert adapted.returncode == 0, adapted.stderr
+    [policy] = json.loads(adapted.stdout)["apps"]["tls"]["automation"]["policies"]
+    assert {issuer["ca"] for issuer in policy["issuers"]} == {"https://ca.example.com/acme/acme/directory"}
 
 
 @pytest.mark.skipif(

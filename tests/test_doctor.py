@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import ssl
 import threading
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pyotp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -20,7 +27,7 @@ from lumira import doctor as doctors
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
-from lumira.doctor import NAMES, Doctor, Kept, webhook_address
+from lumira.doctor import NAMES, Doctor, Kept, _authorities, webhook_address
 from lumira.embedded import embedded_store, kept_running
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
@@ -387,6 +394,65 @@ def test_a_test_delivery_over_https_says_what_is_wrong_with_the_proxy(find, api_
     assert (finding.status, finding.reason) == (Status.WARNING, "proxy_not_trusted")
     assert finding.mend.startswith("export LUMIRA_TRUSTED_PROXIES=")
     assert find("webhook.delivery", address="http://127.0.0.1:8501").status is Status.OK
+
+
+def certificate_for(host: str, lives: timedelta) -> bytes:
+    """A certificate that vouches for itself, and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    begins = datetime.now(UTC) - timedelta(days=2)
+    signed = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), begins, begins + lives
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return signed.public_bytes(Encoding.PEM) + private
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "trusted", "said"),
+    [
+        ("localhost", 4, True, None),
+        ("localhost", 1, True, "certificate has expired"),
+        ("pay.example.com", 4, True, "Hostname mismatch"),
+        ("localhost", 4, False, "self-signed certificate"),
+    ],
+)
+def test_a_test_delivery_says_what_is_wrong_with_the_certificate(
+    find, tmp_path, monkeypatch, host, days, trusted, said
+):
+    class Believed(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Strict-Transport-Security", "max-age=1")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    pem = tmp_path / "desk.pem"
+    pem.write_bytes(certificate_for(host, timedelta(days=days)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    _authorities.cache_clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Believed) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        finding = find("webhook.delivery", address=f"https://localhost:{server.server_port}")
+        server.shutdown()
+    _authorities.cache_clear()
+    if said is None:
+        assert finding.status is Status.OK
+    else:
+        assert (finding.status, finding.reason) == (Status.FAILURE, "no_https")
+        assert said in finding.values["code"]
 
 
 def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_server, stripe, support):

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from itsdangerous import BadData, URLSafeTimedSerializer
+from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,6 +30,21 @@ STATE_SECONDS: Final = 600
 # What stands in an address for the provider without a name.
 UNNAMED: Final = "openid"
 _NEEDED: Final = ("client_id", "client_secret", "server_metadata_url")
+# A table of `[auth]` that is no provider's.
+_OPTIONS: Final = "client_kwargs"
+# What no visitor can do anything about: https://www.rfc-editor.org/rfc/rfc6749#section-5.2, #section-4.1.2.1
+_NOT_THE_VISITORS: Final = frozenset(
+    {
+        "invalid_client",
+        "invalid_request",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+    }
+)
 
 
 def providers() -> Mapping[str, Mapping[str, Any]]:
@@ -37,8 +53,9 @@ def providers() -> Mapping[str, Mapping[str, Any]]:
     Empty where there is no `[auth]`.
     """
     auth = _secrets()
-    shared = {name: value for name, value in auth.items() if not isinstance(value, Mapping)}
-    named = {name: {**shared, **value} for name, value in auth.items() if isinstance(value, Mapping)}
+    tables = {name for name, value in auth.items() if isinstance(value, Mapping) and name != _OPTIONS}
+    shared = {name: value for name, value in auth.items() if name not in tables}
+    named = {name: {**shared, **auth[name]} for name in auth if name in tables}
     found = named or ({"": shared} if shared else {})
     return {name: found[name] for name in found if all(found[name].get(key) for key in _NEEDED)}
 
@@ -81,19 +98,15 @@ async def finish(request: Request) -> tuple[str, str]:
     client = _client(provider)
     try:
         token = await client.authorize_access_token(_with_session(request, session))
-        # Not every provider tells the address in the token itself.
-        claims = token.get("userinfo") or {}
-        if "email" not in claims:
-            claims = {**claims, **await client.userinfo(token=token)}
-    except (AuthlibBaseError, ValueError) as error:
+        email = await _proved_address(client, token, provider)
+    except SignInRefused:
+        raise
+    except (AuthlibBaseError, JoseError) as error:
+        if getattr(error, "error", "") in _NOT_THE_VISITORS:
+            raise SignInUnavailable(f"The OpenID provider refuses us: {error}") from error
         raise SignInRefused(f"The OpenID provider's answer is not valid: {error}") from error
     except Exception as error:
         raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
-    email = claims.get("email")
-    # Some providers let an account claim any address. Where all of them are the house's own, say so.
-    verified = claims.get("email_verified") is True or provider.get("trust_email") is True
-    if not isinstance(email, str) or not verified:
-        raise SignInRefused("The OpenID provider names no verified e-mail address.")
     return email, str(session.get("next") or "/")
 
 
@@ -107,6 +120,30 @@ def begin_address(provider: str, wanted: str) -> str:
     """The path of ours that leads to the provider."""
     path = f"/sign-in/with/{provider or UNNAMED}"
     return f"{path}?{urlencode({'next': wanted})}" if wanted else path
+
+
+async def _proved_address(client: Any, token: Mapping[str, Any], provider: Mapping[str, Any]) -> str:
+    """The address in the ID token, or at the userinfo endpoint: many providers tell it only there."""
+    claims = token.get("userinfo")
+    if not claims:
+        raise SignInRefused("The OpenID provider gave no ID token.")
+    email = _verified(claims, provider)
+    if email is None and (await client.load_server_metadata()).get("userinfo_endpoint"):
+        told = await client.userinfo(token=token)
+        # https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
+        if told.get("sub") != claims.get("sub"):
+            raise SignInRefused("The OpenID provider told of somebody else than who signed in.")
+        email = _verified({**claims, **told}, provider)
+    if email is None:
+        raise SignInRefused("The OpenID provider names no verified e-mail address.")
+    return email
+
+
+def _verified(claims: Mapping[str, Any], provider: Mapping[str, Any]) -> str | None:
+    email = claims.get("email")
+    # Some providers let an account claim any address. Where all of them are the house's own, say so.
+    verified = claims.get("email_verified") is True or provider.get("trust_email") is True
+    return email if isinstance(email, str) and verified else None
 
 
 def _provider(name: str) -> Mapping[str, Any]:
@@ -129,7 +166,9 @@ def _client(provider: Mapping[str, Any]) -> Any:
             "scope": "openid email profile",
             "code_challenge_method": "S256",
             "timeout": 10,
-            **provider.get("client_kwargs", {}),
+            # The access token is used at once; otherwise one that lives a minute would count as over.
+            "leeway": 0,
+            **provider.get(_OPTIONS, {}),
         },
     )
 

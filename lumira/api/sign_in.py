@@ -65,6 +65,8 @@ HEADERS: Final = {
 MAX_BODY_BYTES: Final = 16_384
 # What is kept of a browser's name.
 DEVICE_LENGTH: Final = 200
+# What is logged of an answer that anybody can write into the address.
+REASON_LENGTH: Final = 300
 
 _templates: Final = Jinja2Templates(FOLDER / "templates")
 
@@ -145,6 +147,9 @@ async def finish_openid(request: Request) -> Response:
                 email, address=_address(request, desk), device=_device(request)
             )
         )
+    except SignInRefused as error:
+        logger.info("sign-in refused", extra={"code": error.code, "reason": error.message[:REASON_LENGTH]})
+        return openid.forget(_form(request, problem="sign_in.openid_refused", status=error.status))
     except LumiraError as error:
         return openid.forget(_problem(request, error))
     return openid.forget(_signed_in(request, desk, signed_in, wanted))
