@@ -299,6 +299,15 @@ class Order(Document):
         return self.amount - self.amount_refunded
 
     @property
+    def pressing_dispute(self) -> Dispute | None:
+        """The dispute that waits for our answer, else one that the issuer decides on, else the last one."""
+        return max(
+            self.disputes,
+            key=lambda dispute: (dispute.needs_response, dispute.is_open, dispute.created_at),
+            default=None,
+        )
+
+    @property
     def evidence_due_by(self) -> datetime | None:
         """Until when the first of its disputes is to be answered (UTC), as far as Stripe said so."""
         return min(

@@ -14,6 +14,7 @@ from lumira.dashboard.texts import (
     failure_reason,
     level_name,
     moment,
+    short_day,
     stripe_status_name,
     text,
     text_or,
@@ -31,11 +32,12 @@ _QUIET: Final = "#8B859538"
 
 COLUMNS: Final[tuple[str, ...]] = (
     *("created", "completed", "last_refund", "level", "product", "customer", "amount", "status"),
-    *("stripe_status", "refunded", "net", "email", "failure", "source", "payment_intent", "id"),
+    *("stripe_status", "refunded", "net", "dispute", "email", "failure", "source", "payment_intent", "id"),
 )
 # The states stand before what a small screen cuts off.
 _USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
-_WIDTHS: Final = {"customer": 140, "email": 150, "product": 130, "source": 110, "id": 205}
+_OF_DISPUTED: Final = ("level", "customer", "amount", "status", "stripe_status", "dispute")
+_WIDTHS: Final = {"customer": 140, "email": 150, "product": 130, "source": 110, "id": 205, "dispute": 200}
 _DATES: Final = {
     DateField.CREATED: "created",
     DateField.COMPLETED: "completed",
@@ -45,7 +47,7 @@ _DATES: Final = {
 
 def usual_columns(wanted: OrderFilter) -> list[str]:
     """The columns of a list nobody has chosen columns for."""
-    return [_DATES[wanted.dated], *_USUAL]
+    return [_DATES[wanted.dated], *(_OF_DISPUTED if wanted.disputed else _USUAL)]
 
 
 def show_column_choice(wanted: OrderFilter) -> list[str]:
@@ -124,6 +126,8 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
             return order.customer_email or NOTHING
         case "amount" | "refunded" | "net":
             return _money(name, order, words, numeric)
+        case "dispute":
+            return _dispute(order)
         case "status":
             return [words.statuses[order.status]]
         case "stripe_status":
@@ -138,6 +142,17 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
             return session.desk().gateway.payment_intent_url(order.payment_intent_id)
         case _:
             return order.id
+
+
+def _dispute(order: Order) -> str:
+    """How its dispute stands, or until when it is to be answered."""
+    pressing = order.pressing_dispute
+    if pressing is None:
+        return ""
+    if pressing.needs_response and pressing.due_by:
+        return text("orders.dispute.due", day=short_day(pressing.due_by))
+    words = text_or(f"dispute_status.{pressing.status}", pressing.status)
+    return words[:1].upper() + words[1:]
 
 
 def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:

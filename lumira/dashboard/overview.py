@@ -10,12 +10,11 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, moment, money, number, period, short_moment, text
+from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
-from lumira.revenue_sums import Period
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
@@ -204,8 +203,7 @@ def _show_group(group: Needed) -> None:
 
 def _until(due_by: datetime) -> str:
     """Until when a dispute is to be answered, no longer than a moment is written."""
-    last = due_by.astimezone(session.timezone()).date()
-    return text("need.until", day=period(last, Period.DAY, short=True))
+    return text("need.until", day=short_day(due_by))
 
 
 def _counted(count: int) -> str:

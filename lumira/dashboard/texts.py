@@ -72,6 +72,11 @@ def short_moment(instant: datetime) -> str:
     return format_datetime(instant, "d MMM HH:mm", tzinfo=session.timezone(), locale=session.language())
 
 
+def short_day(instant: datetime) -> str:
+    """The day of an instant in the business time zone, without the year: 22 nov."""
+    return period(instant.astimezone(session.timezone()).date(), Period.DAY, short=True)
+
+
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
     return _counting_the_first(format_date(value, "d MMM y", locale=session.language()))

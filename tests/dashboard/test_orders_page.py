@@ -348,6 +348,25 @@ def test_every_column_can_be_shown(open_page, desk):
     assert (frame["net"][0], frame["source"][0]) == (46, "le site")
 
 
+def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
+    at = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+    def disputed(number, *stands):
+        disputes = [
+            Dispute(id=f"du_{number}_{status}", amount=4700, status=status, created_at=at, due_by=due_by)
+            for status, due_by in stands
+        ]
+        make(desk, number, status="completed", disputes=disputes)
+
+    # In the evening at Greenwich it is the next day in Paris.
+    disputed(1, ("lost", None), ("needs_response", datetime(2026, 12, 5, 23, 30, tzinfo=UTC)))
+    disputed(2, ("under_review", None), ("won", None))
+    disputed(3, ("won", None))
+    frame = rows(open_page("orders", disputed="yes"))
+    assert sorted(frame["dispute"]) == ["Litige gagné", "Litige, à l’examen", "À défendre jusqu’au 6 déc."]
+    assert "refunded" not in frame.columns
+
+
 def test_money_of_several_currencies_is_written_as_text(open_page, desk):
     make(desk, 1)
     make(desk, 2, currency="jpy", amount=500)
