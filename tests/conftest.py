@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
@@ -37,6 +38,10 @@ WEBHOOK_SECRET = "whsec_of_the_tests"
 STRIPE_KEY = "sk_test_of_the_tests"
 # Where no store is, which is noticed sooner than a person would wait.
 NO_STORE = "mongodb://127.0.0.1:9/?timeoutMS=300"
+
+# How long an example takes is the machine's affair: no test is a timed one.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):

@@ -31,7 +31,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, selected=filters, size=st.integers(1, 7))
 def test_every_page_holds_exactly_what_the_filter_selects(desk, documents, rows, selected, size):
     ledger = documents.processed_events
@@ -55,7 +55,7 @@ def test_every_page_holds_exactly_what_the_filter_selects(desk, documents, rows,
     assert found == [row["eventId"] for row in expected]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, age=ages)
 def test_pruning_leaves_what_is_young_in_hand_or_failed(desk, documents, rows, age):
     ledger, before = documents.processed_events, NOW - age

@@ -34,9 +34,7 @@ from lumira.storage.orders import Orders, to_document
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime.now(UTC).replace(microsecond=0)
 TODAY = NOW.astimezone(PARIS).date()
-thorough = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+thorough = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # The oracle: what a filter means, said once more in another way.

@@ -53,7 +53,7 @@ def test_what_is_given_out_once_is_good_and_never_the_same():
         assert not set(password) & set("ilo01")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=MAX_LENGTH), st.text(max_size=MAX_LENGTH))
 def test_only_the_password_itself_matches(one, other):
     passwords = Passwords(CHEAP)

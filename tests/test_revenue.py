@@ -27,7 +27,7 @@ FANNY = Actor("fanny", Role.FINANCE)
 # Wide enough for every instant below, with both changes of the clocks.
 FIRST, LAST = date(2025, 10, 18), date(2026, 4, 4)
 FIGURES = ["gross", "refunds", "fees", "orders", "free", "refunded", "disputed", "failed", "fees_known"]
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Midnight and the two changes of the clocks in Paris, to the millisecond.
 EDGES = [

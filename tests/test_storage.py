@@ -20,10 +20,10 @@ from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
 from tests.conftest import NO_STORE
-from tests.refusing_store import refusing
+from tests.store_gate import refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def make_order(**fields) -> Order:

@@ -19,7 +19,6 @@ CHECKS = (
 )
 BY_HYPOTHESIS = settings(
     max_examples=8,
-    deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

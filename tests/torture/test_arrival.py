@@ -171,7 +171,6 @@ def test_every_arrival_ends_as_stripe_has_it(desk, stripe_side, documents, count
 
     @settings(
         max_examples=16 * ROUNDS,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
