@@ -209,7 +209,7 @@ def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
             *([] if order.agrees_with_stripe else [(words.said(order), DISAGREES_COLOUR)]),
             *money_back(order),
         ],
-        note=moment(order.created_at),
+        note=" · ".join(filter(None, (moment(order.created_at), _dispute(order)))),
     )
 
 

@@ -362,9 +362,12 @@ def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
     disputed(1, ("lost", None), ("needs_response", datetime(2026, 12, 5, 23, 30, tzinfo=UTC)))
     disputed(2, ("under_review", None), ("won", None))
     disputed(3, ("won", None))
-    frame = rows(open_page("orders", disputed="yes"))
+    app = open_page("orders", disputed="yes")
+    frame = rows(app)
     assert sorted(frame["dispute"]) == ["Litige gagné", "Litige, à l’examen", "À défendre jusqu’au 6 déc."]
     assert "refunded" not in frame.columns
+    [cards] = [part.body for part in app.html if part.body.startswith("<ul")]
+    assert cards.count("· À défendre jusqu’au 6 déc.") == 1
 
 
 def test_money_of_several_currencies_is_written_as_text(open_page, desk):
