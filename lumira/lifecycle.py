@@ -46,7 +46,7 @@ def apply_payment_intent(
 ) -> Order:
     """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds and disputes included.
 
-    Returns the order after.
+    Returns the order after. `by` is who looked; refunds and disputes that are news to us are Stripe's own.
     The refunds are asked for only when the expanded charge says that they differ from ours, the disputes when
     it says that there are any: it does not say how they stand.
     """
@@ -55,10 +55,10 @@ def apply_payment_intent(
     charge = payment_intent.get("latest_charge")
     if isinstance(charge, Mapping) and charge.get("amount_refunded", 0) != order.amount_refunded:
         news = [refund_from(refund) for refund in gateway.list_refunds(payment_intent["id"])]
-        moved = orders.add_refunds(order, news, by=by, complete=True) or moved
+        moved = orders.add_refunds(order, news, by="stripe", complete=True) or moved
     if isinstance(charge, Mapping) and charge.get("disputed"):
         for dispute in gateway.list_disputes(payment_intent["id"]):
-            moved = orders.add_dispute(order, dispute_from(dispute, at), by=by) or moved
+            moved = orders.add_dispute(order, dispute_from(dispute, at), by="stripe") or moved
     # Where Stripe says other than the order we were given, somebody may have moved it before us.
     is_news = any(getattr(observation, fact) != getattr(order, fact) for fact in _FACTS)
     if moved or is_news:

@@ -228,7 +228,7 @@ class Reconciliation:
                 differs = self._compare(order, payment_intent, now, report, apply=apply, actor=actor)
             # A refund unknown here is in the sum that differs.
             if returned["object"] == "dispute" or not differs:
-                self._compare_status(order, returned, asked_at, report, apply=apply, actor=actor)
+                self._compare_status(order, returned, asked_at, report, apply=apply)
 
     def _compare_status(
         self,
@@ -238,23 +238,22 @@ class Reconciliation:
         report: Report,
         *,
         apply: bool,
-        actor: Actor,
     ) -> None:
         """Adds to the report that a refund or dispute stands otherwise than the order says."""
-        kind = Kind.DISPUTE if returned["object"] == "dispute" else Kind.REFUND_STATUS
-        if apply and kind is Kind.DISPUTE:
-            self._orders.add_dispute(order, dispute_from(returned, asked_at), by=actor.name)
-        elif apply:
-            self._orders.add_refunds(order, [refund_from(returned)], by=actor.name)
-        after = self._orders.find(order.id) or order
-        known = {one.id: one.status for one in order.refunds} | {one.id: one.status for one in order.disputes}
-        ours = known.get(returned["id"])
+        if returned["object"] == "dispute":
+            kind, dispute = Kind.DISPUTE, dispute_from(returned, asked_at)
+            theirs, ours = dispute.status, {one.id: one.status for one in order.disputes}.get(dispute.id)
+            if apply:
+                self._orders.add_dispute(order, dispute, by="stripe")
+        else:
+            kind, refund = Kind.REFUND_STATUS, refund_from(returned)
+            theirs, ours = refund.status, {one.id: one.status for one in order.refunds}.get(refund.id)
+            if apply:
+                self._orders.add_refunds(order, [refund], by="stripe")
         # More time to answer is no difference.
-        if ours != returned["status"]:
-            mended = not is_news(after, returned, asked_at)
-            report.add(
-                kind, order.payment_intent_id, order.id, ours, returned["status"], repaired=apply and mended
-            )
+        if ours != theirs:
+            mended = apply and not is_news(self._orders.find(order.id) or order, returned, asked_at)
+            report.add(kind, order.payment_intent_id, order.id, ours, theirs, repaired=mended)
 
     def _walk(
         self, first: datetime, last: datetime, report: Report, *, apply: bool, actor: Actor

@@ -569,3 +569,19 @@ def test_a_key_that_may_not_read_disputes_stops_nothing(faulty_sandbox_url, faul
     fault(answer=403, path="/v1/disputes")
     assert gateway.list_disputes("pi_any") == []
     assert gateway.list_disputes_between(datetime.now(UTC), datetime.now(UTC)) == ([], False)
+
+
+def test_whoever_looks_has_not_refunded(desk, create, support, admin):
+    order = create()
+    desk.intents.confirm(order.id, PAY, actor=support)
+    desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    # What Ada asks for and nobody hears of; what Claire's look then finds.
+    asked = {"attemptId": "ada-s"}
+    requested = TimelineEntry(
+        at=datetime.now(UTC), kind="refund.requested", by="ada", amount=300, attempt_id="ada-s"
+    )
+    desk.orders.append(order, requested)
+    desk.gateway.create_refund(order.payment_intent_id, 300, None, asked, "ada-s")
+    order = desk.intents.refresh(order.id, actor=support)
+    told = {entry.amount: entry.by for entry in order.timeline if entry.kind == "refund.succeeded"}
+    assert told == {700: "stripe", 300: "ada"}

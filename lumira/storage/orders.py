@@ -18,6 +18,7 @@ from lumira.errors import OrderNotFound
 from lumira.metrics import MOVES
 from lumira.orders import (
     NAMES,
+    REFUND_REQUESTED,
     TIMELINE_LIMIT,
     TRANSITIONS,
     Observation,
@@ -230,7 +231,8 @@ class Orders:
 
         News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
         heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
-        entry, unless the sum that stood in for it was one. Returns whether anything was new.
+        entry, by whoever asked for it here and else `by`, unless the sum that stood in for it was one.
+        Returns whether anything was new.
         """
         as_of = as_of or datetime.now(UTC)
         while True:
@@ -241,12 +243,17 @@ class Orders:
             ids = {refund.id for refund in order.refunds}
             known = {(refund.id, refund.status) for refund in order.refunds}
             known |= {(refund.id, refund.status) for refund in told_as_sum(order.refunds, merged)}
+            asked: dict[str | None, str] = {
+                entry.attempt_id: entry.by
+                for entry in order.timeline
+                if entry.kind == REFUND_REQUESTED and entry.attempt_id
+            }
             entries = [
                 TimelineEntry(
                     # It begins when it was made; what comes of it comes later.
                     at=refund.created_at if refund.counts and refund.id not in ids else as_of,
                     kind=f"refund.{refund.status}",
-                    by=by,
+                    by=asked.get(refund.attempt_id, by),
                     amount=refund.amount,
                     event_id=event_id,
                     note=note or refund.reason,
