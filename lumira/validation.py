@@ -131,7 +131,7 @@ def parse_customer_changes(body: object) -> CustomerEdit:
 
     Raises what that raises.
     """
-    if not isinstance(body, Mapping) or not body.keys() & {"email", "firstName", "lastName", "phone"}:
+    if not isinstance(body, Mapping) or not body:
         raise InvalidRequestBody("Name at least one of email, firstName, lastName and phone.")
     email = check_email(body["email"]) if "email" in body else None
     first_name = _name(body.get("firstName"))

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from lumira import desk as desks
 from lumira.access import Actor, Role
 from lumira.desk import Desk
 from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.reconcile import Reconciliation
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
+from lumira.storage import Reconciliations
 from tests import web
 
 API_TOKEN = "token-of-the-tests"
@@ -201,6 +204,18 @@ def opened(settings: Settings) -> Iterator[Desk]:
     finally:
         desks.use(None)
         desk.store.close()
+
+
+def reconciliation_of(desk: Desk, ahead: timedelta = timedelta()) -> Reconciliation:
+    """A reconciliation of the desk's, by a clock that is ahead of ours, which takes no rests."""
+    return Reconciliation(
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        Reconciliations(desk.store.database),
+        clock=lambda: datetime.now(UTC) + ahead,
+        sleep=lambda _seconds: None,
+    )
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ from lumira.differences import Kind
 from lumira.errors import CustomerErased, Forbidden, InvalidEmail
 from lumira.order_filter import OrderFilter
 from lumira.person import Person, audit_entry_without, order_without, person_of, without_person
-from lumira.reconcile import Reconciliation
-from lumira.storage import Events, Reconciliations
+from lumira.storage import Events
 from lumira.storage.personal_data import PersonalData
 from tests.api.conftest import event, sign, webhooks_on
-from tests.conftest import opened, wait_until
+from tests.conftest import opened, reconciliation_of, wait_until
 
 EMAIL = "eve.marin@example.com"
 MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
@@ -405,10 +404,7 @@ def test_a_payment_that_stripe_makes_meanwhile_is_cleared_at_stripe_too(
             documents.productorders.update_one({}, unanswered)
             erased = desk.privacy.erase(EMAIL, actor=admin)
             deliver(desk, "payment_intent.processing", desk.gateway.retrieve_payment_intent(made))
-            later = Reconciliation(
-                *(desk.orders, desk.gateway, desk.audit, Reconciliations(desk.store.database)),
-                clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-            )
+            later = reconciliation_of(desk, timedelta(hours=1))
             report = later.settle_open_orders(actor=admin)
             assert [(found.kind, found.repaired) for found in report.differences] == [(Kind.CUSTOMER, True)]
             told = [entry.kind for entry in desk.intents.find(made, actor=admin).timeline]

@@ -17,7 +17,7 @@ from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
-from tests.conftest import STRIPE_KEY, wait_until
+from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
 __all__ = ["sandbox_url"]
@@ -356,13 +356,7 @@ def test_a_desk_whose_clock_runs_ahead_still_finds_what_it_made(settings, desk, 
     documents.productorders.update_one(
         {"_id": ObjectId(order.id)}, {"$set": {"createdAt": later}, "$unset": {"paymentIntentId": ""}}
     )
-    reconciliation = Reconciliation(
-        desk.orders,
-        desk.gateway,
-        desk.audit,
-        Reconciliations(desk.store.database),
-        clock=lambda: datetime.now(UTC) + timedelta(minutes=25),
-    )
+    reconciliation = reconciliation_of(desk, timedelta(minutes=25))
     reconciliation.settle_open_orders(actor=ADMIN)
     assert desk.orders.find(order.id).payment_intent_id == order.payment_intent_id
 
@@ -397,14 +391,7 @@ def test_a_waiting_order_whose_payment_intent_is_null_is_tied(desk, create, run,
 @pytest.fixture
 def later(desk):
     """A reconciliation an hour later."""
-    return Reconciliation(
-        desk.orders,
-        desk.gateway,
-        desk.audit,
-        Reconciliations(desk.store.database),
-        clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-        sleep=lambda _seconds: None,
-    )
+    return reconciliation_of(desk, timedelta(hours=1))
 
 
 def of_order(report, order):

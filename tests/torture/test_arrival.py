@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.reconcile import Reconciliation
-from lumira.storage import Reconciliations
+from tests.conftest import reconciliation_of
 from tests.torture.conftest import ROUNDS
 from tests.torture.stripe_side import (
     SEPA_PAID,
@@ -135,14 +134,7 @@ class History:
 
     def walk(self, *, apply: bool, later: timedelta = timedelta()) -> list[Any]:
         """Reconciles now, or as it will be later."""
-        reconciliation = Reconciliation(
-            self.desk.orders,
-            self.desk.gateway,
-            self.desk.audit,
-            Reconciliations(self.desk.store.database),
-            clock=lambda: datetime.now(UTC) + later,
-            sleep=lambda _seconds: None,
-        )
+        reconciliation = reconciliation_of(self.desk, later)
         self.counts["reconciliations"] += 1
         return reconciliation.run(self.started, actor=ADMIN, apply=apply).open_differences
 

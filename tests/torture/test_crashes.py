@@ -14,8 +14,7 @@ from uuid import uuid4
 import pytest
 
 from lumira.errors import OrderNotPayable
-from lumira.reconcile import Reconciliation
-from lumira.storage import Reconciliations
+from tests.conftest import reconciliation_of
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR, crashed
 from tests.torture.stripe_side import SEPA_PAID, compare, delivery
@@ -68,14 +67,7 @@ class Survivors:
 
     def reconcile(self) -> None:
         """A walk an hour later repairs, and the next finds nothing."""
-        later = Reconciliation(
-            self.desk.orders,
-            self.desk.gateway,
-            self.desk.audit,
-            Reconciliations(self.desk.store.database),
-            clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-            sleep=lambda _seconds: None,
-        )
+        later = reconciliation_of(self.desk, timedelta(hours=1))
         assert later.run(self.started, actor=ACTOR, apply=True).open_differences == []
         assert later.run(self.started, actor=ACTOR).differences == []
 

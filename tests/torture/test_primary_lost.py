@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from lumira.errors import EventInProgress, StoreUnavailable
-from lumira.reconcile import Reconciliation
-from lumira.storage import Reconciliations
-from tests.conftest import opened
+from tests.conftest import opened, reconciliation_of
 from tests.store_gate import Fate, gate
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR
@@ -85,14 +83,7 @@ def test_a_primary_lost_again_and_again_loses_and_doubles_nothing(
             keys = [secrets.token_hex(8) for _ in range(4 * ROUNDS)]
             intents = {live(key): key for key in keys}
             losing = False
-            later = Reconciliation(
-                desk.orders,
-                desk.gateway,
-                desk.audit,
-                Reconciliations(desk.store.database),
-                clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-                sleep=lambda _seconds: None,
-            )
+            later = reconciliation_of(desk, timedelta(hours=1))
             later.run(started, actor=ACTOR, apply=True)
             assert later.run(started, actor=ACTOR).differences == []
             orders = compare(side, desk.store.database, counts)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lumira.reconcile import Reconciliation
-from lumira.storage import Reconciliations
+from tests.conftest import reconciliation_of
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR
 from tests.torture.stripe_side import StripeSide, compare, delivery
@@ -37,13 +36,7 @@ def test_polls_events_and_walks_at_once(desk, stripe_side, documents, counts):
     start = threading.Barrier(1)
 
     def walk() -> None:
-        reconciliation = Reconciliation(
-            desk.orders,
-            desk.gateway,
-            desk.audit,
-            Reconciliations(desk.store.database),
-            sleep=lambda _seconds: None,
-        )
+        reconciliation = reconciliation_of(desk)
         reconciliation.run(started, actor=ACTOR, apply=True)
 
     def hear(call: Callable[..., Any], *arguments: Any, **options: Any) -> None:

@@ -17,10 +17,16 @@ from starlette.applications import Starlette
 
 from lumira.embedded import embedded_store, kept_running
 from lumira.errors import OrderNotPayable, StoreUnavailable
-from lumira.reconcile import Reconciliation
 from lumira.serving import routes
-from lumira.storage import Reconciliations
-from tests.conftest import WEBHOOK_SECRET, free_port, opened, sandbox_process, serving, wait_until
+from tests.conftest import (
+    WEBHOOK_SECRET,
+    free_port,
+    opened,
+    reconciliation_of,
+    sandbox_process,
+    serving,
+    wait_until,
+)
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR
 from tests.torture.stripe_side import StripeSide, compare
@@ -115,14 +121,7 @@ def test_the_store_killed_under_load(settings, torture_sandbox, webhook_port, tm
             acknowledged[key] = create(key)
         wait_until(told, 60)
         counts["creates acknowledged"] = len(acknowledged)
-        later = Reconciliation(
-            desk.orders,
-            desk.gateway,
-            desk.audit,
-            Reconciliations(desk.store.database),
-            clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-            sleep=lambda _seconds: None,
-        )
+        later = reconciliation_of(desk, timedelta(hours=1))
         assert later.run(started, actor=ACTOR, apply=True).open_differences == []
         assert later.run(started, actor=ACTOR).differences == []
         orders = compare(side, desk.store.database, counts)

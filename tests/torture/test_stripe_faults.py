@@ -21,11 +21,9 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.intents import Intents
-from lumira.reconcile import Reconciliation
 from lumira.refund_requests import RefundRequests
-from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
-from tests.conftest import STRIPE_KEY
+from tests.conftest import STRIPE_KEY, reconciliation_of
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR
 from tests.torture.stripe_side import compare, delivery
@@ -52,14 +50,7 @@ def desk(desk):
 def reconcile(desk, counts):
     """A walk an hour later."""
     started = datetime.now(UTC) - timedelta(seconds=2)
-    reconciliation = Reconciliation(
-        desk.orders,
-        desk.gateway,
-        desk.audit,
-        Reconciliations(desk.store.database),
-        clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-        sleep=lambda _seconds: None,
-    )
+    reconciliation = reconciliation_of(desk, timedelta(hours=1))
 
     def reconcile(*, apply: bool) -> list[Any]:
         counts["reconciliations"] += 1
