@@ -262,7 +262,7 @@ class StripeGateway:
     def list_disputes(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The newest disputes of the PaymentIntent, at most 100, each with its movements of the balance.
 
-        None with a restricted key that may not read them.
+        An empty list with a restricted key that may not read them.
         """
         return self._disputes({"payment_intent": payment_intent_id}, None)[0]
 
@@ -271,7 +271,7 @@ class StripeGateway:
     ) -> tuple[list[dict[str, Any]], bool]:
         """One page of disputes, of whatever payments, as of `list_payment_intents`.
 
-        None with a restricted key that may not read them.
+        An empty list with a restricted key that may not read them.
         """
         return self._disputes({"created": created_within(created_after, created_before)}, starting_after)
 

@@ -7,10 +7,9 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
 from socket import create_connection, socket
-from typing import Any
 
 import bson
 
@@ -58,7 +57,7 @@ def gate(port: int, fate: Callable[[str], Fate]) -> Iterator[str]:
         server.shutdown()
 
 
-def refusing(port: int, *commands: str) -> Any:
+def refusing(port: int, *commands: str) -> AbstractContextManager[str]:
     """As `gate`, for a user who lacks the right to these commands."""
     return gate(port, lambda command: Fate.REFUSED if command in commands else Fate.PASSES)
 

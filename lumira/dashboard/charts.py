@@ -19,6 +19,7 @@ from babel.dates import get_day_names
 from lumira.catalog import Level
 from lumira.dashboard import revenue_choices, session
 from lumira.dashboard.texts import (
+    capitalized,
     counted,
     day,
     failure_reason,
@@ -350,8 +351,7 @@ def failure_rows(reasons: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     """Reasons in words with their counts, the rare ones together."""
     named: dict[str, int] = {}
     for code, count in reasons:
-        words = failure_reason(code).rstrip(".")
-        words = words[:1].upper() + words[1:]
+        words = capitalized(failure_reason(code).rstrip("."))
         named[words] = named.get(words, 0) + count
     ordered = sorted(named.items(), key=lambda pair: -pair[1])
     if len(ordered) > _REASONS_AT_MOST:

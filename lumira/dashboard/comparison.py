@@ -20,8 +20,12 @@ _LAST: Final = "comparison"
 _BEGUN: Final = "comparison-begun"
 PROBLEM: Final = "comparison"
 _IN_MONEY: Final = frozenset({Kind.AMOUNT, Kind.REFUNDS})
-# Where their states have words.
-_STATES: Final = {Kind.REFUND_STATUS: "refund_status", Kind.DISPUTE: "dispute_status"}
+# Whose states both sides tell; elsewhere ours is the order's and Stripe's the PaymentIntent's.
+_STATES: Final = {
+    Kind.STATUS: "status",
+    Kind.REFUND_STATUS: "refund_status",
+    Kind.DISPUTE: "dispute_status",
+}
 # What Stripe itself does not know can't be brought to what Stripe says.
 _BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
 
@@ -146,8 +150,9 @@ def stripes(difference: Difference) -> str | None:
         return _money(difference.stripes)
     if difference.kind is Kind.COMPLETED_AT:
         return moment(datetime.fromisoformat(difference.stripes))
-    states = {**_STATES, Kind.STATUS: "status"}.get(difference.kind, "stripe_status")
-    return text_or(f"{states}.{difference.stripes}", difference.stripes)
+    return text_or(
+        f"{_STATES.get(difference.kind, 'stripe_status')}.{difference.stripes}", difference.stripes
+    )
 
 
 def order_url(difference: Difference) -> str | None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.dashboard import address, choices, markup, notices, problems, session, tables
 from lumira.dashboard.tables import ROW_HEIGHT, height
-from lumira.dashboard.texts import counted, money, number, text
+from lumira.dashboard.texts import capitalized, counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
 from lumira.month_close import days_of
@@ -343,5 +343,4 @@ def _table(titles: list[str], rows: list[list[str]], *, left: int) -> None:
 
 
 def _name(month: str) -> str:
-    name = month_name(month, session.language())
-    return name[:1].upper() + name[1:]
+    return capitalized(month_name(month, session.language()))

@@ -16,6 +16,7 @@ from lumira.dashboard import markup, money_returned, navigation, problems, strip
 from lumira.dashboard.money_returned import why_made
 from lumira.dashboard.texts import (
     actor_name,
+    capitalized,
     failure_reason,
     level_name,
     moment,
@@ -234,7 +235,7 @@ def _attempt(charge: ChargeDetails) -> markup.Step:
             method=stripe_details.method(charge),
             amount=money(charge.amount, charge.currency),
         ),
-        note=f"{reason[:1].upper()}{reason[1:]}." if reason else "",
+        note=f"{capitalized(reason)}." if reason else "",
         when=f"{moment(charge.created_at, seconds=True)} · {charge.id}",
         colour=stripe_details.colour(charge),
     )
@@ -321,7 +322,7 @@ def _note(order: Order, entry: TimelineEntry) -> str:
         latest = all(entry.at >= other.at for other in order.timeline if other.after == OrderStatus.FAILED)
         code = entry.code or (order.failure_code if latest else None)
         if code and (reason := text_or(f"failure.{code}", "")):
-            return f"{reason[:1].upper()}{reason[1:]}."
+            return f"{capitalized(reason)}."
     if entry.kind == REFUND_REQUESTED and entry.code and entry.note and entry.code != entry.note:
         return f"{why_made(entry.code).removesuffix('.')} · {entry.note}"
     if entry.kind.startswith("refund.") and _is_answer(order, entry):

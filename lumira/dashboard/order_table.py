@@ -11,6 +11,7 @@ from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import (
+    capitalized,
     failure_reason,
     level_name,
     moment,
@@ -151,8 +152,7 @@ def _dispute(order: Order) -> str:
         return ""
     if pressing.needs_response and pressing.due_by:
         return text("orders.dispute.due", day=short_day(pressing.due_by))
-    words = text_or(f"dispute_status.{pressing.status}", pressing.status)
-    return words[:1].upper() + words[1:]
+    return capitalized(text_or(f"dispute_status.{pressing.status}", pressing.status))
 
 
 def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lumira.dashboard import address, comparison, event_details, markup, session, theme
-from lumira.dashboard.texts import level_name, moment, money, number, period, text
+from lumira.dashboard.texts import capitalized, level_name, moment, money, number, period, text
 from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.differences import Difference, Report
 from lumira.events import EventState, RecordedEvent
@@ -254,7 +254,7 @@ def _revenue_row(name: str, row: dict[Any, int], levels: list[str], currency: st
         return number(int(row[figure])) if row[figure] else NOTHING
 
     return {
-        text("revenue.range"): name[:1].upper() + name[1:],
+        text("revenue.range"): capitalized(name),
         **{level_name(level): amount(level) for level in levels},
         text("revenue.gross"): amount("gross"),
         text("revenue.refunds"): amount("refunds"),

@@ -35,6 +35,11 @@ def text_or(name: str, otherwise: str, **values: object) -> str:
     return text(name, **values) if is_known(name) else otherwise
 
 
+def capitalized(words: str) -> str:
+    """Words that begin with a capital, the rest as it is: names keep theirs."""
+    return words[:1].upper() + words[1:]
+
+
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as the reader writes it."""
     return written_money(amount, currency, session.language())
