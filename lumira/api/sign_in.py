@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio.to_thread
@@ -31,10 +32,12 @@ from lumira.errors import (
     CodeNeeded,
     LumiraError,
     RateLimited,
+    SettingsError,
     SignInRefused,
     TooManyAttempts,
 )
 from lumira.metrics import REFUSALS
+from lumira.openid_providers import providers
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
 from lumira.texts import translate
@@ -318,10 +321,19 @@ def _form(
         "next": next,
         "notice": notice,
         "problem": problem,
-        "providers": openid.providers(),
+        "providers": _providers(),
         "ticket": ticket,
     }
     return _answer(request, "sign_in.html", context, status)
+
+
+def _providers() -> Mapping[str, Mapping[str, Any]]:
+    """The providers to offer; none where their settings can't be read: who has a password still comes in."""
+    try:
+        return providers()
+    except SettingsError as error:
+        logger.error("openid unreadable", extra={"code": error.code, "reason": error.message})
+        return {}
 
 
 def _answer(request: Request, template: str, context: dict[str, object], status: int = 200) -> Response:
