@@ -132,19 +132,18 @@ async def sign_in(request: Request) -> Response:
 
 async def begin_openid(request: Request) -> Response:
     """Leads to an OpenID provider's sign-in."""
+    wanted = way_back(request.query_params.get("next", ""))
     try:
-        return await openid.begin(
-            request, request.path_params["provider"], way_back(request.query_params.get("next", ""))
-        )
+        return await openid.begin(request, request.path_params["provider"], wanted)
     except LumiraError as error:
-        return _problem(request, error)
+        return _problem(request, error, next=wanted)
 
 
 async def finish_openid(request: Request) -> Response:
     """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
-    desk = desks.current()
+    desk, wanted = desks.current(), openid.wanted(request)
     try:
-        email, wanted = await openid.finish(request)
+        email = await openid.finish(request)
         signed_in = await anyio.to_thread.run_sync(
             lambda: desk.sessions.sign_in_by_identity(
                 email, address=_address(request, desk), device=_device(request)
@@ -152,9 +151,11 @@ async def finish_openid(request: Request) -> Response:
         )
     except SignInRefused as error:
         logger.info("sign-in refused", extra={"code": error.code, "reason": error.message[:REASON_LENGTH]})
-        return openid.forget(_form(request, problem="sign_in.openid_refused", status=error.status))
+        return openid.forget(
+            _form(request, next=wanted, problem="sign_in.openid_refused", status=error.status)
+        )
     except LumiraError as error:
-        return openid.forget(_problem(request, error))
+        return openid.forget(_problem(request, error, next=wanted))
     return openid.forget(_signed_in(request, desk, signed_in, wanted))
 
 
