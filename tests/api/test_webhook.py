@@ -99,6 +99,10 @@ def test_a_minimal_event_says_nothing_of_the_amount(deliver, payment_intent, ord
     "body",
     [
         *(b"{}", b"not json", b"[1]", b'{"id": "evt_1", "type": "x", "data": 1}'),
+        *(
+            b'{"id": "evt_1", "type": "%s"}' % of
+            for of in (b"charge.refunded", b"refund.created", b"refund.new")
+        ),
         b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"amount": 4700}}}',
         b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"id": "", "amount": 1}}}',
         # Deeper than a document of the store, and than Python reads.
@@ -198,6 +202,22 @@ def test_other_types_are_recorded_and_do_nothing(deliver, documents, type_):
     assert deliver(event(type_, {"id": "x"})).json() == {"received": True}
     assert documents.processed_events.find_one()["outcome"] == "ignored"
     assert documents.productorders.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("further", [{}, {"data": {}}, {"data": {"reason": "x"}}, {"data": {"object": None}}])
+def test_a_thin_event_is_recorded_and_does_nothing(deliver, documents, further):
+    """It names its object, which is to be fetched: https://docs.stripe.com/event-destinations#thin-events"""
+    thin = {
+        "id": "evt_thin",
+        "object": "v2.core.event",
+        "type": "v2.core.account.updated",
+        "created": "2026-11-30T09:00:00.000Z",
+        "related_object": {"id": "acct_1", "type": "v2.core.account", "url": "/v2/core/accounts/acct_1"},
+    }
+    assert deliver(thin | further).json() == {"received": True}
+    assert deliver(thin | further).json() == {"received": True, "duplicate": True}
+    [recorded] = documents.processed_events.find()
+    assert (recorded["state"], recorded["outcome"]) == ("processed", "ignored")
 
 
 def test_the_other_livemode_is_recorded_and_not_applied(deliver, payment_intent, documents, order_of):
