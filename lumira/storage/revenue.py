@@ -177,10 +177,10 @@ class RevenueRows:
                 )
 
     def of_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Document]:
-        """The orders of these PaymentIntents by the PaymentIntent's id, with _id and status."""
+        """The orders of these PaymentIntents by the PaymentIntent's id, with _id, status and refunds."""
         return {
             row["paymentIntentId"]: row
-            for row in self._with("paymentIntentId", payment_intent_ids, ["status"])
+            for row in self._with("paymentIntentId", payment_intent_ids, ["status", "refunds"])
         }
 
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
