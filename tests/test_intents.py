@@ -18,6 +18,7 @@ from lumira.errors import (
     InvalidEmail,
     InvalidIdempotencyKey,
     InvalidMetadata,
+    InvalidRequest,
     InvalidRequestBody,
     MissingProductId,
     OrderNotCancellable,
@@ -112,6 +113,14 @@ def pay_elsewhere(desk, key):
 def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):
     with pytest.raises(error):
         parse_request(body)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"customerName": "a\x00b"}, {"metadata": {"a": "x\x00"}}, {"metadata": {"a\x00": "x"}}]
+)
+def test_what_is_refused_for_a_nul_is_not_told_to_be_too_long(wrong):
+    with pytest.raises(InvalidRequest, match=r"none of them .*NUL"):
+        parse_request({"productId": "mystique"} | wrong)
 
 
 def test_the_widest_request_that_stripe_takes_passes(create, desk):
