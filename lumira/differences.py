@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNTIED_ORDER = "untied_order"
     MISSING_INTENT = "missing_intent"
     NEVER_SENT = "never_sent"
+    UNREADABLE_ORDER = "unreadable_order"
     STATUS = "status"
     AMOUNT = "amount"
     REFUNDS = "refunds"

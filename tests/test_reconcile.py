@@ -204,6 +204,21 @@ def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, cr
     assert desk.orders.find(order.id).status is OrderStatus.PENDING
 
 
+@pytest.mark.parametrize("apply", [False, True])
+def test_an_order_that_another_program_spoilt_is_reported_and_stops_nobody(
+    desk, create, run, documents, apply
+):
+    """It is not missing, and no second order is made for its payment."""
+    spoilt, paid = create(), create()
+    for order in (spoilt, paid):
+        pay(desk, order)
+    without = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(spoilt.id)}, without, bypass_document_validation=True)
+    told = run(spoilt.payment_intent_id, paid.payment_intent_id, apply=apply)
+    assert sorted(told) == [(Kind.STATUS, apply), (Kind.UNREADABLE_ORDER, False)]
+    assert documents.productorders.count_documents({"paymentIntentId": spoilt.payment_intent_id}) == 1
+
+
 def test_a_payment_intent_that_stripe_does_not_know_is_reported(desk, create, run):
     order = create()
     desk.store.database.productorders.update_one(

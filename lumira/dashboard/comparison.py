@@ -26,8 +26,8 @@ _STATES: Final = {
     Kind.REFUND_STATUS: "refund_status",
     Kind.DISPUTE: "dispute_status",
 }
-# What Stripe itself does not know can't be brought to what Stripe says.
-_BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
+# What Stripe itself does not know can't be brought to what Stripe says, nor what we can't read.
+_BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT, Kind.UNREADABLE_ORDER})
 
 
 class Span(StrEnum):

@@ -156,6 +156,16 @@ def test_an_event_whose_object_has_another_shape_fails_and_says_where(
     assert named in response.json()["message"]
 
 
+def test_a_spoilt_order_is_not_the_events_fault(deliver, payment_intent, documents):
+    """Stripe is to deliver it again, and whoever reads why it failed is to look at the order."""
+    spoilt = {"$set": {"amount": "much", "status": "completed"}}
+    documents.productorders.update_one({}, spoilt, bypass_document_validation=True)
+    response = deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}))
+    assert (response.status_code, response.json()["code"]) == (500, "ORDER_UNREADABLE")
+    recorded = documents.processed_events.find_one()
+    assert (recorded["state"], "can't be read: look at its amount" in recorded["error"]) == ("failed", True)
+
+
 def test_what_an_old_sender_writes_otherwise_is_no_reason_to_fail(deliver, payment_intent, order_of):
     in_capitals = payment_intent | {"status": "succeeded", "currency": "EUR", "last_payment_error": "none"}
     milliseconds = event("payment_intent.succeeded", in_capitals) | {"created": int(time.time() * 1000)}
