@@ -131,6 +131,16 @@ def test_the_widest_request_that_stripe_takes_passes(create, desk):
     assert len(stored["metadata"]) == 50
 
 
+def test_only_a_free_product_is_told_to_be_free(create, desk):
+    paid = create(BODY | {"metadata": {"freeProduct": "true", "campaign": "spring"}})
+    order = desk.orders.find_by_payment_intent(paid.order_id)
+    at_stripe = desk.gateway.retrieve_payment_intent(paid.order_id)
+    for metadata in (order.metadata, at_stripe["metadata"]):
+        assert ("freeProduct" in metadata, metadata["campaign"]) == (False, "spring")
+    free = create({"productId": "initie", "metadata": {"freeProduct": "no"}})
+    assert desk.orders.find_by_payment_intent(free.order_id).metadata["freeProduct"] is True
+
+
 def test_an_intent_is_created_with_our_metadata_and_stored(create, desk, documents):
     created = create(
         BODY | {"customerPhone": "+33 6 12", "metadata": {"campaign": "spring", "level": "profond"}},
