@@ -84,6 +84,19 @@ def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
     assert first[-3:] == ["re_2", "", order.id]
 
 
+def test_what_nobody_paid_adds_nothing_to_the_net():
+    paid = {"status": OrderStatus.COMPLETED, "amount_refunded": 1200}
+    orders = [make_order(**paid), make_order(), make_order(status=OrderStatus.FAILED)]
+    # Never captured, and released.
+    orders.append(make_order(status=OrderStatus.CANCELLED, amount_refunded=4700))
+    head, *lines = read_csv(written(FileFormat.CSV, order_columns("en", PARIS), orders, "en"), ",")
+    columns = [head.index(name) for name in ("Amount", "Refunded", "Net")]
+    assert [[line[column] for column in columns] for line in lines] == [
+        ["47.00", "12.00", "35.00"],
+        *([["47.00", "", ""]] * 3),
+    ]
+
+
 @pytest.mark.parametrize("text", DANGEROUS)
 def test_no_text_runs_as_a_formula(text):
     [_, [cell]] = read_csv(written(FileFormat.CSV, TEXTS, [text]), ";")
