@@ -10,7 +10,6 @@ import streamlit as st
 from lumira.dashboard import address, choices, navigation, periods, session
 from lumira.dashboard.periods import Range
 from lumira.dashboard.texts import text
-from lumira.orders import OrderStatus
 from lumira.revenue_sums import Period
 
 _CLICKED: Final = "revenue-clicked"
@@ -114,10 +113,7 @@ def orders_of(series: str, first: date, last: date) -> dict[str, str]:
         "from": first.isoformat(),
         "to": last.isoformat(),
     }
-    if series != "refunds":
-        return query | {"level": series}
-    # Stripe shows what it releases of a payment that was never captured as a refund too.
-    return query | {"status": str(OrderStatus.COMPLETED)}
+    return query if series == "refunds" else query | {"level": series}
 
 
 def open_clicked() -> None:
