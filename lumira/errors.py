@@ -57,6 +57,7 @@
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
     │   └── TooManyAttempts              TOO_MANY_ATTEMPTS (to sign in)
+    ├── OrderUnreadable             500  ORDER_UNREADABLE (another program has spoilt it)
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
     ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
     ├── StripeError                 502
@@ -498,6 +499,13 @@ class TooManyAttempts(RateLimited):
     def retry_after(self) -> int:
         """Seconds until the next try is heard."""
         return int(self.extra["retry_after"])
+
+
+class OrderUnreadable(LumiraError):
+    """A stored order lacks a field that every order has, or holds something else in it."""
+
+    code = "ORDER_UNREADABLE"
+    error = "Order unreadable"
 
 
 class WebhookNotConfigured(LumiraError):

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from lumira.money import major_units
-from lumira.orders import Order
+from lumira.orders import Order, OrderStatus
 from lumira.texts import is_known, translate
 
 # A decimal number is money in major units, with the decimals of its currency; an instant is aware.
@@ -140,6 +140,10 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
     def at_stripe(order: Order) -> str | None:
         return worded("stripe_status", "none" if order.is_free else order.stripe_status or "unknown")
 
+    def paid(order: Order, amount: int) -> Decimal | None:
+        # Whoever adds the column up must not count what nobody paid.
+        return major_units(amount, order.currency) if order.status is OrderStatus.COMPLETED else None
+
     def in_zone(name: str) -> str:
         return f"{title(name)} ({zone.key})"
 
@@ -156,10 +160,8 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         Column(title("orders.customer"), lambda order: order.name, 24),
         Column(title("order.email"), lambda order: order.customer_email, 30),
         Column(title("orders.amount"), lambda order: major_units(order.amount, order.currency), 11),
-        Column(
-            title("orders.refunded"), lambda order: major_units(order.amount_refunded, order.currency), 11
-        ),
-        Column(title("orders.net"), lambda order: major_units(order.net, order.currency), 11),
+        Column(title("orders.refunded"), lambda order: paid(order, order.amount_refunded), 11),
+        Column(title("orders.net"), lambda order: paid(order, order.net), 11),
         Column(title("orders.currency"), lambda order: order.currency.upper(), 8),
         Column(title("orders.status"), lambda order: worded("status", str(order.status)), 13),
         Column(title("orders.stripe_status"), at_stripe, 18),

@@ -250,6 +250,8 @@ class Intents:
             "requestId": request_id[:METADATA_VALUE_LENGTH],
             "orderId": order_id,
         }
+        # Ours to say, too: other programs give away what is told to be free.
+        metadata.pop("freeProduct", None)
         if product.is_free:
             metadata["freeProduct"] = True
         return Order(

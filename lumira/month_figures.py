@@ -44,7 +44,7 @@ class OrderDifference:
     """An order whose sale or refunds are not Stripe's; minor units of `currency`, `kind` gross or refunds.
 
     `order_id` is None for a payment that no order knows. `cause` is amount, not_at_stripe, no_order, unpaid,
-    other_month or unknown_refund; empty in a month that was closed before causes were told.
+    other_month, unknown_refund or refund_failed; empty in a month that was closed before causes were told.
     """
 
     kind: str

@@ -323,8 +323,13 @@ class Order(Document):
         request may follow, which Stripe takes once.
         """
         answered = {refund.attempt_id for refund in self.refunds}
-        answered |= {entry.attempt_id for entry in self.timeline if entry.kind == REFUND_REFUSED}
-        requests = [entry for entry in self.timeline if entry.kind == REFUND_REQUESTED and entry.attempt_id]
+        # What was refused may be asked for once more: of each request the last entry counts.
+        told = {
+            entry.attempt_id: entry
+            for entry in self.timeline
+            if entry.kind in {REFUND_REQUESTED, REFUND_REFUSED} and entry.attempt_id
+        }
+        requests = [entry for entry in told.values() if entry.kind == REFUND_REQUESTED]
         # Refunds of earlier versions don't name their request; they have its amount and came after it.
         unnamed = [refund for refund in self.refunds if refund.attempt_id is None]
         unanswered = None

@@ -26,7 +26,7 @@ from lumira.differences import (
     restored,
     saved,
 )
-from lumira.errors import StripeError, StripeRateLimited, StripeRefused
+from lumira.errors import OrderUnreadable, StripeError, StripeRateLimited, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import (
@@ -266,10 +266,16 @@ class Reconciliation:
                 seen.add(payment_intent["id"])
                 report.payment_intents += 1
                 order = known.get(payment_intent["id"])
-                if order is None:
-                    self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
-                else:
-                    self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+                try:
+                    if order is None:
+                        self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
+                    else:
+                        self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+                except OrderUnreadable as error:
+                    report.add(
+                        *(Kind.UNREADABLE_ORDER, payment_intent["id"], error.extra["orderId"]),
+                        *(None, payment_intent["status"]),
+                    )
         untied: set[str] = set()
         for order in filter(self._is_ours, self._orders.created_between(first, last)):
             if order.is_free:
@@ -352,6 +358,8 @@ class Reconciliation:
         if not {"productId", "level", "orderId"} & metadata.keys():
             report.unrelated += 1
             return
+        # One that is there, and can't be read, is not missing.
+        self._orders.find_by_payment_intent(payment_intent["id"])
         waiting = self._orders.find(str(metadata.get("orderId")))
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from lumira.export import Column
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter
-from lumira.orders import Order
+from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund
 from lumira.texts import is_known, translate
 
@@ -26,11 +26,12 @@ def refunded(orders: Iterable[Order], wanted: OrderFilter, zone: ZoneInfo) -> It
     """Each refund of these orders whose money left us, as revenue counts them.
 
     Where the filter's period is one of refunds, those made outside of it are left out: the sum is that of
-    the refunds which *Revenue* has in these days.
+    the refunds which *Revenue* has in these days. What Stripe released of a payment that was never captured
+    looks like a refund, and is none: no money had come.
     """
     start, end = wanted.bounds(zone) if wanted.dated is DateField.REFUNDED else (None, None)
     for order in orders:
-        for refund in order.refunds:
+        for refund in order.refunds if order.status is OrderStatus.COMPLETED else ():
             inside = (start is None or start <= refund.created_at) and (
                 end is None or refund.created_at < end
             )

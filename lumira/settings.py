@@ -11,11 +11,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from lumira.errors import SettingsError
 
 DEFAULT_DATABASE = "lumira"
+_PRODUCT_WEBHOOK_SECRET = "STRIPE_PRODUCT_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -38,7 +46,7 @@ class Settings(BaseSettings):
     # The product endpoint's own secret wins over the account-wide one, as in the system we replace.
     stripe_webhook_secret: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("STRIPE_PRODUCT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"),
+        validation_alias=AliasChoices(_PRODUCT_WEBHOOK_SECRET, "STRIPE_WEBHOOK_SECRET"),
     )
     stripe_api_base: str | None = Field(default=None, validation_alias="STRIPE_API_BASE")
 
@@ -71,6 +79,25 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_HEADERS")
     sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What wins comes first: what is handed in, the environment, `.env`.
+
+        For the library a line of `.env` gives way to each variable of the same setting; the product
+        endpoint's secret is to win over the account-wide one wherever either stands.
+        """
+        sources = [each for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource)]
+        told = [secret for each in sources if (secret := each.env_vars.get(_PRODUCT_WEBHOOK_SECRET.lower()))]
+        wins = InitSettingsSource(settings_cls, {_PRODUCT_WEBHOOK_SECRET: told[0]} if told else {})
+        return init_settings, wins, env_settings, dotenv_settings, file_secret_settings
 
     @field_validator("timezone")
     @classmethod

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import stripe
+import typer
 from bson import ObjectId
 
 from lumira.access import Actor, Role
-from lumira.differences import Kind
+from lumira.commands import reconcile as command
+from lumira.differences import Kind, Report
 from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
@@ -202,6 +206,39 @@ def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, cr
     assert run(apply=True) == [(Kind.NEVER_SENT, True)]
     assert desk.orders.find(other).status is OrderStatus.CANCELLED
     assert desk.orders.find(order.id).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_an_order_that_another_program_spoilt_is_reported_and_stops_nobody(
+    desk, create, run, documents, apply
+):
+    """It is not missing, and no second order is made for its payment."""
+    spoilt, paid = create(), create()
+    for order in (spoilt, paid):
+        pay(desk, order)
+    without = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(spoilt.id)}, without, bypass_document_validation=True)
+    told = run(spoilt.payment_intent_id, paid.payment_intent_id, apply=apply)
+    assert sorted(told) == [(Kind.STATUS, apply), (Kind.UNREADABLE_ORDER, False)]
+    assert documents.productorders.count_documents({"paymentIntentId": spoilt.payment_intent_id}) == 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "advice"),
+    [
+        ([Kind.MISSING_INTENT, Kind.UNREADABLE_ORDER], ""),
+        ([Kind.MISSING_INTENT, Kind.STATUS], "Run it again with --apply to repair 1 of them.\n"),
+    ],
+)
+def test_the_command_promises_no_repair_that_it_can_not_make(monkeypatch, capsys, kinds, advice):
+    found = Report(since=datetime.now(UTC), until=datetime.now(UTC))
+    for kind in kinds:
+        found.add(kind, "pi_1", "1", "pending", None)
+    desk = SimpleNamespace(reconciliation=SimpleNamespace(run=lambda *_, **__: found))
+    monkeypatch.setattr(command, "attached_desk", lambda: nullcontext(desk))
+    with pytest.raises(typer.Exit):
+        command.reconcile("1d")
+    assert capsys.readouterr().out.partition("without one.\n")[2] == advice
 
 
 def test_a_payment_intent_that_stripe_does_not_know_is_reported(desk, create, run):

@@ -5,7 +5,14 @@ from uuid import uuid4
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeError, StripeRateLimited
+from lumira.errors import (
+    OrderNotRefundable,
+    RefundUnanswered,
+    StripeConfigError,
+    StripeError,
+    StripeRateLimited,
+)
+from lumira.orders import REFUND_REFUSED
 from tests.conftest import opened
 
 FINANCE = Actor("fanny", Role.FINANCE)
@@ -111,6 +118,64 @@ def test_only_what_stripe_may_have_done_is_told_as_unanswered(desk, fault, suppo
         desk.intents.cancel(created.order_id, actor=support)
     assert isinstance(caught.value, StripeRateLimited) is not bool(lost)
     assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent", *told]
+
+
+@pytest.fixture
+def refuse(desk, monkeypatch):
+    """Stripe answers the next refund that it did nothing, with this error of ours."""
+
+    ask = desk.refunds._gateway.create_refund
+
+    def refuse(error):
+        def answer(*_):
+            monkeypatch.setattr(desk.refunds._gateway, "create_refund", ask)
+            raise error("no")
+
+        monkeypatch.setattr(desk.refunds._gateway, "create_refund", answer)
+
+    return refuse
+
+
+DID_NOTHING = [StripeConfigError, StripeRateLimited]
+
+
+@pytest.mark.parametrize("error", DID_NOTHING)
+def test_a_refund_that_stripe_did_not_try_is_answered(desk, paid, refuse, error):
+    """A key that may not refund never will: another amount, or none at all, may be asked for after it."""
+    refuse(error)
+    with pytest.raises(error):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    order = desk.intents.find(paid.id, actor=FINANCE)
+    assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)
+    assert desk.refunds.create(paid.id, 500, actor=FINANCE).amount_refunded == 500
+
+
+@pytest.mark.parametrize("error", DID_NOTHING)
+def test_what_was_refused_may_be_lost_when_it_is_asked_for_again(desk, paid, fault, refuse, error):
+    """The same click once more is another request, of which nobody knows what came."""
+    asked = {"reason": "duplicate", "note": "Deux fois", "idempotency_key": uuid4().hex}
+    refuse(error)
+    with pytest.raises(error):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, **asked)
+    lose(fault, executed=True)
+    with pytest.raises(StripeError):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, **asked)
+    waiting = desk.intents.find(paid.id, actor=FINANCE).unanswered_refund
+    assert (waiting.amount, waiting.code, waiting.note) == (1000, "duplicate", "Deux fois")
+    assert desk.refunds.finish(paid.id, actor=OTHER).amount_refunded == 1000
+    assert refunds_at_stripe(desk, paid) == [1000]
+
+
+@pytest.mark.parametrize("error", DID_NOTHING)
+def test_what_stripe_did_not_try_says_nothing_of_an_earlier_try(desk, paid, fault, refuse, error):
+    key = uuid4().hex
+    lose(fault, executed=False)
+    with pytest.raises(StripeError):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
+    refuse(error)
+    with pytest.raises(error):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
+    assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund.amount == 1000
 
 
 def test_a_refused_refund_is_answered(desk, paid, settings):

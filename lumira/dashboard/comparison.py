@@ -26,8 +26,6 @@ _STATES: Final = {
     Kind.REFUND_STATUS: "refund_status",
     Kind.DISPUTE: "dispute_status",
 }
-# What Stripe itself does not know can't be brought to what Stripe says.
-_BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
 
 
 class Span(StrEnum):
@@ -55,13 +53,6 @@ class Comparison:
     report: Report
     made_at: datetime
     applied: bool
-
-    @property
-    def repairable(self) -> list[Difference]:
-        """The differences that are still there and that Stripe can settle."""
-        return [
-            difference for difference in self.report.open_differences if difference.kind not in _BEYOND_REPAIR
-        ]
 
 
 def last() -> Comparison | None:
@@ -105,7 +96,7 @@ def run(since: datetime, *, apply: bool) -> bool:
 
 def show_apply(known: Comparison) -> None:
     """The button that repairs, for those who may, behind a dialog that says what will happen."""
-    if not known.repairable or not session.may(Permission.REPAIR):
+    if not known.report.repairable or not session.may(Permission.REPAIR):
         return
     if st.button(text("apply"), type="primary", icon=":material/build:", key="apply"):
         # The title is in the reader's language, so the dialog is made when it opens.
@@ -129,7 +120,7 @@ def _confirm(known: Comparison) -> None:
 
 def consequences(known: Comparison) -> list[str]:
     """What repairing will do, a sentence for each kind of difference."""
-    counts = Counter(str(difference.kind) for difference in known.repairable)
+    counts = Counter(str(difference.kind) for difference in known.report.repairable)
     return [counted(f"apply.{kind}", count) for kind, count in sorted(counts.items())]
 
 

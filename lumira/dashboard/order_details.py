@@ -102,7 +102,8 @@ def show_state(order: Order) -> None:
 def money_back(order: Order) -> list[tuple[str, str]]:
     """What a paid order does not show by its state: money that went back, or that an issuer asks for."""
     told = []
-    if order.amount_refunded:
+    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+    if order.amount_refunded and order.status is OrderStatus.COMPLETED:
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
     if any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes):

@@ -157,7 +157,9 @@ def _dispute(order: Order) -> str:
 
 def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
-    if name == "refunded" and not amount:
+    # Of what nobody paid nothing went back and nothing is left.
+    unpaid = name != "amount" and order.status is not OrderStatus.COMPLETED
+    if unpaid or (name == "refunded" and not amount):
         return None if numeric else ""
     return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 

@@ -14,7 +14,7 @@ from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from lumira.errors import OrderNotFound
+from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
 from lumira.orders import (
     NAMES,
@@ -56,7 +56,11 @@ _AT_ONCE: Final = 200
 
 
 class Orders:
-    """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached."""
+    """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached.
+
+    Those that read one order raise OrderUnreadable where another program has spoilt it; those that read many
+    leave it out.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[ORDERS]
@@ -549,8 +553,17 @@ def to_document(order: Order) -> Document:
 
 
 def from_document(document: Mapping[str, Any]) -> Order:
-    """Reads a stored order, ours or the other program's."""
-    return Order.model_validate(document)
+    """Reads a stored order, ours or the other program's. Raises OrderUnreadable for what is none."""
+    try:
+        return Order.model_validate(document)
+    except ValidationError as error:
+        order_id = str(document["_id"])
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors()})
+        raise OrderUnreadable(
+            f"The order {order_id} can't be read: look at its {', '.join(fields)} in the store.",
+            orderId=order_id,
+            fields=fields,
+        ) from error
 
 
 def readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[Order]:
@@ -561,9 +574,9 @@ def readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[Order]:
     for document in documents:
         try:
             yield from_document(document)
-        except ValidationError as error:
-            fields = sorted({str(problem["loc"][0]) for problem in error.errors()})
-            logger.warning("order unreadable", extra={"order_id": str(document["_id"]), "fields": fields})
+        except OrderUnreadable as error:
+            spoilt = {"order_id": error.extra["orderId"], "fields": error.extra["fields"]}
+            logger.warning("order unreadable", extra=spoilt)
 
 
 def _note_move(observation: Observation, payment_intent_id: str | None, order_id: str | None = None) -> None:

@@ -125,6 +125,12 @@ def test_an_event_without_an_order_has_no_link(open_page, record):
     assert not open_page("webhooks", event=event_id).page_link
 
 
+def test_an_event_about_a_spoilt_order_says_which(open_page, record, documents):
+    documents.productorders.insert_one({"paymentIntentId": "pi_1"}, bypass_document_validation=True)
+    app = open_page("webhooks", event=record({"id": "pi_1"}, failed="The order 1 can't be read"))
+    assert [error.value for error in app.error] == ["The order 1 can't be read"]
+
+
 def test_a_failed_event_is_handled_again(open_page, desk, record, waiting, admin):
     event_id = record(waiting, failed="time-out")
     app = open_page("webhooks", event=event_id)
