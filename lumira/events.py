@@ -77,8 +77,9 @@ class EventFilter:
     since: datetime | None = None
 
     def admits(self, event: RecordedEvent) -> bool:
-        """Whether state and type are those asked for."""
-        return self.state in (None, event.state) and self.type in (None, event.event_type)
+        """Whether an event is of the state, the type and the time asked for; undated, it is of no time."""
+        is_recent = self.since is None or (event.created_at is not None and event.created_at >= self.since)
+        return is_recent and self.state in (None, event.state) and self.type in (None, event.event_type)
 
 
 EVERY_EVENT: Final = EventFilter()
