@@ -55,7 +55,10 @@ def show_hours(counts: list[list[int]]) -> None:
     _show_plain(
         titles,
         [
-            (text("revenue.hour", hour=hour), *(number(row[hour]) or NOTHING for row in counts))
+            (
+                text("revenue.hour", hour=hour),
+                *(number(row[hour]) if row[hour] else NOTHING for row in counts),
+            )
             for hour in range(24)
         ],
     )

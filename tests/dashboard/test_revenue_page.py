@@ -310,6 +310,8 @@ def test_failures_hours_and_rates_are_told(open_page, desk, pay, support):
     assert told == {"aucune commande payée", "1 commande payée"}
     scale = hours["colorbar"]
     assert (scale["title"]["text"], scale["ticktext"]) == ("Commandes payées", ["0", "1"])
+    by_hour = next(table.value for table in app.dataframe if len(table.value) == 24)
+    assert sorted(by_hour.iloc[:, 1:].to_numpy().ravel()) == sorted(["1", *["–"] * (24 * 7 - 1)])
 
 
 def test_who_took_a_free_reading_and_bought_one_since_is_counted_once(open_page, desk):
