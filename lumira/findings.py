@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 _MEGABYTE: Final = 1_000_000
-# MongoDB stops writing at 500 MB left: https://www.mongodb.com/docs/manual/reference/command/fsync/
+# With less MongoDB begins no index:
+# https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.indexBuildMinAvailableDiskSpaceMB
 DISK_FAILURE: Final = 500 * _MEGABYTE
 DISK_WARNING: Final = 2_000 * _MEGABYTE
 # Stripe's Date has whole seconds, and its answer takes its time.

@@ -341,7 +341,7 @@ class Order(Document):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of orders, newest first; `next_cursor` opens the following one, None on the last."""
+    """One page of orders in the order of their list; `next_cursor` opens the next one, None on the last."""
 
     orders: list[Order] = field(default_factory=list)
     next_cursor: str | None = None

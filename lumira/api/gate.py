@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import anyio.to_thread
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -180,4 +180,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, messa
         }
         response = JSONResponse(body, status)
     response.headers["Cache-Control"] = "no-store"
-    await response(Request(scope).scope, receive, send)
+    await response(scope, receive, send)

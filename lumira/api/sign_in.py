@@ -240,7 +240,7 @@ async def _nothing_here(_request: Request, error: Exception) -> Response:
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    """The fields of a posted form; none of one that is too long or no form."""
+    """The fields of a posted form. Raises HTTPException, 413 for one too long and 400 for what is no form."""
     body = b""
     async for chunk in request.stream():
         body += chunk

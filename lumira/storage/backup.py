@@ -57,7 +57,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
 
     The desk may go on meanwhile. Orders are read last: a change that was made in between is then in the
     orders and not yet in the ledger, where its webhook would be applied once more, which changes nothing.
-    Raises StoreUnavailable, and OSError where the file can't be written; what is there of it is removed.
+    Raises StoreUnavailable, and OSError where the file can't be written; an unfinished file is removed.
     """
     part = out.with_name(f".{out.name}.part")
     counts: dict[str, int] = {}
