@@ -197,11 +197,13 @@ def _metadata(value: object) -> dict[str, str]:
     for key, text in value.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise InvalidMetadata(f"metadata.{key} must be text.")
-        if not 0 < len(key) <= METADATA_KEY_LENGTH or set(key) & set("[]") or not _is_storable(key):
+        if not _is_storable(key) or not _is_storable(text):
+            raise InvalidMetadata("metadata holds a NUL or half a surrogate pair, which can't be stored.")
+        if not 0 < len(key) <= METADATA_KEY_LENGTH or set(key) & set("[]"):
             raise InvalidMetadata(
                 f"A metadata key has 1 to {METADATA_KEY_LENGTH} characters and no square brackets."
             )
-        if len(text) > METADATA_VALUE_LENGTH or not _is_storable(text):
+        if len(text) > METADATA_VALUE_LENGTH:
             raise InvalidMetadata(f"metadata.{key} is longer than {METADATA_VALUE_LENGTH} characters.")
     if len(set(value) | set(OWN_METADATA)) > METADATA_KEYS:
         most = METADATA_KEYS - len(OWN_METADATA)

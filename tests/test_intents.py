@@ -114,6 +114,12 @@ def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):
         parse_request(body)
 
 
+@pytest.mark.parametrize("metadata", [{"a\x00": "x"}, {"a": "\x00"}, {"a": "\ud800"}])
+def test_metadata_that_cannot_be_stored_is_not_said_to_be_too_long(metadata):
+    with pytest.raises(InvalidMetadata, match="can't be stored"):
+        parse_request({"productId": "mystique", "metadata": metadata})
+
+
 def test_the_widest_request_that_stripe_takes_passes(create, desk):
     metadata = {f"k{n}": "ü" * 500 for n in range(39)} | {"k" * 40: "🌙"}
     created = create(BODY | {"customerPhone": "1", "metadata": metadata}, request_id="req-1")
