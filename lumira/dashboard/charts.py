@@ -7,7 +7,7 @@ drawn once for equal figures and shared by all sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import accumulate
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from lumira.dashboard.texts import (
     text,
 )
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
+from lumira.days import every_day
 from lumira.money import major_units
 from lumira.order_filter import UNKNOWN
 from lumira.revenue_sums import Period
@@ -190,7 +191,7 @@ def cumulative_figure(
         ("revenue.now.name", daily, days, {"color": GOLD, "width": 3}),
     ):
         net = rows.groupby("day")["net"].sum()
-        every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+        every = every_day(first, last)
         sums = list(accumulate(int(net.get(pd.Timestamp(one), 0)) for one in every))
         figure.add_scatter(
             name=text(name),
@@ -208,7 +209,7 @@ def cumulative_figure(
             hovertemplate="%{customdata}<extra></extra>",
         )
     first, last = days
-    every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    every = every_day(first, last)
     labelled = _labelled(every, 4)
     figure.update_layout(
         **_layout(_SMALL_HEIGHT, language),

@@ -12,6 +12,7 @@ from lumira.dashboard import event_actions, markup, navigation, problems, sessio
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
+from lumira.days import every_day
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
@@ -81,7 +82,7 @@ def _show_money() -> None:
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
     hours = growing(rows, day, _CURRENCY, hour)
-    days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
+    days = every_day(week, day)
     with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",
