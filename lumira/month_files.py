@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 from babel.dates import format_date
 
-from lumira.catalog import Level
 from lumira.money import format_money, major_units
 from lumira.month_figures import KINDS, LateChange, Line, MonthFigures, OrderDifference
-from lumira.texts import translate, written_moment
+from lumira.texts import level_name, translate, written_moment
 
 _GOLD: Final = (138, 105, 20)
 _INK: Final = (42, 33, 24)
@@ -29,9 +28,7 @@ def month_name(month: str, language: str) -> str:
 
 def level_title(level: str, language: str) -> str:
     """The name of a level, of all levels together, or of one we don't know."""
-    if level in set(Level):
-        return Level(level).label
-    return translate(language, "revenue.total" if level == "total" else "level.unknown")
+    return translate(language, "revenue.total") if level == "total" else level_name(language, level)
 
 
 def line_titles(language: str) -> list[str]:

@@ -10,11 +10,11 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 
-from lumira.catalog import Level
+from lumira import texts
 from lumira.dashboard import session
 from lumira.money import format_money
 from lumira.revenue_sums import Period
-from lumira.texts import is_known, translate, written_moment
+from lumira.texts import translate, translate_or, written_moment
 
 
 def text(name: str, **values: object) -> str:
@@ -32,7 +32,7 @@ def counted(name: str, count: int, /, **values: object) -> str:
 
 def text_or(name: str, otherwise: str, **values: object) -> str:
     """The text of this name, or `otherwise` where the name comes from outside and may be new to us."""
-    return text(name, **values) if is_known(name) else otherwise
+    return translate_or(session.language(), name, otherwise, **values)
 
 
 def capitalized(words: str) -> str:
@@ -111,9 +111,9 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
     return name
 
 
-def level_name(level: Level | str | None) -> str:
+def level_name(level: str | None) -> str:
     """The name of a level, or the word for one we don't know."""
-    return Level(level).label if level in set(Level) else text("level.unknown")
+    return texts.level_name(session.language(), level)
 
 
 def country_name(code: str) -> str:
