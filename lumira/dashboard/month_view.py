@@ -17,7 +17,7 @@ from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
 from lumira.month_close import days_of
 from lumira.month_comparison import DIFFERENCES_KEPT
-from lumira.month_figures import KINDS, LateChange, Line, MonthFigures, OrderDifference
+from lumira.month_figures import BALANCE_LINES, LateChange, Line, MonthFigures, OrderDifference
 from lumira.month_files import (
     as_pdf,
     as_xlsx,
@@ -316,12 +316,9 @@ def _difference_card(found: OrderDifference) -> markup.Card:
 def _show_balances(figures: MonthFigures) -> None:
     st.header(text("month.sheet.balance"), anchor=False)
     rows = [
-        [text(f"month.balance.{kind}")]
-        + [
-            money(balance.earned if kind == "earned" else balance.amounts[kind], balance.currency)
-            for balance in figures.balances
-        ]
-        for kind in (*KINDS[:-1], "earned", KINDS[-1])
+        [text(f"month.balance.{line}")]
+        + [money(balance.amount(line), balance.currency) for balance in figures.balances]
+        for line in BALANCE_LINES
     ]
     titles = [text("month.movement"), *(balance.currency.upper() for balance in figures.balances)]
     with st.container(width=520):
