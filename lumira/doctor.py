@@ -39,11 +39,17 @@ from lumira.errors import (
     StripeConfigError,
     StripeError,
 )
-from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
+from lumira.events import (
+    ACTED_ON,
+    OTHER_API_VERSION,
+    OTHER_LIVEMODE,
+    WEBHOOK_PATHS,
+    EventFilter,
+    EventState,
+)
 from lumira.findings import (
     EXPECTED,
     UNCHECKED,
-    WEBHOOK_PATHS,
     Finding,
     Status,
     endpoints_of,

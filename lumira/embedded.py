@@ -26,6 +26,7 @@ import psutil
 from pydantic import SecretStr
 
 from lumira.errors import SettingsError, StoreUnavailable
+from lumira.events import WEBHOOK_PATHS
 from lumira.settings import Settings
 from lumira.storage import Store
 
@@ -39,7 +40,6 @@ SANDBOX_FILE: Final = "sandbox.url"
 # The port of the desk that holds this home.
 PORT_FILE: Final = "desk.port"
 SANDBOX_STATE: Final = "sandbox.sqlite"
-WEBHOOK_PATH: Final = "/api/products/webhook"
 # Below those that a system gives away itself: Linux begins at 32768, others at 49152.
 PORTS: Final = range(16_000, 32_000)
 
@@ -373,7 +373,7 @@ def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
     secret, update = _sandbox_keys(home, settings)
     port = free_port()
     command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
-    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", settings.local_url + WEBHOOK_PATH]
+    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", settings.local_url + WEBHOOK_PATHS[0]]
     command += ["--publishable-key", str(update["stripe_publishable_key"])]
     child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=secret)
     return child, update | {"stripe_api_base": f"http://127.0.0.1:{port}"}

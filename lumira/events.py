@@ -12,6 +12,8 @@ from pydantic import BeforeValidator
 
 from lumira.documents import Document, Text, bool_or_none, mapping_or_empty
 
+# Where Stripe delivers: the endpoint, and its old address.
+WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 # The types that are acted on; every other is recorded and does nothing.
 ACTED_ON: Final = (
     "payment_intent.succeeded",

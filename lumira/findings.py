@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from lumira.access import Role
 from lumira.encryption import decrypt
-from lumira.events import ACTED_ON
+from lumira.events import ACTED_ON, WEBHOOK_PATHS
 from lumira.orders import REFUSED, Order
 from lumira.settings import Settings
 from lumira.texts import translate
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lumira.storage.server import Deviations, Server
     from lumira.stripe_gateway import StripeGateway
 
-WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 _MEGABYTE: Final = 1_000_000
 # With less MongoDB begins no index:
 # https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.indexBuildMinAvailableDiskSpaceMB

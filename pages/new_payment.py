@@ -23,10 +23,10 @@ from lumira.dashboard import (
     session,
     stripe_details,
 )
-from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import OrderNotFound, PaymentFailed
+from lumira.errors import LumiraError, OrderNotFound, PaymentFailed
+from lumira.orders import Order
 
 ORDER = "order"
 # An order whose customer the form begins with.
@@ -140,7 +140,7 @@ def start_over() -> None:
     attempt.clear()
 
 
-def result_title(order: order_details.Order) -> str:
+def result_title(order: Order) -> str:
     """The name of the title that says how the payment stands."""
     match order.status:
         case "completed":
@@ -214,7 +214,7 @@ def show_result(order_id: str) -> None:
                 payment_steps.show(order)
 
 
-def show_outcome(order: order_details.Order) -> None:
+def show_outcome(order: Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
     if order.status == "failed" and order.payment_intent_id:
@@ -237,7 +237,7 @@ def show_outcome(order: order_details.Order) -> None:
             st.caption(text("result.waiting"))
 
 
-def show_bank(order: order_details.Order) -> None:
+def show_bank(order: Order) -> None:
     """That the bank is waited for, and the way to its page, where the card was chosen."""
     st.info(text("steps.bank.next"), title=text("steps.bank"), icon=":material/account_balance:")
     details = stripe_details.of(order)
@@ -248,7 +248,7 @@ def show_bank(order: order_details.Order) -> None:
         )
 
 
-def show_ids(order: order_details.Order) -> None:
+def show_ids(order: Order) -> None:
     """The ids and the client secret, each with its button to copy."""
     if order.payment_intent_id:
         label = "result.free_order" if order.is_free else "result.payment_intent"
