@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address, is_https
+from lumira.api.paths import is_within
+from lumira.api.responses import refuse_websocket
 from lumira.desk import Desk
 from lumira.errors import LumiraError, Unauthorized
 from lumira.session_cookie import session_token
@@ -102,7 +104,7 @@ class Gate:
 
 def is_open(path: str) -> bool:
     """Whether a path has a door of its own."""
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in OPEN)
+    return is_within(path, OPEN)
 
 
 def comes_from_here(scope: Scope) -> bool:
@@ -165,9 +167,7 @@ def _is_navigation(scope: Scope) -> bool:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
     if scope["type"] == "websocket":
-        # Closed before it is accepted, a websocket is refused by 403.
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
+        await refuse_websocket(receive, send)
         return
     response: Response
     if _is_navigation(scope):

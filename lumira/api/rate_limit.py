@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address
+from lumira.api.paths import path_below
 from lumira.api.request_id import PROBES
 from lumira.api.responses import error_response
 from lumira.errors import RateLimited
@@ -29,12 +30,6 @@ EXEMPT: Final = frozenset(PROBES)
 WEBHOOKS: Final = tuple(path.removeprefix("/api") for path in WEBHOOK_PATHS)
 
 _rate: Final = functools.cache(limits.parse)
-
-
-def path_below(scope: Scope) -> str:
-    """The path of a request below where its application is mounted."""
-    path: str = scope.get("path", "")
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def refuse_program(request: Request, seconds: int) -> Response:
