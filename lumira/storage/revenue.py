@@ -37,8 +37,6 @@ _SUMS: Final[Document] = {
     "fees": {"$sum": "$fee"},
     "fees_known": {"$sum": {"$cond": [is_missing("fee"), 0, 1]}},
 }
-
-
 # Nearly always that of the sale, or not known yet.
 _FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", "$currency"]}}
 
