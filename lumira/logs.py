@@ -79,7 +79,8 @@ def take_over_libraries() -> None:
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(_INSISTENT).setLevel(logging.ERROR)
-    for name, logger in logging.root.manager.loggerDict.items():
+    # A copy: another thread may make a logger meanwhile.
+    for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and name.partition(".")[0] in _LIBRARIES:
             logger.handlers.clear()
             logger.propagate = True
