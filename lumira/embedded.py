@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from lumira.errors import SettingsError, StoreUnavailable
 from lumira.events import WEBHOOK_PATHS
+from lumira.private_files import written_beside
 from lumira.settings import Settings
 from lumira.storage import Store
 
@@ -272,11 +273,10 @@ def _write(file: Path, text: str) -> None:
     """Puts `text` into `file`, readable by this user alone; a reader sees the old text or the new one,
     never a part, and so does the next start after a crash in the middle.
     """
-    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    written.replace(file)
+    with written_beside(file) as (written, stream):
+        stream.write(text.encode())
+        stream.flush()
+        written.replace(file)
 
 
 @contextmanager
