@@ -15,6 +15,7 @@ from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import capitalized, counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
+from lumira.export import FileFormat
 from lumira.month_close import days_of
 from lumira.month_comparison import DIFFERENCES_KEPT
 from lumira.month_figures import BALANCE_LINES, LateChange, Line, MonthFigures, OrderDifference
@@ -198,7 +199,7 @@ def _show_files(figures: MonthFigures, late: list[LateChange]) -> None:
         return make(figures, late, language=language, zone=zone)
 
     for kind, mime, make in (
-        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
+        (str(FileFormat.XLSX), FileFormat.XLSX.mime, as_xlsx),
         ("pdf", "application/pdf", as_pdf),
     ):
         st.download_button(
