@@ -36,6 +36,7 @@ from lumira.dashboard import PAGES
 from lumira.desk import Desk
 from lumira.embedded import running
 from lumira.errors import LumiraError
+from lumira.openid_providers import CALLBACK
 from lumira.settings import Settings, load_settings
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
@@ -60,7 +61,7 @@ def routes() -> list[BaseRoute]:
         *api_routes(),
         *_mounted("/sign-in", sign_in_application()),
         *_mounted("/sign-out", sign_out_application()),
-        *_mounted("/oauth2callback", callback_application()),
+        *_mounted(CALLBACK, callback_application()),
     ]
 
 

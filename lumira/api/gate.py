@@ -20,11 +20,12 @@ from lumira.api.paths import is_within
 from lumira.api.responses import refuse_websocket
 from lumira.desk import Desk
 from lumira.errors import LumiraError, Unauthorized
+from lumira.openid_providers import CALLBACK
 from lumira.session_cookie import session_token
 from lumira.sessions import Session
 
 # Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
-OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", "/oauth2callback")
+OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", CALLBACK)
 SIGN_IN: Final = "/sign-in"
 # How often it is asked whether the person at an open page is still signed in.
 CHECK_SECONDS: Final = 5

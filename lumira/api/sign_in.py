@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio.to_thread
@@ -33,10 +34,12 @@ from lumira.errors import (
     LumiraError,
     RateLimited,
     RequestTooLarge,
+    SettingsError,
     SignInRefused,
     TooManyAttempts,
 )
 from lumira.metrics import REFUSALS
+from lumira.openid_providers import providers
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
 from lumira.texts import translate
@@ -131,19 +134,18 @@ async def sign_in(request: Request) -> Response:
 
 async def begin_openid(request: Request) -> Response:
     """Leads to an OpenID provider's sign-in."""
+    wanted = way_back(request.query_params.get("next", ""))
     try:
-        return await openid.begin(
-            request, request.path_params["provider"], way_back(request.query_params.get("next", ""))
-        )
+        return await openid.begin(request, request.path_params["provider"], wanted)
     except LumiraError as error:
-        return _problem(request, error)
+        return _problem(request, error, next=wanted)
 
 
 async def finish_openid(request: Request) -> Response:
     """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
-    desk = desks.current()
+    desk, wanted = desks.current(), openid.wanted(request)
     try:
-        email, wanted = await openid.finish(request)
+        email = await openid.finish(request)
         signed_in = await anyio.to_thread.run_sync(
             lambda: desk.sessions.sign_in_by_identity(
                 email, address=_address(request, desk), device=_device(request)
@@ -151,9 +153,11 @@ async def finish_openid(request: Request) -> Response:
         )
     except SignInRefused as error:
         logger.info("sign-in refused", extra={"code": error.code, "reason": error.message[:REASON_LENGTH]})
-        return openid.forget(_form(request, problem="sign_in.openid_refused", status=error.status))
+        return openid.forget(
+            _form(request, next=wanted, problem="sign_in.openid_refused", status=error.status)
+        )
     except LumiraError as error:
-        return openid.forget(_problem(request, error))
+        return openid.forget(_problem(request, error, next=wanted))
     return openid.forget(_signed_in(request, desk, signed_in, wanted))
 
 
@@ -318,10 +322,19 @@ def _form(
         "next": next,
         "notice": notice,
         "problem": problem,
-        "providers": openid.providers(),
+        "providers": _providers(),
         "ticket": ticket,
     }
     return _answer(request, "sign_in.html", context, status)
+
+
+def _providers() -> Mapping[str, Mapping[str, Any]]:
+    """The providers to offer; none where their settings can't be read: who has a password still comes in."""
+    try:
+        return providers()
+    except SettingsError as error:
+        logger.error("openid unreadable", extra={"code": error.code, "reason": error.message})
+        return {}
 
 
 def _answer(request: Request, template: str, context: dict[str, object], status: int = 200) -> Response:
