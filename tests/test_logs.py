@@ -95,6 +95,14 @@ def test_no_part_of_a_line_holds_a_secret(configured: Any) -> None:
         assert secret not in written
 
 
+@pytest.mark.parametrize("password", ["correct#horse", "correct[horse", "correct/horse", "correct%23horse"])
+def test_the_stores_password_is_hidden_whatever_stands_in_it(configured: Any, password: str) -> None:
+    lines = configured(mongodb_uri=SecretStr(f"mongodb://ada:{password}@127.0.0.1/lumira"))
+    meant = password.replace("%23", "#")
+    logging.getLogger("lumira.tests").warning("%s was refused, %s too", password, meant)
+    assert [line["event"] for line in lines()] == ["[hidden] was refused, [hidden] too"]
+
+
 def test_a_handler_that_a_library_adds_writes_no_secret_either(
     configured: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
