@@ -349,7 +349,8 @@ def test_an_endpoint_of_another_api_version_is_replaced(find, mend, stripe, docu
 
 
 @pytest.mark.parametrize(
-    "text", ["", "pay.example.com", "ftp://a.example", "http://a.example", "https://a.example/other"]
+    "text",
+    ["", "pay.example.com", "ftp://a.example", "http://a.example", "https://a.example/other", "https://[a"],
 )
 def test_what_is_no_address_for_a_webhook(text):
     with pytest.raises(InvalidAddress):
@@ -615,6 +616,8 @@ def test_openid_is_looked_at_from_the_settings_to_what_the_provider_says(desk_wi
         finding = find("staff.openid", desk)
         assert (finding.status, finding.reason) == (Status.FAILURE, "redirect")
         assert finding.values["address"] == "https://pay.example.com/sign-in"
+        auth = provider.settings | {"redirect_uri": "https://[pay.example.com/oauth2callback"}
+        assert find("staff.openid", desk).reason == "redirect"
 
         auth = provider.settings | {"server_metadata_url": f"{provider.url}/.well-known/misspelt"}
         finding = find("staff.openid", desk)
