@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.datastructures import Headers
@@ -123,7 +123,8 @@ def is_same_origin(scope: Scope) -> bool:
     """Whether a page of ours asks. Programs send no Origin; browsers do, and other sites can't forge it."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    # An origin is a scheme, a host and perhaps a port: https://www.rfc-editor.org/rfc/rfc6454#section-6.2
+    return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
 
 
 def sign_in_address(scope: Scope) -> str:
