@@ -40,12 +40,18 @@ from lumira.errors import (
     StripeConfigError,
     StripeError,
 )
-from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
+from lumira.events import (
+    ACTED_ON,
+    OTHER_API_VERSION,
+    OTHER_LIVEMODE,
+    WEBHOOK_PATHS,
+    EventFilter,
+    EventState,
+)
 from lumira.findings import (
     EDIT_SECRETS,
     EXPECTED,
     UNCHECKED,
-    WEBHOOK_PATHS,
     Finding,
     Status,
     endpoints_of,
@@ -498,13 +504,17 @@ def webhook_address(text: str, *, insecure: bool = False) -> str:
 
     Raises InvalidAddress for what is no https address, or none of our webhook; `insecure` admits http.
     """
-    url = urlsplit(text.strip())
+    refusal = InvalidAddress(
+        f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
+    )
+    try:
+        url = urlsplit(text.strip())
+    except ValueError:
+        raise refusal from None
     schemes = {"https", "http"} if insecure else {"https"}
     path = url.path if url.path.strip("/") else WEBHOOK_PATHS[0]
     if url.scheme not in schemes or not url.hostname or path not in WEBHOOK_PATHS or url.query:
-        raise InvalidAddress(
-            f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
-        )
+        raise refusal
     return f"{url.scheme}://{url.netloc}{path}"
 
 

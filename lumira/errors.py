@@ -207,14 +207,14 @@ class InvalidFilter(InvalidRequest):
 
 
 class WeakPassword(InvalidRequest):
-    """A new password that others would guess."""
+    """A new password that others would guess, or that is the old one."""
 
     code = "WEAK_PASSWORD"
     error = "Password too weak"
 
 
 class WrongPassword(InvalidRequest):
-    """The present password, asked for once more, is another; or the new one is the old one."""
+    """The present password, asked for once more, is another."""
 
     code = "WRONG_PASSWORD"
     error = "Wrong password"
@@ -427,7 +427,7 @@ class OrderNotCancellable(Conflict):
 
 
 class OrderNotPayable(Conflict):
-    """The order is final, free, or live: no test payment can be made on it."""
+    """The order is final, free, or not at Stripe yet; or it is live, and a test card was to pay it."""
 
     code = "ORDER_NOT_PAYABLE"
     error = "Order can't be paid"
@@ -482,7 +482,7 @@ class RequestTooLarge(LumiraError):
 
 
 class RateLimited(LumiraError):
-    """The caller's address sent more requests than it may; `extra` holds retryAfter in whole seconds."""
+    """The caller's address sent more requests than it may."""
 
     code = "RATE_LIMITED"
     status = 429
@@ -490,7 +490,7 @@ class RateLimited(LumiraError):
 
 
 class TooManyAttempts(RateLimited):
-    """Too many tries to sign in, at an account or from an address."""
+    """Too many tries to sign in, at an account or from an address; `extra` holds `retry_after` in seconds."""
 
     code = "TOO_MANY_ATTEMPTS"
     error = "Too many attempts"

@@ -25,7 +25,7 @@ import xlsxwriter
 
 from lumira.money import major_units
 from lumira.orders import Order, OrderStatus
-from lumira.texts import is_known, translate
+from lumira.texts import level_name, translate, translate_or
 
 # A decimal number is money in major units, with the decimals of its currency; an instant is aware.
 Cell: TypeAlias = str | int | Decimal | datetime | date | None
@@ -133,9 +133,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         return translate(language, name)
 
     def worded(name: str, value: str | None) -> str | None:
-        if value is None:
-            return None
-        return translate(language, f"{name}.{value}") if is_known(f"{name}.{value}") else value
+        return None if value is None else translate_or(language, f"{name}.{value}", value)
 
     def at_stripe(order: Order) -> str | None:
         return worded("stripe_status", "none" if order.is_free else order.stripe_status or "unknown")
@@ -151,11 +149,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         Column(in_zone("orders.created"), lambda order: order.created_at, 20),
         Column(in_zone("orders.completed"), lambda order: order.counts_at, 20),
         Column(in_zone("orders.last_refund"), lambda order: order.last_refund_at, 20),
-        Column(
-            title("orders.level"),
-            lambda order: order.level.label if order.level else title("level.unknown"),
-            12,
-        ),
+        Column(title("orders.level"), lambda order: level_name(language, order.level), 12),
         Column(title("orders.product"), lambda order: order.product_name, 18),
         Column(title("orders.customer"), lambda order: order.name, 24),
         Column(title("order.email"), lambda order: order.customer_email, 30),

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from lumira.access import Role
 from lumira.encryption import decrypt
-from lumira.events import ACTED_ON
+from lumira.events import ACTED_ON, WEBHOOK_PATHS
 from lumira.openid_providers import ENDPOINTS, NEEDED, leads_back
 from lumira.orders import REFUSED, Order
 from lumira.settings import Settings
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from lumira.storage.server import Deviations, Server
     from lumira.stripe_gateway import StripeGateway
 
-WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 _MEGABYTE: Final = 1_000_000
-# MongoDB stops writing at 500 MB left: https://www.mongodb.com/docs/manual/reference/command/fsync/
+# With less MongoDB begins no index:
+# https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.indexBuildMinAvailableDiskSpaceMB
 DISK_FAILURE: Final = 500 * _MEGABYTE
 DISK_WARNING: Final = 2_000 * _MEGABYTE
 # Stripe's Date has whole seconds, and its answer takes its time.

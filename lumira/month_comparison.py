@@ -123,6 +123,7 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
     balances = sorted(stripes.balances.values(), key=lambda balance: balance.currency)
     figures = MonthFigures(month, made_at, balances=balances, transactions=stripes.transactions)
     lines: dict[Key, Line] = {}
+    found: list[OrderDifference] = []
 
     def line_of(level: str, currency: str) -> Line:
         return lines.setdefault((level, currency), Line(level, currency))
@@ -150,13 +151,10 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
         for kind, have, theirs in (("gross", gross, charged), ("refunds", refunds, returned)):
             say = theirs.amount if theirs else 0
             if have != say:
-                figures.difference_count += 1
-                if len(figures.differences) < DIFFERENCES_KEPT:
-                    order_id = str(order["_id"]) if order else None
-                    cause = _cause(kind, have, say, order)
-                    figures.differences.append(
-                        OrderDifference(kind, level, currency, payment, order_id, have, say, cause)
-                    )
+                order_id = str(order["_id"]) if order else None
+                cause = _cause(kind, have, say, order)
+                found.append(OrderDifference(kind, level, currency, payment, order_id, have, say, cause))
+    figures.difference_count, figures.differences = len(found), found[:DIFFERENCES_KEPT]
     figures.lines = [lines[key] for key in sorted(lines, key=lambda key: (key[1], key[0]))]
     return figures
 

@@ -44,7 +44,10 @@ def providers() -> Mapping[str, Mapping[str, Any]]:
 
 def leads_back(redirect_uri: str) -> bool:
     """Whether a redirect address is a whole one, and of the path at which people are taken back."""
-    url = urlsplit(redirect_uri)
+    try:
+        url = urlsplit(redirect_uri)
+    except ValueError:
+        return False
     return url.scheme in {"http", "https"} and bool(url.hostname) and url.path == CALLBACK
 
 

@@ -6,7 +6,6 @@ fields of the program we replaced is a whole order here: everything of ours is o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,14 +69,6 @@ TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.CANCELLED: frozenset({OrderStatus.COMPLETED}),
     OrderStatus.COMPLETED: frozenset(),
 }
-
-
-_ORDER_ID: Final = re.compile(r"(pi|free)_\w+|[0-9a-f]{24}")
-
-
-def is_order_id(text: str) -> bool:
-    """Whether a text is written like an id of an order: its own, its PaymentIntent's, or a free order's."""
-    return _ORDER_ID.fullmatch(text) is not None
 
 
 def status_of(payment_intent: Mapping[str, Any]) -> OrderStatus:
@@ -355,7 +346,7 @@ class Order(Document):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of orders, newest first; `next_cursor` opens the following one, None on the last."""
+    """One page of orders in the order of their list; `next_cursor` opens the next one, None on the last."""
 
     orders: list[Order] = field(default_factory=list)
     next_cursor: str | None = None

@@ -11,7 +11,7 @@ from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund
-from lumira.texts import is_known, translate
+from lumira.texts import level_name, translate, translate_or
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
         return translate(language, name)
 
     def worded(name: str, value: str) -> str:
-        return translate(language, f"{name}.{value}") if is_known(f"{name}.{value}") else value
+        return translate_or(language, f"{name}.{value}", value)
 
     return [
         Column(f"{title('refunds.made')} ({zone.key})", lambda row: row.refund.created_at, 20),
@@ -58,11 +58,7 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
             lambda row: worded("timeline.reason", row.refund.reason) if row.refund.reason else None,
             28,
         ),
-        Column(
-            title("orders.level"),
-            lambda row: row.order.level.label if row.order.level else title("level.unknown"),
-            12,
-        ),
+        Column(title("orders.level"), lambda row: level_name(language, row.order.level), 12),
         Column(title("orders.customer"), lambda row: row.order.name, 24),
         Column(title("order.email"), lambda row: row.order.customer_email, 30),
         Column(f"{title('orders.completed')} ({zone.key})", lambda row: row.order.counts_at, 20),

@@ -157,7 +157,7 @@ class RefundRequests:
             if unanswered := order.unanswered_refund:
                 raise RefundUnanswered(
                     f"Stripe has not said what came of the refund of "
-                    f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
+                    f"{format_money(unanswered.amount or 0, order.currency, 'en')}. Finish that one first.",
                     amount=unanswered.amount,
                 )
             if asked:
@@ -165,7 +165,7 @@ class RefundRequests:
             wanted = order.net if amount is None else amount
             if not 0 < wanted <= order.net:
                 raise OrderNotRefundable(
-                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                    f"At most {format_money(order.net, order.currency, 'en')} can still be refunded.",
                     refundable=order.net,
                 )
             request = TimelineEntry(

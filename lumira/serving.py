@@ -136,10 +136,9 @@ async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
         warming.start()
         yield {}
         return
-    opened = None
     try:
-        opened = open_desk(load_settings(port=served_port()))
-        await anyio.to_thread.run_sync(opened.__enter__)
+        desk = open_desk(load_settings(port=served_port()))
+        await anyio.to_thread.run_sync(desk.__enter__)
     except LumiraError as error:
         # The server would print a traceback of its own around any exception.
         print(f"lumira: {error.message}", file=sys.stderr, flush=True)
@@ -148,7 +147,7 @@ async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
     try:
         yield {}
     finally:
-        await anyio.to_thread.run_sync(lambda: opened.__exit__(None, None, None))
+        await anyio.to_thread.run_sync(lambda: desk.__exit__(None, None, None))
 
 
 def served_port() -> int:

@@ -238,9 +238,14 @@ class StripeGateway:
         )
 
     def create_refund(
-        self, payment_intent_id: str, amount: int, reason: str | None, metadata: Mapping[str, str], key: str
+        self,
+        payment_intent_id: str,
+        amount: int,
+        reason: str | None,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
     ) -> dict[str, Any]:
-        """Refunds `amount` minor units; `key` is the idempotency key. StripeRefused when Stripe says no."""
+        """Refunds `amount` minor units, once for the key. StripeRefused when Stripe says no."""
         parameters: dict[str, Any] = {
             "payment_intent": payment_intent_id,
             "amount": amount,
@@ -248,7 +253,7 @@ class StripeGateway:
         }
         if reason:
             parameters["reason"] = reason
-        return self._post("refunds", parameters, key)
+        return self._post("refunds", parameters, idempotency_key)
 
     def list_refunds(self, payment_intent_id: str, *, once: bool = False) -> list[dict[str, Any]]:
         """Every refund of the PaymentIntent; `once` as of `retrieve_payment_intent`."""

@@ -117,7 +117,7 @@ def parse_request(body: object) -> IntentRequest:
 def parse_customer_edit(body: object) -> CustomerEdit:
     """Checks the body of a customer edit in the contract's order.
 
-    Names have 2 characters at least once trimmed; a phone keeps its leading +, and an absent or empty one
+    A name has at least 2 characters after it is trimmed. A phone keeps its leading +; an absent or empty one
     changes nothing. Raises InvalidRequestBody, InvalidEmail, InvalidFirstName, InvalidLastName,
     InvalidCustomer.
     """

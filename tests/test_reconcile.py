@@ -21,6 +21,7 @@ from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
+from lumira.stripe_pace import Pace
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -346,19 +347,25 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
 
 
-def test_it_slows_down_when_stripe_asks_for_it(desk):
+def test_it_slows_down_when_stripe_asks_for_it():
     slept: list[float] = []
-    answers = [StripeRateLimited("slow"), StripeRateLimited("slow"), "fine"]
+    answers = [StripeRateLimited("slow")] * 2 + ["fine"] + [StripeRateLimited("slow")] * 6
 
-    def ask():
+    def question():
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    desk.reconciliation._sleep = slept.append
-    assert desk.reconciliation._ask(ask) == "fine"
+    pace = Pace(slept.append)
+    assert pace.ask(question) == "fine"
     assert [wait for wait in slept if wait >= 1] == [1, 2]
+    # Asked once more it comes a moment later, and does not ask for ever.
+    with pytest.raises(StripeRateLimited):
+        pace.ask(question)
+    assert [wait for wait in slept if wait >= 1] == [1, 2, 1, 2, 4, 8, 16]
+    assert sum(0 < wait <= 1 / 20 for wait in slept) == len(slept) - 7
+    assert not answers
 
 
 def test_everyone_may_look_and_only_admins_repair(desk, run):

@@ -66,6 +66,7 @@ def test_no_other_refund_overtakes_one_that_is_not_answered(desk, paid, fault):
     with pytest.raises(RefundUnanswered) as refused:
         desk.refunds.create(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex)
     assert refused.value.extra["amount"] == 1000
+    assert "refund of €10.00" in refused.value.message
     assert refunds_at_stripe(desk, paid) == []
 
 

@@ -21,6 +21,7 @@ from starlette.templating import Jinja2Templates
 from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
+from lumira.api.bodies import limited_body
 from lumira.api.gate import SIGN_IN, is_open, is_same_origin
 from lumira.api.languages import language_of
 from lumira.api.rate_limit import RateLimit
@@ -32,6 +33,7 @@ from lumira.errors import (
     CodeNeeded,
     LumiraError,
     RateLimited,
+    RequestTooLarge,
     SettingsError,
     SignInRefused,
     TooManyAttempts,
@@ -65,7 +67,7 @@ HEADERS: Final = {
     ),
 }
 # An e-mail address, a password, a code and a way back: what is longer is no sign-in.
-MAX_BODY_BYTES: Final = 16_384
+BODY_LIMIT: Final = 16_384
 # What is kept of a browser's name.
 DEVICE_LENGTH: Final = 200
 # What is logged of an answer that anybody can write into the address.
@@ -244,14 +246,12 @@ async def _nothing_here(_request: Request, error: Exception) -> Response:
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    """The fields of a posted form; none of one that is too long or no form."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413)
+    """The fields of a posted form. Raises HTTPException, 413 for one too long and 400 for what is no form."""
     try:
+        body = await limited_body(request, BODY_LIMIT)
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=10))
+    except RequestTooLarge as error:
+        raise HTTPException(error.status) from None
     except ValueError:
         raise HTTPException(400) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +13,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.texts import counted, moment, money, number, text, text_or
+from lumira.days import midnight
 from lumira.differences import Difference, Kind, Report
 from lumira.errors import LumiraError
 
@@ -38,12 +39,12 @@ class Span(StrEnum):
 
     @property
     def since(self) -> datetime:
-        """The midnight of the business (UTC) it begins at: the same all day, so an interrupted run is
-        recognised.
+        """The instant (UTC) it begins at, a midnight of the business time zone.
+
+        It is the same all day, so a run that was interrupted is recognised.
         """
         zone = session.timezone()
-        first = datetime.now(zone).date() - timedelta(days=int(self[:-1]))
-        return datetime.combine(first, time.min, zone).astimezone(UTC)
+        return midnight(datetime.now(zone).date() - timedelta(days=int(self[:-1])), zone)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,6 @@ _NOTE_LENGTH: Final = 200
 _COPIED: Final = ("order.payment_intent", "order.id")
 # What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
 _HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
-
-
 # What Stripe said of a payment, and the state of the charge that it said so of.
 _OUTCOMES: Final = {"succeeded": "succeeded", "declined": "failed", "processing": "pending"}
 # Between an attempt and the entry that tells of it, where nothing else says that they belong together.

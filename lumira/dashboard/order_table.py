@@ -10,6 +10,7 @@ import streamlit as st
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
 from lumira.dashboard.order_details import money_back, price
+from lumira.dashboard.tables import NOTHING
 from lumira.dashboard.texts import (
     capitalized,
     failure_reason,
@@ -27,7 +28,6 @@ from lumira.order_filter import FORMER, NOT_AT_STRIPE, STRIPE_STATUSES, UNKNOWN,
 from lumira.orders import Order, OrderStatus
 
 DISAGREES: Final = "⚠ "
-NOTHING: Final = "–"
 # What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
 _QUIET: Final = "#8B859538"
 

@@ -3,6 +3,7 @@
 import html
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import pytest
@@ -76,6 +77,15 @@ def test_failed_events_stand_first_and_are_counted(open_page, record):
     payments.get_by_key("type").set_value("").run()
     assert "type" not in payments.query_params
     assert len(payments.dataframe[0].value) == 5
+
+
+def test_a_failed_event_is_listed_only_within_the_age_that_was_chosen(open_page, record, documents):
+    event_id = record({"id": "pi_1"}, failed="time-out")
+    two_days_ago = {"$set": {"createdAt": datetime.now(UTC) - timedelta(days=2)}}
+    documents.processed_events.update_one({"eventId": event_id}, two_days_ago)
+    record({"id": "pi_2"})
+    assert list(open_page("webhooks", age="1d").dataframe[0].value["payment_intent"]) == ["pi_2"]
+    assert list(open_page("webhooks", age="7d").dataframe[0].value["payment_intent"]) == ["pi_1", "pi_2"]
 
 
 def test_a_card_says_what_came_of_an_event_and_opens_it_in_the_same_list(open_page, record):
