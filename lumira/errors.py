@@ -74,7 +74,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class LumiraError(Exception):
@@ -547,6 +547,11 @@ class StripeRateLimited(StripeServiceError):
 
 class StripeRefused(StripeServiceError):
     """Stripe answered no to this request, and will again; `extra` holds Stripe's code as stripeCode."""
+
+
+# With these Stripe has answered that it tried nothing; after any other StripeError it may have acted.
+# https://docs.stripe.com/error-low-level#idempotency
+NOT_TRIED: Final = (StripeConfigError, StripeRateLimited)
 
 
 class StripeTimeout(StripeError):

@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
-from lumira.errors import (
-    OrderNotRefundable,
-    RefundUnanswered,
-    StripeConfigError,
-    StripeError,
-    StripeRateLimited,
-    StripeRefused,
-)
+from lumira.errors import NOT_TRIED, OrderNotRefundable, RefundUnanswered, StripeError, StripeRefused
 from lumira.money import format_money
 from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
 from lumira.refunds import refund_from
@@ -95,8 +88,8 @@ class RefundRequests:
         except StripeRefused as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
-        except (StripeConfigError, StripeRateLimited) as error:
-            # Stripe has answered that it did nothing now; what came of an earlier try it did not say.
+        except NOT_TRIED as error:
+            # What came of an earlier try Stripe did not say.
             if is_first:
                 self._note_refusal(order, request, error)
             raise

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lumira.access import Actor, Role
 from lumira.errors import (
@@ -121,29 +122,20 @@ def test_only_what_stripe_may_have_done_is_told_as_unanswered(desk, fault, suppo
     assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent", *told]
 
 
-@pytest.fixture
-def refuse(desk, monkeypatch):
-    """Stripe answers the next refund that it did nothing, with this error of ours."""
-
-    ask = desk.refunds._gateway.create_refund
-
-    def refuse(error):
-        def answer(*_):
-            monkeypatch.setattr(desk.refunds._gateway, "create_refund", ask)
-            raise error("no")
-
-        monkeypatch.setattr(desk.refunds._gateway, "create_refund", answer)
-
-    return refuse
+# Stripe answers that it did nothing: to a key that may not refund, and to who asks too often.
+DID_NOTHING = pytest.mark.parametrize(
+    ("answer", "error"), [(403, StripeConfigError), (429, StripeRateLimited)]
+)
 
 
-DID_NOTHING = [StripeConfigError, StripeRateLimited]
+def refuse(fault, answer):
+    fault(answer=answer, path="/v1/refunds", method="POST", retry=False)
 
 
-@pytest.mark.parametrize("error", DID_NOTHING)
-def test_a_refund_that_stripe_did_not_try_is_answered(desk, paid, refuse, error):
+@DID_NOTHING
+def test_a_refund_that_stripe_did_not_try_is_answered(desk, paid, fault, answer, error):
     """A key that may not refund never will: another amount, or none at all, may be asked for after it."""
-    refuse(error)
+    refuse(fault, answer)
     with pytest.raises(error):
         desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     order = desk.intents.find(paid.id, actor=FINANCE)
@@ -151,11 +143,11 @@ def test_a_refund_that_stripe_did_not_try_is_answered(desk, paid, refuse, error)
     assert desk.refunds.create(paid.id, 500, actor=FINANCE).amount_refunded == 500
 
 
-@pytest.mark.parametrize("error", DID_NOTHING)
-def test_what_was_refused_may_be_lost_when_it_is_asked_for_again(desk, paid, fault, refuse, error):
+@DID_NOTHING
+def test_what_was_refused_may_be_lost_when_it_is_asked_for_again(desk, paid, fault, answer, error):
     """The same click once more is another request, of which nobody knows what came."""
     asked = {"reason": "duplicate", "note": "Deux fois", "idempotency_key": uuid4().hex}
-    refuse(error)
+    refuse(fault, answer)
     with pytest.raises(error):
         desk.refunds.create(paid.id, 1000, actor=FINANCE, **asked)
     lose(fault, executed=True)
@@ -167,16 +159,35 @@ def test_what_was_refused_may_be_lost_when_it_is_asked_for_again(desk, paid, fau
     assert refunds_at_stripe(desk, paid) == [1000]
 
 
-@pytest.mark.parametrize("error", DID_NOTHING)
-def test_what_stripe_did_not_try_says_nothing_of_an_earlier_try(desk, paid, fault, refuse, error):
+@pytest.mark.parametrize("answer", [403, 429])
+def test_what_stripe_did_not_try_says_nothing_of_an_earlier_try(desk, paid, fault, answer):
     key = uuid4().hex
     lose(fault, executed=False)
     with pytest.raises(StripeError):
         desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
-    refuse(error)
-    with pytest.raises(error):
+    refuse(fault, answer)
+    with pytest.raises(StripeError):
         desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
     assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund.amount == 1000
+
+
+def dialog(order):
+    from lumira.dashboard import order_actions
+
+    order_actions.refund_dialog(order, "attempt")
+
+
+@pytest.mark.parametrize("answer", [403, 429, "drop"])
+def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, answer):
+    app = AppTest.from_function(dialog, args=(paid,)).run()
+    if answer == "drop":
+        lose(fault, executed=False)
+    else:
+        refuse(fault, answer)
+    app.button(key="refund-now").click().run()
+    # The dialog draws its fields anew as soon as anything in it is touched.
+    app.text_input(key="refund-note-attempt").set_value("Deux fois").run()
+    assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
 def test_a_refused_refund_is_answered(desk, paid, settings):
