@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
@@ -118,8 +118,8 @@ class Settings(BaseSettings):
     def _origins(cls, value: object) -> object:
         origins = _comma_separated(value)
         for origin in origins:
-            address = urlsplit(origin)
-            if address.scheme not in {"http", "https"} or f"{address.scheme}://{address.netloc}" != origin:
+            address = _web_address(origin)
+            if not address or f"{address.scheme}://{address.netloc}" != origin:
                 raise ValueError(
                     "LUMIRA_CORS_ORIGINS must be origins such as https://example.com, separated by commas"
                 )
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, endpoint: str | None) -> str | None:
-        if endpoint and (urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).netloc):
+        if endpoint and not _web_address(endpoint):
             raise ValueError(
                 "OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://127.0.0.1:4318, without "
                 "/v1/traces"
@@ -207,10 +207,8 @@ class Settings(BaseSettings):
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, dsn: SecretStr | None) -> SecretStr | None:
-        address = urlsplit(dsn.get_secret_value()) if dsn else None
-        if address and not (
-            address.scheme in {"http", "https"} and address.username and address.path.strip("/")
-        ):
+        address = _web_address(dsn.get_secret_value()) if dsn else None
+        if dsn and not (address and address.username and address.path.strip("/")):
             raise ValueError("SENTRY_DSN must be a project's DSN such as https://key@errors.example.com/1")
         return dsn
 
@@ -266,6 +264,15 @@ def revealed(secret: SecretStr | None) -> str | None:
 def _comma_separated(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part for item in parts if (part := str(item).strip()))  # type: ignore[attr-defined]
+
+
+def _web_address(text: str) -> SplitResult | None:
+    """The parts of an http or https address; None for what is none."""
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        return None
+    return address if address.scheme in {"http", "https"} and address.netloc else None
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden, LumiraError
+from lumira.commands import files
+from lumira.errors import Forbidden, LumiraError, SettingsError, StoreUnavailable
 from lumira.export import Column, FileFormat, csv_chunks, order_columns, write
 from lumira.order_filter import OrderFilter, parse_filter
 from lumira.orders import Order, OrderStatus
@@ -55,6 +56,34 @@ def read_xlsx(content: bytes) -> list[list[tuple[str, str]]]:
             )
         rows.append(cells)
     return rows
+
+
+def test_an_export_that_fails_leaves_the_file_of_before(tmp_path):
+    out = tmp_path / "orders.csv"
+    out.write_text("yesterday's")
+    out.chmod(0o640)
+    with pytest.raises(StoreUnavailable), files.written(out) as file:
+        file.write(b"half of ")
+        raise StoreUnavailable("The store is away.")
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("yesterday's", [out])
+    with files.written(out) as file:
+        file.write(b"today's")
+    assert (out.read_text(), out.stat().st_mode & 0o777) == ("today's", 0o640)
+    # A copy of a person's data is that person's alone, whatever stood there.
+    with files.written(out, private=True) as file:
+        file.write(b"hers")
+    assert (out.read_text(), out.stat().st_mode & 0o777) == ("hers", 0o600)
+
+
+def test_an_export_follows_a_link_and_says_what_cannot_be_written(tmp_path):
+    (tmp_path / "shared").mkdir()
+    out = tmp_path / "orders.csv"
+    out.symlink_to(tmp_path / "shared" / "orders.csv")
+    with files.written(out) as file:
+        file.write(b"today's")
+    assert (out.is_symlink(), (tmp_path / "shared" / "orders.csv").read_text()) == (True, "today's")
+    with pytest.raises(SettingsError, match="can't be written"), files.written(tmp_path / "no" / "a.csv"):
+        pass
 
 
 def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():

@@ -43,6 +43,10 @@ def test_the_product_webhook_secret_wins_wherever_it_stands(monkeypatch, tmp_pat
         ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
         ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
         ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
+        ("LUMIRA_CORS_ORIGINS", "https://a.example/path", "such as https://example.com"),
+        ("LUMIRA_CORS_ORIGINS", "http://[", "such as https://example.com"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[", "such as http://127.0.0.1:4318"),
+        ("SENTRY_DSN", "https://key@[/1", "such as https://key@"),
     ],
 )
 def test_a_wrong_variable_is_one_line_that_names_it_and_keeps_the_secret(monkeypatch, name, value, said):
