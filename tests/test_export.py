@@ -62,9 +62,13 @@ def test_an_export_that_fails_leaves_the_file_of_before(tmp_path):
     out = tmp_path / "orders.csv"
     out.write_text("yesterday's")
     out.chmod(0o640)
-    with pytest.raises(StoreUnavailable), files.written(out) as file:
-        file.write(b"half of ")
+
+    def rows():
+        yield "half of "
         raise StoreUnavailable("The store is away.")
+
+    with pytest.raises(StoreUnavailable), files.written(out) as file:
+        write(file, FileFormat.CSV, TEXTS, rows(), language="fr", zone=PARIS)
     assert (out.read_text(), list(tmp_path.iterdir())) == ("yesterday's", [out])
     with files.written(out) as file:
         file.write(b"today's")
