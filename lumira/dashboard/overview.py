@@ -12,6 +12,7 @@ from lumira.dashboard import event_actions, markup, navigation, problems, sessio
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
+from lumira.errors import LumiraError
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
@@ -213,7 +214,12 @@ def _counted(count: int) -> str:
 @st.fragment(run_every=_REFRESH_SECONDS)
 def show_latest() -> None:
     """The latest orders, looked up again every few seconds."""
-    page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
+    try:
+        page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
+    except LumiraError as error:
+        # Streamlit catches what a part drawn by the clock raises, in words of its own.
+        problems.show(error)
+        return
     if not page.orders:
         with st.container(border=True, horizontal_alignment="center", key="no-orders"):
             st.space("small")

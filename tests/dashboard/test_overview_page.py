@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lumira.access import Role
+from lumira.dashboard import overview
+from lumira.errors import StoreUnavailable
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
 from tests.dashboard.conftest import shown
@@ -60,6 +62,21 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     link = next(link for link in app.page_link if "Zoé" in link.value)
     assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
     assert link.proto.query_string == f"id={order.payment_intent_id}"
+
+
+def test_a_store_that_goes_away_under_the_latest_orders_is_told_in_our_own_words(
+    open_page, desk, monkeypatch
+):
+    app = open_page("overview")
+
+    def away(*_, **__):
+        raise StoreUnavailable("The store went away.")
+
+    monkeypatch.setattr(overview, "show_needed", lambda: None)
+    monkeypatch.setattr(type(desk.order_list), "page", away)
+    app.run()
+    assert not app.exception
+    assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."]
 
 
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
