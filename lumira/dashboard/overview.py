@@ -12,7 +12,7 @@ from lumira.dashboard import event_actions, markup, navigation, problems, sessio
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, StripeConfigError
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
@@ -33,14 +33,18 @@ def show_health() -> None:
     desk = session.desk()
     problems = desk.health.problems()
     good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
-    chips = [
-        (text(f"health.{name}.down" if problem else f"health.{name}"), bad if problem else good)
-        for name, problem in problems.items()
-    ]
+    chips = [(_state(name, problem), bad if problem else good) for name, problem in problems.items()]
     if problems["store"] is None:
         chips.append(_webhooks(good, bad))
     with st.container(width="content"):
         st.html(markup.chips(chips))
+
+
+def _state(name: str, problem: LumiraError | None) -> str:
+    """How the store or Stripe is; a key that is missing or refused is no Stripe that is down."""
+    if isinstance(problem, StripeConfigError):
+        return text("health.stripe.key")
+    return text(f"health.{name}.down" if problem else f"health.{name}")
 
 
 def _webhooks(good: str, bad: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from lumira.errors import (
     LumiraError,
     PaymentFailed,
     StoreUnavailable,
+    StripeConfigError,
     StripeError,
     StripeTimeout,
 )
@@ -22,8 +23,9 @@ def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
     passing = isinstance(error, (StoreUnavailable, StripeError))
     alert = st.warning if passing else st.error
-    # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing.
-    said = isinstance(error, StripeError) and not isinstance(error, StripeTimeout)
+    # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing,
+    # or said of our key what they say already.
+    said = isinstance(error, StripeError) and not isinstance(error, StripeConfigError | StripeTimeout)
     detail = f" · {plain(error.message)}" if said else ""
     alert(
         f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}{detail}]",

@@ -322,6 +322,26 @@ def test_a_page_is_refreshed_and_what_fails_is_listed(open_page, desk, support):
     assert "pi_nobody_knows" in app.warning[0].value
 
 
+def test_free_orders_are_none_that_stripe_answered_for(open_page, desk, support, pay):
+    desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+    app = open_page("orders")
+    app.button(key="refresh-orders").click().run()
+    assert app.toast[0].value == "Rien à demander à Stripe\u00a0: aucune de ces commandes n’y est."
+    pay("profond")
+    app.run()
+    app.button(key="refresh-orders").click().run()
+    assert app.toast[0].value == "Stripe a répondu pour 1 commande."
+
+
+def test_why_orders_could_not_be_refreshed_is_said_once_for_all_of_them(open_page, desk):
+    for number in (1, 2):
+        make(desk, number, payment_intent_id=f"pi_nobody_knows_{number}")
+    app = open_page("orders")
+    app.button(key="refresh-orders").click().run()
+    assert app.warning[0].value.count("Stripe ne répond pas") == 1
+    assert all(f"`pi_nobody_knows_{number}`" in app.warning[0].value for number in (1, 2))
+
+
 def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay):
     pay("profond"), pay("mystique")
     app = open_page("orders")

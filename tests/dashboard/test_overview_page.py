@@ -5,13 +5,17 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from lumira import desk as desks
 from lumira.access import Role
 from lumira.dashboard import overview
+from lumira.desk import Desk
 from lumira.errors import StoreUnavailable
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
 from tests.dashboard.conftest import shown
+from tests.dashboard.test_new_payment import closing_desk
 from tests.dashboard.test_orders_page import make
 
 
@@ -77,6 +81,20 @@ def test_a_store_that_goes_away_under_the_latest_orders_is_told_in_our_own_words
     app.run()
     assert not app.exception
     assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."]
+
+
+def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with closing_desk(Desk.open(wrong, demo=True)) as refused:
+        desks.use(refused)
+        page = shown(open_page("overview"))
+        assert "Clé Stripe à vérifier" in page
+        assert "Stripe ne répond pas" not in page
+        app = open_page("new_payment")
+        app.button(key="choose-mystique").click().run()
+        app.button(key="create").click().run()
+        assert "STRIPE_SECRET_KEY" in app.warning[0].value
+        assert "Stripe refuses the key" not in app.warning[0].value
 
 
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
