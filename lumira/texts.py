@@ -42,7 +42,12 @@ def written_moment(instant: datetime, language: str, zone: ZoneInfo, *, seconds:
     """An instant as the language writes it: 22 nov. 2026 à 18:05."""
     clock = "HH:mm:ss" if seconds else "HH:mm"
     pattern = {"fr": f"d MMM y 'à' {clock}", "en": f"d MMM y, {clock}"}[language]
-    return format_datetime(instant, pattern, tzinfo=zone, locale=language)
+    return counting_the_first(format_datetime(instant, pattern, tzinfo=zone, locale=language), language)
+
+
+def counting_the_first(written: str, language: str) -> str:
+    """A date as French writes the first of a month, which is counted as no other day is: 1er nov. 2026."""
+    return re.sub(r"\b1 ", "1er ", written, count=1) if language == "fr" else written
 
 
 def is_known(name: str) -> bool:

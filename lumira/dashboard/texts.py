@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -14,7 +13,7 @@ from lumira.catalog import Level
 from lumira.dashboard import session
 from lumira.money import format_money
 from lumira.revenue_sums import Period
-from lumira.texts import is_known, translate, written_moment
+from lumira.texts import counting_the_first, is_known, translate, written_moment
 
 
 def text(name: str, **values: object) -> str:
@@ -74,7 +73,9 @@ def moment(instant: datetime, *, seconds: bool = False) -> str:
 
 def short_moment(instant: datetime) -> str:
     """An instant of these days in the business time zone, without the year: 22 nov. 18:05."""
-    return format_datetime(instant, "d MMM HH:mm", tzinfo=session.timezone(), locale=session.language())
+    language = session.language()
+    written = format_datetime(instant, "d MMM HH:mm", tzinfo=session.timezone(), locale=language)
+    return counting_the_first(written, language)
 
 
 def short_day(instant: datetime) -> str:
@@ -84,17 +85,17 @@ def short_day(instant: datetime) -> str:
 
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
-    return _counting_the_first(format_date(value, "d MMM y", locale=session.language()))
+    return _date(value, "d MMM y")
 
 
 def long_day(value: date) -> str:
     """A day in full: lundi 23 novembre 2026, Monday 23 November 2026."""
-    return _counting_the_first(format_date(value, "EEEE d MMMM y", locale=session.language()))
+    return _date(value, "EEEE d MMMM y")
 
 
-def _counting_the_first(written: str) -> str:
-    """In French the first of a month is counted, as no other day is: 1er nov. 2026."""
-    return re.sub(r"\b1 ", "1er ", written, count=1) if session.language() == "fr" else written
+def _date(value: date, pattern: str) -> str:
+    language = session.language()
+    return counting_the_first(format_date(value, pattern, locale=language), language)
 
 
 def period(start: date, width: Period, *, short: bool = False) -> str:
@@ -105,7 +106,7 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
         Period.MONTH: ("MMMM y", "MMM y"),
         Period.QUARTER: ("QQQQ y", "QQQ y"),
     }
-    name = format_date(start, patterns[width][short], locale=session.language())
+    name = _date(start, patterns[width][short])
     if width is Period.WEEK and not short:
         return f"{text('revenue.period.week').lower()} {name}"
     return name
