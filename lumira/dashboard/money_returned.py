@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import markup, problems, session
-from lumira.dashboard.texts import counted, day, moment, money, text, text_or
+from lumira.dashboard.texts import counted, day, moment, money, short_day, text, text_or
 from lumira.errors import LumiraError
 from lumira.money_back import DisputeAtStripe, RefundAtStripe, on_statement_by
 from lumira.orders import Order
@@ -97,6 +97,16 @@ def _show_dispute(order: Order, dispute: Dispute, at_stripe: DisputeAtStripe | N
             gateway.dispute_url(dispute.id, order.payment_intent_id),
             icon=":material/open_in_new:",
         )
+
+
+def due(name: str, due_by: datetime) -> str:
+    """Until which day a dispute is to be answered, in the words of `name`: its own for today and what is over."""
+    now, zone = datetime.now(UTC), session.timezone()
+    if due_by <= now:
+        return text(f"{name}.over", day=short_day(due_by))
+    if due_by.astimezone(zone).date() == now.astimezone(zone).date():
+        return text(f"{name}.today")
+    return text(name, day=short_day(due_by))
 
 
 def _time_left(due_by: datetime) -> str:

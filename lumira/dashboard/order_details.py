@@ -105,9 +105,14 @@ def money_back(order: Order) -> list[tuple[str, str]]:
     if order.amount_refunded:
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
-    if any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes):
+    if is_disputed(order):
         told.append(text("order.back.disputed"))
     return [(label, DISAGREES_COLOUR) for label in told]
+
+
+def is_disputed(order: Order) -> bool:
+    """Whether a dispute has taken its money, or may yet take it."""
+    return any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes)
 
 
 def show_unknown(order_id: str) -> None:

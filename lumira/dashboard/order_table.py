@@ -9,13 +9,13 @@ import streamlit as st
 
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
-from lumira.dashboard.order_details import money_back, price
+from lumira.dashboard.money_returned import due
+from lumira.dashboard.order_details import is_disputed, money_back, price
 from lumira.dashboard.texts import (
     capitalized,
     failure_reason,
     level_name,
     moment,
-    short_day,
     stripe_status_name,
     text,
     text_or,
@@ -86,6 +86,7 @@ class _Words:
         self.language = session.language()
         self.levels = {level: level_name(level) for level in (*Level, None)}
         self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
+        self.disputed = text("order.back.disputed")
         self._stripe_statuses: dict[str, str] = {}
 
     def said(self, order: Order) -> str:
@@ -130,7 +131,8 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "dispute":
             return _dispute(order)
         case "status":
-            return [words.statuses[order.status]]
+            # As on the start page: who looks for a customer sees it before the order is opened.
+            return [words.disputed if is_disputed(order) else words.statuses[order.status]]
         case "stripe_status":
             return [words.said(order)]
         case "failure":
@@ -151,7 +153,7 @@ def _dispute(order: Order) -> str:
     if pressing is None:
         return ""
     if pressing.needs_response and pressing.due_by:
-        return text("orders.dispute.due", day=short_day(pressing.due_by))
+        return due("orders.dispute.due", pressing.due_by)
     return capitalized(text_or(f"dispute_status.{pressing.status}", pressing.status))
 
 
@@ -231,6 +233,7 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
                     text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status")
                     for status in OrderStatus
                 }
+                statuses[text("order.back.disputed")] = theme.chip(DISAGREES_COLOUR, "status")
                 made[name] = tables.chips(label, statuses, width=112)
             case "stripe_status":
                 there = {stripe_status_name(status): _QUIET for status in STRIPE_STATUSES}

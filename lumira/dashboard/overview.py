@@ -9,8 +9,9 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
+from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
+from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.errors import LumiraError, StripeConfigError
 from lumira.order_filter import DateField, OrderFilter, filter_query
@@ -203,12 +204,7 @@ def _show_group(group: Needed) -> None:
             st.caption(text(f"need.{group.need}.next"))
         for order in group.newest:
             due_by = order.evidence_due_by if group.need == "disputed" else None
-            _show_line(order, _until(due_by) if due_by else None)
-
-
-def _until(due_by: datetime) -> str:
-    """Until when a dispute is to be answered, no longer than a moment is written."""
-    return text("need.until", day=short_day(due_by))
+            _show_line(order, due("need.until", due_by) if due_by else None)
 
 
 def _counted(count: int) -> str:

@@ -4,6 +4,7 @@ import html
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -368,6 +369,31 @@ def test_every_column_can_be_shown(open_page, desk):
     assert (frame["net"][0], frame["source"][0]) == (46, "le site")
 
 
+def test_a_disputed_order_shows_as_such_in_the_usual_list_too(open_page, desk):
+    for number, status in enumerate(("needs_response", "lost", "won")):
+        told = Dispute(id="dp", amount=4700, status=status, created_at=datetime.now(UTC))
+        make(desk, number, disputes=[told])
+    assert [list(status) for status in rows(open_page("orders"))["status"]] == [
+        ["Contestée"],
+        ["Contestée"],
+        ["Terminée"],
+    ]
+
+
+def test_a_dispute_that_is_due_today_says_so_and_one_whose_time_is_over_too(open_page, desk):
+    last_of_today = datetime.now(ZoneInfo("Europe/Paris")).replace(hour=23, minute=59, second=59)
+    for number, due_by in enumerate((last_of_today, datetime(2026, 3, 1, 12, tzinfo=UTC))):
+        told = Dispute(
+            id="dp", amount=4700, status="needs_response", created_at=datetime.now(UTC), due_by=due_by
+        )
+        make(desk, number, disputes=[told], customer_name=f"Client {number}")
+    listed = rows(open_page("orders", disputed="yes"))
+    assert list(listed["dispute"]) == ["À défendre aujourd’hui", "Délai passé le 1er mars"]
+    page = shown(open_page("overview"))
+    assert "aujourd’hui</time>" in page
+    assert "délai passé</time>" in page
+
+
 def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
     at = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -379,7 +405,7 @@ def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
         make(desk, number, status="completed", disputes=disputes)
 
     # In the evening at Greenwich it is the next day in Paris.
-    disputed(1, ("lost", None), ("needs_response", datetime(2026, 12, 5, 23, 30, tzinfo=UTC)))
+    disputed(1, ("lost", None), ("needs_response", datetime(2099, 12, 5, 23, 30, tzinfo=UTC)))
     disputed(2, ("under_review", None), ("won", None))
     disputed(3, ("won", None))
     app = open_page("orders", disputed="yes")
