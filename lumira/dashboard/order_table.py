@@ -86,6 +86,7 @@ class _Words:
         self.language = session.language()
         self.levels = {level: level_name(level) for level in (*Level, None)}
         self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
+        self.nobody = text("overview.nobody")
         self.disputed = text("order.back.disputed")
         self._stripe_statuses: dict[str, str] = {}
 
@@ -123,7 +124,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "product":
             return order.product_name
         case "customer":
-            return order.name or order.customer_email or NOTHING
+            return order.name or order.customer_email or words.nobody
         case "email":
             return order.customer_email or NOTHING
         case "amount" | "refunded" | "net":
@@ -203,7 +204,7 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
 def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
     return markup.Card(
         link=address.link("/order", {"id": order.order_id, **listed}),
-        title=order.name or order.customer_email or NOTHING,
+        title=order.name or order.customer_email or words.nobody,
         beside=price(order),
         chips=[
             (words.levels[order.level], level_colour(order.level)),

@@ -17,6 +17,7 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.order_filter import WORD_JOINER
+from lumira.texts import is_known
 
 
 def show(error: LumiraError, *, again: bool = False) -> None:
@@ -37,8 +38,12 @@ def show(error: LumiraError, *, again: bool = False) -> None:
 
 
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
-    """Shows an error right under the field that caused it, with advice of the form's own where it has any."""
-    beside(headline(error), f"{advice or what_to_do(error)} · {error.code}")
+    """Shows an error right under the field that caused it, with advice of the form's own where it has any.
+
+    Its code is for an administrator, who is not needed where we know what whoever typed can do about it.
+    """
+    told = advice or what_to_do(error)
+    beside(headline(error), told if is_known(f"error.{error.code}.next") else f"{told} · {error.code}")
 
 
 def beside(what: str, advice: str) -> None:

@@ -369,6 +369,14 @@ def test_every_column_can_be_shown(open_page, desk):
     assert (frame["net"][0], frame["source"][0]) == (46, "le site")
 
 
+def test_who_gave_no_name_is_called_the_same_in_the_list_and_on_the_start_page(open_page, desk):
+    make(desk, 1, customer_email=None)
+    app = open_page("orders")
+    assert list(rows(app)["customer"]) == ["Sans nom"]
+    assert "<b>Sans nom</b>" in shown(app)
+    assert "Sans nom · Mystique" in [link.value for link in open_page("overview").page_link]
+
+
 def test_a_disputed_order_shows_as_such_in_the_usual_list_too(open_page, desk):
     for number, status in enumerate(("needs_response", "lost", "won")):
         told = Dispute(id="dp", amount=4700, status=status, created_at=datetime.now(UTC))
