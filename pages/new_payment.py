@@ -161,8 +161,11 @@ def show_result(order_id: str) -> None:
         order_details.show_unknown(order_id)
         return
     waits = not order.status.is_final
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title(text(result_title(order)), anchor=False)
+    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        with st.container(width="content", gap="small"):
+            st.title(text(result_title(order)), anchor=False)
+            st.caption(whose or text("result.nobody"))
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.page_link(
                 navigation.order(),
@@ -176,8 +179,6 @@ def show_result(order_id: str) -> None:
                 on_click=start_over,
                 key="start-over",
             )
-    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
-    st.caption(whose or text("result.nobody"))
     what, how = st.columns([1, 1.15], gap="medium")
     with what:
         with st.container(border=True):

@@ -23,17 +23,18 @@ def show(order: Order, details: PaymentDetails | None, place: DeltaGenerator) ->
     if not made:
         return
     at_stripe = {refund.id: refund for refund in details.refunds} if details else {}
-    rows: list[tuple[str, str]] = []
+    groups: list[str] = []
     for one in sorted(made, key=lambda each: each.created_at, reverse=True):
         kind = "refund_status" if isinstance(one, Refund) else "dispute_status"
         told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
         why = why_made(one.reason)
-        rows.append((moment(one.created_at), f"{told} · {why}" if why else told))
+        rows = [(moment(one.created_at), f"{told} · {why}" if why else told)]
         if known := at_stripe.get(one.id):
             rows += _where(known)
+        groups.append(markup.facts(rows, codes=frozenset({text("refund.reference")})))
     with place.container():
         st.markdown(f"**{text('order.money_back')}**")
-        st.html(markup.facts(rows, codes=frozenset({text("refund.reference")})))
+        st.html(markup.groups(groups))
 
 
 def _where(refund: RefundAtStripe) -> Iterator[tuple[str, str]]:
