@@ -247,7 +247,7 @@ def _show_period(wanted: OrderFilter) -> None:
         spans = {span: days(span, today) for span in _SPANS}
         shown = next((span for span in _SPANS if (wanted.first, wanted.last) == spans[span]), None)
         _choose(
-            " ",
+            text("revenue.range"),
             "span",
             shown,
             list(_SPANS),
