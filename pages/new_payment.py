@@ -11,6 +11,7 @@ from lumira.dashboard import (
     attempt,
     contact,
     customer_search,
+    declines,
     navigation,
     notices,
     order_actions,
@@ -26,7 +27,7 @@ from lumira.dashboard import (
 from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import OrderNotFound, PaymentFailed
+from lumira.errors import OrderNotFound
 
 ORDER = "order"
 # An order whose customer the form begins with.
@@ -218,8 +219,8 @@ def show_result(order_id: str) -> None:
 def show_outcome(order: order_details.Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
-    if order.status == "failed" and order.payment_intent_id:
-        problems.show(PaymentFailed("The last card was declined.", declineCode=order.failure_code))
+    if order.payment_intent_id:
+        declines.show(order)
     match order.status:
         case "completed":
             name = "result.given" if order.is_free else "result.paid"

@@ -6,11 +6,10 @@ import re
 
 import streamlit as st
 
-from lumira.dashboard.texts import failure_reason, text, text_or
+from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
     LumiraError,
-    PaymentFailed,
     StoreUnavailable,
     StripeConfigError,
     StripeError,
@@ -79,8 +78,6 @@ def plain(sentence: str) -> str:
 
 def headline(error: LumiraError) -> str:
     """What happened, in a sentence."""
-    if isinstance(error, PaymentFailed):
-        return text("result.declined", reason=plain(failure_reason(error.extra.get("declineCode"))))
     if duplicate := error.extra.get("duplicate"):
         return text("new_payment.metadata.twice", key=plain(duplicate))
     return text_or(f"error.{error.code}", error.error)
@@ -88,8 +85,6 @@ def headline(error: LumiraError) -> str:
 
 def what_to_do(error: LumiraError) -> str:
     """What the reader can do about it."""
-    if isinstance(error, PaymentFailed):
-        return text("result.declined.next")
     names = plain(str(error.extra.get("names", "")))
     return text_or(f"error.{error.code}.next", plain(error.message), names=names)
 

@@ -54,16 +54,17 @@ def test_a_decline_is_told_in_words_and_another_card_may_pay(open_page, desk, su
     app = create(open_page("new_payment"))
     choose_card(app, "pm_card_visa_chargeDeclinedInsufficientFunds")
     app.button(key="pay").click().run()
-    assert "Carte refusée\u00a0: solde insuffisant." in shown(app)
-    assert "PAYMENT_FAILED" in app.error[0].value
+    # As on the order's own page.
+    assert [info.title for info in app.info] == ["Refusé\u00a0: solde insuffisant"]
+    assert "dès que son compte ou son plafond le permet" in app.info[0].value
     [order] = stored(desk, support)
     assert order.status == "failed"
     reloaded = open_page("new_payment", order=order.order_id)
     assert reloaded.title[0].value == "Paiement refusé"
-    assert shown(reloaded).count("Carte refusée\u00a0: solde insuffisant.") == 1
+    assert [info.title for info in reloaded.info] == ["Refusé\u00a0: solde insuffisant"]
     choose_card(app, "pm_card_visa")
     app.button(key="pay").click().run()
-    assert not app.error
+    assert not app.info
     assert app.success[0].title == "Payé"
 
 
