@@ -73,6 +73,8 @@ def show_list(wanted: OrderFilter) -> None:
                 order_bulk.show_count(wanted, page)
             order_filters.show_description(wanted)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            if page.orders:
+                order_table.show_other_form()
             if page.orders and session.may(Permission.REFRESH):
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
             if page.orders and session.may(Permission.EXPORT):

@@ -42,7 +42,7 @@ _CURRENCY: Final = "eur"
 _PROBLEM: Final = "saved-view"
 OPENED_FROM: Final = "list"
 # What of the address a list is made of.
-_LIST: Final = frozenset({*NAMES, *LAYOUT, "after"})
+_LIST: Final = frozenset({*NAMES, *LAYOUT, "after", "as"})
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "all": {},

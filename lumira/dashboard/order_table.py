@@ -165,14 +165,37 @@ def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 
 
+def is_cards() -> bool:
+    """Whether the list is wanted as cards however wide the screen is: `as` of the URL."""
+    return st.query_params.get("as") == "cards"
+
+
+def show_other_form() -> None:
+    """The way to a list that keys go through: in the table an arrow key opens an order at once, for it
+    selects a cell as a click does. Only the keyboard comes to it; the way back is there for everybody.
+    """
+    cards = is_cards()
+    with st.container(key="wide-as-table" if cards else "wide-as-cards", width="content"):
+        st.button(
+            text("orders.as_table" if cards else "orders.as_cards"),
+            icon=":material/table_rows:" if cards else ":material/keyboard:",
+            type="tertiary",
+            on_click=lambda: address.change({"as": None if cards else "cards"}),
+            key="other-form",
+        )
+
+
 def show(orders: list[Order], columns: list[str], *, key: str) -> None:
     """The list; `key` must name page, filter and columns, for a selection is a row number only."""
+    words, listed = _Words(), order_filters.beside_order()
+    if is_cards():
+        st.html(markup.cards(_card(order, words, listed) for order in orders))
+        return
     # Streamlit writes numbers as the browser does, so only a reader in the browser's language gets them; the
     # others, and lists of several currencies, get text.
     numeric = (
         all(order.currency == "eur" for order in orders) and session.language() == session.browser_language()
     )
-    words, listed = _Words(), order_filters.beside_order()
     with tables.or_cards("orders", (_card(order, words, listed) for order in orders)):
         st.dataframe(
             orders_frame(orders, columns, numeric=numeric),

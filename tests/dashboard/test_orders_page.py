@@ -369,6 +369,19 @@ def test_every_column_can_be_shown(open_page, desk):
     assert (frame["net"][0], frame["source"][0]) == (46, "le site")
 
 
+def test_whoever_has_no_mouse_gets_the_list_as_links_and_comes_back_to_it(open_page, desk):
+    order = make(desk, 1)
+    app = open_page("orders", status="completed")
+    app.button(key="other-form").click().run()
+    assert app.query_params["as"] == "cards"
+    assert not app.dataframe
+    link = f"/order?id={order.order_id}&amp;list=status%3Dcompleted%26as%3Dcards"
+    assert f'href="{link}"' in shown(app)
+    app.button(key="other-form").click().run()
+    assert "as" not in app.query_params
+    assert len(app.dataframe) == 1
+
+
 def test_who_gave_no_name_is_called_the_same_in_the_list_and_on_the_start_page(open_page, desk):
     make(desk, 1, customer_email=None)
     app = open_page("orders")
