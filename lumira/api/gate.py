@@ -188,7 +188,14 @@ async def _show_store_away(scope: Scope, receive: Receive, send: Send) -> None:
         "seconds": RETRY_SECONDS,
         "text": partial(translate, language),
     }
-    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
+    headers = {
+        "Cache-Control": "no-store",
+        "Vary": "Accept-Language",
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        ),
+    }
     answer = _templates.TemplateResponse(
         request, "store_away.html", context, StoreUnavailable.status, headers
     )

@@ -101,7 +101,7 @@ def _show_dispute(order: Order, dispute: Dispute, at_stripe: DisputeAtStripe | N
 
 
 def due(name: str, due_by: datetime) -> str:
-    """Until which day a dispute is to be answered, in the words of `name`: its own for today and what is over."""
+    """Until which day a dispute is to be answered, in the words of `name`, which has its own for today."""
     now, zone = datetime.now(UTC), session.timezone()
     if due_by <= now:
         return text(f"{name}.over", day=short_day(due_by))
