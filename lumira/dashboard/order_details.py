@@ -102,11 +102,12 @@ def show_state(order: Order) -> None:
 def money_back(order: Order) -> list[tuple[str, str]]:
     """What a paid order does not show by its state: money that went back, or that an issuer asks for."""
     told = []
+    # First of the two: a dispute has a day by which it is lost, and a line of a list has room for one.
+    if is_disputed(order):
+        told.append(text("order.back.disputed"))
     if order.amount_refunded:
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
-    if is_disputed(order):
-        told.append(text("order.back.disputed"))
     return [(label, DISAGREES_COLOUR) for label in told]
 
 

@@ -132,6 +132,16 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     assert queries[1] == "stripe=differs"
 
 
+def test_a_refund_in_part_does_not_hide_a_dispute(open_page, desk):
+    now = datetime.now(UTC)
+    told = Dispute(id="dp", amount=4700, status="needs_response", created_at=now)
+    make(desk, 1, disputes=[told], amount_refunded=1250)
+    page = shown(open_page("overview"))
+    # Among the disputes and among the latest orders.
+    assert page.count(">Contestée</span>") == 2
+    assert "Remboursée" not in page
+
+
 def test_of_disputes_the_one_that_is_due_first_comes_first(open_page, desk):
     now = datetime.now(UTC)
     for number, days in ((1, None), (2, 9), (3, 2)):
