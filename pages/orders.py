@@ -96,8 +96,9 @@ if former := st.query_params.get("order"):
 order_filters.put_back()
 notices.show()
 st.title(text("orders.title"), anchor=False)
-with st.container(key="wide-orders-lead"):
-    st.caption(text("orders.lead"))
+if not order_table.is_cards():
+    with st.container(key="wide-orders-lead"):
+        st.caption(text("orders.lead"))
 try:
     wanted = order_filters.read()
 except InvalidFilter as error:
