@@ -84,7 +84,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     dialog.get_by_label("Prénom").fill("Anaïs")
     dialog.get_by_label("Nom", exact=True).fill("L")
     dialog.get_by_role("button", name="Enregistrer").click()
-    expect(dialog.get_by_text("INVALID_LAST_NAME")).to_be_visible()
+    expect(dialog.get_by_text("Ce nom ne convient pas.")).to_be_visible()
     expect(dialog.get_by_label("Prénom")).to_have_value("Anaïs")
     dialog.get_by_label("Nom", exact=True).fill("Laurent")
     dialog.get_by_role("button", name="Enregistrer").click()
