@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor
-from lumira.errors import StripeConfigError, StripeError, StripeRateLimited, StripeRefused
+from lumira.errors import NOT_TRIED, StripeError, StripeRefused
 from lumira.orders import Order
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class RecordedActions:
         """
         try:
             yield
-        except (StripeConfigError, StripeRefused, StripeRateLimited):
+        except (*NOT_TRIED, StripeRefused):
             # Stripe has answered that it did nothing.
             raise
         except StripeError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from lumira.customer_at_stripe import never_copied
 from lumira.orders import Order, observe
@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNTIED_ORDER = "untied_order"
     MISSING_INTENT = "missing_intent"
     NEVER_SENT = "never_sent"
+    UNREADABLE_ORDER = "unreadable_order"
     STATUS = "status"
     AMOUNT = "amount"
     REFUNDS = "refunds"
@@ -27,6 +28,10 @@ class Kind(StrEnum):
     DISPUTE = "dispute"
     COMPLETED_AT = "completed_at"
     CUSTOMER = "customer"
+
+
+# What Stripe itself does not know can't be brought to what Stripe says, nor what we can't read.
+BEYOND_REPAIR: Final = (Kind.MISSING_INTENT, Kind.UNREADABLE_ORDER)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,11 @@ class Report:
     def open_differences(self) -> list[Difference]:
         """The differences that are still there."""
         return [difference for difference in self.differences if not difference.repaired]
+
+    @property
+    def repairable(self) -> list[Difference]:
+        """The differences that are still there and that Stripe can settle."""
+        return [difference for difference in self.open_differences if difference.kind not in BEYOND_REPAIR]
 
 
 def differences(

@@ -15,7 +15,7 @@ import shutil
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
@@ -34,16 +34,24 @@ from lumira.audit import AuditEntry
 from lumira.errors import (
     DuplicateValues,
     InvalidAddress,
+    SettingsError,
     StoreRightsMissing,
     StoreUnavailable,
     StripeConfigError,
     StripeError,
 )
-from lumira.events import ACTED_ON, OTHER_API_VERSION, OTHER_LIVEMODE, EventFilter, EventState
+from lumira.events import (
+    ACTED_ON,
+    OTHER_API_VERSION,
+    OTHER_LIVEMODE,
+    WEBHOOK_PATHS,
+    EventFilter,
+    EventState,
+)
 from lumira.findings import (
+    EDIT_SECRETS,
     EXPECTED,
     UNCHECKED,
-    WEBHOOK_PATHS,
     Finding,
     Status,
     endpoints_of,
@@ -59,6 +67,7 @@ from lumira.findings import (
     judge_failed,
     judge_home,
     judge_indexes,
+    judge_openid,
     judge_overdue,
     judge_publishable_key,
     judge_replica_set,
@@ -69,6 +78,7 @@ from lumira.findings import (
     judge_variables,
     judge_write,
 )
+from lumira.openid_providers import announced
 from lumira.orders import Order, OrderStatus, status_of
 from lumira.setting_sources import masked, overridden_variables, unknown_variables
 from lumira.settings import Settings
@@ -279,6 +289,7 @@ class Doctor:
                 checks += [
                     ("staff.administrator", lambda: judge_staff(accounts.all())),
                     ("staff.authenticators", lambda: judge_authenticators(accounts.all(), kept.key)),
+                    ("staff.openid", self._openid),
                 ]
         return checks
 
@@ -382,9 +393,8 @@ class Doctor:
                 header = self._sign(body, secret.get_secret_value())
                 answer = client.post(address, content=body, headers={"Stripe-Signature": header})
         except httpx.HTTPError as error:
-            unsafe = _unsafe(error)
-            reason = (getattr(unsafe, "verify_message", None) or unsafe.reason) if unsafe else None
-            return judge_delivery(address, None, reason or type(error).__name__, no_https=unsafe is not None)
+            no_https = _unsafe(error) is not None
+            return judge_delivery(address, None, _why_unanswered(error), no_https=no_https)
         finally:
             if self._kept is not None:
                 self._forget(self._kept, event_id)
@@ -430,6 +440,19 @@ class Doctor:
             return False
         return status_of(payment_intent) is not order.status
 
+    @staticmethod
+    def _openid() -> Finding:
+        """Whether people can be sent to each OpenID provider that is set up."""
+        try:
+            found = announced()
+        except SettingsError as error:
+            return Finding(
+                "staff.openid", Status.FAILURE, "unreadable", {"problem": error.message}, EDIT_SECRETS
+            )
+        return judge_openid(
+            found, {name: _metadata(str(found[name].get("server_metadata_url", ""))) for name in found}
+        )
+
     def _callers(self, kept: Kept) -> Finding:
         now = self._clock()
         return judge_callers(list(islice(kept.orders.created_between(now - RECENT, now), LOOKED_AT)))
@@ -465,6 +488,7 @@ NAMES: Final = (
     "revenue.fresh",
     "staff.administrator",
     "staff.authenticators",
+    "staff.openid",
 )
 
 
@@ -480,13 +504,17 @@ def webhook_address(text: str, *, insecure: bool = False) -> str:
 
     Raises InvalidAddress for what is no https address, or none of our webhook; `insecure` admits http.
     """
-    url = urlsplit(text.strip())
+    refusal = InvalidAddress(
+        f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
+    )
+    try:
+        url = urlsplit(text.strip())
+    except ValueError:
+        raise refusal from None
     schemes = {"https", "http"} if insecure else {"https"}
     path = url.path if url.path.strip("/") else WEBHOOK_PATHS[0]
     if url.scheme not in schemes or not url.hostname or path not in WEBHOOK_PATHS or url.query:
-        raise InvalidAddress(
-            f"{text} is no address for Stripe's webhook: say https://your.host{WEBHOOK_PATHS[0]}."
-        )
+        raise refusal
     return f"{url.scheme}://{url.netloc}{path}"
 
 
@@ -523,6 +551,29 @@ def _unsafe(error: BaseException | None) -> ssl.SSLError | None:
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _why_unanswered(error: Exception) -> str:
+    """In a few words, what is behind a request that came to nothing."""
+    unsafe = _unsafe(error)
+    if unsafe is not None and (reason := getattr(unsafe, "verify_message", None) or unsafe.reason):
+        return str(reason)
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
+
+
+def _metadata(address: str) -> Mapping[str, object] | str:
+    """What an OpenID provider says of itself, or why it says nothing.
+
+    https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+    """
+    try:
+        answer = httpx.get(address, timeout=DELIVERY_SECONDS, verify=_authorities())
+        metadata = answer.raise_for_status().json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return _why_unanswered(error)
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _code(answer: httpx.Response) -> str:

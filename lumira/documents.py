@@ -24,6 +24,11 @@ def mapping_or_empty(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def iso(instant: datetime) -> str:
+    """An instant in UTC as JavaScript writes it: 2026-11-22T09:30:00.000Z."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def as_json(value: Any) -> Any:
     """Stored values as JSON has them: instants as ISO 8601, ids and decimals as text, no number as null."""
     match value:
@@ -32,7 +37,7 @@ def as_json(value: Any) -> Any:
         case list():
             return [as_json(member) for member in value]
         case datetime():
-            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return iso(value)
         case float() if not math.isfinite(value):
             return None
         case None | bool() | int() | float() | str():

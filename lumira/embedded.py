@@ -26,6 +26,8 @@ import psutil
 from pydantic import SecretStr
 
 from lumira.errors import SettingsError, StoreUnavailable
+from lumira.events import WEBHOOK_PATHS
+from lumira.private_files import written_beside
 from lumira.settings import Settings
 from lumira.storage import Store
 
@@ -39,7 +41,6 @@ SANDBOX_FILE: Final = "sandbox.url"
 # The port of the desk that holds this home.
 PORT_FILE: Final = "desk.port"
 SANDBOX_STATE: Final = "sandbox.sqlite"
-WEBHOOK_PATH: Final = "/api/products/webhook"
 # Below those that a system gives away itself: Linux begins at 32768, others at 49152.
 PORTS: Final = range(16_000, 32_000)
 
@@ -272,11 +273,10 @@ def _write(file: Path, text: str) -> None:
     """Puts `text` into `file`, readable by this user alone; a reader sees the old text or the new one,
     never a part, and so does the next start after a crash in the middle.
     """
-    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    written.replace(file)
+    with written_beside(file) as (written, stream):
+        stream.write(text.encode())
+        stream.flush()
+        written.replace(file)
 
 
 @contextmanager
@@ -373,7 +373,7 @@ def sandbox(home: Path, settings: Settings) -> tuple[Child, dict[str, object]]:
     secret, update = _sandbox_keys(home, settings)
     port = free_port()
     command = [sys.executable, "-m", "lumira.sandbox", "--port", str(port)]
-    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", settings.local_url + WEBHOOK_PATH]
+    command += ["--state", str(home / SANDBOX_STATE), "--webhook-url", settings.local_url + WEBHOOK_PATHS[0]]
     command += ["--publishable-key", str(update["stripe_publishable_key"])]
     child = Child("sandbox", command, home, is_ready=lambda: _listens(port), environment=secret)
     return child, update | {"stripe_api_base": f"http://127.0.0.1:{port}"}

@@ -57,6 +57,7 @@
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
     ├── RateLimited                 429  RATE_LIMITED
     │   └── TooManyAttempts              TOO_MANY_ATTEMPTS (to sign in)
+    ├── OrderUnreadable             500  ORDER_UNREADABLE (another program has spoilt it)
     ├── WebhookNotConfigured        500  WEBHOOK_SECRET_MISSING
     ├── EventInProgress             500  EVENT_IN_PROGRESS (Stripe sends it again)
     ├── StripeError                 502
@@ -73,7 +74,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class LumiraError(Exception):
@@ -206,14 +207,14 @@ class InvalidFilter(InvalidRequest):
 
 
 class WeakPassword(InvalidRequest):
-    """A new password that others would guess."""
+    """A new password that others would guess, or that is the old one."""
 
     code = "WEAK_PASSWORD"
     error = "Password too weak"
 
 
 class WrongPassword(InvalidRequest):
-    """The present password, asked for once more, is another; or the new one is the old one."""
+    """The present password, asked for once more, is another."""
 
     code = "WRONG_PASSWORD"
     error = "Wrong password"
@@ -426,7 +427,7 @@ class OrderNotCancellable(Conflict):
 
 
 class OrderNotPayable(Conflict):
-    """The order is final, free, or live: no test payment can be made on it."""
+    """The order is final, free, or not at Stripe yet; or it is live, and a test card was to pay it."""
 
     code = "ORDER_NOT_PAYABLE"
     error = "Order can't be paid"
@@ -481,7 +482,7 @@ class RequestTooLarge(LumiraError):
 
 
 class RateLimited(LumiraError):
-    """The caller's address sent more requests than it may; `extra` holds retryAfter in whole seconds."""
+    """The caller's address sent more requests than it may."""
 
     code = "RATE_LIMITED"
     status = 429
@@ -489,7 +490,7 @@ class RateLimited(LumiraError):
 
 
 class TooManyAttempts(RateLimited):
-    """Too many tries to sign in, at an account or from an address."""
+    """Too many tries to sign in, at an account or from an address; `extra` holds `retry_after` in seconds."""
 
     code = "TOO_MANY_ATTEMPTS"
     error = "Too many attempts"
@@ -498,6 +499,13 @@ class TooManyAttempts(RateLimited):
     def retry_after(self) -> int:
         """Seconds until the next try is heard."""
         return int(self.extra["retry_after"])
+
+
+class OrderUnreadable(LumiraError):
+    """A stored order lacks a field that every order has, or holds something else in it."""
+
+    code = "ORDER_UNREADABLE"
+    error = "Order unreadable"
 
 
 class WebhookNotConfigured(LumiraError):
@@ -539,6 +547,11 @@ class StripeRateLimited(StripeServiceError):
 
 class StripeRefused(StripeServiceError):
     """Stripe answered no to this request, and will again; `extra` holds Stripe's code as stripeCode."""
+
+
+# With these Stripe has answered that it tried nothing; after any other StripeError it may have acted.
+# https://docs.stripe.com/error-low-level#idempotency
+NOT_TRIED: Final = (StripeConfigError, StripeRateLimited)
 
 
 class StripeTimeout(StripeError):

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator
 
 from lumira.documents import Document, Text, bool_or_none, mapping_or_empty
 
+# Where Stripe delivers: the endpoint, and its old address.
+WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 # The types that are acted on; every other is recorded and does nothing.
 ACTED_ON: Final = (
     "payment_intent.succeeded",
@@ -77,8 +79,9 @@ class EventFilter:
     since: datetime | None = None
 
     def admits(self, event: RecordedEvent) -> bool:
-        """Whether state and type are those asked for."""
-        return self.state in (None, event.state) and self.type in (None, event.event_type)
+        """Whether an event is of the state, the type and the time asked for; undated, it is of no time."""
+        is_recent = self.since is None or (event.created_at is not None and event.created_at >= self.since)
+        return is_recent and self.state in (None, event.state) and self.type in (None, event.event_type)
 
 
 EVERY_EVENT: Final = EventFilter()

@@ -24,8 +24,8 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from lumira.money import major_units
-from lumira.orders import Order
-from lumira.texts import is_known, translate
+from lumira.orders import Order, OrderStatus
+from lumira.texts import level_name, translate, translate_or
 
 # A decimal number is money in major units, with the decimals of its currency; an instant is aware.
 Cell: TypeAlias = str | int | Decimal | datetime | date | None
@@ -133,12 +133,14 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         return translate(language, name)
 
     def worded(name: str, value: str | None) -> str | None:
-        if value is None:
-            return None
-        return translate(language, f"{name}.{value}") if is_known(f"{name}.{value}") else value
+        return None if value is None else translate_or(language, f"{name}.{value}", value)
 
     def at_stripe(order: Order) -> str | None:
         return worded("stripe_status", "none" if order.is_free else order.stripe_status or "unknown")
+
+    def paid(order: Order, amount: int) -> Decimal | None:
+        # Whoever adds the column up must not count what nobody paid.
+        return major_units(amount, order.currency) if order.status is OrderStatus.COMPLETED else None
 
     def in_zone(name: str) -> str:
         return f"{title(name)} ({zone.key})"
@@ -147,19 +149,13 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         Column(in_zone("orders.created"), lambda order: order.created_at, 20),
         Column(in_zone("orders.completed"), lambda order: order.counts_at, 20),
         Column(in_zone("orders.last_refund"), lambda order: order.last_refund_at, 20),
-        Column(
-            title("orders.level"),
-            lambda order: order.level.label if order.level else title("level.unknown"),
-            12,
-        ),
+        Column(title("orders.level"), lambda order: level_name(language, order.level), 12),
         Column(title("orders.product"), lambda order: order.product_name, 18),
         Column(title("orders.customer"), lambda order: order.name, 24),
         Column(title("order.email"), lambda order: order.customer_email, 30),
         Column(title("orders.amount"), lambda order: major_units(order.amount, order.currency), 11),
-        Column(
-            title("orders.refunded"), lambda order: major_units(order.amount_refunded, order.currency), 11
-        ),
-        Column(title("orders.net"), lambda order: major_units(order.net, order.currency), 11),
+        Column(title("orders.refunded"), lambda order: paid(order, order.amount_refunded), 11),
+        Column(title("orders.net"), lambda order: paid(order, order.net), 11),
         Column(title("orders.currency"), lambda order: order.currency.upper(), 8),
         Column(title("orders.status"), lambda order: worded("status", str(order.status)), 13),
         Column(title("orders.stripe_status"), at_stripe, 18),

@@ -5,6 +5,7 @@ Each says why, and names the command or the page that mends it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 
 from lumira.access import Role
 from lumira.encryption import decrypt
-from lumira.events import ACTED_ON
+from lumira.events import ACTED_ON, WEBHOOK_PATHS
+from lumira.openid_providers import ENDPOINTS, NEEDED, leads_back
 from lumira.orders import REFUSED, Order
 from lumira.settings import Settings
 from lumira.texts import translate
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     from lumira.storage.server import Deviations, Server
     from lumira.stripe_gateway import StripeGateway
 
-WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
 _MEGABYTE: Final = 1_000_000
-# MongoDB stops writing at 500 MB left: https://www.mongodb.com/docs/manual/reference/command/fsync/
+# With less MongoDB begins no index:
+# https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.indexBuildMinAvailableDiskSpaceMB
 DISK_FAILURE: Final = 500 * _MEGABYTE
 DISK_WARNING: Final = 2_000 * _MEGABYTE
 # Stripe's Date has whole seconds, and its answer takes its time.
@@ -39,6 +41,7 @@ STALE_WARNING: Final = timedelta(minutes=5)
 STALE_FAILURE: Final = timedelta(hours=1)
 # How many of Stripe's newest events are looked for in the ledger.
 EXPECTED: Final = 20
+EDIT_SECRETS: Final = "${EDITOR:-vi} .streamlit/secrets.toml"
 CREATE_INDEXES: Final = "lumira doctor --create-indexes"
 # The reason of a check that could not be made.
 UNCHECKED: Final = "unchecked"
@@ -340,6 +343,39 @@ def judge_authenticators(members: Sequence[StaffMember], key: Callable[[], bytes
         mend = f"lumira staff reset {unreadable[0]}"
         return Finding(name, Status.WARNING, "unreadable", {"emails": _listed(unreadable)}, mend)
     return Finding(name, Status.OK, "ok", {"count": len(members)})
+
+
+def judge_openid(
+    providers: Mapping[str, Mapping[str, object]], metadata: Mapping[str, Mapping[str, object] | str]
+) -> Finding:
+    """Whether people can be sent to the OpenID providers that `[auth]` tells of, and come back.
+
+    `metadata` is what each says of itself, or why it says nothing.
+    """
+    name = "staff.openid"
+    for provider, settings in providers.items():
+        table = f"[auth.{provider}]" if provider else "[auth]"
+        if wrong := _wrong_in(settings, metadata[provider]):
+            reason, values = wrong
+            address = str(settings.get("server_metadata_url"))
+            mend = f"curl -sS {shlex.quote(address)}" if reason in {"down", "no_provider"} else EDIT_SECRETS
+            return Finding(name, Status.FAILURE, reason, {"table": table, **values}, mend)
+    return Finding(name, Status.OK, "ok" if providers else "none", {"count": len(providers)})
+
+
+def _wrong_in(
+    provider: Mapping[str, object], metadata: Mapping[str, object] | str
+) -> tuple[str, Mapping[str, object]] | None:
+    """The reason and its values, where people can't be sent to a provider, or don't come back; else None."""
+    if lacking := [key for key in (*NEEDED, "redirect_uri") if not provider.get(key)]:
+        return "incomplete", {"keys": _listed(lacking)}
+    if not leads_back(str(provider["redirect_uri"])):
+        return "redirect", {"address": provider["redirect_uri"]}
+    if isinstance(metadata, str):
+        return "down", {"address": provider["server_metadata_url"], "problem": metadata}
+    if lacking := [key for key in ENDPOINTS if not metadata.get(key)]:
+        return "no_provider", {"address": provider["server_metadata_url"], "keys": _listed(lacking)}
+    return None
 
 
 def judge_revenue(age: timedelta | None) -> Finding:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
 from lumira.customer_at_stripe import copy_customer, fitting, owed_to_stripe
+from lumira.documents import iso
 from lumira.errors import (
     CustomerErased,
     IdempotencyConflict,
@@ -246,10 +247,12 @@ class Intents:
             "customerName": request.name or "",
             "customerPhone": request.phone or "",
             "source": source,
-            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": iso(now),
             "requestId": request_id[:METADATA_VALUE_LENGTH],
             "orderId": order_id,
         }
+        # Ours to say, too: other programs give away what is told to be free.
+        metadata.pop("freeProduct", None)
         if product.is_free:
             metadata["freeProduct"] = True
         return Order(

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
-from urllib.parse import unquote_plus, urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -20,6 +19,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lumira import error_reports, traces
+from lumira.connection_string import passwords
 from lumira.redaction import redaction_of
 from lumira.settings import LogFormat, Settings
 
@@ -79,7 +79,8 @@ def take_over_libraries() -> None:
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(_INSISTENT).setLevel(logging.ERROR)
-    for name, logger in logging.root.manager.loggerDict.items():
+    # A copy: another thread may make a logger meanwhile.
+    for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and name.partition(".")[0] in _LIBRARIES:
             logger.handlers.clear()
             logger.propagate = True
@@ -154,8 +155,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
             continue
         text = value.get_secret_value()
         if "://" in text:
-            password = urlsplit(text).password or ""
-            yield from (password, unquote_plus(password))
+            yield from passwords(text)
         else:
             yield text
     yield from settings.otlp_header_values.values()

@@ -30,7 +30,7 @@ def major_units(amount: int, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-decimals(currency))
 
 
-def format_money(amount: int, currency: str, language: str = "fr") -> str:
+def format_money(amount: int, currency: str, language: str) -> str:
     """`amount` in minor units as people write it: `47,00 €` in French, `€47.00` in English.
 
     Less than nothing has the sign for minus, as wide as a figure, not a hyphen.

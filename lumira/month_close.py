@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.balance import balance_transactions
+from lumira.days import bounds
 from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
 from lumira.month_comparison import (
     BOOKED_WITHIN,
@@ -84,11 +85,7 @@ class MonthClose:
     def compare(self, month: str, *, actor: Actor, progress: Progress | None = None) -> MonthFigures:
         """The month now, ours and Stripe's; `progress` is told the movements read. Raises StripeError."""
         require(actor, Permission.VIEW_REVENUE)
-        first, last = days_of(month)
-        start, end = (
-            datetime.combine(day, time.min, self._timezone).astimezone(UTC)
-            for day in (first, last + timedelta(days=1))
-        )
+        start, end = bounds(*days_of(month), self._timezone)
         made_at, ours, stripes = self._clock().replace(microsecond=0), Ours(start, end), Stripes()
         around = start - DATED_WITHIN, end + BOOKED_WITHIN + DATED_WITHIN
         for order in self._rows.money_of(*around, livemode=self._gateway.livemode):

@@ -16,7 +16,7 @@ from lumira.catalog import level_sold
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX, OrderStatus
-from lumira.refunds import Refund, refunded
+from lumira.refunds import RETURNED, Refund, refunded
 
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
 BOOKED_WITHIN: Final = timedelta(hours=1)
@@ -123,6 +123,7 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
     balances = sorted(stripes.balances.values(), key=lambda balance: balance.currency)
     figures = MonthFigures(month, made_at, balances=balances, transactions=stripes.transactions)
     lines: dict[Key, Line] = {}
+    found: list[OrderDifference] = []
 
     def line_of(level: str, currency: str) -> Line:
         return lines.setdefault((level, currency), Line(level, currency))
@@ -150,13 +151,10 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
         for kind, have, theirs in (("gross", gross, charged), ("refunds", refunds, returned)):
             say = theirs.amount if theirs else 0
             if have != say:
-                figures.difference_count += 1
-                if len(figures.differences) < DIFFERENCES_KEPT:
-                    order_id = str(order["_id"]) if order else None
-                    cause = _cause(kind, have, say, known=order is not None)
-                    figures.differences.append(
-                        OrderDifference(kind, level, currency, payment, order_id, have, say, cause)
-                    )
+                order_id = str(order["_id"]) if order else None
+                cause = _cause(kind, have, say, order)
+                found.append(OrderDifference(kind, level, currency, payment, order_id, have, say, cause))
+    figures.difference_count, figures.differences = len(found), found[:DIFFERENCES_KEPT]
     figures.lines = [lines[key] for key in sorted(lines, key=lambda key: (key[1], key[0]))]
     return figures
 
@@ -170,7 +168,7 @@ def explained(
         order = None if difference.order_id else orders.get(str(difference.payment_intent_id))
         if order:
             paid = order["status"] == OrderStatus.COMPLETED
-            cause = _cause(difference.kind, difference.ours, difference.stripes, known=True)
+            cause = _cause(difference.kind, difference.ours, difference.stripes, order)
             difference = replace(difference, order_id=str(order["_id"]), cause=cause if paid else "unpaid")
         found.append(difference)
     return found
@@ -180,13 +178,25 @@ def _level_of(order: Document) -> str:
     return level_sold(order["productId"], (order.get("metadata") or {}).get("level")) or UNKNOWN
 
 
-def _cause(kind: str, ours: int, stripes: int, *, known: bool) -> str:
-    """Why the two sides differ, as far as the amounts tell; `known` when there is an order that is paid."""
+def _cause(kind: str, ours: int, stripes: int, order: Document | None) -> str:
+    """Why the two sides differ, as far as the amounts tell; `order` when there is one that is paid.
+
+    A refund that failed never counts here. Stripe books it when it was made and again when it came back,
+    which may be in two months.
+    """
+    if kind == "refunds" and order and 0 < abs(stripes - ours) <= _came_back(order):
+        return "refund_failed"
     if ours:
         return "amount" if stripes else "not_at_stripe"
-    if not known:
+    if order is None:
         return "no_order"
     return "other_month" if kind == "gross" else "unknown_refund"
+
+
+def _came_back(order: Document) -> int:
+    """The refunds of an order that failed or were cancelled, in minor units."""
+    refunds = order.get("refunds") or []
+    return sum(refund["amount"] for refund in refunds if refund.get("status") in RETURNED)
 
 
 def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime:

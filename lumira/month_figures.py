@@ -9,6 +9,8 @@ from typing import Any, Final
 
 # The kinds of movement of Stripe's balance, as a reader is told of them.
 KINDS: Final = ("charges", "refunds", "disputes", "fees", "other", "payouts")
+# A balance line by line: what the month brought stands before what was paid out of it.
+BALANCE_LINES: Final = (*KINDS[:-1], "earned", KINDS[-1])
 
 
 @dataclass
@@ -44,7 +46,7 @@ class OrderDifference:
     """An order whose sale or refunds are not Stripe's; minor units of `currency`, `kind` gross or refunds.
 
     `order_id` is None for a payment that no order knows. `cause` is amount, not_at_stripe, no_order, unpaid,
-    other_month or unknown_refund; empty in a month that was closed before causes were told.
+    other_month, unknown_refund or refund_failed; empty in a month that was closed before causes were told.
     """
 
     kind: str
@@ -70,6 +72,10 @@ class Balance:
     def earned(self) -> int:
         """What is left of the month: charges less refunds, disputes and fees."""
         return sum(amount for kind, amount in self.amounts.items() if kind != "payouts")
+
+    def amount(self, line: str) -> int:
+        """The amount of one of BALANCE_LINES, in minor units."""
+        return self.earned if line == "earned" else self.amounts[line]
 
 
 @dataclass

@@ -25,12 +25,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from lumira.catalog import Level, level_of
+from lumira.days import midnight
 from lumira.errors import InvalidFilter
 from lumira.orders import NEVER_REACHED, REFUSED, Order, OrderStatus, agree
 
@@ -134,11 +135,6 @@ class OrderFilter:
         """The first instant (UTC) of the period and the first after it; None where it is open."""
         start = None if self.first is None else midnight(self.first, zone)
         return start, None if self.last is None else midnight(self.last + timedelta(days=1), zone)
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant (UTC) at which a day of the zone begins."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def parse_filter(query: Mapping[str, str]) -> OrderFilter:

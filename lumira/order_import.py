@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 # Nothing for sale ever cost less than a euro, or a hundred yen.
 _SMALLEST_PRICE: Final = 100
 _NUMBER: Final = (int, float)
+_OPTIONAL: Final[Mapping[str, type]] = {
+    "completedAt": datetime,
+    "customerEmail": str,
+    "paymentIntentId": str,
+    "metadata": dict,
+    **dict.fromkeys(("refunds", "timeline"), list),
+}
 # Orders whose payment Stripe may know more about.
 _OPEN: Final = frozenset({OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.FAILED})
 
@@ -169,7 +177,7 @@ def at_stripe(document: Mapping[str, Any], gateway: StripeGateway) -> Found | No
 
 
 def _unreadable(document: Mapping[str, Any]) -> str:
-    """The first field that every order needs and this one lacks, or has as something else."""
+    """The first field that every order needs and this one lacks, or that it has as something else."""
     for name in ("productId", "currency", "status"):
         if not isinstance(document.get(name), str):
             return name
@@ -180,9 +188,12 @@ def _unreadable(document: Mapping[str, Any]) -> str:
         return "amount"
     for name in ("createdAt", "updatedAt"):
         # A date of the driver; anything else was written by hand.
-        if not hasattr(document.get(name), "tzinfo"):
+        if not isinstance(document.get(name), datetime):
             return name
-    return ""
+    # Where they are there at all; the rules of our store refuse anything else.
+    return next(
+        (name for name, kind in _OPTIONAL.items() if not isinstance(document.get(name), kind | None)), ""
+    )
 
 
 def _is_price_in_euros(product: str, amount: float) -> bool:

@@ -6,7 +6,6 @@ fields of the program we replaced is a whole order here: everything of ours is o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,14 +69,6 @@ TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.CANCELLED: frozenset({OrderStatus.COMPLETED}),
     OrderStatus.COMPLETED: frozenset(),
 }
-
-
-_ORDER_ID: Final = re.compile(r"(pi|free)_\w+|[0-9a-f]{24}")
-
-
-def is_order_id(text: str) -> bool:
-    """Whether a text is written like an id of an order: its own, its PaymentIntent's, or a free order's."""
-    return _ORDER_ID.fullmatch(text) is not None
 
 
 def status_of(payment_intent: Mapping[str, Any]) -> OrderStatus:
@@ -323,8 +314,13 @@ class Order(Document):
         request may follow, which Stripe takes once.
         """
         answered = {refund.attempt_id for refund in self.refunds}
-        answered |= {entry.attempt_id for entry in self.timeline if entry.kind == REFUND_REFUSED}
-        requests = [entry for entry in self.timeline if entry.kind == REFUND_REQUESTED and entry.attempt_id]
+        # What was refused may be asked for once more: of each request the last entry counts.
+        told = {
+            entry.attempt_id: entry
+            for entry in self.timeline
+            if entry.kind in {REFUND_REQUESTED, REFUND_REFUSED} and entry.attempt_id
+        }
+        requests = [entry for entry in told.values() if entry.kind == REFUND_REQUESTED]
         # Refunds of earlier versions don't name their request; they have its amount and came after it.
         unnamed = [refund for refund in self.refunds if refund.attempt_id is None]
         unanswered = None
@@ -350,7 +346,7 @@ class Order(Document):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of orders, newest first; `next_cursor` opens the following one, None on the last."""
+    """One page of orders in the order of their list; `next_cursor` opens the next one, None on the last."""
 
     orders: list[Order] = field(default_factory=list)
     next_cursor: str | None = None

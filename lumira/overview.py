@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # A payment that failed longer ago will not be tried again today.
 _FAILED_WITHIN: Final = timedelta(days=6)
-# Card networks let a customer dispute a payment for about so long.
+# A cardholder has 120 days to dispute a payment, and the house weeks to answer:
+# https://docs.stripe.com/disputes/how-disputes-work
 _DISPUTED_WITHIN: Final = timedelta(days=180)
 _SHOWN: Final = 3
 # A dispute heard of before its date was kept comes after those that have one.

@@ -94,10 +94,8 @@ class Payments:
         if order.is_free or not order.payment_intent_id:
             return None
         payment = order.payment_intent_id
-        payment_intent, charges = (
-            self._gateway.retrieve_payment_intent(payment),
-            self._gateway.list_charges(payment),
-        )
+        payment_intent = self._gateway.retrieve_payment_intent(payment)
+        charges = self._gateway.list_charges(payment)
         # Most payments have neither, which their charges tell.
         refunded = order.refunds or any(charge.get("amount_refunded") for charge in charges)
         disputed = order.disputes or any(charge.get("disputed") for charge in charges)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
@@ -26,7 +26,7 @@ from lumira.differences import (
     restored,
     saved,
 )
-from lumira.errors import StripeError, StripeRateLimited, StripeRefused
+from lumira.errors import OrderUnreadable, StripeError, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import (
@@ -39,14 +39,12 @@ from lumira.orders import (
     TimelineEntry,
 )
 from lumira.refunds import dispute_from, refund_from
+from lumira.stripe_pace import Pace
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
     from lumira.stripe_gateway import PaymentIntent, StripeGateway
 
-# https://docs.stripe.com/rate-limits: 100 a second in live mode, 25 in a sandbox; the customers come first.
-REQUESTS_PER_SECOND: Final = 20
-ATTEMPTS: Final = 6
 WINDOW: Final = timedelta(days=1)
 # How far back the regular look at open orders goes, and at how many of each status it looks.
 OPEN_SINCE: Final = timedelta(days=3)
@@ -57,7 +55,6 @@ MONEY_BACK_SINCE: Final = timedelta(days=200)
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
 
-Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
 # Objects of Stripe's, and when they were asked for.
 Page = tuple[list[dict[str, Any]], datetime]
@@ -84,8 +81,7 @@ class Reconciliation:
         self._audit = audit
         self._reconciliations = reconciliations
         self._clock = clock
-        self._sleep = sleep
-        self._asked_at = 0.0
+        self._ask = Pace(sleep).ask
         # Down to here `settle_open_orders` has come; None to begin with the newest again.
         self._settled_to: datetime | None = None
 
@@ -266,10 +262,16 @@ class Reconciliation:
                 seen.add(payment_intent["id"])
                 report.payment_intents += 1
                 order = known.get(payment_intent["id"])
-                if order is None:
-                    self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
-                else:
-                    self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+                try:
+                    if order is None:
+                        self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
+                    else:
+                        self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+                except OrderUnreadable as error:
+                    report.add(
+                        *(Kind.UNREADABLE_ORDER, payment_intent["id"], error.extra["orderId"]),
+                        *(None, payment_intent["status"]),
+                    )
         untied: set[str] = set()
         for order in filter(self._is_ours, self._orders.created_between(first, last)):
             if order.is_free:
@@ -352,6 +354,8 @@ class Reconciliation:
         if not {"productId", "level", "orderId"} & metadata.keys():
             report.unrelated += 1
             return
+        # One that is there, and can't be read, is not missing.
+        self._orders.find_by_payment_intent(payment_intent["id"])
         waiting = self._orders.find(str(metadata.get("orderId")))
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting
@@ -400,21 +404,6 @@ class Reconciliation:
             if not more:
                 return
             starting_after = page[-1]["id"]
-
-    def _ask(self, question: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Asks Stripe no faster than we may, and again, later and later, when it says to slow down."""
-        for attempt in range(ATTEMPTS):
-            wait = self._asked_at + 1 / REQUESTS_PER_SECOND - time.monotonic()
-            if wait > 0:
-                self._sleep(wait)
-            self._asked_at = time.monotonic()
-            try:
-                return question(*arguments)
-            except StripeRateLimited:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                self._sleep(2**attempt)
-        raise AssertionError("unreachable")
 
 
 def _count(report: Report) -> None:

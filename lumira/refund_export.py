@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from lumira.export import Column
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter
-from lumira.orders import Order
+from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund
-from lumira.texts import is_known, translate
+from lumira.texts import level_name, translate, translate_or
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ def refunded(orders: Iterable[Order], wanted: OrderFilter, zone: ZoneInfo) -> It
     """Each refund of these orders whose money left us, as revenue counts them.
 
     Where the filter's period is one of refunds, those made outside of it are left out: the sum is that of
-    the refunds which *Revenue* has in these days.
+    the refunds which *Revenue* has in these days. What Stripe released of a payment that was never captured
+    looks like a refund, and is none: no money had come.
     """
     start, end = wanted.bounds(zone) if wanted.dated is DateField.REFUNDED else (None, None)
     for order in orders:
-        for refund in order.refunds:
+        for refund in order.refunds if order.status is OrderStatus.COMPLETED else ():
             inside = (start is None or start <= refund.created_at) and (
                 end is None or refund.created_at < end
             )
@@ -45,7 +46,7 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
         return translate(language, name)
 
     def worded(name: str, value: str) -> str:
-        return translate(language, f"{name}.{value}") if is_known(f"{name}.{value}") else value
+        return translate_or(language, f"{name}.{value}", value)
 
     return [
         Column(f"{title('refunds.made')} ({zone.key})", lambda row: row.refund.created_at, 20),
@@ -57,11 +58,7 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
             lambda row: worded("timeline.reason", row.refund.reason) if row.refund.reason else None,
             28,
         ),
-        Column(
-            title("orders.level"),
-            lambda row: row.order.level.label if row.order.level else title("level.unknown"),
-            12,
-        ),
+        Column(title("orders.level"), lambda row: level_name(language, row.order.level), 12),
         Column(title("orders.customer"), lambda row: row.order.name, 24),
         Column(title("order.email"), lambda row: row.order.customer_email, 30),
         Column(f"{title('orders.completed')} ({zone.key})", lambda row: row.order.counts_at, 20),

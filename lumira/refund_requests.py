@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
-from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeRefused
+from lumira.errors import NOT_TRIED, OrderNotRefundable, RefundUnanswered, StripeError, StripeRefused
 from lumira.money import format_money
 from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
 from lumira.refunds import refund_from
@@ -74,7 +74,7 @@ class RefundRequests:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        request = self._request(order, amount, actor, reason, note, key)
+        request, is_first = self._request(order, amount, actor, reason, note, key)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
             return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
@@ -86,16 +86,13 @@ class RefundRequests:
                     order.payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
         except StripeRefused as error:
-            refused = TimelineEntry(
-                at=self._clock(),
-                kind=REFUND_REFUSED,
-                by="stripe",
-                attempt_id=key,
-                amount=request.amount,
-                note=error.message,
-            )
-            self._orders.append(order, refused)
+            self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
+        except NOT_TRIED as error:
+            # What came of an earlier try Stripe did not say.
+            if is_first:
+                self._note_refusal(order, request, error)
+            raise
         self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
         return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
 
@@ -118,6 +115,17 @@ class RefundRequests:
             request_id=request_id,
         )
 
+    def _note_refusal(self, order: Order, request: TimelineEntry, refusal: StripeError) -> None:
+        refused = TimelineEntry(
+            at=self._clock(),
+            kind=REFUND_REFUSED,
+            by="stripe",
+            attempt_id=request.attempt_id,
+            amount=request.amount,
+            note=refusal.message,
+        )
+        self._orders.append(order, refused)
+
     def _request(
         self,
         order: Order,
@@ -126,26 +134,31 @@ class RefundRequests:
         reason: str | None,
         note: str | None,
         key: str,
-    ) -> TimelineEntry:
-        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for.
+    ) -> tuple[TimelineEntry, bool]:
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for; and
+        whether nobody asked for it with this key before.
 
-        What was asked for with this key before is asked for again. Of two who read the same order one comes
-        first; the other looks at the order again.
+        What was asked for with this key before is asked for again, and noted again where Stripe has refused
+        it since. Of two who read the same order one comes first; the other looks at the order again.
         """
         while True:
-            for entry in order.timeline:
-                if entry.kind == REFUND_REQUESTED and entry.attempt_id == key:
-                    return entry
+            told = [entry for entry in order.timeline if entry.attempt_id == key]
+            asked = next((entry for entry in reversed(told) if entry.kind == REFUND_REQUESTED), None)
+            is_made = any(refund.attempt_id == key for refund in order.refunds)
+            if asked and (is_made or told[-1] is asked):
+                return asked, False
             if unanswered := order.unanswered_refund:
                 raise RefundUnanswered(
                     f"Stripe has not said what came of the refund of "
-                    f"{format_money(unanswered.amount or 0, order.currency)}. Finish that one first.",
+                    f"{format_money(unanswered.amount or 0, order.currency, 'en')}. Finish that one first.",
                     amount=unanswered.amount,
                 )
+            if asked:
+                amount, reason, note = asked.amount, asked.code, asked.note
             wanted = order.net if amount is None else amount
             if not 0 < wanted <= order.net:
                 raise OrderNotRefundable(
-                    f"At most {format_money(order.net, order.currency)} can still be refunded.",
+                    f"At most {format_money(order.net, order.currency, 'en')} can still be refunded.",
                     refundable=order.net,
                 )
             request = TimelineEntry(
@@ -158,5 +171,5 @@ class RefundRequests:
                 note=note or reason,
             )
             if self._orders.append_if_unchanged(order, request):
-                return request
+                return request, True
             order = self._orders.find(order.id) or order

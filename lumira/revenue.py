@@ -19,16 +19,17 @@ updatedAt stayed, a slow recheck of all days finds in the end.
 from __future__ import annotations
 
 import threading
-import time as clocks
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.catalog import level_sold
+from lumira.days import bounds, every_day
 from lumira.order_filter import UNKNOWN
 from lumira.revenue_sums import Mismatch, Row, combine, differences, frame
 
@@ -245,9 +246,9 @@ class Revenue:
         if self._rollups.state() is None:
             return 0
         first, last = self._extent(self._rollups.versions())
-        until, wrong = clocks.monotonic() + seconds, set[date]()
+        until, wrong = time.monotonic() + seconds, set[date]()
         start = self._recheck_from if self._recheck_from and self._recheck_from >= first else last
-        while clocks.monotonic() < until:
+        while time.monotonic() < until:
             end, start = start, max(first, start - timedelta(days=_DAYS_AT_FIRST - 1))
             counted = _dated(self._count(start, end, self._refunds(start, end)))
             kept = _dated(self._rollups.read(start, end))
@@ -279,7 +280,7 @@ class Revenue:
         for row in fresh:
             known = {self._day(instant) for instant in _instants(row)}
             certain |= known
-            possible |= set(_every_day(min(known), max(today, *known)))
+            possible |= set(every_day(min(known), max(today, *known)))
         if possible := possible - certain:
             possible &= self._rollups.versions().keys()
         self._rollups.mark(certain | possible)
@@ -288,17 +289,17 @@ class Revenue:
         return certain
 
     def _work_out(self, dirty: Mapping[date, int], urgent: set[date], seconds: float | None) -> None:
-        until = None if seconds is None else clocks.monotonic() + seconds
+        until = None if seconds is None else time.monotonic() + seconds
         first, rest = (
             sorted((day for day in dirty if (day in urgent) == wanted), reverse=True)
             for wanted in (True, False)
         )
         for first_day, last_day in [*contiguous(first), *contiguous(rest)]:
             for start, end in _pieces(first_day, last_day):
-                if until is not None and clocks.monotonic() > until:
+                if until is not None and time.monotonic() > until:
                     return
                 counted = self._count(start, end, self._refunds(start, end))
-                every = {day: counted.get(day, []) for day in _every_day(start, end) if day in dirty}
+                every = {day: counted.get(day, []) for day in every_day(start, end) if day in dirty}
                 self._rollups.store(every, dirty, self._clock())
 
     def _build(self, progress: Progress | None) -> int:
@@ -345,11 +346,7 @@ class Revenue:
         return combine(sales, undated, inside)
 
     def _bounds(self, first: date, last: date) -> tuple[datetime, datetime]:
-        """The instants at which these days begin and end."""
-        return (
-            datetime.combine(first, time.min, self._timezone).astimezone(UTC),
-            datetime.combine(last + timedelta(days=1), time.min, self._timezone).astimezone(UTC),
-        )
+        return bounds(first, last, self._timezone)
 
     def _day(self, instant: datetime) -> date:
         return instant.astimezone(self._timezone).date()
@@ -379,17 +376,13 @@ def _dated(days: Mapping[date, list[Row]]) -> list[Row]:
     return [{"day": day, **row} for day in sorted(days) for row in days[day]]
 
 
-def _every_day(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
-
-
 def _pieces(first: date, last: date) -> Iterator[tuple[date, date]]:
     """The range in pieces, each as long as the one before it was quick to be dealt with."""
     days = _DAYS_AT_FIRST
     while first <= last:
         end = min(last, first + timedelta(days=days - 1))
-        began = clocks.monotonic()
+        began = time.monotonic()
         yield first, end
-        took = clocks.monotonic() - began
+        took = time.monotonic() - began
         days = days * 2 if took < _QUICK else max(1, days // 2) if took > _SLOW else days
         first = end + timedelta(days=1)

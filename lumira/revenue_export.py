@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from lumira.catalog import Level
 from lumira.export import Column
 from lumira.money import major_units
 from lumira.revenue_sums import Row
-from lumira.texts import translate
+from lumira.texts import level_name, translate
 
 
 def revenue_columns(language: str) -> list[Column[Row]]:
     """The columns of rows of `Revenue.days`, titles and values in `fr` or `en`."""
-
-    def level(row: Row) -> str:
-        known = row["level"] in set(Level)
-        return Level(row["level"]).label if known else translate(language, "level.unknown")
 
     def title(name: str) -> str:
         return translate(language, name)
 
     return [
         Column(title("bars.day"), lambda row: row["day"], 12),
-        Column(title("orders.level"), level, 12),
+        Column(title("orders.level"), lambda row: level_name(language, row["level"]), 12),
         Column(title("revenue.currency"), lambda row: row["currency"].upper(), 8),
         Column(title("revenue.gross"), lambda row: major_units(row["gross"], row["currency"])),
         Column(title("revenue.refunds"), lambda row: major_units(row["refunds"], row["currency"])),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lumira.errors import SettingsError
+from lumira.private_files import written_beside
 from lumira.settings import Settings
 
 FILE: Final = "secret.key"
@@ -36,11 +37,9 @@ def secret_key(settings: Settings) -> bytes:
 
 def _make(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(secrets.token_urlsafe(32))
-    # A link, not a rename: whoever is second finds the first one's key and leaves it.
-    with contextlib.suppress(FileExistsError):
-        os.link(written, file)
-    written.unlink()
+    with written_beside(file) as (written, stream):
+        stream.write(secrets.token_urlsafe(32).encode())
+        stream.flush()
+        # A link, not a rename: whoever is second finds the first one's key and leaves it.
+        with contextlib.suppress(FileExistsError):
+            os.link(written, file)

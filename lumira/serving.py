@@ -36,6 +36,7 @@ from lumira.dashboard import PAGES
 from lumira.desk import Desk
 from lumira.embedded import running
 from lumira.errors import LumiraError
+from lumira.openid_providers import CALLBACK
 from lumira.settings import Settings, load_settings
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
@@ -60,7 +61,7 @@ def routes() -> list[BaseRoute]:
         *api_routes(),
         *_mounted("/sign-in", sign_in_application()),
         *_mounted("/sign-out", sign_out_application()),
-        *_mounted("/oauth2callback", callback_application()),
+        *_mounted(CALLBACK, callback_application()),
     ]
 
 
@@ -135,10 +136,9 @@ async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
         warming.start()
         yield {}
         return
-    opened = None
     try:
-        opened = open_desk(load_settings(port=served_port()))
-        await anyio.to_thread.run_sync(opened.__enter__)
+        desk = open_desk(load_settings(port=served_port()))
+        await anyio.to_thread.run_sync(desk.__enter__)
     except LumiraError as error:
         # The server would print a traceback of its own around any exception.
         print(f"lumira: {error.message}", file=sys.stderr, flush=True)
@@ -147,7 +147,7 @@ async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
     try:
         yield {}
     finally:
-        await anyio.to_thread.run_sync(lambda: opened.__exit__(None, None, None))
+        await anyio.to_thread.run_sync(lambda: desk.__exit__(None, None, None))
 
 
 def served_port() -> int:

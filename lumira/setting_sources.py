@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
+from lumira.connection_string import MASK, hosts_and_database
 from lumira.settings import Settings
 
 # Variables of programs beside the desk, which read them themselves.
 _OTHERS: Final = frozenset({"LUMIRA_SANDBOX_KEY", "LUMIRA_SANDBOX_WEBHOOK_SECRET"})
 # A key of Stripe says by its beginning what it is, by its end which one: its dashboard shows as much.
 _STRIPE_KEY: Final = re.compile(r"((?:[srp]k_(?:test|live)|whsec)_).{12,}(.{4})", re.DOTALL)
-_HIDDEN: Final = "••••••••"
 
 
 class Source(StrEnum):
@@ -80,11 +79,10 @@ def masked(value: object) -> str:
     """
     text = value.get_secret_value() if isinstance(value, SecretStr) else _written(value)
     if text.startswith(("mongodb://", "mongodb+srv://")):
-        address = urlsplit(text)
-        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        return hosts_and_database(text)
     if key := _STRIPE_KEY.fullmatch(text):
         return f"{key[1]}…{key[2]}"
-    return _HIDDEN if isinstance(value, SecretStr) else text
+    return MASK if isinstance(value, SecretStr) else text
 
 
 def _told() -> dict[Source, Mapping[str, Any]]:

@@ -6,16 +6,24 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from lumira.errors import SettingsError
 
 DEFAULT_DATABASE = "lumira"
+_PRODUCT_WEBHOOK_SECRET = "STRIPE_PRODUCT_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -38,7 +46,7 @@ class Settings(BaseSettings):
     # The product endpoint's own secret wins over the account-wide one, as in the system we replace.
     stripe_webhook_secret: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("STRIPE_PRODUCT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"),
+        validation_alias=AliasChoices(_PRODUCT_WEBHOOK_SECRET, "STRIPE_WEBHOOK_SECRET"),
     )
     stripe_api_base: str | None = Field(default=None, validation_alias="STRIPE_API_BASE")
 
@@ -72,6 +80,25 @@ class Settings(BaseSettings):
     otlp_headers: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_HEADERS")
     sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What wins comes first: what is handed in, the environment, `.env`.
+
+        For the library a line of `.env` gives way to each variable of the same setting; the product
+        endpoint's secret is to win over the account-wide one wherever either stands.
+        """
+        sources = [each for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource)]
+        told = [secret for each in sources if (secret := each.env_vars.get(_PRODUCT_WEBHOOK_SECRET.lower()))]
+        wins = InitSettingsSource(settings_cls, {_PRODUCT_WEBHOOK_SECRET: told[0]} if told else {})
+        return init_settings, wins, env_settings, dotenv_settings, file_secret_settings
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
@@ -91,8 +118,8 @@ class Settings(BaseSettings):
     def _origins(cls, value: object) -> object:
         origins = _comma_separated(value)
         for origin in origins:
-            address = urlsplit(origin)
-            if address.scheme not in {"http", "https"} or f"{address.scheme}://{address.netloc}" != origin:
+            address = _web_address(origin)
+            if not address or f"{address.scheme}://{address.netloc}" != origin:
                 raise ValueError(
                     "LUMIRA_CORS_ORIGINS must be origins such as https://example.com, separated by commas"
                 )
@@ -156,7 +183,7 @@ class Settings(BaseSettings):
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, endpoint: str | None) -> str | None:
-        if endpoint and (urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).netloc):
+        if endpoint and not _web_address(endpoint):
             raise ValueError(
                 "OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://127.0.0.1:4318, without "
                 "/v1/traces"
@@ -180,10 +207,8 @@ class Settings(BaseSettings):
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, dsn: SecretStr | None) -> SecretStr | None:
-        address = urlsplit(dsn.get_secret_value()) if dsn else None
-        if address and not (
-            address.scheme in {"http", "https"} and address.username and address.path.strip("/")
-        ):
+        address = _web_address(dsn.get_secret_value()) if dsn else None
+        if dsn and not (address and address.username and address.path.strip("/")):
             raise ValueError("SENTRY_DSN must be a project's DSN such as https://key@errors.example.com/1")
         return dsn
 
@@ -239,6 +264,15 @@ def revealed(secret: SecretStr | None) -> str | None:
 def _comma_separated(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part for item in parts if (part := str(item).strip()))  # type: ignore[attr-defined]
+
+
+def _web_address(text: str) -> SplitResult | None:
+    """The parts of an http or https address; None for what is none."""
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        return None
+    return address if address.scheme in {"http", "https"} and address.netloc else None
 
 
 def load_settings(**overrides: object) -> Settings:

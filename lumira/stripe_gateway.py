@@ -58,6 +58,8 @@ SIGNATURE_TOLERANCE_SECONDS: Final = 300
 # As deep as a document of the store may be, and far deeper than Stripe's events:
 # https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Nested-Depth-for-BSON-Documents
 _LEVELS: Final = 100
+# How the types of events begin that are about money, whose object is read.
+_WITH_OBJECT: Final = ("payment_intent", "charge", "refund")
 
 # The most that a page of a list can hold: https://docs.stripe.com/api/pagination
 PAGE: Final = 100
@@ -236,9 +238,14 @@ class StripeGateway:
         )
 
     def create_refund(
-        self, payment_intent_id: str, amount: int, reason: str | None, metadata: Mapping[str, str], key: str
+        self,
+        payment_intent_id: str,
+        amount: int,
+        reason: str | None,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
     ) -> dict[str, Any]:
-        """Refunds `amount` minor units; `key` is the idempotency key. StripeRefused when Stripe says no."""
+        """Refunds `amount` minor units, once for the key. StripeRefused when Stripe says no."""
         parameters: dict[str, Any] = {
             "payment_intent": payment_intent_id,
             "amount": amount,
@@ -246,7 +253,7 @@ class StripeGateway:
         }
         if reason:
             parameters["reason"] = reason
-        return self._post("refunds", parameters, key)
+        return self._post("refunds", parameters, idempotency_key)
 
     def list_refunds(self, payment_intent_id: str, *, once: bool = False) -> list[dict[str, Any]]:
         """Every refund of the PaymentIntent; `once` as of `retrieve_payment_intent`."""
@@ -470,8 +477,9 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         or _is_deeper(event, _LEVELS)
         or not isinstance(event.get("id"), str)
         or not isinstance(event.get("type"), str)
-        or not isinstance(event.get("data"), dict)
-        or not isinstance(event["data"].get("object"), dict)
+        # A thin event names its object elsewhere.
+        or not isinstance(event.setdefault("data", {}), dict)
+        or (event["type"].startswith(_WITH_OBJECT) and not isinstance(event["data"].get("object"), dict))
         or (event["type"] in ACTED_ON and not _names_itself(event["data"]["object"]))
     ):
         raise InvalidEvent("The body is signed but is not a Stripe event.")

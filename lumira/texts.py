@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.messages.pofile import read_po
 
+from lumira.catalog import Level
+
 LANGUAGES: Final = {"fr": "Français", "en": "English"}
 _FOLDER: Final = Path(__file__).parent / "locales"
 
@@ -37,6 +39,16 @@ def translate(language: str, name: str, **values: object) -> str:
     return texts(language)[name].format(**values)
 
 
+def translate_or(language: str, name: str, otherwise: str, **values: object) -> str:
+    """The text of this name, or `otherwise` where the name comes from outside and may be new to us."""
+    return translate(language, name, **values) if is_known(name) else otherwise
+
+
+def level_name(language: str, level: str | None) -> str:
+    """The name of a level, or the word for one we don't know."""
+    return Level(level).label if level in set(Level) else translate(language, "level.unknown")
+
+
 @lru_cache(maxsize=4096)
 def written_moment(instant: datetime, language: str, zone: ZoneInfo, *, seconds: bool = False) -> str:
     """An instant as the language writes it: 22 nov. 2026 à 18:05."""
@@ -46,12 +58,12 @@ def written_moment(instant: datetime, language: str, zone: ZoneInfo, *, seconds:
 
 
 def counting_the_first(written: str, language: str) -> str:
-    """A date as French writes the first of a month, which is counted as no other day is: 1er nov. 2026."""
+    """A written day; in French the first of a month is counted, as no other day is: 1er nov. 2026."""
     return re.sub(r"\b1 ", "1er ", written, count=1) if language == "fr" else written
 
 
 def is_known(name: str) -> bool:
-    """Whether there is a text of this name, where the name comes from outside and may be new to us."""
+    """Whether there is a text of this name."""
     return name in texts("fr")
 
 

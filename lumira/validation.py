@@ -37,6 +37,8 @@ _LABEL: Final = r"[^\W_](?:[\w-]*[^\W_])?"
 _ADDRESS: Final = re.compile(rf"[^\s@<>()\[\]\\,;:\"]+@{_LABEL}(?:\.{_LABEL})+")
 # A first and a last name stand together in one metadata value, with a space between them.
 _NAME_LENGTH: Final = METADATA_VALUE_LENGTH // 2 - 1
+# What is said of such a value; of what arrives as text, NUL alone can't be stored.
+_VALUE: Final = f"text of at most {METADATA_VALUE_LENGTH} characters, none of them NUL"
 # Ours on every PaymentIntent; a caller's metadata can never replace them.
 OWN_METADATA: Final = (
     "productId",
@@ -115,7 +117,7 @@ def parse_request(body: object) -> IntentRequest:
 def parse_customer_edit(body: object) -> CustomerEdit:
     """Checks the body of a customer edit in the contract's order.
 
-    Names have 2 characters at least once trimmed; a phone keeps its leading +, and an absent or empty one
+    A name has at least 2 characters after it is trimmed. A phone keeps its leading +; an absent or empty one
     changes nothing. Raises InvalidRequestBody, InvalidEmail, InvalidFirstName, InvalidLastName,
     InvalidCustomer.
     """
@@ -185,7 +187,7 @@ def _customer_text(value: object, field: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value.strip()) > METADATA_VALUE_LENGTH or not _is_storable(value):
-        raise InvalidCustomer(f"{field} must be text of at most {METADATA_VALUE_LENGTH} characters.")
+        raise InvalidCustomer(f"{field} must be {_VALUE}.")
     return value.strip() or None
 
 
@@ -199,10 +201,10 @@ def _metadata(value: object) -> dict[str, str]:
             raise InvalidMetadata(f"metadata.{key} must be text.")
         if not 0 < len(key) <= METADATA_KEY_LENGTH or set(key) & set("[]") or not _is_storable(key):
             raise InvalidMetadata(
-                f"A metadata key has 1 to {METADATA_KEY_LENGTH} characters and no square brackets."
+                f"A metadata key has 1 to {METADATA_KEY_LENGTH} characters, none of them [, ] or NUL."
             )
         if len(text) > METADATA_VALUE_LENGTH or not _is_storable(text):
-            raise InvalidMetadata(f"metadata.{key} is longer than {METADATA_VALUE_LENGTH} characters.")
+            raise InvalidMetadata(f"metadata.{key} must be {_VALUE}.")
     if len(set(value) | set(OWN_METADATA)) > METADATA_KEYS:
         most = METADATA_KEYS - len(OWN_METADATA)
         raise InvalidMetadata(f"At most {most} metadata keys: Stripe takes {METADATA_KEYS}, ours included.")

@@ -322,12 +322,13 @@ class Webhooks:
         order = self._order_of_charge(event)
         if order is None or not order.payment_intent_id:
             return False
-        at = _created(event)
         news: list[Refund] | Callable[[Sequence[Refund]], list[Refund]]
+        at = datetime.now(UTC)
         try:
             listed = self._gateway.list_refunds(order.payment_intent_id, once=True)
             news = [refund_from(refund) for refund in listed]
         except StripeError:
+            at = _created(event)
             news = functools.partial(refunds_of_charge, charge, at=at)
         return self._orders.add_refunds(
             order, news, by="stripe", event_id=event["id"], complete=not callable(news), as_of=at

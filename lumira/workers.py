@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -106,9 +106,8 @@ def _beside_a_store(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     try:
-        running_store = Store((settings.home / STORE_FILE).read_text(encoding="utf-8").strip())
-        running_store.ping()
-        running_store.close()
+        with closing(Store((settings.home / STORE_FILE).read_text(encoding="utf-8").strip())) as store:
+            store.ping()
     except (OSError, StoreUnavailable):
         raise SettingsError(
             f"MONGODB_URI is not set, and no Lumira is running on {settings.home}. Set it, or start "

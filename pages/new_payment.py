@@ -3,9 +3,13 @@
 The order stands in the URL as soon as there is one, and before it the attempt, so a reload loses nothing.
 """
 
+from typing import Any
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lumira.access import Permission
+from lumira.catalog import Product
 from lumira.dashboard import (
     address,
     attempt,
@@ -24,10 +28,10 @@ from lumira.dashboard import (
     session,
     stripe_details,
 )
-from lumira.dashboard.problems import LumiraError
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import OrderNotFound
+from lumira.errors import LumiraError, OrderNotFound
+from lumira.orders import Order
 
 ORDER = "order"
 # An order whose customer the form begins with.
@@ -46,57 +50,78 @@ def show_form() -> None:
     wrong = {"product": st.container()}
     form, summary = st.columns(2)
     with form, st.container(border=True, height="stretch"):
-        st.header(text("new_payment.customer"), anchor=False)
-        st.caption(text("new_payment.optional"))
-        customer_search.show({field: field for field in FIELDS})
-        for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
-            st.text_input(
-                text(f"new_payment.{field}"),
-                type=kind,
-                placeholder=text(f"new_payment.{field}.hint"),
-                validate="",
-                key=field,
-                persist_state="session",
-            )
-            wrong[field] = st.container()
-        with st.expander(text("new_payment.metadata"), icon=":material/sell:"):
-            st.caption(text("new_payment.metadata.help"))
-            rows = st.data_editor(
-                [{"key": "", "value": ""}],
-                num_rows="dynamic",
-                column_config={
-                    "key": st.column_config.TextColumn(text("new_payment.metadata.key"), width="medium"),
-                    "value": st.column_config.TextColumn(text("new_payment.metadata.value"), width="large"),
-                },
-                key="metadata",
-                hide_index=True,
-                alt=text("new_payment.metadata"),
-            )
-        wrong["metadata"] = st.container()
+        rows = show_fields(wrong)
     with summary, st.container(border=True, height="stretch"):
-        st.header(text("new_payment.summary"), anchor=False)
-        if product:
-            product_cards.show(product)
-            st.caption(text("new_payment.will_give" if product.is_free else "new_payment.will_pay"))
-        else:
-            st.caption(text("error.MISSING_PRODUCT_ID.next"))
-        label = "new_payment.give" if product and product.is_free else "new_payment.create"
-        pressed = st.button(
-            text(label),
-            type="primary",
-            icon=":material/add_card:",
-            disabled=product is None,
-            width="stretch",
-            shortcut="Ctrl+Enter",
-            help=text("shortcut", keys="Ctrl+⏎"),
-            key="create",
-        )
+        pressed = show_summary(product)
         failed = st.container()
+    if pressed and product:
+        create(product, rows, wrong, failed)
+
+
+def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
+    """The fields of the customer and of metadata, whose rows are answered.
+
+    Beside each field stands a place for what is wrong with it, which `wrong` holds by the field's name.
+    """
+    st.header(text("new_payment.customer"), anchor=False)
+    st.caption(text("new_payment.optional"))
+    customer_search.show({field: field for field in FIELDS})
+    for field, kind in zip(FIELDS, ("email", "default", "phone"), strict=True):
+        st.text_input(
+            text(f"new_payment.{field}"),
+            type=kind,
+            placeholder=text(f"new_payment.{field}.hint"),
+            validate="",
+            key=field,
+            persist_state="session",
+        )
+        wrong[field] = st.container()
+    with st.expander(text("new_payment.metadata"), icon=":material/sell:"):
+        st.caption(text("new_payment.metadata.help"))
+        rows: list[dict[str, Any]] = st.data_editor(
+            [{"key": "", "value": ""}],
+            num_rows="dynamic",
+            column_config={
+                "key": st.column_config.TextColumn(text("new_payment.metadata.key"), width="medium"),
+                "value": st.column_config.TextColumn(text("new_payment.metadata.value"), width="large"),
+            },
+            key="metadata",
+            hide_index=True,
+            alt=text("new_payment.metadata"),
+        )
+    wrong["metadata"] = st.container()
+    return rows
+
+
+def show_summary(product: Product | None) -> bool:
+    """What will be asked for, and the button that creates it; whether that was pressed."""
+    st.header(text("new_payment.summary"), anchor=False)
+    if product:
+        product_cards.show(product)
+        st.caption(text("new_payment.will_give" if product.is_free else "new_payment.will_pay"))
+    else:
+        st.caption(text("error.MISSING_PRODUCT_ID.next"))
+    return st.button(
+        text("new_payment.give" if product and product.is_free else "new_payment.create"),
+        type="primary",
+        icon=":material/add_card:",
+        disabled=product is None,
+        width="stretch",
+        shortcut="Ctrl+Enter",
+        help=text("shortcut", keys="Ctrl+⏎"),
+        key="create",
+    )
+
+
+def create(
+    product: Product,
+    rows: list[dict[str, Any]],
+    wrong: dict[str, DeltaGenerator],
+    failed: DeltaGenerator,
+) -> None:
+    """Creates the payment and opens it, or says what is wrong: beside its field, else in `failed`."""
     typed = {field: st.session_state[field] for field in FIELDS}
-    given = {field: value for field, value in typed.items() if value.strip()}
-    if not pressed or not product:
-        return
-    if contact.show_wrong(given, wrong):
+    if contact.show_wrong({field: value for field, value in typed.items() if value.strip()}, wrong):
         failed.caption(text("new_payment.correct"))
         return
     try:
@@ -141,7 +166,7 @@ def start_over() -> None:
     attempt.clear()
 
 
-def result_title(order: order_details.Order) -> str:
+def result_title(order: Order) -> str:
     """The name of the title that says how the payment stands."""
     match order.status:
         case "completed":
@@ -216,7 +241,7 @@ def show_result(order_id: str) -> None:
                 payment_steps.show(order)
 
 
-def show_outcome(order: order_details.Order) -> None:
+def show_outcome(order: Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
     if order.payment_intent_id:
@@ -239,7 +264,7 @@ def show_outcome(order: order_details.Order) -> None:
             st.caption(text("result.waiting"))
 
 
-def show_bank(order: order_details.Order) -> None:
+def show_bank(order: Order) -> None:
     """That the bank is waited for, and the way to its page, where the card was chosen."""
     st.info(text("steps.bank.next"), title=text("steps.bank"), icon=":material/account_balance:")
     details = stripe_details.of(order)
@@ -250,7 +275,7 @@ def show_bank(order: order_details.Order) -> None:
         )
 
 
-def show_ids(order: order_details.Order) -> None:
+def show_ids(order: Order) -> None:
     """The ids and the client secret, each with its button to copy."""
     if order.payment_intent_id:
         label = "result.free_order" if order.is_free else "result.payment_intent"

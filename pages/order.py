@@ -86,6 +86,7 @@ def show(order: Order) -> None:
         payment_actions.follow(order)
     if not order.payment_intent_id or order.is_free:
         return
+    # What was drawn above is drawn again with what Stripe tells.
     details = stripe_details.of(order)
     with charges.container():
         stripe_details.show_charges(details)

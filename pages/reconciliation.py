@@ -8,6 +8,7 @@ import streamlit as st
 from lumira.dashboard import choices, comparison, notices, problems, tables
 from lumira.dashboard.comparison import Comparison, Span
 from lumira.dashboard.texts import counted, moment, number, text
+from lumira.differences import BEYOND_REPAIR
 
 
 def show_report(known: Comparison) -> None:
@@ -26,8 +27,10 @@ def show_report(known: Comparison) -> None:
         with st.container(width="content"):
             comparison.show_apply(known)
     tables.show_differences(report)
-    if left > len(known.repairable):
-        st.caption(text("reconciliation.beyond_repair"))
+    open_kinds = {difference.kind for difference in report.open_differences}
+    for kind in BEYOND_REPAIR:
+        if kind in open_kinds:
+            st.caption(text(f"reconciliation.beyond_repair.{kind}"))
 
 
 def counts(known: Comparison) -> str:

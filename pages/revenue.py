@@ -19,10 +19,10 @@ from lumira.dashboard import (
     tables,
 )
 from lumira.dashboard.periods import Compare
-from lumira.dashboard.revenue_figures import Figures, Period, conversion, read, view
+from lumira.dashboard.revenue_figures import Figures, conversion, read, view
 from lumira.dashboard.session import language, timezone
 from lumira.dashboard.texts import counted, day, level_name, money, number, percentage, share, text
-from lumira.revenue_sums import Totals, by_hour, failures
+from lumira.revenue_sums import Period, Totals, by_hour, failures
 
 
 def in_money(amount: int) -> str:

@@ -17,10 +17,11 @@ from lumira.dashboard import (
     problems,
     tables,
 )
-from lumira.dashboard.event_filter import ACTED_ON, EVERY_EVENT, ONLY_FAILED
-from lumira.dashboard.problems import LumiraError
+from lumira.dashboard.event_filter import ONLY_FAILED
 from lumira.dashboard.session import actor, desk, may
 from lumira.dashboard.texts import counted, number, text
+from lumira.errors import EventNotFound
+from lumira.events import ACTED_ON, EVERY_EVENT, WEBHOOK_PATHS
 
 PAGE_SIZE = 50
 
@@ -66,9 +67,7 @@ def show_open_event(event_id: str) -> None:
         )
     try:
         event = desk().webhooks.find(event_id, actor=actor())
-    except LumiraError as error:
-        if error.code != "EVENT_NOT_FOUND":
-            raise
+    except EventNotFound:
         st.info(text("event.not_found.next"), title=text("event.not_found"), icon=":material/search_off:")
         return
     order = event_details.order_of(event)
@@ -76,10 +75,10 @@ def show_open_event(event_id: str) -> None:
         event_actions.retry(event)
         if order:
             st.page_link(
-                navigation.orders(),
+                navigation.order(),
                 label=text("event.order"),
                 icon=":material/receipt_long:",
-                query_params={"order": order.order_id},
+                query_params={"id": order.order_id},
             )
     problems.show_remembered(event.event_id)
     event_details.show(event)
@@ -112,7 +111,7 @@ def show_connection(*, missing: bool) -> None:
     """How a real Stripe endpoint is connected; `missing` says that no delivery can be taken without it."""
     if missing:
         st.warning(text("events.no_secret.next"), title=text("events.no_secret"), icon=":material/link_off:")
-    path = "/api/products/webhook"
+    path = WEBHOOK_PATHS[0]
     st.markdown(text("events.connect.listen"))
     # Without --latest the events come in the account's own API version.
     listen = f"stripe listen --latest --forward-to localhost:{desk().settings.port}{path}"

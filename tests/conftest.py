@@ -110,7 +110,10 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        try:
+            process.wait(timeout=10)
+        finally:
+            process.kill()
 
 
 def listens(port: int) -> bool:

@@ -143,6 +143,22 @@ def test_a_store_that_is_away_leaves_no_half_file(settings, tmp_path):
     assert list(tmp_path.glob("*.zip*")) == list(tmp_path.glob(".*")) == []
 
 
+def test_a_backup_is_private_while_it_is_written_and_leaves_another_alone(filled, tmp_path, monkeypatch):
+    of_another = tmp_path / ".b.zip.part"
+    of_another.write_bytes(b"of one that was killed, or goes on")
+    modes: list[int] = []
+    writestr = zipfile.ZipFile.writestr
+
+    def noting(archive, *arguments):
+        modes.extend(path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path != of_another)
+        return writestr(archive, *arguments)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", noting)
+    back_up(filled.store.database, tmp_path / "b.zip")
+    assert modes == [0]
+    assert {path.name for path in tmp_path.iterdir()} == {"b.zip", of_another.name}
+
+
 def test_what_is_no_file_is_not_restored(tmp_path):
     answer = CliRunner().invoke(app, ["restore", str(tmp_path)], env={"LUMIRA_HOME": str(tmp_path / "home")})
     assert isinstance(answer.exception, BackupUnreadable)

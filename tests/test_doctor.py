@@ -15,15 +15,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pyotp
 import pytest
+import streamlit as st
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
+from streamlit.config import get_option, set_option
 from typer.testing import CliRunner
 
+from lumira import desk as desks
 from lumira import doctor as doctors
+from lumira import openid_providers
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
@@ -39,13 +43,14 @@ from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
 from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, free_port
+from tests.security.openid_provider import served_provider
 from tests.test_run import running
 
 # Its checks are of what the database is made of.
 pytestmark = pytest.mark.reshapes
 
 # Settings that can be read, and accounts where everybody is let in, are no findings.
-ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators"}
+ABSENT = {"settings.valid", "staff.administrator", "staff.authenticators", "staff.openid"}
 LOCAL = "http://127.0.0.1:9/api/products/webhook"
 
 
@@ -344,7 +349,8 @@ def test_an_endpoint_of_another_api_version_is_replaced(find, mend, stripe, docu
 
 
 @pytest.mark.parametrize(
-    "text", ["", "pay.example.com", "ftp://a.example", "http://a.example", "https://a.example/other"]
+    "text",
+    ["", "pay.example.com", "ftp://a.example", "http://a.example", "https://a.example/other", "https://[a"],
 )
 def test_what_is_no_address_for_a_webhook(text):
     with pytest.raises(InvalidAddress):
@@ -594,6 +600,73 @@ def test_authenticators_after_another_signing_key(desk_with, find, mend, admin, 
     assert find("staff.authenticators", rekeyed).status is Status.OK
 
 
+def test_openid_is_looked_at_from_the_settings_to_what_the_provider_says(desk_with, find, monkeypatch):
+    desk = desk_with()
+    with served_provider() as provider:
+        auth = {}
+        monkeypatch.setattr(openid_providers, "_auth", lambda: auth)
+        assert (find("staff.openid", desk).status, find("staff.openid", desk).reason) == (Status.OK, "none")
+
+        auth = {"redirect_uri": provider.settings["redirect_uri"], "google": {"client_id": "lumira"}}
+        finding = find("staff.openid", desk)
+        assert (finding.status, finding.reason) == (Status.FAILURE, "incomplete")
+        assert finding.values == {"table": "[auth.google]", "keys": "client_secret, server_metadata_url"}
+
+        auth = provider.settings | {"redirect_uri": "https://pay.example.com/sign-in"}
+        finding = find("staff.openid", desk)
+        assert (finding.status, finding.reason) == (Status.FAILURE, "redirect")
+        assert finding.values["address"] == "https://pay.example.com/sign-in"
+        auth = provider.settings | {"redirect_uri": "https://[pay.example.com/oauth2callback"}
+        assert find("staff.openid", desk).reason == "redirect"
+
+        auth = provider.settings | {"server_metadata_url": f"{provider.url}/.well-known/misspelt"}
+        finding = find("staff.openid", desk)
+        assert (finding.status, finding.reason, finding.values["problem"]) == (
+            Status.FAILURE,
+            "down",
+            "HTTP 404",
+        )
+        assert shlex.split(finding.mend)[-1] == auth["server_metadata_url"]
+
+        # Something answers, but no provider.
+        auth = provider.settings | {"server_metadata_url": f"{provider.url}/keys"}
+        finding = find("staff.openid", desk)
+        assert (finding.status, finding.reason) == (Status.FAILURE, "no_provider")
+        assert finding.values["keys"] == "authorization_endpoint, token_endpoint, jwks_uri"
+
+        auth = provider.settings
+        finding = find("staff.openid", desk)
+        assert (finding.status, finding.reason, finding.values) == (Status.OK, "ok", {"count": 1})
+    finding = find("staff.openid", desk)
+    assert (finding.reason, finding.values["problem"]) == ("down", "ConnectError")
+
+
+@pytest.fixture
+def secrets_file(tmp_path):
+    """The one file that Streamlit reads secrets from until the test ends."""
+    path, usual = tmp_path / "secrets.toml", get_option("secrets.files")
+    set_option("secrets.files", [str(path)])
+    st.secrets._reset()
+    yield path
+    set_option("secrets.files", usual)
+    st.secrets._reset()
+
+
+def test_openid_settings_that_cannot_be_read_are_said_and_passwords_still_work(
+    desk_with, find, api_server, secrets_file
+):
+    desk = desk_with()
+    assert find("staff.openid", desk).reason == "none"
+    secrets_file.write_text('[auth]\nclient_id = "lumira\n')
+    finding = find("staff.openid", desk)
+    assert (finding.status, finding.reason) == (Status.FAILURE, "unreadable")
+    assert "line 2" in finding.values["problem"]
+    desks.use(desk)
+    page = web.get(f"{api_server}/sign-in")
+    assert page.status_code == 200
+    assert 'name="password"' in page.text
+
+
 def test_a_home_that_cannot_be_written(desk_with, find, tmp_path):
     (tmp_path / "file").write_text("")
     for home in (tmp_path / "file", tmp_path / "file" / "home"):
@@ -656,6 +729,22 @@ def test_what_is_masked():
     assert masked(SecretStr("sk_test_short")) == "••••••••"
     assert masked(SecretStr("a password")) == "••••••••"
     assert masked("Europe/Paris") == "Europe/Paris"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        # The driver takes the first two; with the others it fails, and people come here to see why.
+        ("mongodb://ada:sec#ret@a.example/orders", "mongodb://a.example/orders"),
+        ("mongodb://ada:sec[ret@a.example/orders", "mongodb://a.example/orders"),
+        ("mongodb://ada:sec/ret@a.example/orders", "mongodb://a.example/orders"),
+        ("mongodb://ada:sec?ret@a.example/orders", "mongodb://••••••••"),
+        ("mongodb://a.example/?tlsCertificateKeyFilePassword=sec@ret", "mongodb://••••••••"),
+        ("mongodb://[::1]:27017/orders", "mongodb://[::1]:27017/orders"),
+    ],
+)
+def test_no_part_of_a_password_is_shown_whatever_stands_in_it(uri, shown):
+    assert masked(SecretStr(uri)) == shown
 
 
 def test_the_command_answers_json_without_a_secret_and_fails_on_a_failure(desk, documents):

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lumira.access import Actor, Role
-from lumira.events import EventFilter, EventState, RecordedEvent
+from lumira.events import EventFilter, EventState
 
 STAFF = Actor("noé", Role.STAFF)
 TYPES = ("payment_intent.succeeded", "refund.created", "customer.created")
@@ -48,7 +48,8 @@ def test_every_page_holds_exactly_what_the_filter_selects(desk, documents, rows,
     expected = [
         row
         for row in ledger.find()
-        if selected.admits(RecordedEvent.model_validate(row))
+        if selected.state in (None, row.get("state", "processed"))
+        and selected.type in (None, row["eventType"])
         and (selected.since is None or row["createdAt"] >= selected.since)
     ]
     expected.sort(key=lambda row: (row["createdAt"], row["_id"]), reverse=True)

@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden, LumiraError
+from lumira.commands import files
+from lumira.errors import Forbidden, LumiraError, SettingsError, StoreUnavailable
 from lumira.export import Column, FileFormat, csv_chunks, order_columns, write
 from lumira.order_filter import OrderFilter, parse_filter
-from lumira.orders import Order
+from lumira.orders import Order, OrderStatus
 from lumira.refund_export import refund_columns, refunded
 from lumira.refunds import Refund
 from tests.test_storage import make_order
@@ -57,6 +58,38 @@ def read_xlsx(content: bytes) -> list[list[tuple[str, str]]]:
     return rows
 
 
+def test_an_export_that_fails_leaves_the_file_of_before(tmp_path):
+    out = tmp_path / "orders.csv"
+    out.write_text("yesterday's")
+    out.chmod(0o640)
+
+    def rows():
+        yield "half of "
+        raise StoreUnavailable("The store is away.")
+
+    with pytest.raises(StoreUnavailable), files.written(out) as file:
+        write(file, FileFormat.CSV, TEXTS, rows(), language="fr", zone=PARIS)
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("yesterday's", [out])
+    with files.written(out) as file:
+        file.write(b"today's")
+    assert (out.read_text(), out.stat().st_mode & 0o777) == ("today's", 0o640)
+    # A copy of a person's data is that person's alone, whatever stood there.
+    with files.written(out, private=True) as file:
+        file.write(b"hers")
+    assert (out.read_text(), out.stat().st_mode & 0o777) == ("hers", 0o600)
+
+
+def test_an_export_follows_a_link_and_says_what_cannot_be_written(tmp_path):
+    (tmp_path / "shared").mkdir()
+    out = tmp_path / "orders.csv"
+    out.symlink_to(tmp_path / "shared" / "orders.csv")
+    with files.written(out) as file:
+        file.write(b"today's")
+    assert (out.is_symlink(), (tmp_path / "shared" / "orders.csv").read_text()) == (True, "today's")
+    with pytest.raises(SettingsError, match="can't be written"), files.written(tmp_path / "no" / "a.csv"):
+        pass
+
+
 def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
     def made(number: int, month: int, day: int, amount: int, status: str = "succeeded") -> Refund:
         at = datetime(2026, month, day, 23, 30, tzinfo=UTC)
@@ -65,13 +98,16 @@ def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
     # The last evening of September in UTC is the first of October in Paris.
     refunds = [made(1, 9, 29, 100), made(2, 9, 30, 200), made(3, 10, 30, 400), made(4, 10, 31, 800)]
     refunds.append(made(5, 10, 10, 1600, "failed"))
-    order = make_order(amount=6700, refunds=refunds, amount_refunded=1500)
+    paid = {"status": OrderStatus.COMPLETED, "amount": 6700}
+    order = make_order(**paid, refunds=refunds, amount_refunded=1500)
+    # Stripe shows what it releases of a payment that was never captured as a refund; Revenue has none.
+    released = make_order(**paid | {"status": OrderStatus.CANCELLED}, refunds=[made(6, 10, 10, 6700)])
     october = parse_filter({"date": "refunded", "from": "2026-10-01", "to": "2026-10-31"})
     for wanted, ids in (
         (october, ["re_2", "re_3"]),
         (parse_filter({"refunded": "yes", "from": "2026-10-01"}), ["re_1", "re_2", "re_3", "re_4"]),
     ):
-        rows = list(refunded([order], wanted, PARIS))
+        rows = list(refunded([order, released], wanted, PARIS))
         assert [row.refund.id for row in rows] == ids
     [head, first, _] = read_csv(
         written(FileFormat.CSV, refund_columns("fr", PARIS), refunded([order], october, PARIS)), ";"
@@ -79,6 +115,19 @@ def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
     assert head[:2] == ["Remboursement fait le (Europe/Paris)", "Remboursé"]
     assert first[:5] == ["2026-10-01 01:30:00", "2,00", "EUR", "remboursé", "C’était un doublon."]
     assert first[-3:] == ["re_2", "", order.id]
+
+
+def test_what_nobody_paid_adds_nothing_to_the_net():
+    paid = {"status": OrderStatus.COMPLETED, "amount_refunded": 1200}
+    orders = [make_order(**paid), make_order(), make_order(status=OrderStatus.FAILED)]
+    # Never captured, and released.
+    orders.append(make_order(status=OrderStatus.CANCELLED, amount_refunded=4700))
+    head, *lines = read_csv(written(FileFormat.CSV, order_columns("en", PARIS), orders, "en"), ",")
+    columns = [head.index(name) for name in ("Amount", "Refunded", "Net")]
+    assert [[line[column] for column in columns] for line in lines] == [
+        ["47.00", "12.00", "35.00"],
+        *([["47.00", "", ""]] * 3),
+    ]
 
 
 @pytest.mark.parametrize("text", DANGEROUS)

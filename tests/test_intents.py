@@ -18,6 +18,7 @@ from lumira.errors import (
     InvalidEmail,
     InvalidIdempotencyKey,
     InvalidMetadata,
+    InvalidRequest,
     InvalidRequestBody,
     MissingProductId,
     OrderNotCancellable,
@@ -114,12 +115,30 @@ def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):
         parse_request(body)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"customerName": "a\x00b"}, {"metadata": {"a": "x\x00"}}, {"metadata": {"a\x00": "x"}}]
+)
+def test_what_is_refused_for_a_nul_is_not_told_to_be_too_long(wrong):
+    with pytest.raises(InvalidRequest, match=r"none of them .*NUL"):
+        parse_request({"productId": "mystique"} | wrong)
+
+
 def test_the_widest_request_that_stripe_takes_passes(create, desk):
     metadata = {f"k{n}": "ü" * 500 for n in range(39)} | {"k" * 40: "🌙"}
     created = create(BODY | {"customerPhone": "1", "metadata": metadata}, request_id="req-1")
     stored = desk.gateway.retrieve_payment_intent(created.order_id)
     assert stored["metadata"]["k" * 40] == "🌙"
     assert len(stored["metadata"]) == 50
+
+
+def test_only_a_free_product_is_told_to_be_free(create, desk):
+    paid = create(BODY | {"metadata": {"freeProduct": "true", "campaign": "spring"}})
+    order = desk.orders.find_by_payment_intent(paid.order_id)
+    at_stripe = desk.gateway.retrieve_payment_intent(paid.order_id)
+    for metadata in (order.metadata, at_stripe["metadata"]):
+        assert ("freeProduct" in metadata, metadata["campaign"]) == (False, "spring")
+    free = create({"productId": "initie", "metadata": {"freeProduct": "no"}})
+    assert desk.orders.find_by_payment_intent(free.order_id).metadata["freeProduct"] is True
 
 
 def test_an_intent_is_created_with_our_metadata_and_stored(create, desk, documents):

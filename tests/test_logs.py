@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -94,6 +95,14 @@ def test_no_part_of_a_line_holds_a_secret(configured: Any) -> None:
         assert secret not in written
 
 
+@pytest.mark.parametrize("password", ["correct#horse", "correct[horse", "correct/horse", "correct%23horse"])
+def test_the_stores_password_is_hidden_whatever_stands_in_it(configured: Any, password: str) -> None:
+    lines = configured(mongodb_uri=SecretStr(f"mongodb://ada:{password}@127.0.0.1/lumira"))
+    meant = password.replace("%23", "#")
+    logging.getLogger("lumira.tests").warning("%s was refused, %s too", password, meant)
+    assert [line["event"] for line in lines()] == ["[hidden] was refused, [hidden] too"]
+
+
 def test_a_handler_that_a_library_adds_writes_no_secret_either(
     configured: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +117,24 @@ def test_a_handler_that_a_library_adds_writes_no_secret_either(
     written = capsys.readouterr().out
     assert "ValueError: sk_test_[hidden]" in written
     assert "POST /checkout/1?token=[hidden]" in written
+
+
+def test_libraries_are_taken_over_though_they_make_loggers_meanwhile(configured: Any) -> None:
+    late = (f"streamlit.late{number}" for number in itertools.count())
+
+    class Busy(logging.Logger):
+        """As another thread would, it makes a logger while the loggers are walked."""
+
+        propagate = property(lambda self: True, lambda self, _value: logging.getLogger(next(late)))
+
+    known = logging.root.manager.loggerDict
+    before = set(known)
+    known["uvicorn.busy"] = Busy("uvicorn.busy")
+    try:
+        logs.take_over_libraries()
+    finally:
+        for name in known.keys() - before:
+            del known[name]
 
 
 def test_a_delivery_is_told_with_its_event_and_its_order(configured: Any, desk: Desk, support: Actor) -> None:

@@ -17,12 +17,13 @@ import stripe
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
 from lumira.month_close import days_of
-from lumira.month_comparison import Ours, Stripes, Sum, compare
+from lumira.month_comparison import Ours, Stripes, Sum, compare, explained
 from lumira.month_figures import Balance, Line
 from lumira.month_files import as_pdf, as_xlsx
 from lumira.orders import Order
 from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from lumira.texts import translate
 from tests.conftest import STRIPE_KEY, opened, sandbox_process
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -263,6 +264,32 @@ def test_a_payment_whose_order_counts_elsewhere_names_it(september, change, caus
     assert (found.ours, found.stripes, found.order_id, found.cause) == (0, 9900, order.id, cause)
     assert september.month_close.close(MONTH, actor=FANNY).differences == [found]
     assert september.month_close.closed(MONTH, actor=FANNY).differences == [found]
+
+
+def test_a_refund_that_failed_in_another_month_says_so(september):
+    """It is known here, and nothing is to be asked of Stripe, in the month it was made or came back."""
+    orders = september.store.database.productorders
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$set": {"refunds.0.status": "failed"}})
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$unset": {"lastRefundAt": ""}})
+    [made] = september.month_close.compare(MONTH, actor=FANNY).differences
+    assert (made.ours, made.stripes, made.cause) == (0, 1700, "refund_failed")
+    october = Ours(MIDNIGHT + timedelta(days=30), MIDNIGHT + timedelta(days=61))
+    stripes = Stripes()
+    stripes.add(
+        {
+            **{"amount": 1700, "currency": "eur", "fee": 0, "reporting_category": "refund_failure"},
+            "created": int((MIDNIGHT + timedelta(days=32)).timestamp()),
+            "source": {
+                **{"id": "re_b", "payment_intent": "pi_b", "amount": 1700, "currency": "eur"},
+                "created": int((MIDNIGHT + timedelta(days=9)).timestamp()),
+            },
+        },
+        october,
+    )
+    known = september.revenue._rows.of_payment_intents(["pi_b"])
+    [back] = explained(compare(october, stripes, "2026-10", MIDNIGHT).differences, known)
+    assert (back.ours, back.stripes, back.cause) == (0, -1700, "refund_failed")
+    assert all(translate(language, f"month.cause.{back.cause}") for language in ("fr", "en"))
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -54,6 +54,12 @@ def order(**fields: Any) -> dict[str, Any]:
         ({"amount": float("inf")}, Oddity.UNREADABLE),
         ({"createdAt": "2026-11-01"}, Oddity.UNREADABLE),
         ({"currency": None}, Oddity.UNREADABLE),
+        # What the store's own rules refuse would stay behind unsaid.
+        ({"completedAt": "2026-11-01"}, Oddity.UNREADABLE),
+        ({"customerEmail": 7}, Oddity.UNREADABLE),
+        ({"paymentIntentId": 7}, Oddity.UNREADABLE),
+        ({"metadata": ["mystique"]}, Oddity.UNREADABLE),
+        ({"refunds": {}}, Oddity.UNREADABLE),
     ],
 )
 def test_each_oddity_is_seen(fields, oddity):

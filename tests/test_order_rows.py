@@ -88,7 +88,12 @@ def in_period(order: Order, wanted: OrderFilter) -> bool:
         paid = completed(order)
         return paid is not None and inside(paid)
     counting = [refund for refund in order.refunds if refund.status not in {"failed", "canceled"}]
-    return any(inside(refund.created_at) for refund in counting)
+    return is_refunded(order) and any(inside(refund.created_at) for refund in counting)
+
+
+def is_refunded(order: Order) -> bool:
+    # An authorization that was released is no refund, though Stripe shows one.
+    return order.status is OrderStatus.COMPLETED and order.amount_refunded > 0
 
 
 def said_by_stripe(order: Order) -> str:
@@ -106,7 +111,7 @@ def selects(wanted: OrderFilter, order: Order) -> bool:
         and (not wanted.differs or not order.agrees_with_stripe)
         and (wanted.minimum is None or order.amount >= wanted.minimum)
         and (wanted.maximum is None or order.amount <= wanted.maximum)
-        and (wanted.refunded is None or (order.amount_refunded > 0) is wanted.refunded)
+        and (wanted.refunded is None or is_refunded(order) is wanted.refunded)
         and (wanted.disputed is None or bool(order.disputes) is wanted.disputed)
         and (not wanted.sources or (order.source or "former") in wanted.sources)
         and is_found(order, wanted.search)

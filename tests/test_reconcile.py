@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import stripe
+import typer
 from bson import ObjectId
 
 from lumira.access import Actor, Role
-from lumira.differences import Kind
+from lumira.commands import reconcile as command
+from lumira.differences import Kind, Report
 from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
+from lumira.stripe_pace import Pace
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -204,6 +209,39 @@ def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, cr
     assert desk.orders.find(order.id).status is OrderStatus.PENDING
 
 
+@pytest.mark.parametrize("apply", [False, True])
+def test_an_order_that_another_program_spoilt_is_reported_and_stops_nobody(
+    desk, create, run, documents, apply
+):
+    """It is not missing, and no second order is made for its payment."""
+    spoilt, paid = create(), create()
+    for order in (spoilt, paid):
+        pay(desk, order)
+    without = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(spoilt.id)}, without, bypass_document_validation=True)
+    told = run(spoilt.payment_intent_id, paid.payment_intent_id, apply=apply)
+    assert sorted(told) == [(Kind.STATUS, apply), (Kind.UNREADABLE_ORDER, False)]
+    assert documents.productorders.count_documents({"paymentIntentId": spoilt.payment_intent_id}) == 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "advice"),
+    [
+        ([Kind.MISSING_INTENT, Kind.UNREADABLE_ORDER], ""),
+        ([Kind.MISSING_INTENT, Kind.STATUS], "Run it again with --apply to repair 1 of them.\n"),
+    ],
+)
+def test_the_command_promises_no_repair_that_it_can_not_make(monkeypatch, capsys, kinds, advice):
+    found = Report(since=datetime.now(UTC), until=datetime.now(UTC))
+    for kind in kinds:
+        found.add(kind, "pi_1", "1", "pending", None)
+    desk = SimpleNamespace(reconciliation=SimpleNamespace(run=lambda *_, **__: found))
+    monkeypatch.setattr(command, "attached_desk", lambda: nullcontext(desk))
+    with pytest.raises(typer.Exit):
+        command.reconcile("1d")
+    assert capsys.readouterr().out.partition("without one.\n")[2] == advice
+
+
 def test_a_payment_intent_that_stripe_does_not_know_is_reported(desk, create, run):
     order = create()
     desk.store.database.productorders.update_one(
@@ -309,19 +347,25 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
 
 
-def test_it_slows_down_when_stripe_asks_for_it(desk):
+def test_it_slows_down_when_stripe_asks_for_it():
     slept: list[float] = []
-    answers = [StripeRateLimited("slow"), StripeRateLimited("slow"), "fine"]
+    answers = [StripeRateLimited("slow")] * 2 + ["fine"] + [StripeRateLimited("slow")] * 6
 
-    def ask():
+    def question():
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    desk.reconciliation._sleep = slept.append
-    assert desk.reconciliation._ask(ask) == "fine"
+    pace = Pace(slept.append)
+    assert pace.ask(question) == "fine"
     assert [wait for wait in slept if wait >= 1] == [1, 2]
+    # Asked once more it comes a moment later, and does not ask for ever.
+    with pytest.raises(StripeRateLimited):
+        pace.ask(question)
+    assert [wait for wait in slept if wait >= 1] == [1, 2, 1, 2, 4, 8, 16]
+    assert sum(0 < wait <= 1 / 20 for wait in slept) == len(slept) - 7
+    assert not answers
 
 
 def test_everyone_may_look_and_only_admins_repair(desk, run):

@@ -3,9 +3,17 @@
 from uuid import uuid4
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lumira.access import Actor, Role
-from lumira.errors import OrderNotRefundable, RefundUnanswered, StripeError, StripeRateLimited
+from lumira.errors import (
+    OrderNotRefundable,
+    RefundUnanswered,
+    StripeConfigError,
+    StripeError,
+    StripeRateLimited,
+)
+from lumira.orders import REFUND_REFUSED
 from tests.conftest import opened
 
 FINANCE = Actor("fanny", Role.FINANCE)
@@ -59,6 +67,7 @@ def test_no_other_refund_overtakes_one_that_is_not_answered(desk, paid, fault):
     with pytest.raises(RefundUnanswered) as refused:
         desk.refunds.create(paid.id, 500, actor=FINANCE, idempotency_key=uuid4().hex)
     assert refused.value.extra["amount"] == 1000
+    assert "refund of €10.00" in refused.value.message
     assert refunds_at_stripe(desk, paid) == []
 
 
@@ -111,6 +120,74 @@ def test_only_what_stripe_may_have_done_is_told_as_unanswered(desk, fault, suppo
         desk.intents.cancel(created.order_id, actor=support)
     assert isinstance(caught.value, StripeRateLimited) is not bool(lost)
     assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent", *told]
+
+
+# Stripe answers that it did nothing: to a key that may not refund, and to who asks too often.
+DID_NOTHING = pytest.mark.parametrize(
+    ("answer", "error"), [(403, StripeConfigError), (429, StripeRateLimited)]
+)
+
+
+def refuse(fault, answer):
+    fault(answer=answer, path="/v1/refunds", method="POST", retry=False)
+
+
+@DID_NOTHING
+def test_a_refund_that_stripe_did_not_try_is_answered(desk, paid, fault, answer, error):
+    """A key that may not refund never will: another amount, or none at all, may be asked for after it."""
+    refuse(fault, answer)
+    with pytest.raises(error):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    order = desk.intents.find(paid.id, actor=FINANCE)
+    assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)
+    assert desk.refunds.create(paid.id, 500, actor=FINANCE).amount_refunded == 500
+
+
+@DID_NOTHING
+def test_what_was_refused_may_be_lost_when_it_is_asked_for_again(desk, paid, fault, answer, error):
+    """The same click once more is another request, of which nobody knows what came."""
+    asked = {"reason": "duplicate", "note": "Deux fois", "idempotency_key": uuid4().hex}
+    refuse(fault, answer)
+    with pytest.raises(error):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, **asked)
+    lose(fault, executed=True)
+    with pytest.raises(StripeError):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, **asked)
+    waiting = desk.intents.find(paid.id, actor=FINANCE).unanswered_refund
+    assert (waiting.amount, waiting.code, waiting.note) == (1000, "duplicate", "Deux fois")
+    assert desk.refunds.finish(paid.id, actor=OTHER).amount_refunded == 1000
+    assert refunds_at_stripe(desk, paid) == [1000]
+
+
+@pytest.mark.parametrize("answer", [403, 429])
+def test_what_stripe_did_not_try_says_nothing_of_an_earlier_try(desk, paid, fault, answer):
+    key = uuid4().hex
+    lose(fault, executed=False)
+    with pytest.raises(StripeError):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
+    refuse(fault, answer)
+    with pytest.raises(StripeError):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=key)
+    assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund.amount == 1000
+
+
+def dialog(order):
+    from lumira.dashboard import order_actions
+
+    order_actions.refund_dialog(order, "attempt")
+
+
+@pytest.mark.parametrize("answer", [403, 429, "drop"])
+def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, answer):
+    app = AppTest.from_function(dialog, args=(paid,)).run()
+    if answer == "drop":
+        lose(fault, executed=False)
+    else:
+        refuse(fault, answer)
+    app.button(key="refund-now").click().run()
+    # The dialog draws its fields anew as soon as anything in it is touched.
+    app.text_input(key="refund-note-attempt").set_value("Deux fois").run()
+    assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
 def test_a_refused_refund_is_answered(desk, paid, settings):

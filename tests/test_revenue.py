@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -467,6 +468,30 @@ def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, custo
     today = desk.revenue.today()
     found = desk.revenue.conversion(today, today, actor=FANNY)
     assert (found.customers, found.complete) == (min(customers, 3), complete)
+
+
+def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
+    """Lists leave out what is no order; one without a currency they read in euros."""
+    whole = desk.store.database.productorders.find_one({"_id": sold(desk, amount=0, customerEmail="a@x.fr")})
+    paid_at = whole["completedAt"] + timedelta(milliseconds=1)
+    spoilt: list[dict[str, Any]] = [
+        *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", None)),
+        {"productId": None, "amount": 4700},
+        {"completedAt": "2026-11-20T10:00:00.000Z", "amount": 4700},
+        {"currency": None, "amount": 300},
+    ]
+    documents = [
+        {**whole, "_id": ObjectId(), "completedAt": paid_at, "paymentIntentId": f"pi_{number}", **fields}
+        for number, fields in enumerate(spoilt)
+    ]
+    documents = [{name: value for name, value in one.items() if value is not None} for one in documents]
+    desk.store.database.command("insert", "productorders", documents=documents, bypassDocumentValidation=True)
+    today = desk.revenue.today()
+    assert sums(desk).gross == 300
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    month = desk.month_close.compare(f"{today:%Y-%m}", actor=FANNY)
+    assert [(one.ours, one.currency) for one in month.differences if one.ours] == [(300, "eur")]
+    assert desk.revenue.conversion(today, today, actor=FANNY).converted == 1
 
 
 def test_live_and_test_orders_are_never_mixed(desk):

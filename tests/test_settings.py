@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from lumira.errors import SettingsError
+from lumira.setting_sources import Source, settings_in_force
 from lumira.settings import load_settings
 
 
@@ -18,6 +19,20 @@ def test_the_product_webhook_secret_wins(monkeypatch):
     assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_account"
 
 
+def test_the_product_webhook_secret_wins_wherever_it_stands(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_account")
+    (tmp_path / ".env").write_text("STRIPE_PRODUCT_WEBHOOK_SECRET=whsec_product\n")
+    assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_product"
+    [shown] = [one for one in settings_in_force(load_settings()) if "WEBHOOK_SECRET" in one.variable]
+    assert (shown.variable, shown.source) == ("STRIPE_PRODUCT_WEBHOOK_SECRET", Source.DOTENV)
+    monkeypatch.setenv("STRIPE_PRODUCT_WEBHOOK_SECRET", "whsec_other")
+    assert load_settings().stripe_webhook_secret.get_secret_value() == "whsec_other"
+    assert load_settings(stripe_webhook_secret="whsec_given").stripe_webhook_secret.get_secret_value() == (
+        "whsec_given"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -28,6 +43,10 @@ def test_the_product_webhook_secret_wins(monkeypatch):
         ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
         ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
         ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
+        ("LUMIRA_CORS_ORIGINS", "https://a.example/path", "such as https://example.com"),
+        ("LUMIRA_CORS_ORIGINS", "http://[", "such as https://example.com"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[", "such as http://127.0.0.1:4318"),
+        ("SENTRY_DSN", "https://key@[/1", "such as https://key@"),
     ],
 )
 def test_a_wrong_variable_is_one_line_that_names_it_and_keeps_the_secret(monkeypatch, name, value, said):

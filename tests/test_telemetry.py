@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,6 +23,8 @@ from lumira import traces
 from lumira.desk import Desk
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
+from lumira.storage.indexes import TOKENS
+from lumira.tokens import PREFIX
 from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN, WEBHOOK_SECRET, free_port, wait_until
@@ -141,10 +144,12 @@ def test_a_request_is_traced_to_stripe_and_the_store_and_its_failure_reported(
         headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
     )
     assert created.status_code == 200
-    # What another program wrote, and no page can read: nobody foresaw it.
-    odd = {"paymentIntentId": "pi_odd", "amount": f"{EMAIL} paid with {CARD}, {API_TOKEN}"}
-    documents["productorders"].insert_one(odd, bypass_document_validation=True)
-    failed = client.get("/products/order/pi_odd", headers={"X-Request-Id": "r-odd"})
+    # What another program wrote, and is no token of ours: nobody foresaw it.
+    token = f"{PREFIX}odd"
+    odd = {"hash": sha256(token.encode()).hexdigest(), "role": f"{EMAIL} paid with {CARD}, {API_TOKEN}"}
+    documents[TOKENS].insert_one(odd, bypass_document_validation=True)
+    headers = {"Authorization": f"Bearer {token}", "X-Request-Id": "r-odd"}
+    failed = client.get("/products/order/pi_odd", headers=headers)
     assert failed.status_code == 500
     for body, status in ((json.dumps(event("plan.created", {"id": "plan_1"})).encode(), 200), (b"[]", 400)):
         headers = sign(body) | {"X-Request-Id": f"r-webhook-{status}"}

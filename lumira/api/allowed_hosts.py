@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.request_id import PROBES, RequestId
-from lumira.api.responses import error_response
+from lumira.api.responses import error_response, refuse_websocket
 from lumira.settings import Settings
 
 ANSWER: Final = "Lumira does not answer under this name: LUMIRA_ALLOWED_HOSTS lists those it has."
@@ -40,9 +40,7 @@ class AllowedHosts:
         ):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            # Closed before it is accepted, a websocket is refused by 403.
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await refuse_websocket(receive, send)
         elif scope["path"].startswith("/api/"):
             await _REFUSED_BY_API(scope, receive, send)
         else:

@@ -8,7 +8,7 @@ import logging
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.datastructures import Headers
@@ -20,14 +20,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lumira import desk as desks
 from lumira.api.addresses import caller_address, is_https
 from lumira.api.languages import language_of
+from lumira.api.paths import is_within
+from lumira.api.responses import refuse_websocket
 from lumira.desk import Desk
 from lumira.errors import LumiraError, StoreUnavailable, Unauthorized
+from lumira.openid_providers import CALLBACK
 from lumira.session_cookie import session_token
 from lumira.sessions import Session
 from lumira.texts import translate
 
 # Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
-OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", "/oauth2callback")
+OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", CALLBACK)
 SIGN_IN: Final = "/sign-in"
 # How often it is asked whether the person at an open page is still signed in.
 CHECK_SECONDS: Final = 5
@@ -117,7 +120,7 @@ class Gate:
 
 def is_open(path: str) -> bool:
     """Whether a path has a door of its own."""
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in OPEN)
+    return is_within(path, OPEN)
 
 
 def comes_from_here(scope: Scope) -> bool:
@@ -135,7 +138,8 @@ def is_same_origin(scope: Scope) -> bool:
     """Whether a page of ours asks. Programs send no Origin; browsers do, and other sites can't forge it."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    # An origin is a scheme, a host and perhaps a port: https://www.rfc-editor.org/rfc/rfc6454#section-6.2
+    return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
 
 
 def sign_in_address(scope: Scope) -> str:
@@ -204,9 +208,7 @@ async def _show_store_away(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
     if scope["type"] == "websocket":
-        # Closed before it is accepted, a websocket is refused by 403.
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
+        await refuse_websocket(receive, send)
         return
     response: Response
     if _is_navigation(scope):
@@ -219,4 +221,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, messa
         }
         response = JSONResponse(body, status)
     response.headers["Cache-Control"] = "no-store"
-    await response(Request(scope).scope, receive, send)
+    await response(scope, receive, send)

@@ -6,8 +6,9 @@ from __future__ import annotations
 def language_of(accept_language: str) -> str:
     """`fr` or `en`, whichever the browser wants more; French where it asks for neither."""
     wanted = []
-    for place, part in enumerate(accept_language.split(",")):
-        name, _, weight = part.strip().partition(";q=")
+    # White space, which may stand around every sign, means nothing.
+    for place, part in enumerate("".join(accept_language.split()).split(",")):
+        name, _, weight = part.partition(";q=")
         language = name.partition("-")[0].lower()
         if language in {"fr", "en"}:
             try:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lumira.api.paths import is_within
+
 
 class NoUploads:
     """Answers 405 to every method but GET and HEAD on paths that are Streamlit's.
@@ -21,12 +23,10 @@ class NoUploads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or refuses it without reading its body."""
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or self._is_others(scope["path"]):
+        is_read = scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}
+        if is_read or is_within(scope["path"], self._others):
             await self._app(scope, receive, send)
             return
         # The body is not read: the connection can't go on.
         headers = {"Allow": "GET, HEAD", "Connection": "close"}
         await PlainTextResponse("Nothing can be sent here.\n", 405, headers)(scope, receive, send)
-
-    def _is_others(self, path: str) -> bool:
-        return any(path == other or path.startswith(f"{other}/") for other in self._others)

@@ -1,7 +1,7 @@
-"""Sign-in by an OpenID Connect provider, set up as Streamlit's own: `[auth]` in .streamlit/secrets.toml.
+"""Sign-in by an OpenID Connect provider.
 
-https://docs.streamlit.io/develop/concepts/connections/authentication. What comes of it is a session like
-any other, so it ends when the account is disabled, whatever the provider still says.
+What comes of it is a session like any other, so it ends when the account is disabled, whatever the provider
+still says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lumira import desk as desks
-from lumira.errors import SettingsError, SignInRefused, SignInUnavailable
+from lumira.errors import SignInRefused, SignInUnavailable
+from lumira.openid_providers import CLIENT_OPTIONS, providers
 
 logger: Final = logging.getLogger("lumira.sign_in")
 
@@ -29,9 +30,6 @@ STATE_COOKIE: Final = "lumira_openid"
 STATE_SECONDS: Final = 600
 # What stands in an address for the provider without a name.
 UNNAMED: Final = "openid"
-_NEEDED: Final = ("client_id", "client_secret", "server_metadata_url")
-# A table of `[auth]` that is no provider's.
-_OPTIONS: Final = "client_kwargs"
 # What no visitor can do anything about: https://www.rfc-editor.org/rfc/rfc6749#section-5.2, #section-4.1.2.1
 _NOT_THE_VISITORS: Final = frozenset(
     {
@@ -45,19 +43,6 @@ _NOT_THE_VISITORS: Final = frozenset(
         "unsupported_response_type",
     }
 )
-
-
-def providers() -> Mapping[str, Mapping[str, Any]]:
-    """The providers of `[auth]`, by name: `""` for the one that stands there without a name.
-
-    Empty where there is no `[auth]`.
-    """
-    auth = _secrets()
-    tables = {name for name, value in auth.items() if isinstance(value, Mapping) and name != _OPTIONS}
-    shared = {name: value for name, value in auth.items() if name not in tables}
-    named = {name: {**shared, **auth[name]} for name in auth if name in tables}
-    found = named or ({"": shared} if shared else {})
-    return {name: found[name] for name in found if all(found[name].get(key) for key in _NEEDED)}
 
 
 async def begin(request: Request, provider: str, wanted: str) -> Response:
@@ -84,21 +69,20 @@ async def begin(request: Request, provider: str, wanted: str) -> Response:
     return response
 
 
-async def finish(request: Request) -> tuple[str, str]:
-    """The e-mail address that the provider has proved, and where its owner wanted to go.
+async def finish(request: Request) -> str:
+    """The e-mail address that the provider has proved.
 
     Raises SignInRefused for an answer that is not one to our question, or an address that is not verified;
     SignInUnavailable where the provider can't be asked.
     """
-    try:
-        session = _serializer().loads(request.cookies.get(STATE_COOKIE, ""), max_age=STATE_SECONDS)
-    except BadData as error:
-        raise SignInRefused("This sign-in was not begun here, or too long ago. Begin again.") from error
+    session = _begun(request)
+    if not session:
+        raise SignInRefused("This sign-in was not begun here, or too long ago. Begin again.")
     provider = _provider(str(session.get("provider", "")))
     client = _client(provider)
     try:
         token = await client.authorize_access_token(_with_session(request, session))
-        email = await _proved_address(client, token, provider)
+        return await _proved_address(client, token, provider)
     except SignInRefused:
         raise
     except (AuthlibBaseError, JoseError) as error:
@@ -107,7 +91,11 @@ async def finish(request: Request) -> tuple[str, str]:
         raise SignInRefused(f"The OpenID provider's answer is not valid: {error}") from error
     except Exception as error:
         raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
-    return email, str(session.get("next") or "/")
+
+
+def wanted(request: Request) -> str:
+    """The page that somebody wanted who comes back from a provider; "/" where nothing was begun here."""
+    return str(_begun(request).get("next") or "/")
 
 
 def forget(response: Response) -> Response:
@@ -168,7 +156,7 @@ def _client(provider: Mapping[str, Any]) -> Any:
             "timeout": 10,
             # The access token is used at once; otherwise one that lives a minute would count as over.
             "leeway": 0,
-            **provider.get(_OPTIONS, {}),
+            **provider.get(CLIENT_OPTIONS, {}),
         },
     )
 
@@ -178,18 +166,16 @@ def _with_session(request: Request, session: dict[str, Any]) -> Request:
     return Request({**request.scope, "session": session}, request.receive)
 
 
+def _begun(request: Request) -> dict[str, Any]:
+    """What is under way at the provider for this browser; nothing for what is not ours, or too old."""
+    try:
+        begun: dict[str, Any] = _serializer().loads(
+            request.cookies.get(STATE_COOKIE, ""), max_age=STATE_SECONDS
+        )
+    except BadData:
+        return {}
+    return begun
+
+
 def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(desks.current().signing_key(), salt="lumira.openid")
-
-
-def _secrets() -> Mapping[str, Any]:
-    """The table `[auth]`, as Streamlit reads it."""
-    import streamlit as st
-    from streamlit.errors import StreamlitSecretNotFoundError
-
-    try:
-        return dict(st.secrets.get("auth", {}))
-    except StreamlitSecretNotFoundError:
-        return {}
-    except Exception as error:
-        raise SettingsError(f"[auth] can't be read: {error}") from error

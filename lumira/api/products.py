@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Never
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
@@ -12,8 +11,8 @@ from fastapi.responses import JSONResponse
 from lumira import desk as desks
 from lumira.access import Actor
 from lumira.api.authentication import Caller
+from lumira.api.bodies import json_body
 from lumira.api.openapi import errors, json_request
-from lumira.api.responses import iso
 from lumira.api.schemas import (
     CatalogBody,
     CreatedIntentBody,
@@ -24,14 +23,11 @@ from lumira.api.schemas import (
     OrderNotFoundBody,
 )
 from lumira.catalog import CATALOG, Product
-from lumira.documents import as_json
-from lumira.errors import InvalidRequestBody, LumiraError, RequestTooLarge, StripeError
+from lumira.documents import as_json, iso
+from lumira.errors import LumiraError, StripeError
 from lumira.orders import Order, OrderStatus
 
 router = APIRouter(prefix="/products", tags=["Products"])
-
-# A create request of the contract is at most some 30 KB of metadata; nothing larger is one.
-BODY_LIMIT: Final = 128 * 1024
 
 
 @router.head("", include_in_schema=False)
@@ -39,33 +35,6 @@ BODY_LIMIT: Final = 128 * 1024
 async def list_products() -> dict[str, Any]:
     """The catalog; open to everyone."""
     return {"products": [_product(product) for product in CATALOG.values()]}
-
-
-async def json_body(request: Request) -> object:
-    """The parsed body. Raises InvalidRequestBody and RequestTooLarge."""
-    raw = await limited_body(request, BODY_LIMIT)
-    try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
-        # Half a surrogate pair is valid JSON and can't be stored.
-        json.dumps(body, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
-        raise InvalidRequestBody("The body is not JSON.") from None
-    return body
-
-
-def _no_number(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
-
-
-async def limited_body(request: Request, limit: int) -> bytes:
-    """The raw body, read no further than `limit` bytes. Raises RequestTooLarge."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise RequestTooLarge(f"A request body has at most {limit} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 @router.post(

@@ -16,24 +16,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address
+from lumira.api.paths import path_below
 from lumira.api.request_id import PROBES
 from lumira.api.responses import error_response
 from lumira.errors import RateLimited
+from lumira.events import WEBHOOK_PATHS
 from lumira.rate_limits import RecentCalls, limited_network
 from lumira.settings import Settings
 
 # Whoever watches us must not be told that we are down because it watches closely.
 EXEMPT: Final = frozenset(PROBES)
-# Where Stripe delivers: the endpoint, and its old address.
-WEBHOOKS: Final = ("/products/webhook", "/stripe/webhook")
+# Where Stripe delivers, below /api.
+WEBHOOKS: Final = tuple(path.removeprefix("/api") for path in WEBHOOK_PATHS)
 
 _rate: Final = functools.cache(limits.parse)
-
-
-def path_below(scope: Scope) -> str:
-    """The path of a request below where its application is mounted."""
-    path: str = scope.get("path", "")
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def refuse_program(request: Request, seconds: int) -> Response:

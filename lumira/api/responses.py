@@ -7,13 +7,10 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Send
 
+from lumira.documents import iso
 from lumira.metrics import REFUSALS
-
-
-def iso(instant: datetime) -> str:
-    """A UTC instant as JavaScript writes it: 2026-11-22T09:30:00.000Z."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def error_response(
@@ -31,3 +28,9 @@ def error_response(
         **extra,
     }
     return JSONResponse(body, status_code=status)
+
+
+async def refuse_websocket(receive: Receive, send: Send) -> None:
+    """Closes a websocket before it is accepted, which the server answers by 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})

@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import is_https
+from lumira.api.paths import is_within
 
 # Answers that are no pages: whatever is in them, nothing of it runs or loads.
 _NOTHING: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_CHECKOUT: Final = "/checkout"
+_CHECKOUT: Final = ("/checkout",)
 # What browsers offer to pages and no page of ours needs; wallets on the customer's page need two of them.
 _UNUSED: Final = (
     "accelerometer",
@@ -62,7 +63,7 @@ class SecurityHeaders:
 
 def _complete(headers: MutableHeaders, scope: Scope) -> None:
     path = scope["path"]
-    is_checkout = path == _CHECKOUT or path.startswith(f"{_CHECKOUT}/")
+    is_checkout = is_within(path, _CHECKOUT)
     is_page = headers.get("content-type", "").startswith("text/html")
     headers.setdefault("Content-Security-Policy", dashboard_policy() if is_page else _NOTHING)
     headers.setdefault("Referrer-Policy", "same-origin")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio.to_thread
@@ -20,6 +21,7 @@ from starlette.templating import Jinja2Templates
 from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
+from lumira.api.bodies import limited_body
 from lumira.api.gate import SIGN_IN, is_open, is_same_origin
 from lumira.api.languages import language_of
 from lumira.api.rate_limit import RateLimit
@@ -31,10 +33,13 @@ from lumira.errors import (
     CodeNeeded,
     LumiraError,
     RateLimited,
+    RequestTooLarge,
+    SettingsError,
     SignInRefused,
     TooManyAttempts,
 )
 from lumira.metrics import REFUSALS
+from lumira.openid_providers import providers
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
 from lumira.texts import translate
@@ -62,7 +67,7 @@ HEADERS: Final = {
     ),
 }
 # An e-mail address, a password, a code and a way back: what is longer is no sign-in.
-MAX_BODY_BYTES: Final = 16_384
+BODY_LIMIT: Final = 16_384
 # What is kept of a browser's name.
 DEVICE_LENGTH: Final = 200
 # What is logged of an answer that anybody can write into the address.
@@ -129,19 +134,18 @@ async def sign_in(request: Request) -> Response:
 
 async def begin_openid(request: Request) -> Response:
     """Leads to an OpenID provider's sign-in."""
+    wanted = way_back(request.query_params.get("next", ""))
     try:
-        return await openid.begin(
-            request, request.path_params["provider"], way_back(request.query_params.get("next", ""))
-        )
+        return await openid.begin(request, request.path_params["provider"], wanted)
     except LumiraError as error:
-        return _problem(request, error)
+        return _problem(request, error, next=wanted)
 
 
 async def finish_openid(request: Request) -> Response:
     """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
-    desk = desks.current()
+    desk, wanted = desks.current(), openid.wanted(request)
     try:
-        email, wanted = await openid.finish(request)
+        email = await openid.finish(request)
         signed_in = await anyio.to_thread.run_sync(
             lambda: desk.sessions.sign_in_by_identity(
                 email, address=_address(request, desk), device=_device(request)
@@ -149,9 +153,11 @@ async def finish_openid(request: Request) -> Response:
         )
     except SignInRefused as error:
         logger.info("sign-in refused", extra={"code": error.code, "reason": error.message[:REASON_LENGTH]})
-        return openid.forget(_form(request, problem="sign_in.openid_refused", status=error.status))
+        return openid.forget(
+            _form(request, next=wanted, problem="sign_in.openid_refused", status=error.status)
+        )
     except LumiraError as error:
-        return openid.forget(_problem(request, error))
+        return openid.forget(_problem(request, error, next=wanted))
     return openid.forget(_signed_in(request, desk, signed_in, wanted))
 
 
@@ -240,14 +246,12 @@ async def _nothing_here(_request: Request, error: Exception) -> Response:
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    """The fields of a posted form; none of one that is too long or no form."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413)
+    """The fields of a posted form. Raises HTTPException, 413 for one too long and 400 for what is no form."""
     try:
+        body = await limited_body(request, BODY_LIMIT)
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=10))
+    except RequestTooLarge as error:
+        raise HTTPException(error.status) from None
     except ValueError:
         raise HTTPException(400) from None
 
@@ -318,10 +322,19 @@ def _form(
         "next": next,
         "notice": notice,
         "problem": problem,
-        "providers": openid.providers(),
+        "providers": _providers(),
         "ticket": ticket,
     }
     return _answer(request, "sign_in.html", context, status)
+
+
+def _providers() -> Mapping[str, Mapping[str, Any]]:
+    """The providers to offer; none where their settings can't be read: who has a password still comes in."""
+    try:
+        return providers()
+    except SettingsError as error:
+        logger.error("openid unreadable", extra={"code": error.code, "reason": error.message})
+        return {}
 
 
 def _answer(request: Request, template: str, context: dict[str, object], status: int = 200) -> Response:

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira import traces
+from lumira.api.bodies import limited_body
 from lumira.api.openapi import errors, json_request
-from lumira.api.products import limited_body
-from lumira.api.rate_limit import WEBHOOKS, RateLimit, path_below
+from lumira.api.paths import path_below
+from lumira.api.rate_limit import WEBHOOKS, RateLimit
 from lumira.api.request_id import RequestId
 from lumira.api.responses import error_response
 from lumira.api.schemas import ReceivedBody, StripeEvent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +11,38 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lumira.errors import SettingsError
+from lumira.private_files import written_beside
 
 
 @contextmanager
 def written(out: Path | None, *, private: bool = False) -> Iterator[BinaryIO]:
-    """The file `out`, opened for bytes and emptied, or the output for None.
+    """The file `out`, opened for bytes, or the output for None.
 
-    A `private` file is readable by whoever writes it alone, also where it was there before. Raises
-    SettingsError where it can't be written.
+    It takes the place of one that was there only once it is whole. A `private` file is readable by whoever
+    writes it alone, also where it was there before. Raises SettingsError where it can't be written.
     """
     if out is None:
         yield sys.stdout.buffer
         return
     try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666)
-        with open(descriptor, "wb") as file:
-            if private and out.is_file():
-                os.fchmod(descriptor, 0o600)
+        if out.exists() and not out.is_file():
+            # A pipe or a device, which takes what comes.
+            with out.open("wb") as file:
+                yield file
+            return
+        with written_beside(out.resolve()) as (part, file):
             yield file
+            file.flush()
+            part.chmod(0o600 if private else _mode(out))
+            part.replace(out.resolve())
     except OSError as error:
         raise SettingsError(f"--out {out} can't be written: {error.strerror}. Name another file.") from None
+
+
+def _mode(out: Path) -> int:
+    """Who may read and write a file: as before, or as any new file of this user."""
+    if out.exists():
+        return stat.S_IMODE(out.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

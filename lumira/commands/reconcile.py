@@ -52,8 +52,8 @@ def reconcile(
         f"{counted(report.free, 'free order')} without one."
     )
     if left:
-        if not apply:
-            print("Run it again with --apply to repair them.")
+        if not apply and report.repairable:
+            print(f"Run it again with --apply to repair {len(report.repairable)} of them.")
         raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ drawn once for equal figures and shared by all sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import accumulate
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from lumira.dashboard.texts import (
     text,
 )
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
+from lumira.days import every_day
 from lumira.money import major_units
 from lumira.order_filter import UNKNOWN
 from lumira.revenue_sums import Period
@@ -104,56 +105,13 @@ def revenue_figure(
     """Bars by period, stacked by level, refunds below the line; `before` are the first day and the gross of
     each bar of the range that stands behind them.
     """
-    places = [start.isoformat() for start in bars]
     figure = go.Figure()
     if any(gross for _, gross in before):
-        behind = list(before)[: len(bars)]
-        figure.add_bar(
-            name=text("revenue.before.name"),
-            x=places[: len(behind)],
-            y=[_major(gross, currency) or None for _, gross in behind],
-            width=0.86,
-            marker={"color": _FAINT, "line": {"width": 0}},
-            customdata=[
-                f"<b>{text('revenue.before.name')}</b><br>{period(start, width)}<br>{money(gross, currency)}"
-                for start, gross in behind
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
-    base = [0.0] * len(bars)
-    for level in LEVEL_COLOURS:
-        rows = by_period[by_period["level"] == level].set_index("day")
-        if not rows["gross"].any():
-            continue
-        heights = [_major(_amount(rows, start, "gross"), currency) for start in bars]
-        figure.add_bar(
-            name=level_name(level),
-            x=places,
-            y=[height or None for height in heights],
-            base=list(base),
-            width=0.6,
-            marker=_marker(level),
-            customdata=[_sale(rows, start, width, level, currency) for start in bars],
-            hovertemplate="%{customdata}<extra></extra>",
-            meta=str(level),
-        )
-        base = [low + height for low, height in zip(base, heights, strict=True)]
+        _add_bars_before(figure, list(before)[: len(bars)], bars, width, currency)
+    _add_bars_of_levels(figure, by_period, bars, width, currency)
     refunds = by_period.groupby("day")[["refunds"]].sum()
     if refunds["refunds"].any():
-        figure.add_bar(
-            name=text("revenue.refunds"),
-            x=places,
-            y=[-_major(_amount(refunds, start, "refunds"), currency) or None for start in bars],
-            width=0.6,
-            marker={
-                "color": "rgba(139,133,149,.28)",
-                "line": {"color": NEUTRAL, "width": 1},
-                "pattern": {"shape": "\\", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
-            },
-            customdata=[_refunded(refunds, start, width, currency) for start in bars],
-            hovertemplate="%{customdata}<extra></extra>",
-            meta="refunds",
-        )
+        _add_bars_of_refunds(figure, refunds, bars, width, currency)
     labelled = _labelled(bars)
     figure.update_layout(
         **_layout(_HEIGHT, language),
@@ -163,8 +121,8 @@ def revenue_figure(
         xaxis={
             "type": "category",
             "categoryorder": "array",
-            "categoryarray": places,
-            "tickvals": [start.isoformat() for start in labelled],
+            "categoryarray": _places(bars),
+            "tickvals": _places(labelled),
             "ticktext": [period(start, width, short=True) for start in labelled],
             "showgrid": False,
             "fixedrange": True,
@@ -173,6 +131,73 @@ def revenue_figure(
         yaxis=_money_axis(currency, language),
     )
     return figure
+
+
+def _places(bars: Sequence[date]) -> list[str]:
+    """Where bars stand on the axis."""
+    return [start.isoformat() for start in bars]
+
+
+def _add_bars_before(
+    figure: go.Figure, before: list[tuple[date, int]], bars: list[date], width: Period, currency: str
+) -> None:
+    """The range that is compared with, wide and faint behind the bars of this one."""
+    figure.add_bar(
+        name=text("revenue.before.name"),
+        x=_places(bars)[: len(before)],
+        y=[_major(gross, currency) or None for _, gross in before],
+        width=0.86,
+        marker={"color": _FAINT, "line": {"width": 0}},
+        customdata=[
+            f"<b>{text('revenue.before.name')}</b><br>{period(start, width)}<br>{money(gross, currency)}"
+            for start, gross in before
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _add_bars_of_levels(
+    figure: go.Figure, by_period: pd.DataFrame, bars: list[date], width: Period, currency: str
+) -> None:
+    """The gross of each level, one on top of the other."""
+    base = [0.0] * len(bars)
+    for level in LEVEL_COLOURS:
+        rows = by_period[by_period["level"] == level].set_index("day")
+        if not rows["gross"].any():
+            continue
+        heights = [_major(_amount(rows, start, "gross"), currency) for start in bars]
+        figure.add_bar(
+            name=level_name(level),
+            x=_places(bars),
+            y=[height or None for height in heights],
+            base=list(base),
+            width=0.6,
+            marker=_marker(level),
+            customdata=[_sale(rows, start, width, level, currency) for start in bars],
+            hovertemplate="%{customdata}<extra></extra>",
+            meta=str(level),
+        )
+        base = [low + height for low, height in zip(base, heights, strict=True)]
+
+
+def _add_bars_of_refunds(
+    figure: go.Figure, refunds: pd.DataFrame, bars: list[date], width: Period, currency: str
+) -> None:
+    """What was refunded, below the line."""
+    figure.add_bar(
+        name=text("revenue.refunds"),
+        x=_places(bars),
+        y=[-_major(_amount(refunds, start, "refunds"), currency) or None for start in bars],
+        width=0.6,
+        marker={
+            "color": "rgba(139,133,149,.28)",
+            "line": {"color": NEUTRAL, "width": 1},
+            "pattern": {"shape": "\\", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
+        },
+        customdata=[_refunded(refunds, start, width, currency) for start in bars],
+        hovertemplate="%{customdata}<extra></extra>",
+        meta="refunds",
+    )
 
 
 def cumulative_figure(
@@ -190,7 +215,7 @@ def cumulative_figure(
         ("revenue.now.name", daily, days, {"color": GOLD, "width": 3}),
     ):
         net = rows.groupby("day")["net"].sum()
-        every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+        every = every_day(first, last)
         sums = list(accumulate(int(net.get(pd.Timestamp(one), 0)) for one in every))
         figure.add_scatter(
             name=text(name),
@@ -208,7 +233,7 @@ def cumulative_figure(
             hovertemplate="%{customdata}<extra></extra>",
         )
     first, last = days
-    every = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    every = every_day(first, last)
     labelled = _labelled(every, 4)
     figure.update_layout(
         **_layout(_SMALL_HEIGHT, language),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +13,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import address, notices, problems, session
 from lumira.dashboard.texts import counted, moment, money, number, text, text_or
+from lumira.days import midnight
 from lumira.differences import Difference, Kind, Report
 from lumira.errors import LumiraError
 
@@ -26,8 +27,6 @@ _STATES: Final = {
     Kind.REFUND_STATUS: "refund_status",
     Kind.DISPUTE: "dispute_status",
 }
-# What Stripe itself does not know can't be brought to what Stripe says.
-_BEYOND_REPAIR: Final = frozenset({Kind.MISSING_INTENT})
 
 
 class Span(StrEnum):
@@ -40,12 +39,12 @@ class Span(StrEnum):
 
     @property
     def since(self) -> datetime:
-        """The midnight of the business (UTC) it begins at: the same all day, so an interrupted run is
-        recognised.
+        """The instant (UTC) it begins at, a midnight of the business time zone.
+
+        It is the same all day, so a run that was interrupted is recognised.
         """
         zone = session.timezone()
-        first = datetime.now(zone).date() - timedelta(days=int(self[:-1]))
-        return datetime.combine(first, time.min, zone).astimezone(UTC)
+        return midnight(datetime.now(zone).date() - timedelta(days=int(self[:-1])), zone)
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,6 @@ class Comparison:
     report: Report
     made_at: datetime
     applied: bool
-
-    @property
-    def repairable(self) -> list[Difference]:
-        """The differences that are still there and that Stripe can settle."""
-        return [
-            difference for difference in self.report.open_differences if difference.kind not in _BEYOND_REPAIR
-        ]
 
 
 def last() -> Comparison | None:
@@ -105,7 +97,7 @@ def run(since: datetime, *, apply: bool) -> bool:
 
 def show_apply(known: Comparison) -> None:
     """The button that repairs, for those who may, behind a dialog that says what will happen."""
-    if not known.repairable or not session.may(Permission.REPAIR):
+    if not known.report.repairable or not session.may(Permission.REPAIR):
         return
     if st.button(text("apply"), type="primary", icon=":material/build:", key="apply"):
         # The title is in the reader's language, so the dialog is made when it opens.
@@ -129,7 +121,7 @@ def _confirm(known: Comparison) -> None:
 
 def consequences(known: Comparison) -> list[str]:
     """What repairing will do, a sentence for each kind of difference."""
-    counts = Counter(str(difference.kind) for difference in known.repairable)
+    counts = Counter(str(difference.kind) for difference in known.report.repairable)
     return [counted(f"apply.{kind}", count) for kind, count in sorted(counts.items())]
 
 

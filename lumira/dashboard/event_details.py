@@ -12,7 +12,7 @@ from lumira.access import Permission
 from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import moment, number, text, text_or
 from lumira.dashboard.theme import event_colour
-from lumira.errors import OrderNotFound
+from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.events import OTHER_API_VERSION, RecordedEvent
 from lumira.orders import Order
 from lumira.redaction import without_secrets
@@ -61,13 +61,13 @@ def show(event: RecordedEvent) -> None:
 
 
 def order_of(event: RecordedEvent) -> Order | None:
-    """The order an event concerns, None when there is none."""
+    """The order an event concerns, None when there is none, or none that can be read: the event says why."""
     payment_intent = payment_intent_of(event)
     if not payment_intent:
         return None
     try:
         return session.desk().intents.find(payment_intent, actor=session.actor())
-    except OrderNotFound:
+    except (OrderNotFound, OrderUnreadable):
         return None
 
 

@@ -12,9 +12,7 @@ import streamlit as st
 from lumira.dashboard import choices
 from lumira.dashboard.event_details import type_name
 from lumira.dashboard.texts import text
-from lumira.events import ACTED_ON, EVERY_EVENT, EventFilter, EventState
-
-__all__ = ["ACTED_ON", "EVERY_EVENT", "ONLY_FAILED", "Age", "State", "choose"]
+from lumira.events import ACTED_ON, EventFilter, EventState
 
 ONLY_FAILED: Final = EventFilter(EventState.FAILED)
 

@@ -14,8 +14,8 @@ from lumira.dashboard import markup, navigation, notices, payment_link, problems
 from lumira.dashboard.texts import counted, number, text
 from lumira.doctor import CreatedEndpoint, versions
 from lumira.errors import LumiraError
-from lumira.events import ACTED_ON
-from lumira.findings import CREATE_INDEXES, WEBHOOK_PATHS, Finding, Status
+from lumira.events import ACTED_ON, WEBHOOK_PATHS
+from lumira.findings import CREATE_INDEXES, Finding, Status
 from lumira.setting_sources import settings_in_force
 
 _EXAMINATION: Final = "examination"

@@ -10,7 +10,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import markup, problems, session
 from lumira.dashboard.texts import counted, day, moment, money, short_day, text, text_or
-from lumira.errors import LumiraError
 from lumira.money_back import DisputeAtStripe, RefundAtStripe, on_statement_by
 from lumira.orders import Order
 from lumira.payment_details import PaymentDetails
@@ -58,11 +57,9 @@ def _where(refund: RefundAtStripe) -> Iterator[tuple[str, str]]:
         yield text("refund.reference"), refund.reference
 
 
-def show_disputes(order: Order, details: PaymentDetails | LumiraError | None, place: DeltaGenerator) -> None:
+def show_disputes(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
     """What each open dispute is about, until when it is to be answered and where; nothing without any."""
-    at_stripe = (
-        {dispute.id: dispute for dispute in details.disputes} if isinstance(details, PaymentDetails) else {}
-    )
+    at_stripe = {dispute.id: dispute for dispute in details.disputes} if details else {}
     open_ones = [dispute for dispute in order.disputes if dispute.is_open]
     if not open_ones:
         return

@@ -15,9 +15,10 @@ from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import capitalized, counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
 from lumira.errors import LumiraError
+from lumira.export import FileFormat
 from lumira.month_close import days_of
 from lumira.month_comparison import DIFFERENCES_KEPT
-from lumira.month_figures import KINDS, LateChange, Line, MonthFigures, OrderDifference
+from lumira.month_figures import BALANCE_LINES, LateChange, Line, MonthFigures, OrderDifference
 from lumira.month_files import (
     as_pdf,
     as_xlsx,
@@ -198,7 +199,7 @@ def _show_files(figures: MonthFigures, late: list[LateChange]) -> None:
         return make(figures, late, language=language, zone=zone)
 
     for kind, mime, make in (
-        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
+        (str(FileFormat.XLSX), FileFormat.XLSX.mime, as_xlsx),
         ("pdf", "application/pdf", as_pdf),
     ):
         st.download_button(
@@ -316,12 +317,9 @@ def _difference_card(found: OrderDifference) -> markup.Card:
 def _show_balances(figures: MonthFigures) -> None:
     st.header(text("month.sheet.balance"), anchor=False)
     rows = [
-        [text(f"month.balance.{kind}")]
-        + [
-            money(balance.earned if kind == "earned" else balance.amounts[kind], balance.currency)
-            for balance in figures.balances
-        ]
-        for kind in (*KINDS[:-1], "earned", KINDS[-1])
+        [text(f"month.balance.{line}")]
+        + [money(balance.amount(line), balance.currency) for balance in figures.balances]
+        for line in BALANCE_LINES
     ]
     titles = [text("month.movement"), *(balance.currency.upper() for balance in figures.balances)]
     with st.container(width=520):

@@ -23,7 +23,7 @@ from lumira.dashboard import (
 )
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
-from lumira.errors import LumiraError, StripeError
+from lumira.errors import NOT_TRIED, LumiraError, StripeError
 from lumira.money import decimals, major_units
 from lumira.orders import Order, OrderStatus, TimelineEntry
 
@@ -207,7 +207,7 @@ def refund_dialog(order: Order, attempt: str) -> None:
                 # Refunded elsewhere since this was opened: the page says so, and what is left.
                 problems.remember(order.id, error)
                 st.rerun()
-            if isinstance(error, StripeError):
+            if isinstance(error, StripeError) and not isinstance(error, NOT_TRIED):
                 st.session_state[sent] = True
             with failed:
                 problems.show(error)

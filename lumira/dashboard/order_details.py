@@ -36,8 +36,6 @@ _NOTE_LENGTH: Final = 200
 _COPIED: Final = ("order.payment_intent", "order.id")
 # What the house itself puts into metadata, the program it replaced included; the page shows it elsewhere.
 _HOUSE_METADATA: Final = {*OWN_METADATA, "customerFirstName", "customerLastName", "freeProduct"}
-
-
 # What Stripe said of a payment, and the state of the charge that it said so of.
 _OUTCOMES: Final = {"succeeded": "succeeded", "declined": "failed", "processing": "pending"}
 # Between an attempt and the entry that tells of it, where nothing else says that they belong together.
@@ -105,7 +103,8 @@ def money_back(order: Order) -> list[tuple[str, str]]:
     # First of the two: a dispute has a day by which it is lost, and a line of a list has room for one.
     if is_disputed(order):
         told.append(text("order.back.disputed"))
-    if order.amount_refunded:
+    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+    if order.amount_refunded and order.status is OrderStatus.COMPLETED:
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
     return [(label, DISAGREES_COLOUR) for label in told]

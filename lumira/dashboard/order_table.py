@@ -11,6 +11,7 @@ from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
 from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import is_disputed, money_back, price
+from lumira.dashboard.tables import NOTHING
 from lumira.dashboard.texts import (
     capitalized,
     failure_reason,
@@ -27,7 +28,6 @@ from lumira.order_filter import FORMER, NOT_AT_STRIPE, STRIPE_STATUSES, UNKNOWN,
 from lumira.orders import Order, OrderStatus
 
 DISAGREES: Final = "⚠ "
-NOTHING: Final = "–"
 # What Stripe said stays quiet beside our own status; only a disagreement asks to be seen.
 _QUIET: Final = "#8B859538"
 
@@ -160,7 +160,9 @@ def _dispute(order: Order) -> str:
 
 def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
-    if name == "refunded" and not amount:
+    # Of what nobody paid nothing went back and nothing is left.
+    unpaid = name != "amount" and order.status is not OrderStatus.COMPLETED
+    if unpaid or (name == "refunded" and not amount):
         return None if numeric else ""
     return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 

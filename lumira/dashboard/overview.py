@@ -13,7 +13,9 @@ from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import money_back, price
 from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
+from lumira.days import every_day
 from lumira.errors import LumiraError, StripeConfigError
+from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
@@ -30,12 +32,11 @@ def today() -> date:
 
 
 def show_health() -> None:
-    """Store, Stripe and webhooks in one line; what is wrong stands under it with what to do."""
-    desk = session.desk()
-    problems = desk.health.problems()
+    """Store, Stripe and webhooks, each with how it is, in one line."""
+    found = session.desk().health.problems()
     good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
-    chips = [(_state(name, problem), bad if problem else good) for name, problem in problems.items()]
-    if problems["store"] is None:
+    chips = [(_state(name, problem), bad if problem else good) for name, problem in found.items()]
+    if found["store"] is None:
         chips.append(_webhooks(good, bad))
     with st.container(width="content"):
         st.html(markup.chips(chips))
@@ -87,13 +88,13 @@ def _show_money() -> None:
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
     hours = growing(rows, day, _CURRENCY, hour)
-    days = [week + timedelta(days=number) for number in range((day - week).days + 1)]
+    days = every_day(week, day)
     with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",
             money(now.gross, _CURRENCY),
             text("overview.yesterday", gross=money(same_hour.gross, _CURRENCY)),
-            [one.gross / 100 for one in hours],
+            [_major(one) for one in hours],
         )
         _metric(
             "overview.today.orders",
@@ -105,7 +106,7 @@ def _show_money() -> None:
             "overview.week",
             money(this_week.gross, _CURRENCY),
             text("overview.last_week", gross=money(a_week_ago.gross, _CURRENCY)),
-            [_sold(rows, one, one).gross / 100 for one in days],
+            [_major(_sold(rows, one, one)) for one in days],
         )
         _metric(
             "overview.week.orders",
@@ -135,6 +136,11 @@ def _show_counts() -> None:
 
 def _sold(rows: list[dict[str, Any]], first: date, last: date, *, until_hour: int = 24) -> Sold:
     return sold(rows, first, last, _CURRENCY, until_hour=until_hour)
+
+
+def _major(figures: Sold) -> float:
+    """The gross as a line draws it."""
+    return float(major_units(figures.gross, _CURRENCY))
 
 
 def _metric(name: str, value: str, note: str | None = None, line: list[float] | None = None) -> None:

@@ -10,8 +10,6 @@ from lumira.dashboard import address
 from lumira.dashboard.texts import text
 
 _PAGES_BEFORE: Final = "pages_before"
-
-
 SIZES: Final = (25, 50, 100)
 _USUAL_SIZE: Final = 50
 

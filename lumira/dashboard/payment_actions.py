@@ -93,12 +93,15 @@ def follow(order: Order) -> None:
     except LumiraError:
         # The page itself says so at its next rerun; a clock need not.
         return
-    if (now.status, now.stripe_status, now.updated_at) != (
-        order.status,
-        order.stripe_status,
-        order.updated_at,
-    ):
+    if has_moved(order, now):
         st.rerun()
+
+
+def has_moved(order: Order, now: Order) -> bool:
+    """Whether the order that a page was drawn with has changed since."""
+    return any(
+        getattr(now, name) != getattr(order, name) for name in ("status", "stripe_status", "updated_at")
+    )
 
 
 def card_name(method: str) -> str:

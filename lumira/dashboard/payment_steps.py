@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import markup, order_details, problems, session, stripe_details
+from lumira.dashboard import markup, order_details, payment_actions, problems, session, stripe_details
 from lumira.dashboard.texts import failure_reason, moment, text, text_or
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS, event_colour
 from lumira.errors import LumiraError
@@ -35,11 +35,7 @@ def show(order: Order) -> None:
     except LumiraError as error:
         problems.show(error)
         return
-    if (now.status, now.stripe_status, now.updated_at) != (
-        order.status,
-        order.stripe_status,
-        order.updated_at,
-    ):
+    if payment_actions.has_moved(order, now):
         st.rerun()
     details = stripe_details.of(now)
     if isinstance(details, LumiraError):

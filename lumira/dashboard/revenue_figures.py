@@ -19,8 +19,6 @@ from lumira.dashboard.periods import Compare, Range, days_before, starts
 from lumira.revenue import Conversion
 from lumira.revenue_sums import Period, Row, Totals, by_period, frame, totals
 
-__all__ = ["Days", "Figures", "Period", "View", "conversion", "read", "view"]
-
 _HOUSE_CURRENCY: Final = "eur"
 # Who came back changes slowly, and costs more to find out than all the rest.
 _CONVERSION_SECONDS: Final = 600

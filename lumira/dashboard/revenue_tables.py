@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import pandas as pd
 import streamlit as st
@@ -13,14 +13,14 @@ from lumira.dashboard import session
 from lumira.dashboard.charts import by_level
 from lumira.dashboard.tables import NOTHING, ROW_HEIGHT, height
 from lumira.dashboard.texts import day, level_name, money, number, share, text
+from lumira.days import every_day
 
 
 def show_cumulative(daily: pd.DataFrame, days: tuple[date, date], currency: str) -> None:
     """Net revenue of each day and up to it, newest first."""
     net = daily.groupby("day")["net"].sum()
     rows, total = [], 0
-    for ahead in range((days[1] - days[0]).days + 1):
-        one = days[0] + timedelta(days=ahead)
+    for one in every_day(*days):
         amount = int(net.get(pd.Timestamp(one), 0))
         total += amount
         rows.append((day(one), money(amount, currency) if amount else NOTHING, money(total, currency)))
@@ -55,7 +55,10 @@ def show_hours(counts: list[list[int]]) -> None:
     _show_plain(
         titles,
         [
-            (text("revenue.hour", hour=hour), *(number(row[hour]) or NOTHING for row in counts))
+            (
+                text("revenue.hour", hour=hour),
+                *(number(row[hour]) if row[hour] else NOTHING for row in counts),
+            )
             for hour in range(24)
         ],
     )

@@ -9,11 +9,11 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 
-from lumira.catalog import Level
+from lumira import texts
 from lumira.dashboard import session
 from lumira.money import format_money
 from lumira.revenue_sums import Period
-from lumira.texts import counting_the_first, is_known, translate, written_moment
+from lumira.texts import counting_the_first, translate, translate_or, written_moment
 
 
 def text(name: str, **values: object) -> str:
@@ -31,7 +31,7 @@ def counted(name: str, count: int, /, **values: object) -> str:
 
 def text_or(name: str, otherwise: str, **values: object) -> str:
     """The text of this name, or `otherwise` where the name comes from outside and may be new to us."""
-    return text(name, **values) if is_known(name) else otherwise
+    return translate_or(session.language(), name, otherwise, **values)
 
 
 def capitalized(words: str) -> str:
@@ -85,17 +85,16 @@ def short_day(instant: datetime) -> str:
 
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
-    return _date(value, "d MMM y")
+    return _written_day(value, "d MMM y")
 
 
 def long_day(value: date) -> str:
     """A day in full: lundi 23 novembre 2026, Monday 23 November 2026."""
-    return _date(value, "EEEE d MMMM y")
+    return _written_day(value, "EEEE d MMMM y")
 
 
-def _date(value: date, pattern: str) -> str:
-    language = session.language()
-    return counting_the_first(format_date(value, pattern, locale=language), language)
+def _written_day(value: date, pattern: str) -> str:
+    return counting_the_first(format_date(value, pattern, locale=session.language()), session.language())
 
 
 def period(start: date, width: Period, *, short: bool = False) -> str:
@@ -106,15 +105,15 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
         Period.MONTH: ("MMMM y", "MMM y"),
         Period.QUARTER: ("QQQQ y", "QQQ y"),
     }
-    name = _date(start, patterns[width][short])
+    name = _written_day(start, patterns[width][short])
     if width is Period.WEEK and not short:
         return f"{text('revenue.period.week').lower()} {name}"
     return name
 
 
-def level_name(level: Level | str | None) -> str:
+def level_name(level: str | None) -> str:
     """The name of a level, or the word for one we don't know."""
-    return Level(level).label if level in set(Level) else text("level.unknown")
+    return texts.level_name(session.language(), level)
 
 
 def country_name(code: str) -> str:

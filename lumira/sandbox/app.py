@@ -109,8 +109,11 @@ async def _run_tasks(api: Api, due: asyncio.Event, deliveries: Deliveries) -> No
         except sqlite3.OperationalError as problem:  # another program writes to the file: see history.py
             logger.warning("what is due waits: %s", problem)
             following = api.now() + RETRY_SECONDS
+        # Until Python 3.12 `asyncio.wait_for` forgets that it is cancelled where what it awaits comes
+        # just then: https://github.com/python/cpython/issues/86296
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(due.wait(), max(0.0, following - api.now()))
+            async with asyncio.timeout(max(0.0, following - api.now())):
+                await due.wait()
 
 
 def _do_next(api: Api) -> bool:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import signal
 import socket
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
 def sandbox(
@@ -43,31 +48,14 @@ def sandbox(
 ) -> None:
     """Run a local Stripe: a stateful sandbox for work and tests without a Stripe account."""
     # A third of a second of imports that every other command need not pay.
-    import uvicorn
-
     from lumira.sandbox.app import create_app
-    from lumira.sandbox.deliveries import BACK_OFF
-    from lumira.sandbox.server import Server
 
-    try:
-        pauses = BACK_OFF
-        if back_off is not None:
-            pauses = tuple(float(pause) for pause in back_off.split(",") if pause.strip())
-    except ValueError:
-        raise _stop(f"can't read --back-off {back_off}. Give seconds such as 1,2,5.") from None
+    pauses = _pauses(back_off)
     if webhook_url and not webhook_url.startswith(("http://", "https://")):
         raise _stop(
             f"can't deliver to {webhook_url}. Give --webhook-url an address that begins with http://."
         )
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as problem:
-            reason = problem.strerror
-            raise _stop(
-                f"can't listen on {host}:{port} ({reason}). Choose another --port; 0 takes any."
-            ) from None
+    with _listener(host, port) as listener:
         try:
             application = create_app(
                 key=key,
@@ -85,24 +73,65 @@ def sandbox(
                 f"can't keep its state in {state} ({problem}). Give --state another file, in a writable "
                 "folder."
             ) from None
-        config = uvicorn.Config(
-            application,
-            log_level="warning",
-            access_log=False,
-            # The API says the date itself, by the sandbox's own clock.
-            date_header=False,
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=75,
-        )
-        server = Server(config)
-        server.secret = None if webhook_secret else application.state.webhook_secret
         shown = f"[{host}]" if ":" in host else host
-        server.address = f"http://{shown}:{listener.getsockname()[1]}"
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is
-            # left to do.
-            signal.signal(stop, signal.SIG_IGN)
-        server.run(sockets=[listener])
+        _serve(
+            application,
+            listener,
+            address=f"http://{shown}:{listener.getsockname()[1]}",
+            secret=None if webhook_secret else application.state.webhook_secret,
+        )
+
+
+def _pauses(back_off: str | None) -> tuple[float, ...]:
+    """The seconds between the attempts of a delivery; Stripe's for None."""
+    from lumira.sandbox.deliveries import BACK_OFF
+
+    if back_off is None:
+        return BACK_OFF
+    try:
+        return tuple(float(pause) for pause in back_off.split(",") if pause.strip())
+    except ValueError:
+        raise _stop(f"can't read --back-off {back_off}. Give seconds such as 1,2,5.") from None
+
+
+@contextmanager
+def _listener(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the address, closed afterwards."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as problem:
+            reason = problem.strerror
+            raise _stop(
+                f"can't listen on {host}:{port} ({reason}). Choose another --port; 0 takes any."
+            ) from None
+        yield listener
+
+
+def _serve(application: Starlette, listener: socket.socket, *, address: str, secret: str | None) -> None:
+    """Serve until SIGINT or SIGTERM; say `address`, and a `secret` that was made up, once it listens."""
+    import uvicorn
+
+    from lumira.sandbox.server import Server
+
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        # The API says the date itself, by the sandbox's own clock.
+        date_header=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+    )
+    server = Server(config)
+    server.secret = secret
+    server.address = address
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops on these by itself, then raises them again for whoever started it: nothing is
+        # left to do.
+        signal.signal(stop, signal.SIG_IGN)
+    server.run(sockets=[listener])
 
 
 def _stop(reason: str) -> typer.Exit:

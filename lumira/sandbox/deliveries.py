@@ -63,8 +63,10 @@ class Deliveries:
                             task = asyncio.create_task(self._deliver_to(client, endpoint))
                             self.busy[endpoint] = task
                             task.add_done_callback(partial(self._done, endpoint))
+                    # No `asyncio.wait_for`: see app.py.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), self._next_due())
+                        async with asyncio.timeout(self._next_due()):
+                            await self.wake.wait()
             finally:
                 for task in list(self.busy.values()):
                     task.cancel()

@@ -47,7 +47,7 @@ def open_dispute(call: Call, charge: StripeObject, reason: str) -> StripeObject:
     )
     dispute["evidence_details"]["due_by"] = call.now + DAYS_TO_RESPOND * 86400
     if not inquiry:
-        _move_funds(call, dispute, -1)
+        _take_funds(call, dispute)
     call.save(dispute)
     call.emit("charge.dispute.created", dispute)
     if not inquiry:
@@ -88,7 +88,8 @@ def decide(call: Call, identifier: str) -> None:
     match dispute["status"], dispute["evidence"]["uncategorized_text"]:
         case "warning_under_review", "escalate_inquiry_evidence":
             dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
-            _move_funds(call, dispute, -1)
+            dispute["evidence_details"]["due_by"] = call.now + DAYS_TO_RESPOND * 86400
+            _take_funds(call, dispute)
             changes = {"status": "needs_response", "is_charge_refundable": False}
             call.change(dispute, changes, "charge.dispute.updated")
             call.emit("charge.dispute.funds_withdrawn", dispute)
@@ -100,6 +101,19 @@ def decide(call: Call, identifier: str) -> None:
             call.emit("charge.dispute.funds_reinstated", dispute)
         case "under_review", "losing_evidence":
             _close(call, dispute, "lost")
+
+
+def expire(call: Call, identifier: str) -> None:
+    """Who has not answered in time has lost; evidence that is only staged is no answer."""
+    dispute = call.find("dispute", identifier)
+    if dispute["status"] == "needs_response":
+        _close(call, dispute, "lost")
+
+
+def _take_funds(call: Call, dispute: StripeObject) -> None:
+    """Take the amount and the fee, until somebody answers in time."""
+    _move_funds(call, dispute, -1)
+    call.later("expire_dispute", dispute["id"], at=dispute["evidence_details"]["due_by"])
 
 
 def _close(call: Call, dispute: StripeObject, status: str) -> StripeObject:

@@ -131,6 +131,7 @@ TASKS: dict[str, Callable[[Call, str], None]] = {
     "settle_debit": attempts.settle_debit,
     "settle_refund": refunds.settle,
     "decide_dispute": disputes.decide,
+    "expire_dispute": disputes.expire,
     "make_available": ledger.make_available,
     "pay_out": ledger.pay_out,
     "payout_arrives": ledger.payout_arrives,

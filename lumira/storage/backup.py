@@ -26,6 +26,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from lumira.errors import BackupUnreadable, StoreNotEmpty
+from lumira.private_files import written_beside
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import DOCTOR, ORDERS, REVENUE_DAILY, REVENUE_STATE, SESSIONS
 
@@ -57,18 +58,13 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
 
     The desk may go on meanwhile. Orders are read last: a change that was made in between is then in the
     orders and not yet in the ledger, where its webhook would be applied once more, which changes nothing.
-    Raises StoreUnavailable, and OSError where the file can't be written; what is there of it is removed.
+    Raises StoreUnavailable, and OSError where the file can't be written; an unfinished file is removed.
     """
-    part = out.with_name(f".{out.name}.part")
     counts: dict[str, int] = {}
     sums: dict[str, str] = {}
     _ping(database)
-    try:
-        with (
-            store_errors(),
-            _unhurried(),
-            zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED) as archive,
-        ):
+    with written_beside(out) as (part, stream):
+        with store_errors(), _unhurried(), zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             names = sorted({*database.list_collection_names()} - LEFT_OUT - {RESTORES})
             for name in sorted(names, key=lambda name: name == ORDERS):
                 digest, counts[name] = hashlib.sha256(), 0
@@ -86,10 +82,8 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
                 "collections": {name: {"documents": counts[name], "sha256": sums[name]} for name in names},
             }
             archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
-        part.chmod(0o600)
+        stream.flush()
         part.rename(out)
-    finally:
-        part.unlink(missing_ok=True)
     return counts
 
 

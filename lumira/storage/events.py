@@ -25,17 +25,12 @@ from lumira.storage.paging import BEGINNING, cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
-
-
 # What came of asking for an event: ours to handle, handled before, or in another worker's hands.
 Claim = Literal["ours", "processed", "busy"]
-
-
 # What an event that comes in another API version brings anew.
 _DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
-
 # An event without its payload, and the ids of what it is about.
 _LISTED: Final = dict.fromkeys(
     (
@@ -44,7 +39,6 @@ _LISTED: Final = dict.fromkeys(
     ),
     1,
 )
-
 # Rows that one page may read while it looks for what fits.
 READ_AT_MOST: Final = 2_000
 

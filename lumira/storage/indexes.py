@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -148,14 +148,13 @@ def create_indexes(database: Database[Document]) -> Unmade:
             collection = database[name]
             existing = list(collection.list_indexes())
             for model in models:
-                same_keys = [index for index in existing if index_keys(index) == index_keys(model.document)]
-                if any(index_options(index) == index_options(model.document) for index in same_keys):
+                in_its_place = indexes_in_place_of(model.document, existing)
+                if in_its_place is None:
                     continue
-                same_name = [index for index in existing if index["name"] == model.document["name"]]
                 full_name = f"{name}.{model.document['name']}"
                 try:
                     with refusal_noted(unmade.refused, full_name):
-                        for index in same_keys or same_name:
+                        for index in in_its_place:
                             # The program we replaced kept the same keys with other options: a unique index
                             # that is not sparse would let only one order at a time have no PaymentIntent.
                             collection.drop_index(index["name"])
@@ -189,6 +188,19 @@ def index_keys(index: Mapping[str, Any]) -> list[tuple[str, int | str]]:
     ]
 
 
-def index_options(index: Mapping[str, Any]) -> tuple[bool, bool]:
+def indexes_in_place_of(
+    wanted: Mapping[str, Any], existing: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]] | None:
+    """The indexes that have the keys of the one wanted and other options, else its name and other keys.
+
+    None where the one wanted is there, under whatever name.
+    """
+    same_keys = [index for index in existing if index_keys(index) == index_keys(wanted)]
+    if any(_options(index) == _options(wanted) for index in same_keys):
+        return None
+    return same_keys or [index for index in existing if index["name"] == wanted["name"]]
+
+
+def _options(index: Mapping[str, Any]) -> tuple[bool, bool]:
     """Whether an index is unique, and whether it is sparse."""
     return bool(index.get("unique")), bool(index.get("sparse"))

@@ -54,6 +54,8 @@ from lumira.storage.failures import Document
 from lumira.storage.paging import BEGINNING, MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
+# What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+_PAID: Final[Document] = {"status": "completed"}
 # Up to so many amounts are each walked along their own part of the index; more are compared on the way.
 _FEW_AMOUNTS: Final = 12
 
@@ -278,9 +280,12 @@ def _conditions(wanted: OrderFilter) -> list[Document]:
             }
         )
     found += _rounded_within(wanted)
-    for answer, key in ((wanted.refunded, REFUNDED_KEY), (wanted.disputed, DISPUTED_KEY)):
-        if answer is not None:
-            found.append({"listing.keys": key if answer else {"$ne": key}})
+    if wanted.refunded:
+        found += [{"listing.keys": REFUNDED_KEY}, _PAID]
+    elif wanted.refunded is False:
+        found.append({"$or": [{"listing.keys": {"$ne": REFUNDED_KEY}}, {"status": {"$ne": "completed"}}]})
+    if wanted.disputed is not None:
+        found.append({"listing.keys": DISPUTED_KEY if wanted.disputed else {"$ne": DISPUTED_KEY}})
     for word in wanted.words:
         where = {"$indexOfCP": [{"$ifNull": ["$listing.text", ""]}, {"$literal": f" {word}"}]}
         found.append({"$expr": {"$gte": [where, 0]}})
@@ -305,10 +310,11 @@ def _period(wanted: OrderFilter, start: datetime | None, end: datetime | None) -
     low, high = start or BEGINNING, end or END
     if wanted.dated is not DateField.REFUNDED:
         return [{"$or": [dating.inside(low, high) for dating in DATINGS[wanted.dated]]}]
+    made: list[Document] = [_PAID, {"lastRefundAt": {"$gte": low}}]
     if start is None and end is None:
-        return [{"lastRefundAt": {"$gte": low}}]
+        return made
     inside = {"createdAt": {"$gte": low, "$lt": high}, "status": {"$nin": sorted(RETURNED)}}
-    return [{"lastRefundAt": {"$gte": low}}, {"refunds": {"$elemMatch": inside}}]
+    return [*made, {"refunds": {"$elemMatch": inside}}]
 
 
 def _id_range(prefix: str) -> Document:

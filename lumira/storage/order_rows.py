@@ -45,10 +45,10 @@ class OrderRows:
 
         A cursor that is none, or of another sort, shows the first page.
         """
-        after = _parse(cursor, wanted) if cursor else None
+        after = _parse_cursor(cursor, wanted) if cursor else None
         found = self._find(wanted, size + 1, after)
         orders = list(readable(found[:size]))
-        return Page(orders, _write(found[size - 1], wanted) if len(found) > size else None)
+        return Page(orders, _cursor_after(found[size - 1], wanted) if len(found) > size else None)
 
     def every(self, wanted: OrderFilter) -> Iterator[Order]:
         """Every order selected, in order, read in batches."""
@@ -144,7 +144,7 @@ class OrderRows:
             return list(self._collection.aggregate(pipeline))
 
 
-def _write(document: Document, wanted: OrderFilter) -> str:
+def _cursor_after(document: Document, wanted: OrderFilter) -> str:
     """The cursor of the page that begins behind this document."""
     names = ["createdAt"] if wanted.sort.by_amount else [dating.name for dating in DATINGS[wanted.dated]]
     at = next(at for name in names if (at := document.get(name)))
@@ -153,7 +153,7 @@ def _write(document: Document, wanted: OrderFilter) -> str:
     return f"{Decimal(document['amount']):f}-{cursor}" if wanted.sort.by_amount else cursor
 
 
-def _parse(cursor: str, wanted: OrderFilter) -> Cursor | None:
+def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     """What a cursor stands for; None for text that is none, or a cursor of another sort."""
     try:
         *before, milliseconds, identifier = cursor.split("-")[-3:]

@@ -1,4 +1,7 @@
-"""The orders of `productorders`: found, listed and moved, each write one conditional update."""
+"""The orders of `productorders`: found, listed and changed, each write one conditional update.
+
+What a write says stands in `order_updates`.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,24 @@ from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from lumira.errors import OrderNotFound
+from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
-from lumira.orders import (
-    NAMES,
-    REFUND_REQUESTED,
-    TIMELINE_LIMIT,
-    TRANSITIONS,
-    Observation,
-    Order,
-    OrderStatus,
-    TimelineEntry,
-)
-from lumira.refunds import (
-    Dispute,
-    Refund,
-    last_refund_at,
-    merge_disputes,
-    merge_refunds,
-    refunded,
-    told_as_sum,
-)
-from lumira.storage.conditions import AMOUNT, Expression, PushedIf, is_missing, is_value, only_if
+from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
+from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
+from lumira.storage.conditions import AMOUNT, is_missing, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import KnownAmounts, listing_document
+from lumira.storage.order_updates import (
+    append_to_timeline,
+    dispute_entries,
+    has_timeline_of,
+    moved,
+    observed_again,
+    refund_entries,
+    with_disputes,
+    with_refunds,
+)
 from lumira.storage.paging import MILLISECOND
 
 logger: Final = logging.getLogger("lumira.orders")
@@ -49,14 +45,16 @@ WITHOUT_TIMELINE: Final = {"timeline": 0}
 UNLISTED: Final = {"listing": ""}
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 DUPLICATE_KEY: Final = 11000
-
-
 # Found and written in one go.
 _AT_ONCE: Final = 200
 
 
 class Orders:
-    """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached."""
+    """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached.
+
+    Those that read one order raise OrderUnreadable where another program has spoilt it; those that read many
+    leave it out.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[ORDERS]
@@ -164,7 +162,7 @@ class Orders:
             try:
                 # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
                 unchanged = [is_value("updatedAt", order.updated_at), is_value("erasedAt", order.erased_at)]
-                as_read = {"$and": [waits, *unchanged, _told_no_more(order)]}
+                as_read = {"$and": [waits, *unchanged, has_timeline_of(order)]}
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
                     known = {"payment_intent_id": payment_intent_id, "stripe_status": stripe_status}
                     return order.model_copy(update=known | {"livemode": livemode, "updated_at": at})
@@ -186,14 +184,14 @@ class Orders:
         """
         self._know_amount(observation)
         while observation.status in TRANSITIONS[order.status]:
-            if self._apply(order, observation, _move(observation, by, event_id)):
+            if self._apply(order, observation, moved(observation, by, event_id)):
                 return True
             current = self.find(order.id)
             if current is None or current.status is order.status:
                 return False
             order = current
         if order.status is observation.status:
-            self._apply(order, observation, _again(order, observation, by, event_id))
+            self._apply(order, observation, observed_again(order, observation, by, event_id))
         return False
 
     def move_unread(
@@ -208,13 +206,13 @@ class Orders:
         before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
         as_expected = {"$and": [{"$in": ["$status", before]}, is_missing("erasedAt")]}
         with store_errors():
-            moved = self._collection.update_one(
+            result = self._collection.update_one(
                 {"paymentIntentId": {"$eq": payment_intent_id}},
-                only_if(as_expected, _move(observation, by, event_id)),
+                only_if(as_expected, moved(observation, by, event_id)),
             )
-        if moved.modified_count:
+        if result.modified_count:
             _note_move(observation, payment_intent_id)
-        return moved.modified_count == 1
+        return result.modified_count == 1
 
     def add_refunds(
         self,
@@ -240,28 +238,8 @@ class Orders:
             merged = merge_refunds(order.refunds, heard, complete=complete)
             if merged == order.refunds and order.amount_refunded == refunded(merged):
                 return False
-            ids = {refund.id for refund in order.refunds}
-            known = {(refund.id, refund.status) for refund in order.refunds}
-            known |= {(refund.id, refund.status) for refund in told_as_sum(order.refunds, merged)}
-            asked: dict[str | None, str] = {
-                entry.attempt_id: entry.by
-                for entry in order.timeline
-                if entry.kind == REFUND_REQUESTED and entry.attempt_id
-            }
-            entries = [
-                TimelineEntry(
-                    # It begins when it was made; what comes of it comes later.
-                    at=refund.created_at if refund.counts and refund.id not in ids else as_of,
-                    kind=f"refund.{refund.status}",
-                    by=asked.get(refund.attempt_id, by),
-                    amount=refund.amount,
-                    event_id=event_id,
-                    note=note or refund.reason,
-                )
-                for refund in merged
-                if (refund.id, refund.status) not in known
-            ]
-            if self._replace(order, _refund_fields(merged), entries):
+            entries = refund_entries(order, merged, by=by, event_id=event_id, note=note, as_of=as_of)
+            if self._replace(order, with_refunds(merged), entries):
                 return True
             order = self.find(order.id) or order
 
@@ -271,20 +249,8 @@ class Orders:
             merged = merge_disputes(order.disputes, news)
             if merged == order.disputes:
                 return False
-            began = news.is_open and news.id not in {dispute.id for dispute in order.disputes}
-            entry = TimelineEntry(
-                at=news.created_at if began else news.as_of or news.created_at,
-                kind=f"dispute.{news.status}",
-                by=by,
-                amount=news.amount,
-                event_id=event_id,
-                note=news.reason,
-            )
-            stored = [dispute.model_dump(by_alias=True, exclude_none=True) for dispute in merged]
-            # More time to answer is nothing that happened to the order.
-            told = [(dispute.id, dispute.status) for dispute in order.disputes]
-            entries = [] if (news.id, news.status) in told else [entry]
-            if self._replace(order, {"$set": {"disputes": stored}}, entries):
+            entries = dispute_entries(order, news, by=by, event_id=event_id)
+            if self._replace(order, with_disputes(merged), entries):
                 return True
             order = self.find(order.id) or order
 
@@ -414,130 +380,6 @@ class Orders:
             yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
 
 
-def _facts(observation: Observation) -> Document:
-    facts: Document = {"stripeStatus": observation.stripe_status, "stripeSyncedAt": observation.at}
-    if observation.latest_charge:
-        facts["latestCharge"] = observation.latest_charge
-    if observation.status is OrderStatus.FAILED:
-        facts["failureCode"] = observation.failure_code
-        facts["failureMessage"] = observation.failure_message
-    return facts
-
-
-def _payment(observation: Observation) -> Document:
-    paid: Document = {"completedAt": observation.completed_at or observation.at}
-    if observation.fee is not None:
-        paid |= {"fee": observation.fee, "feeCurrency": observation.fee_currency}
-    return paid
-
-
-def _money(observation: Observation) -> Document:
-    """The amount that Stripe states, for an order that is not paid yet."""
-    if observation.amount is None:
-        return {}
-    return {"amount": observation.amount, "currency": observation.currency}
-
-
-def _new_amount(observation: Observation, by: str, event_id: str | None) -> list[PushedIf]:
-    """The timeline entry of another amount than the order has; the store looks whether it is another.
-
-    Whoever read the order before may have read an amount that somebody else has changed meanwhile.
-    """
-    if observation.amount is None:
-        return []
-    entry = TimelineEntry(
-        at=observation.at, kind="amount.changed", by=by, event_id=event_id, amount=observation.amount
-    )
-    return [PushedIf(_differs(_money(observation)), _stored(entry))]
-
-
-def _move(observation: Observation, by: str, event_id: str | None) -> Document:
-    """The move of an order that is not completed, from wherever it is."""
-    to = observation.status
-    fields = _facts(observation) | _money(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
-    update: Document = {"$set": fields}
-    if to is OrderStatus.COMPLETED:
-        fields |= _payment(observation)
-    if to is not OrderStatus.FAILED:
-        update["$unset"] = {"failureCode": "", "failureMessage": ""}
-    entry = _stored(_entry(observation, by, event_id))
-    moved = Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
-    return update | _push_to_timeline(*_new_amount(observation, by, event_id), moved)
-
-
-def _again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
-    """The same status once more still brings news: another state at Stripe or amount, or a second decline.
-
-    And when it was paid, for an order of the program before ours that does not say so. What is news the store
-    finds out as it writes: of two that bring the same, the second brings none.
-    """
-    update: Document = {"$set": _facts(observation)}
-    if observation.status is OrderStatus.COMPLETED:
-        if order.completed_at is None:
-            update["$set"] |= _payment(observation) | {"updatedAt": datetime.now(UTC)}
-        return update
-    news = _new_amount(observation, by, event_id)
-    if observation.status is OrderStatus.FAILED:
-        # Where the bank's own page failed there is no second charge.
-        decline = {"failureCode": observation.failure_code}
-        if observation.latest_charge:
-            decline["latestCharge"] = observation.latest_charge
-        news.append(PushedIf(_differs(decline), _stored(_entry(observation, by, event_id))))
-    if news:
-        is_news = {"$or": [entry.condition for entry in news]}
-        changed_at = Expression({"$cond": [is_news, {"$literal": datetime.now(UTC)}, "$updatedAt"]})
-        update["$set"] |= _money(observation) | {"updatedAt": changed_at}
-        update |= _push_to_timeline(*news)
-    return update
-
-
-def _differs(fields: Mapping[str, object]) -> Document:
-    """The condition that one of the fields has another value than this."""
-    return {"$not": [{"$and": [is_value(name, value) for name, value in fields.items()]}]}
-
-
-def _entry(observation: Observation, by: str, event_id: str | None) -> TimelineEntry:
-    return TimelineEntry(
-        at=observation.at,
-        kind=f"payment_intent.{observation.stripe_status}",
-        by=by,
-        after=observation.status,
-        event_id=event_id,
-        code=observation.failure_code if observation.status is OrderStatus.FAILED else None,
-        note=observation.failure_message if observation.status is OrderStatus.FAILED else None,
-    )
-
-
-def _refund_fields(refunds: list[Refund]) -> Document:
-    last = last_refund_at(refunds)
-    fields: Document = {
-        "refunds": [refund.model_dump(by_alias=True, exclude_none=True) for refund in refunds],
-        "amountRefunded": refunded(refunds),
-    }
-    if last is None:
-        return {"$set": fields, "$unset": {"lastRefundAt": ""}}
-    return {"$set": fields | {"lastRefundAt": last}}
-
-
-def _told_no_more(order: Order) -> Document:
-    """The condition that nothing was added to the timeline since this order was read: no edit, no move."""
-    timeline = {"$cond": [{"$isArray": "$timeline"}, "$timeline", []]}
-    return {"$eq": [{"$size": timeline}, len(order.timeline)]}
-
-
-def append_to_timeline(*entries: TimelineEntry) -> Document:
-    """The update operator that adds entries and keeps the timeline bounded."""
-    return _push_to_timeline(*map(_stored, entries))
-
-
-def _push_to_timeline(*entries: Document | PushedIf) -> Document:
-    return {"$push": {"timeline": {"$each": list(entries), "$slice": -TIMELINE_LIMIT}}}
-
-
-def _stored(entry: TimelineEntry) -> Document:
-    return entry.model_dump(by_alias=True, exclude_none=True)
-
-
 def to_document(order: Order) -> Document:
     """The stored form of an order. A field without a value is absent, as the sparse indexes need.
 
@@ -549,8 +391,17 @@ def to_document(order: Order) -> Document:
 
 
 def from_document(document: Mapping[str, Any]) -> Order:
-    """Reads a stored order, ours or the other program's."""
-    return Order.model_validate(document)
+    """Reads a stored order, ours or the other program's. Raises OrderUnreadable for what is none."""
+    try:
+        return Order.model_validate(document)
+    except ValidationError as error:
+        order_id = str(document["_id"])
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors()})
+        raise OrderUnreadable(
+            f"The order {order_id} can't be read: look at its {', '.join(fields)} in the store.",
+            orderId=order_id,
+            fields=fields,
+        ) from error
 
 
 def readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[Order]:
@@ -561,9 +412,9 @@ def readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[Order]:
     for document in documents:
         try:
             yield from_document(document)
-        except ValidationError as error:
-            fields = sorted({str(problem["loc"][0]) for problem in error.errors()})
-            logger.warning("order unreadable", extra={"order_id": str(document["_id"]), "fields": fields})
+        except OrderUnreadable as error:
+            spoilt = {"order_id": error.extra["orderId"], "fields": error.extra["fields"]}
+            logger.warning("order unreadable", extra=spoilt)
 
 
 def _note_move(observation: Observation, payment_intent_id: str | None, order_id: str | None = None) -> None:

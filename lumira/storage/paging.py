@@ -54,7 +54,7 @@ def newest_page(
             rows = collection.find({**query, **more}, fields)
             found.extend(rows.sort([("createdAt", -1), ("_id", -1)]).limit(size + 1 - len(found)))
 
-    if cursor and (after := _parse(cursor)):
+    if cursor and (after := _parse_cursor(cursor)):
         bound, last_id = after
         if bound >= beginning:
             read({"createdAt": bound, "_id": {"$lt": last_id}})
@@ -84,7 +84,7 @@ def cursor_after(document: Document) -> str:
     return f"{round((document['createdAt'] - BEGINNING) / MILLISECOND)}-{document['_id']}"
 
 
-def _parse(cursor: str) -> tuple[datetime, ObjectId] | None:
+def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId] | None:
     """The instant and _id a cursor stands for; None for text that is no cursor."""
     milliseconds, _, identifier = cursor.partition("-")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -38,9 +39,15 @@ _SUMS: Final[Document] = {
     "fees_known": {"$sum": {"$cond": [is_missing("fee"), 0, 1]}},
 }
 
-
+# As an order is read that does not say it.
+_CURRENCY: Final[Document] = {"$ifNull": ["$currency", "eur"]}
 # Nearly always that of the sale, or not known yet.
-_FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", "$currency"]}}
+_FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", _CURRENCY]}}
+# What lists can't read as an order is none here either: one that another program spoilt stops no figure.
+_READABLE: Final[Document] = {
+    "productId": {"$type": "string"},
+    "amount": {"$type": ["int", "long", "double"], "$gt": -math.inf, "$lt": math.inf},
+}
 
 
 class RevenueRows:
@@ -63,7 +70,7 @@ class RevenueRows:
         return self._rows(
             [
                 {"$match": {"completedAt": {"$gt": start - MILLISECOND, "$lt": end}}},
-                {"$match": {"status": "completed", "livemode": _livemode(livemode)}},
+                {"$match": {"status": "completed", **_ours(livemode)}},
                 {"$group": {"_id": _group("$completedAt", timezone) | _FEE_CURRENCY, **_SUMS}},
             ]
         )
@@ -84,7 +91,7 @@ class RevenueRows:
         return self._rows(
             [
                 {"$match": {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}},
-                {"$match": {"$or": neither, "livemode": _livemode(livemode)}},
+                {"$match": {"$or": neither, **_ours(livemode)}},
                 {"$group": {"_id": group, **_SUMS}},
             ]
         )
@@ -101,7 +108,7 @@ class RevenueRows:
                 # An order refunded in the range has its last refund in it or after it.
                 {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}}},
                 # What was released of a payment never captured looks like a refund; no money had come.
-                {"$match": {"status": "completed", "livemode": _livemode(livemode)}},
+                {"$match": {"status": "completed", **_ours(livemode)}},
                 {"$unwind": "$refunds"},
                 {
                     "$match": {
@@ -123,7 +130,7 @@ class RevenueRows:
         self, start: datetime, end: datetime, *, livemode: bool
     ) -> Iterator[tuple[str, datetime]]:
         """E-mail and instant of free orders that count from start to before end."""
-        free = {"amount": 0, "status": "completed", "livemode": _livemode(livemode)}
+        free = {**_ours(livemode), "amount": 0, "status": "completed"}
         fields = dict.fromkeys(("customerEmail", *_DATES), 1)
         with store_errors():
             for indexed, further in _counting({"$gt": start - MILLISECOND, "$lt": end}):
@@ -134,7 +141,8 @@ class RevenueRows:
 
     def bought(self, emails: Sequence[str], *, livemode: bool) -> list[tuple[str, Any, Any, datetime]]:
         """E-mail, productId, metadata.level and instant of these customers' paid orders, oldest first."""
-        fields = ("customerEmail", "productId", "metadata.level", "amount", "status", "livemode", *_DATES)
+        fields = ("productId", "metadata.level", *_DATES)
+        paid = {"$match": {"status": "completed", **_ours(livemode)}}, {"$match": {"amount": {"$gt": 0}}}
         found = [
             (
                 row["customerEmail"],
@@ -142,8 +150,7 @@ class RevenueRows:
                 mapping_or_empty(row.get("metadata")).get("level"),
                 _counts_at(row),
             )
-            for row in self._with("customerEmail", emails, fields)
-            if row["status"] == "completed" and row["amount"] > 0 and row.get("livemode") in (livemode, None)
+            for row in self._with("customerEmail", emails, fields, paid)
         ]
         return sorted(found, key=lambda row: row[3])
 
@@ -158,20 +165,22 @@ class RevenueRows:
         completedAt and refunds; one that was paid then and refunded since comes twice.
         """
         fields = dict.fromkeys(
-            ("paymentIntentId", "productId", "metadata.level", "amount", "currency", "refunds", *_DATES), 1
+            ("paymentIntentId", "productId", "metadata.level", "amount", "refunds", *_DATES), 1
         )
-        paid = {"status": "completed", "livemode": _livemode(livemode)}
+        paid = {"status": "completed", **_ours(livemode)}
         after = {"$gt": start - MILLISECOND}
         with store_errors():
             for indexed, further in (*_counting({**after, "$lt": end}), ({"lastRefundAt": after}, {})):
                 stages: list[Document] = [{"$match": indexed}, {"$match": paid | further}]
-                yield from self._collection.aggregate([*stages, {"$project": fields}])
+                yield from self._collection.aggregate(
+                    [*stages, {"$project": {**fields, "currency": _CURRENCY}}]
+                )
 
     def of_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Document]:
-        """The orders of these PaymentIntents by the PaymentIntent's id, with _id and status."""
+        """The orders of these PaymentIntents by the PaymentIntent's id, with _id, status and refunds."""
         return {
             row["paymentIntentId"]: row
-            for row in self._with("paymentIntentId", payment_intent_ids, ["status"])
+            for row in self._with("paymentIntentId", payment_intent_ids, ["status", "refunds"])
         }
 
     def changed_since(self, instant: datetime) -> Iterator[dict[str, Any]]:
@@ -183,11 +192,14 @@ class RevenueRows:
         """An instant at most an hour before the first order was made or paid; about now without any."""
         return max(BEGINNING, min(self._oldest.before(date) for date in _DATES))
 
-    def _with(self, field: str, values: Sequence[str], fields: Iterable[str]) -> Iterator[Document]:
+    def _with(
+        self, field: str, values: Sequence[str], fields: Iterable[str], further: Iterable[Document] = ()
+    ) -> Iterator[Document]:
         with store_errors():
             for first in range(0, len(values), _AT_ONCE):
-                asked = {field: {"$in": list(values[first : first + _AT_ONCE])}}
-                yield from self._collection.find(asked, dict.fromkeys((field, *fields), 1))
+                asked: Document = {field: {"$in": list(values[first : first + _AT_ONCE])}}
+                project: Document = dict.fromkeys((field, *fields), 1)
+                yield from self._collection.aggregate([{"$match": asked}, *further, {"$project": project}])
 
     def _rows(self, pipeline: list[Document]) -> list[dict[str, Any]]:
         with store_errors():
@@ -202,13 +214,14 @@ def _counting(inside: Document) -> tuple[tuple[Document, Document], ...]:
 
 
 def _counts_at(row: Document) -> datetime:
-    counts_at: datetime = row.get("completedAt") or row["createdAt"]
-    return counts_at
+    # Another program may have put anything there.
+    dated = [row[name] for name in _DATES if isinstance(row.get(name), datetime)]
+    return dated[0] if dated else BEGINNING
 
 
-def _livemode(livemode: bool) -> Document:
+def _ours(livemode: bool) -> Document:
     # The program we replaced wrote no livemode: its orders belong to the desk that reads them.
-    return {"$in": [livemode, None]}
+    return {"livemode": {"$in": [livemode, None]}, **_READABLE}
 
 
 def _group(instant: str, timezone: str) -> Document:
@@ -216,5 +229,5 @@ def _group(instant: str, timezone: str) -> Document:
         "hour": {"$dateToString": {"date": instant, "format": "%Y-%m-%dT%H", "timezone": timezone}},
         "product": "$productId",
         "level": {"$ifNull": ["$metadata.level", None]},
-        "currency": "$currency",
+        "currency": _CURRENCY,
     }

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import DOCTOR, INDEXES, index_keys, index_options
+from lumira.storage.indexes import DOCTOR, INDEXES, index_keys, indexes_in_place_of
 from lumira.storage.validators import VALIDATORS
 
 
@@ -88,11 +88,9 @@ def index_deviations(database: Database[Document]) -> Deviations:
             existing = [index for index in database[collection].list_indexes() if index["name"] != "_id_"]
         wanted = [model.document for model in models]
         for model in wanted:
-            same_keys = [index for index in existing if index_keys(index) == index_keys(model)]
-            if any(index_options(index) == index_options(model) for index in same_keys):
-                continue
-            taken = same_keys or [index for index in existing if index["name"] == model["name"]]
-            (found.different if taken else found.missing).append(f"{collection}.{model['name']}")
+            in_its_place = indexes_in_place_of(model, existing)
+            if in_its_place is not None:
+                (found.different if in_its_place else found.missing).append(f"{collection}.{model['name']}")
         for index in existing:
             if all(
                 index_keys(index) != index_keys(model) and index["name"] != model["name"] for model in wanted

@@ -216,6 +216,8 @@ def test_without_a_publishable_key_the_page_is_calm(settings, api_server, desk, 
         ("en-GB,en;q=0.9", "en"),
         ("de,en;q=0.7,fr;q=0.3", "en"),
         ("en;q=0.2, fr;q=0.8", "fr"),
+        # White space may stand around a semicolon: https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2
+        ("fr; q=0.2, en ; q=0.8", "en"),
         ("de", "fr"),
         ("en;q=x,fr;q=0.1", "fr"),
     ],

@@ -51,3 +51,11 @@ def test_who_signs_in_after_a_session_has_ended_is_led_back_to_the_page(api_serv
         assert 'name="next" value=""' in page
         assert "Votre session est terminée" in page
     assert 'name="next" value=""' in shown(f"{api_server}/orders", query="left=1")
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "http://[", "null", ""])
+def test_what_is_not_sent_from_here_is_refused_whatever_it_says_of_itself(api_server, desk, admin, origin):
+    desk.staff.add(EMAIL, Role.SUPPORT, password=PASSWORD, actor=admin)
+    given = {"email": EMAIL, "password": PASSWORD}
+    assert web.post(f"{api_server}/sign-in", data=given, headers={"Origin": origin}).status_code == 403
+    assert web.post(f"{api_server}/sign-out", headers={"Origin": origin}).status_code == 403

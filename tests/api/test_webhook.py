@@ -99,6 +99,10 @@ def test_a_minimal_event_says_nothing_of_the_amount(deliver, payment_intent, ord
     "body",
     [
         *(b"{}", b"not json", b"[1]", b'{"id": "evt_1", "type": "x", "data": 1}'),
+        *(
+            b'{"id": "evt_1", "type": "%s"}' % of
+            for of in (b"charge.refunded", b"refund.created", b"refund.new")
+        ),
         b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"amount": 4700}}}',
         b'{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"id": "", "amount": 1}}}',
         # Deeper than a document of the store, and than Python reads.
@@ -152,6 +156,16 @@ def test_an_event_whose_object_has_another_shape_fails_and_says_where(
     assert named in response.json()["message"]
 
 
+def test_a_spoilt_order_is_not_the_events_fault(deliver, payment_intent, documents):
+    """Stripe is to deliver it again, and whoever reads why it failed is to look at the order."""
+    spoilt = {"$set": {"amount": "much", "status": "completed"}}
+    documents.productorders.update_one({}, spoilt, bypass_document_validation=True)
+    response = deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}))
+    assert (response.status_code, response.json()["code"]) == (500, "ORDER_UNREADABLE")
+    recorded = documents.processed_events.find_one()
+    assert (recorded["state"], "can't be read: look at its amount" in recorded["error"]) == ("failed", True)
+
+
 def test_what_an_old_sender_writes_otherwise_is_no_reason_to_fail(deliver, payment_intent, order_of):
     in_capitals = payment_intent | {"status": "succeeded", "currency": "EUR", "last_payment_error": "none"}
     milliseconds = event("payment_intent.succeeded", in_capitals) | {"created": int(time.time() * 1000)}
@@ -198,6 +212,22 @@ def test_other_types_are_recorded_and_do_nothing(deliver, documents, type_):
     assert deliver(event(type_, {"id": "x"})).json() == {"received": True}
     assert documents.processed_events.find_one()["outcome"] == "ignored"
     assert documents.productorders.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("further", [{}, {"data": {}}, {"data": {"reason": "x"}}, {"data": {"object": None}}])
+def test_a_thin_event_is_recorded_and_does_nothing(deliver, documents, further):
+    """It names its object, which is to be fetched: https://docs.stripe.com/event-destinations#thin-events"""
+    thin = {
+        "id": "evt_thin",
+        "object": "v2.core.event",
+        "type": "v2.core.account.updated",
+        "created": "2026-11-30T09:00:00.000Z",
+        "related_object": {"id": "acct_1", "type": "v2.core.account", "url": "/v2/core/accounts/acct_1"},
+    }
+    assert deliver(thin | further).json() == {"received": True}
+    assert deliver(thin | further).json() == {"received": True, "duplicate": True}
+    [recorded] = documents.processed_events.find()
+    assert (recorded["state"], recorded["outcome"]) == ("processed", "ignored")
 
 
 def test_the_other_livemode_is_recorded_and_not_applied(deliver, payment_intent, documents, order_of):

@@ -183,6 +183,19 @@ def test_an_outcome_is_dated_to_when_it_was_heard_of(deliver, paid, order_of):
     }
 
 
+def test_what_stripe_says_during_a_late_delivery_is_dated_to_then(deliver, desk, paid, order_of, monkeypatch):
+    """The event is from when the refund was made; that it failed since is heard only now."""
+    began = int(datetime.now(UTC).timestamp()) - 3 * 86_400
+    refund = {"id": "re_1", "amount": 700, "status": "pending", "created": began}
+    made = event("refund.created", refund | {"payment_intent": paid.payment_intent_id}, created=began + 1)
+    assert deliver(made).is_success
+    now = [refund | {"status": "failed"}]
+    monkeypatch.setattr(desk.webhooks._gateway, "list_refunds", lambda *_, **__: now)
+    assert deliver(event("charge.refunded", charge_of(desk, paid), created=began + 1)).is_success
+    [told] = [one for one in order_of(paid.payment_intent_id).timeline if one.kind == "refund.failed"]
+    assert datetime.now(UTC) - told.at < timedelta(minutes=1)
+
+
 def test_the_later_of_two_decisions_stands(deliver, documents, paid, order_of):
     dispute = {
         "id": "dp_1",

@@ -71,14 +71,22 @@ def test_a_card_opens_its_order_in_the_language_and_the_role_of_its_list(open_pa
     assert "What happened" in shown(anew)
 
 
-def test_the_unforeseen_is_no_traceback(open_page, desk, documents):
-    documents.productorders.insert_one(
-        {"paymentIntentId": "pi_broken", "createdAt": "not a date"}, bypass_document_validation=True
-    )
+def test_the_unforeseen_is_no_traceback(open_page, desk, monkeypatch):
+    monkeypatch.setattr(desk.intents, "find", lambda *_, **__: 1 // 0)
     app = open_page("orders", order="pi_broken")
     assert not app.exception
     assert "INTERNAL_SERVER_ERROR" in app.error[0].value
     assert app.button(key="try-again")
+
+
+def test_an_order_that_another_program_spoilt_says_so(open_page, desk, documents):
+    documents.productorders.insert_one(
+        {"paymentIntentId": "pi_broken", "createdAt": "not a date"}, bypass_document_validation=True
+    )
+    for page, named in (("orders", {"order": "pi_broken"}), ("order", {"id": "pi_broken"})):
+        app = open_page(page, **named)
+        assert not app.exception
+        assert "ORDER_UNREADABLE" in app.error[0].value
 
 
 def test_every_text_is_in_both_languages_with_the_same_places():
@@ -127,6 +135,7 @@ def test_every_error_a_page_can_meet_has_words():
         errors.InvalidMetadata,
         errors.ProductNotAvailable,
         errors.OrderNotFound,
+        errors.OrderUnreadable,
         errors.OrderNotCancellable,
         errors.OrderNotPayable,
         errors.OrderNotRefundable,

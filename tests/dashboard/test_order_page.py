@@ -15,7 +15,7 @@ from lumira.desk import Desk
 from lumira.errors import PaymentFailed
 from lumira.orders import Order, TimelineEntry
 from lumira.payment_details import ChargeDetails
-from lumira.refunds import Dispute, dispute_from
+from lumira.refunds import Dispute, Refund, dispute_from
 from lumira.texts import is_known
 from tests.conftest import wait_until
 from tests.dashboard.conftest import shown
@@ -390,3 +390,15 @@ def test_what_went_back_stands_beside_the_state_and_why_stands_once(open_page, d
     desk.refunds.create(order.id, actor=admin)
     for path in ("order", "overview", "orders"):
         assert "Remboursée" in shown(open_page(path, **({"id": order.id} if path == "order" else {})))
+
+
+def test_an_authorization_that_was_released_is_not_told_as_refunded(open_page, desk, support):
+    """Stripe shows a refund of it, though no money had come: the order was cancelled, and nothing else."""
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    order = desk.intents.cancel(created.order_id, actor=support)
+    released = Refund(id="re_1", amount=4700, created_at=AT)
+    assert desk.orders.add_refunds(order, [released], by="stripe")
+    for path in ("order", "overview", "orders"):
+        page = shown(open_page(path, **({"id": order.id} if path == "order" else {})))
+        assert "Annulée" in page
+        assert "Remboursée" not in page

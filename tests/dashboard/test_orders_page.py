@@ -367,6 +367,11 @@ def test_every_column_can_be_shown(open_page, desk):
     assert list(frame.columns) == list(COLUMNS)
     assert frame["payment_intent"][0] == desk.gateway.payment_intent_url("pi_number1")
     assert (frame["net"][0], frame["source"][0]) == (46, "le site")
+    # Of what nobody paid nothing is left.
+    desk.store.database.productorders.update_one({}, {"$set": {"status": "cancelled"}})
+    frame = rows(open_page("orders", columns="amount,refunded,net"))
+    assert frame["amount"][0] == 47
+    assert frame[["refunded", "net"]].isna().all(axis=None)
 
 
 def test_whoever_has_no_mouse_gets_the_list_as_links_and_comes_back_to_it(open_page, desk):

@@ -111,6 +111,21 @@ def test_where_all_agrees_it_says_so_once_with_the_free_orders_apart(settings, o
     assert not app.header
 
 
+def test_what_can_not_be_repaired_says_what_else_to_do(settings, open_page, support):
+    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
+        spoilt = desk.intents.create({"productId": "mystique"}, actor=support, source="tests").order_id
+        orders = desk.store.database.productorders
+        orders.update_one(
+            {"paymentIntentId": spoilt}, {"$unset": {"amount": ""}}, bypass_document_validation=True
+        )
+        app = compare(open_page("reconciliation", since="1d"))
+    assert "Commande illisible" in app.dataframe[0].value["what"][0]
+    page = shown(app)
+    assert "se corrige dans la base" in page
+    assert "vérifiez que la clé" not in page
+    assert not [button for button in app.button if button.key == "apply"]
+
+
 def test_the_confirmation_says_what_will_happen(desk):
     def differ(kind):
         return Difference(kind, "pi_1", "1", None, None)
@@ -123,13 +138,14 @@ def test_the_confirmation_says_what_will_happen(desk):
         "1 commande reçoit les remboursements faits chez Stripe",
         "2 commandes prennent l’état que dit Stripe",
     ]
-    assert len(known.repairable) == 3
+    assert len(known.report.repairable) == 3
 
 
 def test_every_kind_of_difference_has_words():
     for kind in Kind:
         assert is_known(f"difference.{kind}")
-        if kind is not Kind.MISSING_INTENT:
+        # What can't be repaired has no consequence to announce.
+        if kind not in {Kind.MISSING_INTENT, Kind.UNREADABLE_ORDER}:
             assert is_known(f"apply.{kind}")
             assert is_known(f"apply.{kind}.one")
 

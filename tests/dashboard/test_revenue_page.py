@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.dashboard import revenue_choices
+from lumira.dashboard import revenue_choices, session, texts
 from lumira.dashboard.charts import revenue_figure
 from lumira.dashboard.periods import Compare, Range, days, days_before, starts
 from lumira.dashboard.revenue_choices import orders_of
@@ -181,6 +181,19 @@ def test_days_are_told_as_french_writes_them(open_page, desk):
     assert "**Le 1er janv. 2026** :small[:gray[comparé au 31 déc. 2025]]" in one_day
 
 
+def test_the_first_of_a_month_is_counted_wherever_french_writes_a_day(monkeypatch, desk):
+    language = "fr"
+    monkeypatch.setattr(session, "language", lambda: language)
+    first, later = (datetime(2026, 11, number, 9, tzinfo=UTC) for number in (1, 21))
+    told = [texts.moment, texts.short_moment, texts.short_day]
+    told += [lambda instant: texts.period(instant.date(), Period.DAY)]
+    told += [lambda instant: texts.period(instant.date(), Period.WEEK)]
+    assert all("1er nov" in words(first) and "21 nov" in words(later) for words in told)
+    assert texts.period(first.date(), Period.QUARTER, short=True) == "T4 2026"
+    language = "en"
+    assert all("1er" not in words(first) for words in told)
+
+
 def test_currencies_are_never_summed_together(open_page, desk):
     sold(desk, amount=4700)
     sold(desk, amount=500, currency="jpy")
@@ -310,6 +323,8 @@ def test_failures_hours_and_rates_are_told(open_page, desk, pay, support):
     assert told == {"aucune commande payée", "1 commande payée"}
     scale = hours["colorbar"]
     assert (scale["title"]["text"], scale["ticktext"]) == ("Commandes payées", ["0", "1"])
+    by_hour = next(table.value for table in app.dataframe if len(table.value) == 24)
+    assert sorted(by_hour.iloc[:, 1:].to_numpy().ravel()) == sorted(["1", *["–"] * (24 * 7 - 1)])
 
 
 def test_who_took_a_free_reading_and_bought_one_since_is_counted_once(open_page, desk):

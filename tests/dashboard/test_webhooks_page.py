@@ -3,6 +3,7 @@
 import html
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import pytest
@@ -78,6 +79,15 @@ def test_failed_events_stand_first_and_are_counted(open_page, record):
     assert len(payments.dataframe[0].value) == 5
 
 
+def test_a_failed_event_is_listed_only_within_the_age_that_was_chosen(open_page, record, documents):
+    event_id = record({"id": "pi_1"}, failed="time-out")
+    two_days_ago = {"$set": {"createdAt": datetime.now(UTC) - timedelta(days=2)}}
+    documents.processed_events.update_one({"eventId": event_id}, two_days_ago)
+    record({"id": "pi_2"})
+    assert list(open_page("webhooks", age="1d").dataframe[0].value["payment_intent"]) == ["pi_2"]
+    assert list(open_page("webhooks", age="7d").dataframe[0].value["payment_intent"]) == ["pi_1", "pi_2"]
+
+
 def test_a_card_says_what_came_of_an_event_and_opens_it_in_the_same_list(open_page, record):
     record({"id": "pi_1"}, failed="time-out <b>")
     page = open_page("webhooks", state="failed")
@@ -123,6 +133,12 @@ def test_an_open_event_shows_its_error_its_payload_and_no_secret(open_page, reco
 def test_an_event_without_an_order_has_no_link(open_page, record):
     event_id = record({"id": "pi_nobody"}, failed="time-out")
     assert not open_page("webhooks", event=event_id).page_link
+
+
+def test_an_event_about_a_spoilt_order_says_which(open_page, record, documents):
+    documents.productorders.insert_one({"paymentIntentId": "pi_1"}, bypass_document_validation=True)
+    app = open_page("webhooks", event=record({"id": "pi_1"}, failed="The order 1 can't be read"))
+    assert [error.value for error in app.error] == ["The order 1 can't be read"]
 
 
 def test_a_failed_event_is_handled_again(open_page, desk, record, waiting, admin):

@@ -1,5 +1,6 @@
 """The command, as a process of its own."""
 
+import asyncio
 import signal
 import socket
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 import pytest
 import stripe
 import typer
@@ -16,7 +18,7 @@ from lumira.sandbox.app import create_app
 from lumira.sandbox.command import sandbox
 from lumira.sandbox.store import Store
 from tests import web
-from tests.sandbox.conftest import ROOT, client_of, eventually, paid, sandbox_process
+from tests.sandbox.conftest import KEY, ROOT, client_of, eventually, paid, sandbox_process
 
 QUICK = ",".join(["0.3"] * 500)
 
@@ -139,3 +141,16 @@ def test_the_sandbox_knows_nothing_of_lumira_and_stripe():
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_it_stops_right_after_a_request_that_left_an_event_to_deliver():
+    app = create_app()
+
+    async def served() -> None:
+        async with app.router.lifespan_context(app):
+            here = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=here, base_url="http://sandbox", auth=(KEY, "")) as client:
+                await asyncio.sleep(0.05)
+                (await client.post("/v1/customers")).raise_for_status()
+
+    asyncio.run(asyncio.wait_for(served(), timeout=5))

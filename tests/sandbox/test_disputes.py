@@ -1,7 +1,7 @@
 import pytest
 import stripe
 
-from tests.sandbox.conftest import eventually, paid
+from tests.sandbox.conftest import advance, client_of, eventually, paid
 
 
 def disputed(client, card="pm_card_createDispute"):
@@ -57,3 +57,34 @@ def test_an_inquiry_takes_nothing_until_it_is_escalated(client):
         lambda: client.v1.disputes.retrieve(dispute.id), lambda dispute: dispute.status == "needs_response"
     )
     assert len(escalated.balance_transactions) == 1
+
+
+def test_who_does_not_answer_in_time_has_lost(serve):
+    address = serve()
+    client = client_of(address)
+    _, unanswered = disputed(client)
+    client.v1.disputes.update(unanswered.id, {"evidence": {"customer_name": "Ada"}, "submit": False})
+    _, answered = disputed(client)
+    client.v1.disputes.update(answered.id, {"evidence": {"customer_name": "Ada"}})
+    status = lambda dispute: client.v1.disputes.retrieve(dispute.id).status  # noqa: E731
+
+    advance(address, days=6)
+    assert status(unanswered) == "needs_response"
+    advance(address, days=1)
+    assert eventually(lambda: status(unanswered), lambda status: status == "lost")
+    assert status(answered) == "under_review"
+    [told] = client.v1.events.list({"type": "charge.dispute.closed"}).data
+    assert told.data.object["id"] == unanswered.id
+
+
+def test_an_inquiry_that_is_escalated_has_to_be_answered_anew(serve):
+    address = serve()
+    client = client_of(address)
+    _, dispute = disputed(client, "pm_card_createDisputeInquiry")
+    advance(address, days=8)
+    status = lambda: client.v1.disputes.retrieve(dispute.id).status  # noqa: E731
+    assert status() == "warning_needs_response"
+    client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}})
+    assert eventually(status, lambda status: status == "needs_response")
+    advance(address, days=8)
+    assert eventually(status, lambda status: status == "lost")

@@ -47,13 +47,13 @@ class Provider:
             "server_metadata_url": f"{self.url}/.well-known/openid-configuration",
         }
 
-    def sign_in(self) -> tuple[str, str]:
+    def sign_in(self) -> str:
         """What `openid.finish` makes of a sign-in that was begun here."""
         # In a thread of its own: where tests of the browser run beside, theirs has an event loop already.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(anyio.run, self._sign_in).result()
 
-    async def _sign_in(self) -> tuple[str, str]:
+    async def _sign_in(self) -> str:
         begun = await openid.begin(_request(), "", "/orders")
         asked = dict(parse_qsl(urlsplit(begun.headers["location"]).query))
         self.nonce = asked["nonce"]

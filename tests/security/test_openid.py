@@ -7,8 +7,8 @@ import pytest
 from joserfc.jwk import RSAKey
 from starlette.responses import JSONResponse, PlainTextResponse
 
+from lumira import openid_providers
 from lumira.access import Role
-from lumira.api import openid
 from lumira.errors import SignInRefused, SignInUnavailable
 from tests import web
 from tests.security.conftest import ADMIN, Fortress
@@ -73,11 +73,13 @@ def test_who_has_no_account_or_no_verified_address_is_refused(browser, colleague
 
 
 def test_who_cancels_at_the_provider_reads_so_and_the_log_says_why(browser, fortress):
-    begun = browser.get("/sign-in/with/openid")
+    begun = browser.get("/sign-in/with/openid", params={"next": "/orders"})
     answered = web.post(begun.headers["location"], data={"action": "deny"})
     response = browser.get(answered.headers["location"])
     assert response.status_code == 401
     assert "annulé" in response.text
+    # The next try leads to the page that was asked for.
+    assert 'name="next" value="/orders"' in response.text
     log = (fortress.home / "run.log").read_text()
     [refused] = [line for line in log.splitlines() if "sign-in refused" in line and "access_denied" in line]
     assert "The OpenID provider's answer" in refused
@@ -104,8 +106,9 @@ def test_an_answer_that_was_not_asked_for_here_is_refused(browser, fortress, col
 
 
 def test_an_unknown_provider_is_said_calmly(browser):
-    response = browser.get("/sign-in/with/nobody")
+    response = browser.get("/sign-in/with/nobody", params={"next": "/orders"})
     assert response.status_code == 503
+    assert 'name="next" value="/orders"' in response.text
     assert "Réessayez" in response.text
 
 
@@ -113,7 +116,7 @@ def test_an_unknown_provider_is_said_calmly(browser):
 def provider(desk, monkeypatch):
     """A provider that answers what the test says, and that `[auth]` names."""
     with served_provider() as provider:
-        monkeypatch.setattr(openid, "_secrets", lambda: provider.settings)
+        monkeypatch.setattr(openid_providers, "_auth", lambda: provider.settings)
         yield provider
 
 
@@ -132,7 +135,7 @@ ODILE = {"email": "odile@example.com", "email_verified": True}
 def test_the_address_is_taken_from_where_the_provider_tells_it(provider: Provider, claims, told):
     provider.claims |= claims
     provider.told = {"sub": "1", **told} if told else None
-    assert provider.sign_in() == ("odile@example.com", "/orders")
+    assert provider.sign_in() == "odile@example.com"
 
 
 def test_what_the_provider_tells_of_somebody_else_is_not_taken(provider: Provider):
@@ -186,8 +189,8 @@ def test_what_is_wrong_between_us_and_the_provider_is_not_laid_on_the_visitor(pr
 def test_options_for_the_client_are_no_provider_of_that_name(desk, monkeypatch):
     with served_provider() as provider:
         options = {"client_kwargs": {"token_endpoint_auth_method": "client_secret_post", "prompt": "login"}}
-        monkeypatch.setattr(openid, "_secrets", lambda: provider.settings | options)
-        assert list(openid.providers()) == [""]
-        assert openid.providers()[""]["client_kwargs"] == options["client_kwargs"]
+        monkeypatch.setattr(openid_providers, "_auth", lambda: provider.settings | options)
+        assert list(openid_providers.providers()) == [""]
+        assert openid_providers.providers()[""]["client_kwargs"] == options["client_kwargs"]
         provider.claims |= ODILE
-        assert provider.sign_in() == ("odile@example.com", "/orders")
+        assert provider.sign_in() == "odile@example.com"

@@ -1,0 +1,26 @@
+"""Files that their user alone can read, put in their place whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside `file`, opened for bytes, to be flushed and then renamed or linked to it.
+
+    It has a name of its own, so that whoever else writes the same file is not disturbed, and is removed where
+    it was not renamed. Raises OSError where it can't be made.
+    """
+    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as stream:
+            yield written, stream
+    finally:
+        written.unlink(missing_ok=True)
