@@ -15,6 +15,7 @@ from lumira.dashboard import (
     attempt,
     contact,
     customer_search,
+    declines,
     navigation,
     notices,
     order_actions,
@@ -29,7 +30,7 @@ from lumira.dashboard import (
 )
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
-from lumira.errors import LumiraError, OrderNotFound, PaymentFailed
+from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
 ORDER = "order"
@@ -186,8 +187,11 @@ def show_result(order_id: str) -> None:
         order_details.show_unknown(order_id)
         return
     waits = not order.status.is_final
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title(text(result_title(order)), anchor=False)
+    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        with st.container(width="content", gap="small"):
+            st.title(text(result_title(order)), anchor=False)
+            st.caption(whose or text("result.nobody"))
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.page_link(
                 navigation.order(),
@@ -201,8 +205,6 @@ def show_result(order_id: str) -> None:
                 on_click=start_over,
                 key="start-over",
             )
-    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
-    st.caption(whose or text("result.nobody"))
     what, how = st.columns([1, 1.15], gap="medium")
     with what:
         with st.container(border=True):
@@ -242,8 +244,8 @@ def show_result(order_id: str) -> None:
 def show_outcome(order: Order) -> None:
     """In a sentence how the payment stands."""
     amount = money(order.amount, order.currency)
-    if order.status == "failed" and order.payment_intent_id:
-        problems.show(PaymentFailed("The last card was declined.", declineCode=order.failure_code))
+    if order.payment_intent_id:
+        declines.show(order)
     match order.status:
         case "completed":
             name = "result.given" if order.is_free else "result.paid"

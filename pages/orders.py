@@ -73,6 +73,8 @@ def show_list(wanted: OrderFilter) -> None:
                 order_bulk.show_count(wanted, page)
             order_filters.show_description(wanted)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            if page.orders:
+                order_table.show_other_form()
             if page.orders and session.may(Permission.REFRESH):
                 order_bulk.show_refresh(ticked or page.orders, chosen=bool(ticked))
             if page.orders and session.may(Permission.EXPORT):
@@ -94,8 +96,9 @@ if former := st.query_params.get("order"):
 order_filters.put_back()
 notices.show()
 st.title(text("orders.title"), anchor=False)
-with st.container(key="wide-orders-lead"):
-    st.caption(text("orders.lead"))
+if not order_table.is_cards():
+    with st.container(key="wide-orders-lead"):
+        st.caption(text("orders.lead"))
 try:
     wanted = order_filters.read()
 except InvalidFilter as error:

@@ -5,34 +5,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address, is_https
+from lumira.api.languages import language_of
 from lumira.api.paths import is_within
 from lumira.api.responses import refuse_websocket
 from lumira.desk import Desk
-from lumira.errors import LumiraError, Unauthorized
+from lumira.errors import LumiraError, StoreUnavailable, Unauthorized
 from lumira.openid_providers import CALLBACK
 from lumira.session_cookie import session_token
 from lumira.sessions import Session
+from lumira.texts import translate
 
 # Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
 OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", CALLBACK)
 SIGN_IN: Final = "/sign-in"
 # How often it is asked whether the person at an open page is still signed in.
 CHECK_SECONDS: Final = 5
+# How often a page that waits for the store asks again.
+RETRY_SECONDS: Final = 5
 # Ours to choose from 4000 on: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.2
 SESSION_ENDED: Final = 4401
 
 logger: Final = logging.getLogger("lumira.gate")
+
+_templates: Final = Jinja2Templates(Path(__file__).parent / "templates")
 
 
 class Gate:
@@ -52,6 +61,12 @@ class Gate:
         desk = desks.current()
         try:
             passes = comes_from_here(scope) if desk.is_demo else await _session(desk, scope) is not None
+        except StoreUnavailable as error:
+            if scope["type"] == "http" and _is_navigation(scope):
+                await _show_store_away(scope, receive, send)
+            else:
+                await _refuse(scope, receive, send, error.status, error.message)
+            return
         except LumiraError as error:
             await _refuse(scope, receive, send, error.status, error.message)
             return
@@ -165,6 +180,30 @@ async def _end(send: Send) -> None:
 
 def _is_navigation(scope: Scope) -> bool:
     return scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+async def _show_store_away(scope: Scope, receive: Receive, send: Send) -> None:
+    """A page that says so to a person, and comes back to what was asked for as soon as the store does."""
+    request = Request(scope)
+    language = language_of(request.headers.get("accept-language", ""))
+    context = {
+        "language": language,
+        "root": SIGN_IN,
+        "seconds": RETRY_SECONDS,
+        "text": partial(translate, language),
+    }
+    headers = {
+        "Cache-Control": "no-store",
+        "Vary": "Accept-Language",
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        ),
+    }
+    answer = _templates.TemplateResponse(
+        request, "store_away.html", context, StoreUnavailable.status, headers
+    )
+    await answer(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:

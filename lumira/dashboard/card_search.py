@@ -8,7 +8,7 @@ import streamlit as st
 
 from lumira.dashboard import navigation, order_filters, problems, recent, session
 from lumira.dashboard.order_details import price
-from lumira.dashboard.texts import counted, level_name, moment, text
+from lumira.dashboard.texts import counted, level_name, moment, number, text
 from lumira.errors import LumiraError
 from lumira.order_filter import DateField, OrderFilter
 from lumira.orders import Order
@@ -42,8 +42,14 @@ def show(wanted: OrderFilter) -> bool:
     if not found.orders:
         return False
     with st.container(border=True, key="by-card", gap="xsmall"):
-        st.markdown(f":material/credit_card: **{counted('card.found', len(found.orders), digits=last4)}**")
-        st.caption(text("card.more" if found.more else "card.found.help"))
+        shown = len(found.orders)
+        if found.more:
+            headline = text("card.found.more", count=number(shown), digits=last4)
+            advice = text("card.more", count=number(shown))
+        else:
+            headline, advice = counted("card.found", shown, digits=last4), text("card.found.help")
+        st.markdown(f":material/credit_card: **{headline}**")
+        st.caption(advice)
         for order in found.orders:
             _show_line(order)
     return True

@@ -20,7 +20,7 @@ def show(order: Order) -> None:
         st.caption(text("customer.erased", when=moment(order.erased_at)))
         return
     rows = [
-        (text("order.customer"), order.name or ""),
+        (text("new_payment.name"), order.name or ""),
         (text("order.email"), order.customer_email or ""),
         (text("order.phone"), str(order.metadata.get("customerPhone") or "")),
     ]

@@ -67,6 +67,11 @@ def facts(
     return f'<dl class="lumira-facts{" lumira-figures" if figures else ""}">{pairs}</dl>'
 
 
+def groups(facts: Iterable[str]) -> str:
+    """Lists of facts about several things of a kind, apart from one another, their values in one column."""
+    return f'<div class="lumira-groups">{"".join(facts)}</div>'
+
+
 def settings(rows: Iterable[tuple[str, str, str]]) -> str:
     """Variables, each with its value and where that came from."""
     lines = "".join(

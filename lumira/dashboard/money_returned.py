@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import markup, problems, session
-from lumira.dashboard.texts import counted, day, moment, money, text, text_or
+from lumira.dashboard.texts import counted, day, moment, money, short_day, text, text_or
 from lumira.money_back import DisputeAtStripe, RefundAtStripe, on_statement_by
 from lumira.orders import Order
 from lumira.payment_details import PaymentDetails
@@ -22,17 +22,18 @@ def show(order: Order, details: PaymentDetails | None, place: DeltaGenerator) ->
     if not made:
         return
     at_stripe = {refund.id: refund for refund in details.refunds} if details else {}
-    rows: list[tuple[str, str]] = []
+    groups: list[str] = []
     for one in sorted(made, key=lambda each: each.created_at, reverse=True):
         kind = "refund_status" if isinstance(one, Refund) else "dispute_status"
         told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
         why = why_made(one.reason)
-        rows.append((moment(one.created_at), f"{told} · {why}" if why else told))
+        rows = [(moment(one.created_at), f"{told} · {why}" if why else told)]
         if known := at_stripe.get(one.id):
             rows += _where(known)
+        groups.append(markup.facts(rows, codes=frozenset({text("refund.reference")})))
     with place.container():
         st.markdown(f"**{text('order.money_back')}**")
-        st.html(markup.facts(rows, codes=frozenset({text("refund.reference")})))
+        st.html(markup.groups(groups))
 
 
 def _where(refund: RefundAtStripe) -> Iterator[tuple[str, str]]:
@@ -94,6 +95,16 @@ def _show_dispute(order: Order, dispute: Dispute, at_stripe: DisputeAtStripe | N
             gateway.dispute_url(dispute.id, order.payment_intent_id),
             icon=":material/open_in_new:",
         )
+
+
+def due(name: str, due_by: datetime) -> str:
+    """Until which day a dispute is to be answered, in the words of `name`, which has its own for today."""
+    now, zone = datetime.now(UTC), session.timezone()
+    if due_by <= now:
+        return text(f"{name}.over", day=short_day(due_by))
+    if due_by.astimezone(zone).date() == now.astimezone(zone).date():
+        return text(f"{name}.today")
+    return text(name, day=short_day(due_by))
 
 
 def _time_left(due_by: datetime) -> str:

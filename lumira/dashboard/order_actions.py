@@ -203,6 +203,10 @@ def refund_dialog(order: Order, attempt: str) -> None:
                     idempotency_key=f"{attempt}-{amount}-{reason}",
                 )
         except LumiraError as error:
+            if error.extra.get("refundable", order.net) != order.net:
+                # Refunded elsewhere since this was opened: the page says so, and what is left.
+                problems.remember(order.id, error)
+                st.rerun()
             if isinstance(error, StripeError) and not isinstance(error, NOT_TRIED):
                 st.session_state[sent] = True
             with failed:

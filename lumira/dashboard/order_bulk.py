@@ -54,8 +54,13 @@ def show_refresh(orders: list[Order], *, chosen: bool) -> None:
 
 
 def _refresh(orders: list[Order]) -> None:
-    bar = st.progress(0.0, text("orders.refresh.progress", done=number(0), total=number(len(orders))))
-    before = {order.order_id: order for order in orders}
+    # What never went to Stripe is none of those it answers for.
+    before = {order.order_id: order for order in orders if order.payment_intent_id and not order.is_free}
+    if not before:
+        st.session_state[_REPORT] = []
+        notices.say(text("orders.refresh.nothing"))
+        return
+    bar = st.progress(0.0, text("orders.refresh.progress", done=number(0), total=number(len(before))))
     failures: list[_Failure] = []
     changed = 0
     answers = session.desk().order_list.refresh(list(before), actor=session.actor())
@@ -65,11 +70,11 @@ def _refresh(orders: list[Order]) -> None:
         else:
             changed += _facts(answer) != _facts(before[order_id])
         bar.progress(
-            done / len(orders),
-            text("orders.refresh.progress", done=number(done), total=number(len(orders))),
+            done / len(before),
+            text("orders.refresh.progress", done=number(done), total=number(len(before))),
         )
     st.session_state[_REPORT] = failures
-    if answered := len(orders) - len(failures):
+    if answered := len(before) - len(failures):
         notices.say(counted("orders.refreshed", answered, changed=number(changed)))
 
 
@@ -78,16 +83,17 @@ def _facts(order: Order) -> tuple[object, ...]:
 
 
 def show_report() -> None:
-    """The orders that could not be refreshed, with the reasons, until the next attempt."""
+    """Why orders could not be refreshed, and the first of them, until the next attempt."""
     failures: list[_Failure] = st.session_state.get(_REPORT, [])
     if not failures:
         return
+    left: dict[str, list[str]] = {}
+    for failure in failures:
+        left.setdefault(problems.headline(failure.error), []).append(f"`{failure.order_id}`")
     lines = [
-        f"- `{failure.order_id}` · {problems.headline(failure.error)}"
-        for failure in failures[:_FAILURES_SHOWN]
+        f"- {reason} {', '.join(ids[:_FAILURES_SHOWN])}{', …' * (len(ids) > _FAILURES_SHOWN)}"
+        for reason, ids in left.items()
     ]
-    if len(failures) > _FAILURES_SHOWN:
-        lines.append("- …")
     st.warning(
         "\n".join([text("orders.refresh.failed.next"), "", *lines]),
         title=counted("orders.refresh.failed", len(failures)),

@@ -100,13 +100,19 @@ def show_state(order: Order) -> None:
 def money_back(order: Order) -> list[tuple[str, str]]:
     """What a paid order does not show by its state: money that went back, or that an issuer asks for."""
     told = []
+    # First of the two: a dispute has a day by which it is lost, and a line of a list has room for one.
+    if is_disputed(order):
+        told.append(text("order.back.disputed"))
     # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
     if order.amount_refunded and order.status is OrderStatus.COMPLETED:
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
-    if any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes):
-        told.append(text("order.back.disputed"))
     return [(label, DISAGREES_COLOUR) for label in told]
+
+
+def is_disputed(order: Order) -> bool:
+    """Whether a dispute has taken its money, or may yet take it."""
+    return any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes)
 
 
 def show_unknown(order_id: str) -> None:

@@ -42,7 +42,7 @@ _CURRENCY: Final = "eur"
 _PROBLEM: Final = "saved-view"
 OPENED_FROM: Final = "list"
 # What of the address a list is made of.
-_LIST: Final = frozenset({*NAMES, *LAYOUT, "after"})
+_LIST: Final = frozenset({*NAMES, *LAYOUT, "after", "as"})
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "all": {},
@@ -247,7 +247,7 @@ def _show_period(wanted: OrderFilter) -> None:
         spans = {span: days(span, today) for span in _SPANS}
         shown = next((span for span in _SPANS if (wanted.first, wanted.last) == spans[span]), None)
         _choose(
-            " ",
+            text("revenue.range"),
             "span",
             shown,
             list(_SPANS),

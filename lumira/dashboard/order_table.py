@@ -9,14 +9,14 @@ import streamlit as st
 
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
-from lumira.dashboard.order_details import money_back, price
+from lumira.dashboard.money_returned import due
+from lumira.dashboard.order_details import is_disputed, money_back, price
 from lumira.dashboard.tables import NOTHING
 from lumira.dashboard.texts import (
     capitalized,
     failure_reason,
     level_name,
     moment,
-    short_day,
     stripe_status_name,
     text,
     text_or,
@@ -86,6 +86,8 @@ class _Words:
         self.language = session.language()
         self.levels = {level: level_name(level) for level in (*Level, None)}
         self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
+        self.nobody = text("overview.nobody")
+        self.disputed = text("order.back.disputed")
         self._stripe_statuses: dict[str, str] = {}
 
     def said(self, order: Order) -> str:
@@ -122,7 +124,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "product":
             return order.product_name
         case "customer":
-            return order.name or order.customer_email or NOTHING
+            return order.name or order.customer_email or words.nobody
         case "email":
             return order.customer_email or NOTHING
         case "amount" | "refunded" | "net":
@@ -130,7 +132,8 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "dispute":
             return _dispute(order)
         case "status":
-            return [words.statuses[order.status]]
+            # As on the start page: who looks for a customer sees it before the order is opened.
+            return [words.disputed if is_disputed(order) else words.statuses[order.status]]
         case "stripe_status":
             return [words.said(order)]
         case "failure":
@@ -151,7 +154,7 @@ def _dispute(order: Order) -> str:
     if pressing is None:
         return ""
     if pressing.needs_response and pressing.due_by:
-        return text("orders.dispute.due", day=short_day(pressing.due_by))
+        return due("orders.dispute.due", pressing.due_by)
     return capitalized(text_or(f"dispute_status.{pressing.status}", pressing.status))
 
 
@@ -164,14 +167,37 @@ def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     return float(major_units(amount, order.currency)) if numeric else words.money(amount, order.currency)
 
 
+def is_cards() -> bool:
+    """Whether the list is wanted as cards however wide the screen is: `as` of the URL."""
+    return st.query_params.get("as") == "cards"
+
+
+def show_other_form() -> None:
+    """The way to a list that keys go through: in the table an arrow key opens an order at once, for it
+    selects a cell as a click does. Only the keyboard comes to it; the way back is there for everybody.
+    """
+    cards = is_cards()
+    with st.container(key="wide-as-table" if cards else "wide-as-cards", width="content"):
+        st.button(
+            text("orders.as_table" if cards else "orders.as_cards"),
+            icon=":material/table_rows:" if cards else ":material/keyboard:",
+            type="tertiary",
+            on_click=lambda: address.change({"as": None if cards else "cards"}),
+            key="other-form",
+        )
+
+
 def show(orders: list[Order], columns: list[str], *, key: str) -> None:
     """The list; `key` must name page, filter and columns, for a selection is a row number only."""
+    words, listed = _Words(), order_filters.beside_order()
+    if is_cards():
+        st.html(markup.cards(_card(order, words, listed) for order in orders))
+        return
     # Streamlit writes numbers as the browser does, so only a reader in the browser's language gets them; the
     # others, and lists of several currencies, get text.
     numeric = (
         all(order.currency == "eur" for order in orders) and session.language() == session.browser_language()
     )
-    words, listed = _Words(), order_filters.beside_order()
     with tables.or_cards("orders", (_card(order, words, listed) for order in orders)):
         st.dataframe(
             orders_frame(orders, columns, numeric=numeric),
@@ -203,7 +229,7 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
 def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
     return markup.Card(
         link=address.link("/order", {"id": order.order_id, **listed}),
-        title=order.name or order.customer_email or NOTHING,
+        title=order.name or order.customer_email or words.nobody,
         beside=price(order),
         chips=[
             (words.levels[order.level], level_colour(order.level)),
@@ -233,6 +259,7 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
                     text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status")
                     for status in OrderStatus
                 }
+                statuses[text("order.back.disputed")] = theme.chip(DISAGREES_COLOUR, "status")
                 made[name] = tables.chips(label, statuses, width=112)
             case "stripe_status":
                 there = {stripe_status_name(status): _QUIET for status in STRIPE_STATUSES}

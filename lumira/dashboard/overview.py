@@ -9,10 +9,12 @@ import streamlit as st
 
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
+from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, moment, money, number, short_day, short_moment, text
+from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.days import every_day
+from lumira.errors import LumiraError, StripeConfigError
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
@@ -33,14 +35,18 @@ def show_health() -> None:
     """Store, Stripe and webhooks, each with how it is, in one line."""
     found = session.desk().health.problems()
     good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
-    chips = [
-        (text(f"health.{name}.down" if problem else f"health.{name}"), bad if problem else good)
-        for name, problem in found.items()
-    ]
+    chips = [(_state(name, problem), bad if problem else good) for name, problem in found.items()]
     if found["store"] is None:
         chips.append(_webhooks(good, bad))
     with st.container(width="content"):
         st.html(markup.chips(chips))
+
+
+def _state(name: str, problem: LumiraError | None) -> str:
+    """How the store or Stripe is; a key that is missing or refused is no Stripe that is down."""
+    if isinstance(problem, StripeConfigError):
+        return text("health.stripe.key")
+    return text(f"health.{name}.down" if problem else f"health.{name}")
 
 
 def _webhooks(good: str, bad: str) -> tuple[str, str]:
@@ -204,12 +210,7 @@ def _show_group(group: Needed) -> None:
             st.caption(text(f"need.{group.need}.next"))
         for order in group.newest:
             due_by = order.evidence_due_by if group.need == "disputed" else None
-            _show_line(order, _until(due_by) if due_by else None)
-
-
-def _until(due_by: datetime) -> str:
-    """Until when a dispute is to be answered, no longer than a moment is written."""
-    return text("need.until", day=short_day(due_by))
+            _show_line(order, due("need.until", due_by) if due_by else None)
 
 
 def _counted(count: int) -> str:
@@ -219,7 +220,12 @@ def _counted(count: int) -> str:
 @st.fragment(run_every=_REFRESH_SECONDS)
 def show_latest() -> None:
     """The latest orders, looked up again every few seconds."""
-    page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
+    try:
+        page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
+    except LumiraError as error:
+        # Streamlit catches what a part drawn by the clock raises, in words of its own.
+        problems.show(error)
+        return
     if not page.orders:
         with st.container(border=True, horizontal_alignment="center", key="no-orders"):
             st.space("small")

@@ -6,24 +6,26 @@ import re
 
 import streamlit as st
 
-from lumira.dashboard.texts import failure_reason, text, text_or
+from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
     LumiraError,
-    PaymentFailed,
     StoreUnavailable,
+    StripeConfigError,
     StripeError,
     StripeTimeout,
 )
 from lumira.order_filter import WORD_JOINER
+from lumira.texts import is_known
 
 
 def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
     passing = isinstance(error, (StoreUnavailable, StripeError))
     alert = st.warning if passing else st.error
-    # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing.
-    said = isinstance(error, StripeError) and not isinstance(error, StripeTimeout)
+    # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing,
+    # or said of our key what they say already.
+    said = isinstance(error, StripeError) and not isinstance(error, StripeConfigError | StripeTimeout)
     detail = f" · {plain(error.message)}" if said else ""
     alert(
         f"{what_to_do(error)}  \n:small[{text('error.code', code=error.code)}{detail}]",
@@ -35,8 +37,12 @@ def show(error: LumiraError, *, again: bool = False) -> None:
 
 
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
-    """Shows an error right under the field that caused it, with advice of the form's own where it has any."""
-    beside(headline(error), f"{advice or what_to_do(error)} · {error.code}")
+    """Shows an error right under the field that caused it, with advice of the form's own where it has any.
+
+    Its code is for an administrator, who is not needed where we know what whoever typed can do about it.
+    """
+    told = advice or what_to_do(error)
+    beside(headline(error), told if is_known(f"error.{error.code}.next") else f"{told} · {error.code}")
 
 
 def beside(what: str, advice: str) -> None:
@@ -72,8 +78,6 @@ def plain(sentence: str) -> str:
 
 def headline(error: LumiraError) -> str:
     """What happened, in a sentence."""
-    if isinstance(error, PaymentFailed):
-        return text("result.declined", reason=plain(failure_reason(error.extra.get("declineCode"))))
     if duplicate := error.extra.get("duplicate"):
         return text("new_payment.metadata.twice", key=plain(duplicate))
     return text_or(f"error.{error.code}", error.error)
@@ -81,8 +85,6 @@ def headline(error: LumiraError) -> str:
 
 def what_to_do(error: LumiraError) -> str:
     """What the reader can do about it."""
-    if isinstance(error, PaymentFailed):
-        return text("result.declined.next")
     names = plain(str(error.extra.get("names", "")))
     return text_or(f"error.{error.code}.next", plain(error.message), names=names)
 

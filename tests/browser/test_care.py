@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMINISTRATOR, click_first_row, follow, settle
+from tests.browser.conftest import ADMINISTRATOR, TESTS, click_first_row, follow, settle
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,19 @@ def net_of(page):
     """The net of the range on the Revenue page, in cents."""
     metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text("Net", exact=True))
     return int(re.sub(r"\D", "", metric.get_by_test_id("stMetricValue").inner_text()))
+
+
+def test_what_was_refunded_in_another_tab_is_seen_when_it_is_refunded_again(open_page, paid, served):
+    page = open_page(f"/order?id={paid}")
+    opened = page.get_by_test_id("stMain")
+    opened.get_by_role("button", name="Rembourser").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Montant")).to_have_value("67,00")
+    served.behind.refunds.create(paid, 5000, actor=TESTS)
+    dialog.get_by_role("button", name="Rembourser 67,00").click()
+    expect(dialog).to_be_hidden()
+    expect(opened.get_by_text("Ce remboursement n’est pas possible.")).to_be_visible()
+    expect(opened.get_by_text("Remboursée de 50,00\u00a0€")).to_be_visible()
 
 
 @pytest.mark.long(15)
@@ -71,7 +84,7 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     dialog.get_by_label("Prénom").fill("Anaïs")
     dialog.get_by_label("Nom", exact=True).fill("L")
     dialog.get_by_role("button", name="Enregistrer").click()
-    expect(dialog.get_by_text("INVALID_LAST_NAME")).to_be_visible()
+    expect(dialog.get_by_text("Ce nom ne convient pas.")).to_be_visible()
     expect(dialog.get_by_label("Prénom")).to_have_value("Anaïs")
     dialog.get_by_label("Nom", exact=True).fill("Laurent")
     dialog.get_by_role("button", name="Enregistrer").click()

@@ -40,6 +40,9 @@ def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     desk = open_page("/new-payment")
     payment_intent = create(desk, 1, "link@example.com")
     expect(desk.get_by_alt_text("Code QR du lien de paiement")).to_be_visible()
+    # There to be seen before anyone points at it: it is what staff come here for.
+    copy = desk.locator(".st-key-payment-link [data-testid=stCode] button")
+    expect(copy).to_be_visible()
     link = desk.locator(".st-key-payment-link code").inner_text().strip()
 
     customer.goto(link)

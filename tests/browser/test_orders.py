@@ -172,3 +172,21 @@ def test_what_is_typed_into_a_filter_is_kept_however_it_is_left(open_page):
         page.keyboard.press(key)
         page.wait_for_url(re.compile(address))
     expect(panel).to_be_hidden()
+
+
+def test_the_list_can_be_gone_through_without_a_mouse(open_page, served):
+    order_id = served.create("mystique", "keys@example.com")
+    page = open_page("/orders?q=keys@example.com")
+    way = page.get_by_role("button", name="En cartes, pour le clavier")
+    page.get_by_role("button", name="Tout effacer").focus()
+    page.keyboard.press("Tab")
+    expect(way).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("as=cards"))
+    card = page.locator(".lumira-cards a").first
+    expect(card).to_be_visible()
+    card.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"id={order_id}"))
+    page.get_by_role("link", name="Voir les commandes").click()
+    page.wait_for_url(re.compile("as=cards"))

@@ -102,7 +102,7 @@ def test_a_declined_card_may_be_followed_by_another(open_page):
     create(page, 1, "camille@example.com")
     choose_card(page, "Visa, refusée\u00a0: solde insuffisant")
     pay(page)
-    expect(page.get_by_text("Carte refusée\u00a0: solde insuffisant.")).to_be_visible()
+    expect(page.get_by_text("Refusé\u00a0: solde insuffisant", exact=True)).to_be_visible()
     expect(page.get_by_text("Refusée", exact=True)).to_be_visible()
     settle(page)
     choose_card(page, "Visa\u00a0: paiement accepté")

@@ -1,5 +1,7 @@
 """How staff read the desk: their language and their light, kept over a reload."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -60,3 +62,22 @@ def test_the_table_of_revenue_shows_all_its_columns_on_a_laptop(open_page, serve
     expect(scroller).to_be_visible()
     settle(page)
     assert scroller.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+@pytest.mark.parametrize("way", ["search", "button"])
+def test_on_a_phone_the_menu_gives_way_to_where_it_led(open_page, way):
+    page = open_page("/overview")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    settle(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    menu = page.get_by_test_id("stSidebar")
+    expect(menu).to_have_attribute("data-collapsed", "false")
+    if way == "search":
+        menu.get_by_label("Chercher une commande").fill("nobody at all")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("q=nobody"))
+    else:
+        menu.get_by_role("button", name="Nouveau paiement").click()
+        page.wait_for_url(re.compile("new-payment"))
+    expect(menu).to_have_attribute("data-collapsed", "true")

@@ -3,8 +3,10 @@
 import ast
 import html
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +16,7 @@ from lumira import errors
 from lumira.access import Role
 from lumira.dashboard import attempt, navigation, problems, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
-from lumira.texts import texts
+from lumira.texts import texts, written_moment
 from tests.conftest import opened
 from tests.dashboard.conftest import ROUTER, shown
 
@@ -347,3 +349,11 @@ def test_none_is_singular_in_french(locale, said):
     app = AppTest.from_function(page)
     app.context = {"locale": locale}
     assert [text.value for text in app.run().text] == said
+
+
+def test_french_counts_the_first_of_a_month_in_moments_too():
+    paris = ZoneInfo("Europe/Paris")
+    first, later = datetime(2026, 12, 1, 9, 5, tzinfo=UTC), datetime(2026, 12, 21, 9, 5, tzinfo=UTC)
+    assert written_moment(first, "fr", paris) == "1er déc. 2026 à 10:05"
+    assert written_moment(later, "fr", paris) == "21 déc. 2026 à 10:05"
+    assert written_moment(first, "en", paris) == "1 Dec 2026, 10:05"

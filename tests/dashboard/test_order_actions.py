@@ -112,7 +112,7 @@ def test_everything_wrong_in_a_correction_is_said_at_once(desk, support):
     for field, typed in {"email": "nobody", "first_name": "Z", "last_name": "", "phone": "📞"}.items():
         app.text_input(key=f"edit-{field}-attempt").set_value(typed)
     app.button(key="save-customer").click().run()
-    for told in ("INVALID_EMAIL", "INVALID_FIRST_NAME", "INVALID_LAST_NAME", "pas un numéro de téléphone"):
+    for told in ("pas une adresse e-mail", "Ce prénom", "Ce nom", "pas un numéro de téléphone"):
         assert told in shown(app)
     # A name may be too long, too.
     assert shown(app).count(f"de 2 à {_NAME_LENGTH} caractères") == 2

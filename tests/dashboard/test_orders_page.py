@@ -4,6 +4,7 @@ import html
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -322,6 +323,26 @@ def test_a_page_is_refreshed_and_what_fails_is_listed(open_page, desk, support):
     assert "pi_nobody_knows" in app.warning[0].value
 
 
+def test_free_orders_are_none_that_stripe_answered_for(open_page, desk, support, pay):
+    desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+    app = open_page("orders")
+    app.button(key="refresh-orders").click().run()
+    assert app.toast[0].value == "Rien à demander à Stripe\u00a0: aucune de ces commandes n’y est."
+    pay("profond")
+    app.run()
+    app.button(key="refresh-orders").click().run()
+    assert app.toast[0].value == "Stripe a répondu pour 1 commande."
+
+
+def test_why_orders_could_not_be_refreshed_is_said_once_for_all_of_them(open_page, desk):
+    for number in (1, 2):
+        make(desk, number, payment_intent_id=f"pi_nobody_knows_{number}")
+    app = open_page("orders")
+    app.button(key="refresh-orders").click().run()
+    assert app.warning[0].value.count("Stripe ne répond pas") == 1
+    assert all(f"`pi_nobody_knows_{number}`" in app.warning[0].value for number in (1, 2))
+
+
 def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay):
     pay("profond"), pay("mystique")
     app = open_page("orders")
@@ -353,6 +374,52 @@ def test_every_column_can_be_shown(open_page, desk):
     assert frame[["refunded", "net"]].isna().all(axis=None)
 
 
+def test_whoever_has_no_mouse_gets_the_list_as_links_and_comes_back_to_it(open_page, desk):
+    order = make(desk, 1)
+    app = open_page("orders", status="completed")
+    app.button(key="other-form").click().run()
+    assert app.query_params["as"] == "cards"
+    assert not app.dataframe
+    link = f"/order?id={order.order_id}&amp;list=status%3Dcompleted%26as%3Dcards"
+    assert f'href="{link}"' in shown(app)
+    app.button(key="other-form").click().run()
+    assert "as" not in app.query_params
+    assert len(app.dataframe) == 1
+
+
+def test_who_gave_no_name_is_called_the_same_in_the_list_and_on_the_start_page(open_page, desk):
+    make(desk, 1, customer_email=None)
+    app = open_page("orders")
+    assert list(rows(app)["customer"]) == ["Sans nom"]
+    assert "<b>Sans nom</b>" in shown(app)
+    assert "Sans nom · Mystique" in [link.value for link in open_page("overview").page_link]
+
+
+def test_a_disputed_order_shows_as_such_in_the_usual_list_too(open_page, desk):
+    for number, status in enumerate(("needs_response", "lost", "won")):
+        told = Dispute(id="dp", amount=4700, status=status, created_at=datetime.now(UTC))
+        make(desk, number, disputes=[told])
+    assert [list(status) for status in rows(open_page("orders"))["status"]] == [
+        ["Contestée"],
+        ["Contestée"],
+        ["Terminée"],
+    ]
+
+
+def test_a_dispute_that_is_due_today_says_so_and_one_whose_time_is_over_too(open_page, desk):
+    last_of_today = datetime.now(ZoneInfo("Europe/Paris")).replace(hour=23, minute=59, second=59)
+    for number, due_by in enumerate((last_of_today, datetime(2026, 3, 1, 12, tzinfo=UTC))):
+        told = Dispute(
+            id="dp", amount=4700, status="needs_response", created_at=datetime.now(UTC), due_by=due_by
+        )
+        make(desk, number, disputes=[told], customer_name=f"Client {number}")
+    listed = rows(open_page("orders", disputed="yes"))
+    assert list(listed["dispute"]) == ["À défendre aujourd’hui", "Délai passé le 1er mars"]
+    page = shown(open_page("overview"))
+    assert "aujourd’hui</time>" in page
+    assert "délai passé</time>" in page
+
+
 def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
     at = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -364,7 +431,7 @@ def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
         make(desk, number, status="completed", disputes=disputes)
 
     # In the evening at Greenwich it is the next day in Paris.
-    disputed(1, ("lost", None), ("needs_response", datetime(2026, 12, 5, 23, 30, tzinfo=UTC)))
+    disputed(1, ("lost", None), ("needs_response", datetime(2099, 12, 5, 23, 30, tzinfo=UTC)))
     disputed(2, ("under_review", None), ("won", None))
     disputed(3, ("won", None))
     app = open_page("orders", disputed="yes")

@@ -5,11 +5,17 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from lumira import desk as desks
 from lumira.access import Role
+from lumira.dashboard import overview
+from lumira.desk import Desk
+from lumira.errors import StoreUnavailable
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
 from tests.dashboard.conftest import shown
+from tests.dashboard.test_new_payment import closing_desk
 from tests.dashboard.test_orders_page import make
 
 
@@ -62,6 +68,35 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     assert link.proto.query_string == f"id={order.payment_intent_id}"
 
 
+def test_a_store_that_goes_away_under_the_latest_orders_is_told_in_our_own_words(
+    open_page, desk, monkeypatch
+):
+    app = open_page("overview")
+
+    def away(*_, **__):
+        raise StoreUnavailable("The store went away.")
+
+    monkeypatch.setattr(overview, "show_needed", lambda: None)
+    monkeypatch.setattr(type(desk.order_list), "page", away)
+    app.run()
+    assert not app.exception
+    assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."]
+
+
+def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with closing_desk(Desk.open(wrong, demo=True)) as refused:
+        desks.use(refused)
+        page = shown(open_page("overview"))
+        assert "Clé Stripe à vérifier" in page
+        assert "Stripe ne répond pas" not in page
+        app = open_page("new_payment")
+        app.button(key="choose-mystique").click().run()
+        app.button(key="create").click().run()
+        assert "STRIPE_SECRET_KEY" in app.warning[0].value
+        assert "Stripe refuses the key" not in app.warning[0].value
+
+
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
     for number in range(2):
         created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
@@ -95,6 +130,16 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
     assert queries[0] == "state=failed"
     assert queries[1] == "stripe=differs"
+
+
+def test_a_refund_in_part_does_not_hide_a_dispute(open_page, desk):
+    now = datetime.now(UTC)
+    told = Dispute(id="dp", amount=4700, status="needs_response", created_at=now)
+    make(desk, 1, disputes=[told], amount_refunded=1250)
+    page = shown(open_page("overview"))
+    # Among the disputes and among the latest orders.
+    assert page.count(">Contestée</span>") == 2
+    assert "Remboursée" not in page
 
 
 def test_of_disputes_the_one_that_is_due_first_comes_first(open_page, desk):

@@ -14,3 +14,16 @@ addEventListener(
   },
   true,
 );
+
+// On a phone the menu lies over the page. Streamlit takes it away after a link, but not after a search, nor after the
+// button of a new payment.
+function leaveMenu() {
+  const close = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
+  if (close && matchMedia("(max-width: 768px)").matches) setTimeout(() => close.click());
+}
+addEventListener("keydown", ({ key, target }) => {
+  if (key === "Enter" && target.matches('[data-testid="stSidebar"] [data-testid="stTextInputField"]')) leaveMenu();
+});
+addEventListener("click", ({ target }) => {
+  if (target.closest('[data-testid="stSidebar"] .st-key-begin-payment button')) leaveMenu();
+});
