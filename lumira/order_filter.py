@@ -11,7 +11,8 @@ line: `status=failed,pending&level=mystique&from=2026-11-01&q=camille`.
 | `status` | order statuses |
 | `stripe` | what Stripe said last; `none`: free, `unknown`: never asked; `differs`: not our status |
 | `min`, `max` | bounds of the amount, both included, in minor units |
-| `refunded`, `disputed` | `yes` or `no` |
+| `refunded` | `yes` or `no` |
+| `disputed` | `yes` or `no`; `needs_response`: one of its disputes waits for our answer |
 | `source` | where orders came from: `desk`, `api`, `stripe`; `former`: the program we replaced |
 | `q` | words; each begins a word of the name, of the e-mail address before its @, the address or an id |
 | `sort` | `-date` (default, newest first), `date`, `-amount`, `amount` |
@@ -98,12 +99,20 @@ class Sort(StrEnum):
         return self in {Sort.NEWEST, Sort.HIGHEST}
 
 
+class Disputed(StrEnum):
+    """What is wanted of an order's disputes; Stripe's word for one that waits for our answer."""
+
+    NEEDS_RESPONSE = "needs_response"
+    YES = "yes"
+    NO = "no"
+
+
 @dataclass(frozen=True)
 class OrderFilter:
     """What is selected; an empty set or None does not narrow.
 
     `first` and `last` are days of the business time zone, both included; `minimum` and `maximum` minor units.
-    `refunded`, `disputed` and `differs` want it so or not so.
+    `refunded` and `differs` want it so or not so.
     """
 
     dated: DateField = DateField.CREATED
@@ -116,7 +125,7 @@ class OrderFilter:
     minimum: int | None = None
     maximum: int | None = None
     refunded: bool | None = None
-    disputed: bool | None = None
+    disputed: Disputed | None = None
     sources: frozenset[str] = field(default_factory=frozenset)
     search: str = ""
     sort: Sort = Sort.NEWEST
@@ -159,7 +168,7 @@ def parse_filter(query: Mapping[str, str]) -> OrderFilter:
         minimum=_amount("min", query),
         maximum=_amount("max", query),
         refunded=_yes_or_no("refunded", query),
-        disputed=_yes_or_no("disputed", query),
+        disputed=_disputed(query),
         sources=frozenset(sources),
         search=_search(query),
         sort=_choice("sort", query, Sort, Sort.NEWEST),
@@ -184,7 +193,7 @@ def filter_query(wanted: OrderFilter) -> dict[str, str]:
         "min": "" if wanted.minimum is None else str(wanted.minimum),
         "max": "" if wanted.maximum is None else str(wanted.maximum),
         "refunded": _written(wanted.refunded),
-        "disputed": _written(wanted.disputed),
+        "disputed": str(wanted.disputed or ""),
         "source": ",".join(name for name in SOURCES if name in wanted.sources),
         "q": wanted.search,
         "sort": str(wanted.sort) if wanted.sort is not Sort.NEWEST else "",
@@ -207,6 +216,7 @@ _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae"})
 _PHONE_PREFIX: Final = "phone:"
 REFUNDED_KEY: Final = ":refunded"
 DISPUTED_KEY: Final = ":disputed"
+NEEDS_RESPONSE_KEY: Final = ":needs_response"
 FREE_KEY: Final = ":free"
 
 
@@ -234,6 +244,8 @@ def listing(order: Order) -> Listing:
         keys.add(REFUNDED_KEY)
     if order.disputes:
         keys.add(DISPUTED_KEY)
+    if any(dispute.needs_response for dispute in order.disputes):
+        keys.add(NEEDS_RESPONSE_KEY)
     if order.is_free:
         keys.add(FREE_KEY)
     terms = sorted(words | ids | phones | {fold(order.customer_email or "").replace(" ", "")} - {""})
@@ -386,6 +398,11 @@ def _yes_or_no(name: str, query: Mapping[str, str]) -> bool | None:
             return False
         case other:
             raise _invalid(name, other)
+
+
+def _disputed(query: Mapping[str, str]) -> Disputed | None:
+    value = query.get("disputed", "").strip()
+    return _member("disputed", value, Disputed) if value else None
 
 
 def _written(wanted: bool | None) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor
-from lumira.order_filter import OrderFilter
+from lumira.order_filter import Disputed, OrderFilter
 from lumira.orders import Order, OrderStatus
 
 if TYPE_CHECKING:
@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 
 # A payment that failed longer ago will not be tried again today.
 _FAILED_WITHIN: Final = timedelta(days=6)
-# A cardholder has 120 days to dispute a payment, and the house weeks to answer:
-# https://docs.stripe.com/disputes/how-disputes-work
-_DISPUTED_WITHIN: Final = timedelta(days=180)
 _SHOWN: Final = 3
 # A dispute heard of before its date was kept comes after those that have one.
 _NO_DATE: Final = datetime.max.replace(tzinfo=UTC)
 # More than a person can see to today; counting further takes longer the more orders there are.
 COUNTED: Final = 99
-_DISPUTES_READ: Final = COUNTED + 1
 
 
 class Need(StrEnum):
@@ -72,12 +68,8 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
         )
         return Needed(need, wanted, count, newest)
 
-    disputed = OrderFilter(disputed=True, first=today - _DISPUTED_WITHIN, last=today)
-    unanswered = [
-        order
-        for order in order_list.page(disputed, _DISPUTES_READ, actor=actor).orders
-        if any(dispute.needs_response for dispute in order.disputes)
-    ]
+    disputed = OrderFilter(disputed=Disputed.NEEDS_RESPONSE)
+    unanswered = order_list.page(disputed, COUNTED + 1, actor=actor).orders
     unanswered.sort(key=lambda order: order.evidence_due_by or _NO_DATE)
     failed = OrderFilter(statuses=frozenset({OrderStatus.FAILED}), first=today - _FAILED_WITHIN, last=today)
     found = [

@@ -19,6 +19,7 @@ from lumira.order_filter import (
     SOURCES,
     STRIPE_STATUSES,
     DateField,
+    Disputed,
     OrderFilter,
     Sort,
     filter_query,
@@ -96,6 +97,12 @@ def is_refunded(order: Order) -> bool:
     return order.status is OrderStatus.COMPLETED and order.amount_refunded > 0
 
 
+def has_disputes(order: Order, wanted: Disputed) -> bool:
+    if wanted is Disputed.NEEDS_RESPONSE:
+        return any(dispute.status.endswith("needs_response") for dispute in order.disputes)
+    return bool(order.disputes) is (wanted is Disputed.YES)
+
+
 def said_by_stripe(order: Order) -> str:
     if (order.payment_intent_id or "").startswith("free_"):
         return "none"
@@ -112,7 +119,7 @@ def selects(wanted: OrderFilter, order: Order) -> bool:
         and (wanted.minimum is None or order.amount >= wanted.minimum)
         and (wanted.maximum is None or order.amount <= wanted.maximum)
         and (wanted.refunded is None or is_refunded(order) is wanted.refunded)
-        and (wanted.disputed is None or bool(order.disputes) is wanted.disputed)
+        and (wanted.disputed is None or has_disputes(order, wanted.disputed))
         and (not wanted.sources or (order.source or "former") in wanted.sources)
         and is_found(order, wanted.search)
     )
@@ -213,6 +220,13 @@ searches = st.sampled_from(
 prices = st.sampled_from([0, 4700, 4700, 6700, 9900, 500_000])
 
 
+# Most orders have none.
+disputes = st.one_of(
+    *[st.just([])] * 4,
+    st.lists(st.sampled_from(["lost", "needs_response", "warning_needs_response"]), max_size=2),
+)
+
+
 @st.composite
 def orders(draw) -> Order:
     created = draw(instants)
@@ -246,9 +260,10 @@ def orders(draw) -> Order:
         amount_refunded=sum(refund.amount for refund in counting),
         refunds=refunds,
         last_refund_at=max((refund.created_at for refund in counting), default=None),
-        disputes=[Dispute(id="dp_1", amount=amount, status="lost", created_at=created)]
-        if draw(st.integers(0, 5)) == 0
-        else [],
+        disputes=[
+            Dispute(id=f"dp_{n}", amount=amount, status=state, created_at=created)
+            for n, state in enumerate(draw(disputes))
+        ],
     )
 
 
@@ -278,7 +293,7 @@ def filters(draw) -> OrderFilter:
         minimum=minimum,
         maximum=maximum,
         refunded=draw(maybe),
-        disputed=draw(maybe),
+        disputed=draw(st.sampled_from([None, *Disputed])),
         sources=draw(some(SOURCES)),
         search=draw(searches) if draw(st.booleans()) else "",
         sort=draw(st.sampled_from(list(Sort))),
@@ -616,8 +631,19 @@ def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, s
     rows = OrderRows(desk.store.database, PARIS)
     rows.list_orders()
     assert rows.count(OrderFilter(refunded=True), 10) == 1
-    assert rows.count(OrderFilter(disputed=True), 10) == 1
+    assert rows.count(OrderFilter(disputed=Disputed.YES), 10) == 1
     assert rows.count(OrderFilter(refunded=False), 10) == 0
+    # Once it is answered it is a dispute still, and waits for nobody here.
+    unanswered = OrderFilter(disputed=Disputed.NEEDS_RESPONSE)
+    assert rows.count(unanswered, 10) == 1
+    order = desk.intents.find(created.order_id, actor=admin)
+    answered = Dispute(
+        id="dp_1", amount=4700, status="under_review", created_at=NOW, as_of=NOW + timedelta(hours=1)
+    )
+    desk.orders.add_dispute(order, answered, by="stripe")
+    rows.list_orders()
+    assert rows.count(unanswered, 10) == 0
+    assert rows.count(OrderFilter(disputed=Disputed.YES), 10) == 1
 
 
 def test_every_plan_is_served_by_an_index(desk):
@@ -654,7 +680,8 @@ def test_every_plan_is_served_by_an_index(desk):
         OrderFilter(),
         OrderFilter(search="camille"),
         OrderFilter(search=made[0].id),
-        OrderFilter(disputed=True),
+        OrderFilter(disputed=Disputed.YES),
+        OrderFilter(disputed=Disputed.NEEDS_RESPONSE),
         OrderFilter(differs=True),
         OrderFilter(statuses=frozenset({OrderStatus.FAILED})),
         OrderFilter(stripe_statuses=frozenset({"requires_payment_method"})),

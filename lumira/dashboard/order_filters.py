@@ -29,6 +29,7 @@ from lumira.order_filter import (
     SOURCES,
     STRIPE_STATUSES,
     DateField,
+    Disputed,
     OrderFilter,
     Sort,
     filter_query,
@@ -61,6 +62,11 @@ class Answer(StrEnum):
     WITHOUT = "without"
 
 
+_DISPUTED_NAMES: Final = {
+    Disputed.NEEDS_RESPONSE: "orders.filter.needs_response",
+    Disputed.YES: "orders.filter.with",
+    Disputed.NO: "orders.filter.without",
+}
 # To be chosen with one click.
 _SPANS: Final = (Range.TODAY, Range.WEEK, Range.MONTH, Range.LAST_MONTH)
 
@@ -301,7 +307,14 @@ def _show_choices(wanted: OrderFilter) -> None:
         st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_used)
     with st.container(horizontal=True):
         _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
-        _choose_answer("disputed", wanted.disputed, lambda now, chosen: replace(now, disputed=chosen))
+        _choose(
+            text("orders.filter.disputed"),
+            "disputed",
+            wanted.disputed,
+            list(Disputed),
+            lambda disputed: text(_DISPUTED_NAMES[disputed]),
+            lambda now, chosen: replace(now, disputed=chosen),
+        )
         _choose_several(
             text("orders.filter.source"),
             "sources",
@@ -457,9 +470,10 @@ def _described(wanted: OrderFilter) -> Iterator[str]:
     if wanted.differs:
         yield text("orders.filter.differs.yes")
     yield _amounts(wanted)
-    for name, value in (("refunded", wanted.refunded), ("disputed", wanted.disputed)):
-        if value is not None:
-            yield text(f"orders.filter.{name}.{'yes' if value else 'no'}")
+    if wanted.refunded is not None:
+        yield text(f"orders.filter.refunded.{'yes' if wanted.refunded else 'no'}")
+    if wanted.disputed is not None:
+        yield text(f"orders.filter.disputed.{wanted.disputed}")
     yield _joined(text(f"source.{name}") for name in SOURCES if name in wanted.sources)
 
 

@@ -24,7 +24,15 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS, level_colour
 from lumira.money import major_units
-from lumira.order_filter import FORMER, NOT_AT_STRIPE, STRIPE_STATUSES, UNKNOWN, DateField, OrderFilter
+from lumira.order_filter import (
+    FORMER,
+    NOT_AT_STRIPE,
+    STRIPE_STATUSES,
+    UNKNOWN,
+    DateField,
+    Disputed,
+    OrderFilter,
+)
 from lumira.orders import Order, OrderStatus
 
 DISAGREES: Final = "⚠ "
@@ -48,7 +56,7 @@ _DATES: Final = {
 
 def usual_columns(wanted: OrderFilter) -> list[str]:
     """The columns of a list nobody has chosen columns for."""
-    return [_DATES[wanted.dated], *(_OF_DISPUTED if wanted.disputed else _USUAL)]
+    return [_DATES[wanted.dated], *(_USUAL if wanted.disputed in {None, Disputed.NO} else _OF_DISPUTED)]
 
 
 def show_column_choice(wanted: OrderFilter) -> list[str]:

@@ -28,7 +28,7 @@ from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 3
+LISTING_VERSION: Final = 4
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
 # How far back a process looks at first, at least; further where the process before it had not come so far.
 _LOOK_BACK: Final = timedelta(days=1)

@@ -26,7 +26,7 @@ and status_newest for completed orders without completedAt; "amounts" is one wal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,10 +37,12 @@ from bson import ObjectId
 from lumira.order_filter import (
     DISPUTED_KEY,
     FREE_KEY,
+    NEEDS_RESPONSE_KEY,
     NOT_AT_STRIPE,
     REFUNDED_KEY,
     UNKNOWN,
     DateField,
+    Disputed,
     OrderFilter,
     disagreements,
     level_key,
@@ -56,6 +58,11 @@ from lumira.storage.paging import BEGINNING, MILLISECOND
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
 # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
 _PAID: Final[Document] = {"status": "completed"}
+# The key of the orders that have such disputes.
+_DISPUTES: Final[Mapping[Disputed | None, str]] = {
+    Disputed.YES: DISPUTED_KEY,
+    Disputed.NEEDS_RESPONSE: NEEDS_RESPONSE_KEY,
+}
 # Up to so many amounts are each walked along their own part of the index; more are compared on the way.
 _FEW_AMOUNTS: Final = 12
 
@@ -214,7 +221,7 @@ def _few(wanted: OrderFilter) -> list[Document] | None:
 
 
 def _narrow_key(wanted: OrderFilter) -> str | None:
-    return search_key(wanted.words) or (DISPUTED_KEY if wanted.disputed else None)
+    return search_key(wanted.words) or _DISPUTES.get(wanted.disputed)
 
 
 def _prefixes(wanted: OrderFilter, known_amounts: Callable[[], list[float]]) -> list[Document]:
@@ -285,7 +292,7 @@ def _conditions(wanted: OrderFilter) -> list[Document]:
     elif wanted.refunded is False:
         found.append({"$or": [{"listing.keys": {"$ne": REFUNDED_KEY}}, {"status": {"$ne": "completed"}}]})
     if wanted.disputed is not None:
-        found.append({"listing.keys": DISPUTED_KEY if wanted.disputed else {"$ne": DISPUTED_KEY}})
+        found.append({"listing.keys": _DISPUTES.get(wanted.disputed) or {"$ne": DISPUTED_KEY}})
     for word in wanted.words:
         where = {"$indexOfCP": [{"$ifNull": ["$listing.text", ""]}, {"$literal": f" {word}"}]}
         found.append({"$expr": {"$gte": [where, 0]}})

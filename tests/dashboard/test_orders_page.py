@@ -13,6 +13,7 @@ from lumira.dashboard import session
 from lumira.dashboard.order_table import COLUMNS, orders_frame
 from lumira.dashboard.periods import Range, days
 from lumira.errors import Forbidden, InvalidFilter, InvalidViewName
+from lumira.order_filter import Disputed
 from lumira.orders import Order
 from lumira.refunds import Dispute, Refund
 from tests.dashboard.conftest import shown
@@ -418,6 +419,22 @@ def test_a_dispute_that_is_due_today_says_so_and_one_whose_time_is_over_too(open
     page = shown(open_page("overview"))
     assert "aujourd’hui</time>" in page
     assert "délai passé</time>" in page
+
+
+def test_the_disputes_that_wait_for_an_answer_are_one_choice_away(open_page, desk):
+    for number, status in enumerate(("needs_response", "warning_needs_response", "under_review", "lost")):
+        told = Dispute(id="dp", amount=4700, status=status, created_at=datetime.now(UTC))
+        make(desk, number, disputes=[told])
+    app = open_page("orders")
+    app.session_state["filters"] = True
+    app.run()
+    app.segmented_control(key="filter-disputed").set_value(Disputed.NEEDS_RESPONSE).run()
+    assert app.query_params["disputed"] == "needs_response"
+    assert list(rows(app)["dispute"]) == [
+        "Litige, réponse attendue",
+        "Question de la banque, à répondre",
+    ]
+    assert "avec un litige à défendre" in shown(app)
 
 
 def test_a_list_of_disputes_says_how_each_stands(open_page, desk):

@@ -16,7 +16,7 @@ from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_new_payment import closing_desk
-from tests.dashboard.test_orders_page import make
+from tests.dashboard.test_orders_page import make, rows
 
 
 def row(day: date, gross: int, orders: int, hour: int, currency: str = "eur") -> dict[str, object]:
@@ -130,6 +130,16 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
     assert queries[0] == "state=failed"
     assert queries[1] == "stripe=differs"
+    # The list that opens has those alone that were counted.
+    assert queries[2] == "disputed=needs_response"
+    assert len(rows(open_page("orders", disputed="needs_response"))) == 1
+
+
+def test_a_dispute_to_answer_is_there_however_old_its_order_is(open_page, desk):
+    now = datetime.now(UTC)
+    told = Dispute(id="dp", amount=4700, status="needs_response", created_at=now)
+    make(desk, 1, disputes=[told], created_at=now - timedelta(days=400))
+    assert "1 litige à défendre" in shown(open_page("overview"))
 
 
 def test_a_refund_in_part_does_not_hide_a_dispute(open_page, desk):
