@@ -276,15 +276,16 @@ def _show_choices(wanted: OrderFilter) -> None:
         lambda status: text(f"status.{status}"),
         lambda now, chosen: replace(now, statuses=chosen),
     )
-    _choose_several(
-        text("orders.level"),
-        "levels",
-        wanted.levels,
-        LEVELS,
-        level_name,
-        lambda now, chosen: replace(now, levels=chosen),
-    )
-
+    with st.container(horizontal=True):
+        _choose_several(
+            text("orders.level"),
+            "levels",
+            wanted.levels,
+            LEVELS,
+            level_name,
+            lambda now, chosen: replace(now, levels=chosen),
+        )
+        _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
     stripe_used = address.control(
         "filter-stripe",
         [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses],
@@ -306,7 +307,6 @@ def _show_choices(wanted: OrderFilter) -> None:
         )
         st.toggle(text("orders.filter.differs"), key="filter-differs", on_change=differs_used)
     with st.container(horizontal=True):
-        _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
         _choose(
             text("orders.filter.disputed"),
             "disputed",
