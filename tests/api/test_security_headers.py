@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -27,7 +26,7 @@ from tests import web
 from tests.conftest import API_TOKEN, opened, serving
 
 # A busy machine may take its time.
-get = functools.partial(httpx.get, timeout=60)
+get = functools.partial(web.get, timeout=60)
 
 
 async def page(_request: Request) -> Response:
