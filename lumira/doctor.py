@@ -7,15 +7,13 @@ that does not answer is left out: the part's own finding says so. What the answe
 
 from __future__ import annotations
 
-import functools
 import json
 import platform
 import secrets
 import shutil
-import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lumira import __version__
+from lumira import __version__, https
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.errors import (
@@ -389,12 +387,14 @@ class Doctor:
         address += WEBHOOK_PATHS[0]
         try:
             # No proxy of the environment stands between us and ourselves.
-            with httpx.Client(trust_env=False, timeout=DELIVERY_SECONDS, verify=_authorities()) as client:
+            with httpx.Client(
+                trust_env=False, timeout=DELIVERY_SECONDS, verify=https.authorities()
+            ) as client:
                 header = self._sign(body, secret.get_secret_value())
                 answer = client.post(address, content=body, headers={"Stripe-Signature": header})
         except httpx.HTTPError as error:
-            no_https = _unsafe(error) is not None
-            return judge_delivery(address, None, _why_unanswered(error), no_https=no_https)
+            no_https = https.unsafe(error) is not None
+            return judge_delivery(address, None, https.why_unanswered(error), no_https=no_https)
         finally:
             if self._kept is not None:
                 self._forget(self._kept, event_id)
@@ -450,7 +450,11 @@ class Doctor:
                 "staff.openid", Status.FAILURE, "unreadable", {"problem": error.message}, EDIT_SECRETS
             )
         return judge_openid(
-            found, {name: _metadata(str(found[name].get("server_metadata_url", ""))) for name in found}
+            found,
+            {
+                name: https.json_object(str(found[name].get("server_metadata_url", "")), DELIVERY_SECONDS)
+                for name in found
+            },
         )
 
     def _callers(self, kept: Kept) -> Finding:
@@ -535,45 +539,6 @@ def _is_ok(findings: Iterable[Finding], name: str) -> bool:
 
 def _is_overdue(order: Order) -> bool:
     return order.payment_intent_id is None or not order.agrees_with_stripe
-
-
-@functools.cache
-def _authorities() -> ssl.SSLContext:
-    """The certificate authorities we trust, read once: to read them takes longer than the delivery.
-
-    The public ones, as Stripe does, or those that `SSL_CERT_FILE` names.
-    """
-    return httpx.create_ssl_context()
-
-
-def _unsafe(error: BaseException | None) -> ssl.SSLError | None:
-    """Why there is no safe connection, where that is what is behind an error."""
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _why_unanswered(error: Exception) -> str:
-    """In a few words, what is behind a request that came to nothing."""
-    unsafe = _unsafe(error)
-    if unsafe is not None and (reason := getattr(unsafe, "verify_message", None) or unsafe.reason):
-        return str(reason)
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"HTTP {error.response.status_code}"
-    return type(error).__name__
-
-
-def _metadata(address: str) -> Mapping[str, object] | str:
-    """What an OpenID provider says of itself, or why it says nothing.
-
-    https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
-    """
-    try:
-        answer = httpx.get(address, timeout=DELIVERY_SECONDS, verify=_authorities())
-        metadata = answer.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return _why_unanswered(error)
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def _code(answer: httpx.Response) -> str:

@@ -27,11 +27,11 @@ from typer.testing import CliRunner
 
 from lumira import desk as desks
 from lumira import doctor as doctors
-from lumira import openid_providers
+from lumira import https, openid_providers
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
-from lumira.doctor import NAMES, Doctor, Kept, _authorities, webhook_address
+from lumira.doctor import NAMES, Doctor, Kept, webhook_address
 from lumira.embedded import embedded_store, kept_running
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
@@ -447,13 +447,13 @@ def test_a_test_delivery_says_what_is_wrong_with_the_certificate(
     context.load_cert_chain(pem)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
-    _authorities.cache_clear()
+    https.authorities.cache_clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Believed) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         finding = find("webhook.delivery", address=f"https://localhost:{server.server_port}")
         server.shutdown()
-    _authorities.cache_clear()
+    https.authorities.cache_clear()
     if said is None:
         assert finding.status is Status.OK
     else:
