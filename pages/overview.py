@@ -3,16 +3,10 @@
 import streamlit as st
 
 from lumira.dashboard import navigation, notices, overview
-from lumira.dashboard.texts import long_day, text
+from lumira.dashboard.texts import text
 
 notices.show()
-with st.container(
-    horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="overview-head"
-):
-    with st.container(width="content", gap="small"):
-        st.title(text("overview.title"), anchor=False)
-        st.caption(long_day(overview.today()))
-    overview.show_health()
+overview.show_head()
 overview.show_figures()
 
 with st.container(key="overview-lists"):

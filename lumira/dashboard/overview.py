@@ -11,10 +11,10 @@ from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
 from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, moment, money, number, short_moment, text
+from lumira.dashboard.texts import counted, level_name, long_day, moment, money, number, short_moment, text
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
 from lumira.days import every_day
-from lumira.errors import LumiraError, StripeConfigError
+from lumira.errors import LumiraError, StoreUnavailable, StripeConfigError
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
@@ -22,7 +22,9 @@ from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
-_REFRESH_SECONDS: Final = 5
+# How often the latest orders are looked up again, and all that is above and beside them.
+_LATEST_SECONDS: Final = 5
+_REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
 
 
@@ -31,8 +33,19 @@ def today() -> date:
     return session.desk().revenue.today()
 
 
-def show_health() -> None:
-    """Store, Stripe and webhooks, each with how it is, in one line."""
+@st.fragment(run_every=_REST_SECONDS)
+def show_head() -> None:
+    """Which day it is, and how store, Stripe and webhooks are, in one line."""
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="overview-head"
+    ):
+        with st.container(width="content", gap="small"):
+            st.title(text("overview.title"), anchor=False)
+            st.caption(long_day(today()))
+        _show_health()
+
+
+def _show_health() -> None:
     found = session.desk().health.problems()
     good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
     chips = [(_state(name, problem), bad if problem else good) for name, problem in found.items()]
@@ -53,7 +66,10 @@ def _webhooks(good: str, bad: str) -> tuple[str, str]:
     desk = session.desk()
     if desk.settings.stripe_webhook_secret is None:
         return text("health.webhooks.no_secret"), bad
-    last, _ = desk.webhooks.page(1, actor=session.actor())
+    try:
+        last, _ = desk.webhooks.page(1, actor=session.actor())
+    except StoreUnavailable:
+        return text("health.store.down"), bad
     if not last or last[0].created_at is None:
         return text("health.webhooks.none"), NEUTRAL
     return text("health.webhooks", since=_ago(last[0].created_at)), good
@@ -70,12 +86,16 @@ def _ago(instant: datetime) -> str:
     return text("ago.since", moment=moment(instant))
 
 
+@st.fragment(run_every=_REST_SECONDS)
 def show_figures() -> None:
     """Today beside yesterday and this week beside the week before, until the same hour."""
-    if session.may(Permission.VIEW_REVENUE):
-        _show_money()
-    else:
-        _show_counts()
+    try:
+        if session.may(Permission.VIEW_REVENUE):
+            _show_money()
+        else:
+            _show_counts()
+    except LumiraError as error:
+        problems.show(error)
 
 
 def _show_money() -> None:
@@ -159,10 +179,15 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
     )
 
 
+@st.fragment(run_every=_REST_SECONDS)
 def show_needed() -> None:
     """The orders that need a person and the webhooks that failed, each with the way there."""
-    groups = needed(session.desk().order_list, today(), actor=session.actor())
-    failed, more = event_actions.failed(_FAILED_SHOWN)
+    try:
+        groups = needed(session.desk().order_list, today(), actor=session.actor())
+        failed, more = event_actions.failed(_FAILED_SHOWN)
+    except StoreUnavailable:
+        # The figures above say so.
+        return
     if failed:
         _show_failed_events(len(failed), more)
     for group in groups:
@@ -217,7 +242,7 @@ def _counted(count: int) -> str:
     return f"{number(COUNTED)}+" if count > COUNTED else number(count)
 
 
-@st.fragment(run_every=_REFRESH_SECONDS)
+@st.fragment(run_every=_LATEST_SECONDS)
 def show_latest() -> None:
     """The latest orders, looked up again every few seconds."""
     try:

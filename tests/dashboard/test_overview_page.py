@@ -9,7 +9,6 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Role
-from lumira.dashboard import overview
 from lumira.desk import Desk
 from lumira.errors import StoreUnavailable
 from lumira.overview import Sold, growing, monday, sold
@@ -68,19 +67,18 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     assert link.proto.query_string == f"id={order.payment_intent_id}"
 
 
-def test_a_store_that_goes_away_under_the_latest_orders_is_told_in_our_own_words(
-    open_page, desk, monkeypatch
-):
+def test_a_store_that_goes_away_under_the_page_is_told_in_our_own_words(open_page, desk, monkeypatch):
     app = open_page("overview")
 
     def away(*_, **__):
         raise StoreUnavailable("The store went away.")
 
-    monkeypatch.setattr(overview, "show_needed", lambda: None)
-    monkeypatch.setattr(type(desk.order_list), "page", away)
+    for reader, read in ((desk.order_list, "page"), (desk.revenue, "days"), (desk.webhooks, "page")):
+        monkeypatch.setattr(type(reader), read, away)
     app.run()
     assert not app.exception
-    assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."]
+    # Once for the figures, once for the lists.
+    assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."] * 2
 
 
 def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):
