@@ -14,6 +14,7 @@ from lumira.audit import AuditEntry
 from lumira.errors import LumiraError, StripeRateLimited
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
+from lumira.similar_names import BEGINNING, misspelt_words, similar_names
 
 if TYPE_CHECKING:
     from lumira.intents import Intents
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Counting stops here: beyond, the list says "more than".
 COUNTED: Final = 1_000
+# How many of the newest orders are looked at for each beginning of a misspelt name.
+_LOOKED_AT: Final = 200
 # What a reader of the list waits for at most, when other programs have written orders; the rest is listed
 # in the background.
 _LISTED_AT_ONCE: Final = 200
@@ -82,6 +85,17 @@ class OrderList:
         """How many orders are selected; one more than `at_most` means more than that."""
         require(actor, Permission.BROWSE)
         return self._rows.count(wanted, at_most + 1)
+
+    def similar_names(self, search: str, *, actor: Actor) -> list[str]:
+        """At most three names of customers that are like what was searched for, the most alike first.
+
+        Looks at the newest orders whose customer's name begins as one of the words does.
+        """
+        require(actor, Permission.BROWSE)
+        words = misspelt_words(search)
+        beginnings = sorted({word[:BEGINNING] for word in words if len(word) >= BEGINNING})
+        pages = (self._rows.page(OrderFilter(search=beginning), _LOOKED_AT) for beginning in beginnings)
+        return similar_names(words, (order.name for page in pages for order in page.orders if order.name))
 
     def list_all(self, seconds: float = math.inf) -> None:
         """Makes every order that other programs wrote or changed one that filters find, for so long."""

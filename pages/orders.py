@@ -32,6 +32,10 @@ def show_nothing(wanted: OrderFilter) -> None:
     if wanted.search and where == "orders.none" and (named := id_in(wanted.search)):
         payment = desk().payments.order_id_of(named, actor=actor())
         advice = "orders.none.behind" if payment else "orders.none.id"
+    similar: list[str] = []
+    if advice == "orders.none.search.next":
+        similar = desk().order_list.similar_names(wanted.search, actor=actor())
+        advice = "orders.none.similar" if similar else advice
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
         st.header(text(where), anchor=False, text_alignment="center", width="content")
@@ -39,6 +43,8 @@ def show_nothing(wanted: OrderFilter) -> None:
         if payment:
             label = text("orders.none.open")
             st.page_link(navigation.order(), label=label, query_params={"id": payment}, width="content")
+        if similar:
+            show_similar(similar)
         if pager.after():
             pager.show_newest()
         elif wanted.narrows:
@@ -46,6 +52,15 @@ def show_nothing(wanted: OrderFilter) -> None:
         else:
             navigation.link_new_payment()
         st.space("small")
+
+
+def show_similar(names: list[str]) -> None:
+    """Names of customers, each of which searches for it."""
+    with st.container(horizontal=True, horizontal_alignment="center", width="content"):
+        for name in names:
+            st.button(
+                problems.plain(name), on_click=order_filters.write, args=({"q": name},), key=f"like-{name}"
+            )
 
 
 def show_list(wanted: OrderFilter) -> None:

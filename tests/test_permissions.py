@@ -100,6 +100,7 @@ ROWS = [
     ),
     Row("order_list.page", P.BROWSE, lambda d, a: d.order_list.page(OrderFilter(), 10, actor=a)),
     Row("order_list.refresh", P.REFRESH, lambda d, a: d.order_list.refresh(["x"], actor=a)),
+    Row("order_list.similar_names", P.BROWSE, lambda d, a: d.order_list.similar_names("zoé", actor=a)),
     Row("overview.needed", P.BROWSE, lambda d, a: overview.needed(d.order_list, DAY, actor=a)),
     Row("payments.details", P.BROWSE, lambda d, a: d.payments.details("x", actor=a)),
     Row("payments.by_card", P.BROWSE, lambda d, a: d.payments.by_card("4242", actor=a)),

@@ -396,6 +396,27 @@ def test_who_gave_no_name_is_called_the_same_in_the_list_and_on_the_start_page(o
     assert "Sans nom · Mystique" in [link.value for link in open_page("overview").page_link]
 
 
+@pytest.mark.parametrize("heard", ["Zoé Muler", "mulller", "ZOE mulere"])
+def test_a_misspelt_name_is_asked_for_again_as_it_is_written(open_page, desk, heard):
+    make(desk, 1, customer_name="Zoé Müller", customer_email="a@example.com")
+    make(desk, 2, customer_name="Paul Dupont", customer_email="b@example.com")
+    make(desk, 3, customer_name="Zoé Mulot", customer_email="c@example.com")
+    app = open_page("orders", q=heard)
+    assert "Peut-être cherchiez-vous" in shown(app)
+    likely = [button for button in app.button if (button.key or "").startswith("like-")]
+    assert likely[0].label == "Zoé Müller"
+    assert "Paul Dupont" not in [button.label for button in likely]
+    likely[0].click().run()
+    assert app.query_params["q"] == "Zoé Müller"
+    assert list(rows(app)["customer"]) == ["Zoé Müller"]
+
+
+@pytest.mark.parametrize("nothing_like_it", ["Xavier", "Marguerite Duras", "4242424", "zoe@example.com"])
+def test_what_no_name_is_like_leads_to_none(open_page, desk, nothing_like_it):
+    make(desk, 1, customer_name="Zoé Müller")
+    assert "Peut-être cherchiez-vous" not in shown(open_page("orders", q=nothing_like_it))
+
+
 def test_a_disputed_order_shows_as_such_in_the_usual_list_too(open_page, desk):
     for number, status in enumerate(("needs_response", "lost", "won")):
         told = Dispute(id="dp", amount=4700, status=status, created_at=datetime.now(UTC))
