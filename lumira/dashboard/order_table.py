@@ -46,7 +46,18 @@ COLUMNS: Final[tuple[str, ...]] = (
 # The states stand before what a small screen cuts off.
 _USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
 _OF_DISPUTED: Final = ("level", "customer", "amount", "status", "stripe_status", "dispute")
-_WIDTHS: Final = {"customer": 140, "email": 150, "product": 130, "source": 110, "id": 205, "dispute": 200}
+# Nothing of these can have been refunded.
+_OF_UNPAID: Final = ("level", "customer", "amount", "status", "stripe_status", "email")
+_OF_FAILED: Final = ("level", "customer", "amount", "failure", "email")
+_WIDTHS: Final = {
+    "customer": 140,
+    "email": 150,
+    "product": 130,
+    "source": 110,
+    "id": 205,
+    "dispute": 200,
+    "failure": 200,
+}
 _DATES: Final = {
     DateField.CREATED: "created",
     DateField.COMPLETED: "completed",
@@ -56,7 +67,14 @@ _DATES: Final = {
 
 def usual_columns(wanted: OrderFilter) -> list[str]:
     """The columns of a list nobody has chosen columns for."""
-    return [_DATES[wanted.dated], *(_USUAL if wanted.disputed in {None, Disputed.NO} else _OF_DISPUTED)]
+    columns: tuple[str, ...] = _USUAL
+    if wanted.disputed in {Disputed.YES, Disputed.NEEDS_RESPONSE}:
+        columns = _OF_DISPUTED
+    elif wanted.statuses == {OrderStatus.FAILED}:
+        columns = _OF_FAILED
+    elif wanted.statuses and OrderStatus.COMPLETED not in wanted.statuses:
+        columns = _OF_UNPAID
+    return [_DATES[wanted.dated], *columns]
 
 
 def show_column_choice(wanted: OrderFilter) -> list[str]:
@@ -257,6 +275,9 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
         match name:
             case "created" | "completed" | "last_refund":
                 made[name] = tables.moments(label, narrow=False)
+            # Where refunds leave it the room, an address is read to its end.
+            case "email" if "refunded" not in columns:
+                made[name] = config.TextColumn(label, width=210)
             case "level":
                 levels = {
                     level_name(one): theme.chip(colour, "level") for one, colour in LEVEL_COLOURS.items()

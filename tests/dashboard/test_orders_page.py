@@ -396,6 +396,19 @@ def test_who_gave_no_name_is_called_the_same_in_the_list_and_on_the_start_page(o
     assert "Sans nom · Mystique" in [link.value for link in open_page("overview").page_link]
 
 
+def test_a_list_of_what_was_not_paid_says_why_and_nothing_of_refunds(open_page, desk):
+    failed = {"status": "failed", "stripe_status": "requires_payment_method"}
+    make(desk, 1, failure_code="insufficient_funds", **failed)
+    make(desk, 2, status="pending", stripe_status="requires_payment_method")
+    told = rows(open_page("orders", status="failed"))
+    assert list(told["failure"]) == ["solde insuffisant"]
+    assert "refunded" not in told.columns
+    waiting = rows(open_page("orders", status="pending,failed"))
+    assert {"stripe_status", "email"} <= set(waiting.columns)
+    assert not {"refunded", "failure"} & set(waiting.columns)
+    assert "refunded" in rows(open_page("orders", status="completed,failed")).columns
+
+
 @pytest.mark.parametrize("heard", ["Zoé Muler", "mulller", "ZOE mulere"])
 def test_a_misspelt_name_is_asked_for_again_as_it_is_written(open_page, desk, heard):
     make(desk, 1, customer_name="Zoé Müller", customer_email="a@example.com")
