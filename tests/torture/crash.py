@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
+# Read here, and not anew in each of the processes: it is what takes a first gateway a tenth of a second.
+from stripe import StripeClient  # noqa: F401
+
 from lumira.access import Actor, Role
 from lumira.desk import Desk
 from lumira.intents import Intents
