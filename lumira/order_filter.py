@@ -168,7 +168,7 @@ def parse_filter(query: Mapping[str, str]) -> OrderFilter:
         minimum=_amount("min", query),
         maximum=_amount("max", query),
         refunded=_yes_or_no("refunded", query),
-        disputed=_disputed(query),
+        disputed=_choice("disputed", query, Disputed, None),
         sources=frozenset(sources),
         search=_search(query),
         sort=_choice("sort", query, Sort, Sort.NEWEST),
@@ -339,13 +339,14 @@ def _local_part(order: Order) -> str:
 # Reading a query string
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Default = TypeVar("Default")
 
 
 def _list(name: str, query: Mapping[str, str]) -> set[str]:
     return {value for part in query.get(name, "").split(",") if (value := part.strip())}
 
 
-def _choice(name: str, query: Mapping[str, str], options: type[Choice], default: Choice) -> Choice:
+def _choice(name: str, query: Mapping[str, str], options: type[Choice], default: Default) -> Choice | Default:
     value = query.get(name, "").strip()
     return _member(name, value, options) if value else default
 
@@ -398,11 +399,6 @@ def _yes_or_no(name: str, query: Mapping[str, str]) -> bool | None:
             return False
         case other:
             raise _invalid(name, other)
-
-
-def _disputed(query: Mapping[str, str]) -> Disputed | None:
-    value = query.get("disputed", "").strip()
-    return _member("disputed", value, Disputed) if value else None
 
 
 def _written(wanted: bool | None) -> str:

@@ -28,14 +28,13 @@ def show_nothing(wanted: OrderFilter) -> None:
     if pager.after():
         where = "orders.page_empty"
     advice = "orders.none.search.next" if where == "orders.none" and wanted.search else f"{where}.next"
-    payment = None
-    if wanted.search and where == "orders.none" and (named := id_in(wanted.search)):
-        payment = desk().payments.order_id_of(named, actor=actor())
-        advice = "orders.none.behind" if payment else "orders.none.id"
-    similar: list[str] = []
-    if advice == "orders.none.search.next":
-        similar = desk().order_list.similar_names(wanted.search, actor=actor())
-        advice = "orders.none.similar" if similar else advice
+    payment, similar = None, list[str]()
+    if wanted.search and where == "orders.none":
+        if named := id_in(wanted.search):
+            payment = desk().payments.order_id_of(named, actor=actor())
+            advice = "orders.none.behind" if payment else "orders.none.id"
+        elif similar := desk().order_list.similar_names(wanted.search, actor=actor()):
+            advice = "orders.none.similar"
     with st.container(border=True, horizontal_alignment="center", key="empty"):
         st.space("small")
         st.header(text(where), anchor=False, text_alignment="center", width="content")
