@@ -14,9 +14,18 @@ from lumira.api.languages import language_of
 
 # Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
 # anything the system decides between day and night, after that what the reader chose in its menu.
+# What moves and fades is Streamlit's, which does not ask who would rather have it still
+# (https://www.w3.org/WAI/WCAG22/Understanding/animation-from-interactions); it ends at once rather than never
+# begins, because scripts wait for its end.
 _STYLE: Final = """<style>
       html:not(:has(.stApp)) {{ color-scheme: light dark; background: light-dark({light}, {dark}) }}
       .stApp[data-test-script-state="initial"] {{ background: light-dark({light}, {dark}) !important }}
+      @media (prefers-reduced-motion: reduce) {{
+        *, ::before, ::after {{
+          animation-duration: 1ms !important; animation-delay: 0s !important;
+          animation-iteration-count: 1 !important; transition-duration: 1ms !important;
+        }}
+      }}
     </style>
     """
 # Headings come in another font than the text, which Streamlit's page asks for early already.
@@ -76,7 +85,7 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 @functools.cache
 def house_page(language: str, *, compressed: bool = False) -> bytes:
     """Streamlit's page with the house's background, name, icon and heading font, said to be in this language,
-    and with fields that keep what is typed; `compressed` by gzip.
+    still for who asks for that, and with fields that keep what is typed; `compressed` by gzip.
 
     The backgrounds are those of `.streamlit/config.toml`.
     """

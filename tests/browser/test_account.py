@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lumira.access import Role
-from tests.browser.conftest import PASSWORD, TESTS, Served, settle
+from tests.browser.conftest import PASSWORD, TESTS, Served, reader, settle
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, 
     _, once = behind.staff.add_with_one_time_password(
         EMAIL, Role.SUPPORT, name="Claire de La Tour du Pin", actor=TESTS
     )
-    context = chromium.new_context(locale="fr-FR")
+    context = reader(chromium)
     page = context.new_page()
     sign_in(page, served, once)
 
@@ -61,7 +61,7 @@ def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, 
     expect(page.get_by_text("Un code est demandé à chaque connexion.")).to_be_visible()
 
     # Elsewhere the code is asked for; one that was used is not taken.
-    elsewhere = chromium.new_context(locale="fr-FR").new_page()
+    elsewhere = reader(chromium).new_page()
     sign_in(elsewhere, served, PASSWORD)
     elsewhere.get_by_label("Code").fill(pyotp.TOTP(secret).at(0))
     elsewhere.get_by_role("button", name="Se connecter").click()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import click_first_row, settle
+from tests.browser.conftest import click_first_row, reader, settle
 from tests.browser.test_payment import rows
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def test_a_filtered_list_is_the_same_elsewhere_and_in_a_file(open_page, served, 
     expect(rows(page, "ondine.b@example.com")).to_have_count(1)
     expect(rows(page, "ondine.a@example.com")).to_have_count(0)
 
-    elsewhere = served.sign_in(chromium.new_context(locale="fr-FR")).new_page()
+    elsewhere = served.sign_in(reader(chromium)).new_page()
     elsewhere.goto(page.url)
     settle(elsewhere)
     expect(rows(elsewhere, "ondine.b@example.com")).to_have_count(1)
@@ -117,9 +117,7 @@ def test_every_filter_is_seen_at_once_on_a_laptop(open_page):
 def test_a_phone_shows_cards_that_open_what_they_tell_of(served, chromium: Browser):
     name = f"Marguerite {'Longuenom' * 20}"[:200]
     payment_intent = served.create("mystique", "poche@example.com", name)
-    context = chromium.new_context(
-        locale="fr-FR", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
-    )
+    context = reader(chromium, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     phone = served.sign_in(context).new_page()
     phone.goto(f"{served.url}/orders?q=poche")
     settle(phone)

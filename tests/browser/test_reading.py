@@ -9,6 +9,10 @@ from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
 
+MOTION = """() => {
+    const style = getComputedStyle(document.body);
+    return [style.animationDuration, style.animationIterationCount, style.transitionDuration];
+}"""
 NIGHT, PAPER = "rgb(15, 11, 25)", "rgb(251, 247, 239)"
 
 
@@ -42,6 +46,15 @@ def test_language_and_light_are_changed_and_stay(open_page, served):
     page.goto(f"{served.url}/overview?language=English")
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
     expect(page.get_by_test_id("stSidebarNav").get_by_text("Revenue")).to_be_visible()
+
+
+def test_nothing_moves_for_who_asks_for_that(open_page):
+    page = open_page("/account")
+    page.evaluate("document.body.style.cssText = 'animation: pulse 5s infinite; transition: color 5s'")
+    for media, moving in (("reduce", ["0.001s", "1", "0.001s"]), ("no-preference", ["5s", "infinite", "5s"])):
+        page.emulate_media(reduced_motion=media)
+        assert page.evaluate(MOTION) == moving
+    page.emulate_media(reduced_motion="reduce")
 
 
 def test_a_key_begins_a_payment(open_page):

@@ -7,13 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import ADMINISTRATOR, PASSWORD, settle
+from tests.browser.conftest import ADMINISTRATOR, PASSWORD, SIZE, reader, settle
 
 pytestmark = pytest.mark.browser
 
 
 def test_who_asks_for_a_page_signs_in_and_is_led_to_it_and_out_again(chromium: Browser, served):
-    context = chromium.new_context(locale="fr-FR", viewport={"width": 1440, "height": 1000})
+    context = reader(chromium, viewport=SIZE)
     page = context.new_page()
     page.goto(f"{served.url}/orders?status=failed")
     expect(page.get_by_role("heading", name="Connexion")).to_be_visible()
