@@ -271,6 +271,11 @@ class Order(Document):
         return bool(self.payment_intent_id and self.payment_intent_id.startswith(FREE_PREFIX))
 
     @property
+    def stripe_payment_intent_id(self) -> str | None:
+        """The id by which Stripe knows its PaymentIntent; None of a free order, and before there is one."""
+        return None if self.is_free else self.payment_intent_id
+
+    @property
     def agrees_with_stripe(self) -> bool:
         """Whether our status is what Stripe's means, as last heard; True while Stripe said nothing."""
         return agree(self.status, self.stripe_status)

@@ -33,7 +33,7 @@ _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone"
 
 def is_refundable(order: Order) -> bool:
     """Whether there is money to give back, which no dispute has taken or may yet take."""
-    paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
+    paid = order.status is OrderStatus.COMPLETED and bool(order.stripe_payment_intent_id)
     left = order.net > 0 and not is_barred(order)
     return paid and (left or order.unanswered_refund is not None)
 
@@ -50,7 +50,7 @@ def can_refund(order: Order) -> bool:
 
 def can_cancel(order: Order) -> bool:
     """Whether the payment still waits, and this person may call it off."""
-    waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
+    waits = not order.status.is_final and bool(order.stripe_payment_intent_id)
     return waits and session.may(Permission.CANCEL)
 
 
@@ -61,7 +61,7 @@ def can_pay(order: Order) -> bool:
 
 def can_refresh(order: Order) -> bool:
     """Whether Stripe can be asked about this order."""
-    return not order.is_free and bool(order.payment_intent_id) and session.may(Permission.REFRESH)
+    return bool(order.stripe_payment_intent_id) and session.may(Permission.REFRESH)
 
 
 def show(order: Order) -> None:

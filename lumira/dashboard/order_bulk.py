@@ -55,7 +55,7 @@ def show_refresh(orders: list[Order], *, chosen: bool) -> None:
 
 def _refresh(orders: list[Order]) -> None:
     # What never went to Stripe is none of those it answers for.
-    before = {order.order_id: order for order in orders if order.payment_intent_id and not order.is_free}
+    before = {order.order_id: order for order in orders if order.stripe_payment_intent_id}
     if not before:
         st.session_state[_REPORT] = []
         notices.say(text("orders.refresh.nothing"))

@@ -167,9 +167,9 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "source":
             return text_or(f"source.{order.source or FORMER}", order.source or "")
         case "payment_intent":
-            if order.is_free or not order.payment_intent_id:
+            if not order.stripe_payment_intent_id:
                 return None
-            return session.desk().gateway.payment_intent_url(order.payment_intent_id)
+            return session.desk().gateway.payment_intent_url(order.stripe_payment_intent_id)
         case _:
             return order.id
 
