@@ -6,6 +6,7 @@ from lumira.access import Permission
 from lumira.dashboard import (
     address,
     card_search,
+    find,
     navigation,
     notices,
     order_bulk,
@@ -31,7 +32,7 @@ def show_nothing(wanted: OrderFilter) -> None:
     payment, similar = None, list[str]()
     if wanted.search and where == "orders.none":
         if named := id_in(wanted.search):
-            payment = desk().payments.order_id_of(named, actor=actor())
+            payment = find.order_id_of(named)
             advice = "orders.none.behind" if payment else "orders.none.id"
         elif similar := desk().order_list.similar_names(wanted.search, actor=actor()):
             advice = "orders.none.similar"
