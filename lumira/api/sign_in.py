@@ -143,9 +143,10 @@ async def begin_openid(request: Request) -> Response:
 
 async def finish_openid(request: Request) -> Response:
     """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
-    desk, wanted = desks.current(), openid.wanted(request)
+    desk, begun = desks.current(), openid.begun(request)
+    wanted = str(begun.get("next", "/"))
     try:
-        email = await openid.finish(request)
+        email = await openid.finish(request, begun)
         signed_in = await anyio.to_thread.run_sync(
             lambda: desk.sessions.sign_in_by_identity(
                 email, address=_address(request, desk), device=_device(request)
