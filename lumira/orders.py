@@ -261,6 +261,11 @@ class Order(Document):
         return first, last
 
     @property
+    def phone(self) -> str | None:
+        """The customer's telephone number, as it was typed."""
+        return text_or_none(self.metadata.get("customerPhone"))
+
+    @property
     def order_id(self) -> str:
         """The id by which API and pages name the order: its PaymentIntent's, before there is one its own."""
         return self.payment_intent_id or self.id

@@ -157,7 +157,7 @@ def begin_with_customer_of(order_id: str) -> None:
     address.change(attempt.begin())
     st.session_state["email"] = order.customer_email or ""
     st.session_state["name"] = order.name or ""
-    st.session_state["phone"] = str(order.metadata.get("customerPhone") or "")
+    st.session_state["phone"] = order.phone or ""
 
 
 def start_over() -> None:

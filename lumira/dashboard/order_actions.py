@@ -228,7 +228,7 @@ def edit_dialog(order: Order, attempt: str) -> None:
         "email": order.customer_email or "",
         "first_name": first_name,
         "last_name": last_name,
-        "phone": str(order.metadata.get("customerPhone") or ""),
+        "phone": order.phone or "",
     }
     typed, wrong = {}, {}
     for field, value in known.items():

@@ -27,6 +27,7 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.notes import Note
+from lumira.order_filter import said_by_stripe
 from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.redaction import without_secrets
@@ -49,9 +50,7 @@ def price(order: Order) -> str:
 
 def stripe_status(order: Order) -> str:
     """What Stripe said last of this order, in words."""
-    if order.is_free:
-        return text("stripe_status.none")
-    return stripe_status_name(order.stripe_status or "unknown")
+    return stripe_status_name(said_by_stripe(order))
 
 
 def stripe_colour(order: Order) -> str:
