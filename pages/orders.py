@@ -6,6 +6,7 @@ from lumira.access import Permission
 from lumira.dashboard import (
     address,
     card_search,
+    empty,
     find,
     navigation,
     notices,
@@ -36,10 +37,7 @@ def show_nothing(wanted: OrderFilter) -> None:
             advice = "orders.none.behind" if payment else "orders.none.id"
         elif similar := desk().order_list.similar_names(wanted.search, actor=actor()):
             advice = "orders.none.similar"
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text(where), anchor=False, text_alignment="center", width="content")
-        st.markdown(text(advice), text_alignment="center", width="content")
+    with empty.card(text(where), text(advice)):
         if payment:
             label = text("orders.none.open")
             st.page_link(navigation.order(), label=label, query_params={"id": payment}, width="content")
@@ -51,7 +49,6 @@ def show_nothing(wanted: OrderFilter) -> None:
             st.button(text("orders.show_all"), icon=":material/filter_alt_off:", on_click=order_filters.clear)
         else:
             navigation.link_new_payment()
-        st.space("small")
 
 
 def show_similar(names: list[str]) -> None:
