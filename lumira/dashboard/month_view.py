@@ -117,12 +117,8 @@ def _confirm(figures: MonthFigures) -> None:
         st.warning(text("month.close.differences", count=number(figures.difference_count)))
     label = text("month.close.confirm", month=_name(figures.month).lower())
     if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
-        try:
+        with problems.remembered(PROBLEM):
             session.desk().month_close.close(figures.month, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(PROBLEM, error)
-        else:
-            problems.forget(PROBLEM)
             notices.say(text("month.close.done", month=_name(figures.month)))
         st.rerun()
 

@@ -140,13 +140,9 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     if can_refund(order) and st.button(
         text("refund.finish", amount=told), icon=":material/undo:", type="primary", key="finish-refund"
     ):
-        try:
+        with problems.remembered(order.id):
             with st.spinner(text("refund.refunding")):
                 session.desk().refunds.finish(order.id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
             notices.say(text("refund.done", amount=told))
         st.rerun()
 
@@ -276,12 +272,8 @@ def _refresh(order: Order) -> None:
         shortcut="S",
         key="refresh-order",
     ):
-        try:
+        with problems.remembered(order.id):
             now = session.desk().intents.refresh(order.order_id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
             notices.say(
                 text("order.refreshed", status=problems.plain(order_details.stripe_status(now).lower()))
             )

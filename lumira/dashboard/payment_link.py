@@ -10,7 +10,6 @@ from lumira.access import Permission
 from lumira.dashboard import notices, problems, session
 from lumira.dashboard.qr_code import qr_code
 from lumira.dashboard.texts import moment, text
-from lumira.errors import LumiraError
 from lumira.orders import Order
 
 
@@ -49,11 +48,7 @@ def _renew(order: Order) -> None:
     with st.popover(text("link.renew"), icon=":material/autorenew:", type="tertiary"):
         st.caption(text("link.renew.help"))
         if st.button(text("link.renew.confirm"), icon=":material/autorenew:", key="renew-link"):
-            try:
+            with problems.remembered(order.id):
                 session.desk().checkout.renew(order.id, actor=session.actor())
-            except LumiraError as error:
-                problems.remember(order.id, error)
-            else:
-                problems.forget(order.id)
                 notices.say(text("link.renewed"))
             st.rerun()
