@@ -13,6 +13,7 @@ from lumira.dashboard import (
     order_bulk,
     order_filters,
     order_table,
+    order_views,
     pager,
     problems,
     session,
@@ -62,7 +63,7 @@ def show_similar(names: list[str]) -> None:
 
 def show_list(wanted: OrderFilter) -> None:
     """The controls, what they select, and the way through it."""
-    order_filters.show_views(wanted)
+    order_views.show(wanted)
     with st.container(horizontal=True, vertical_alignment="center", key="order-controls"):
         order_filters.show_search(wanted)
         order_filters.show_filters(wanted)
