@@ -29,11 +29,7 @@ from lumira.errors import (
     StripeError,
     StripeRefused,
 )
-from lumira.lifecycle import (
-    apply_payment_intent,
-    is_made_for,
-    made_around,
-)
+from lumira.lifecycle import apply_payment_intent, is_made_for, made_around
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.orders import (
     EDITED,

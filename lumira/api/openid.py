@@ -144,7 +144,7 @@ def _verified(claims: Mapping[str, Any], provider: Mapping[str, Any]) -> str | N
 
 def _provider(name: str) -> Mapping[str, Any]:
     known = providers()
-    found = known.get(name if name in known else {UNNAMED: ""}.get(name, name))
+    found = known.get(name) or (known.get("") if name == UNNAMED else None)
     if found is None:
         raise SignInUnavailable(f"There is no OpenID provider {name!r} in [auth].")
     if not found.get("redirect_uri"):

@@ -21,7 +21,7 @@ from lumira.api.unexpected import Unexpected
 from lumira.texts import translate
 
 _FOLDER: Final = Path(__file__).parent
-# The pages behind the sign-in take the icon and two scripts from there.
+# Streamlit's pages take the icon and two scripts of these from below /sign-in.
 ASSETS: Final = {
     f"/assets/{file.name}": file
     for file in (
