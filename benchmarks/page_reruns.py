@@ -28,8 +28,9 @@ import httpx
 from pymongo import MongoClient
 from websocket import Visitor, cookie_of
 
+from lumira.child_process import free_port
 from lumira.desk import Desk
-from lumira.embedded import free_port, running
+from lumira.embedded import running
 from lumira.order_filter import parse_filter
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Refund

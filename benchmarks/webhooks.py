@@ -30,8 +30,9 @@ import httpx
 import stripe
 from pymongo import MongoClient
 
+from lumira.child_process import free_port
 from lumira.desk import Desk
-from lumira.embedded import free_port, running
+from lumira.embedded import running
 from lumira.orders import Order, OrderStatus
 from lumira.settings import load_settings
 from lumira.storage.orders import Orders

@@ -28,7 +28,7 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from lumira.embedded import free_port
+from lumira.child_process import free_port
 
 ROOT = Path(__file__).parents[1]
 ALL = ROOT / "build" / "screenshots"

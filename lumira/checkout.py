@@ -139,10 +139,10 @@ class Checkout:
         if order is None or not matches:
             raise OrderNotFound("This payment link is not known.")
         client_secret = ""
-        if not order.status.is_final and order.payment_intent_id:
+        if not order.status.is_final and order.stripe_payment_intent_id:
             asked_at = self._clock()
             try:
-                payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id)
+                payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id)
                 order = apply_payment_intent(
                     self._orders, self._gateway, order, payment_intent, asked_at, by="stripe"
                 )
@@ -159,7 +159,7 @@ class Checkout:
         return _view(order, state, client_secret)
 
     def _check_payable(self, order: Order) -> None:
-        if order.is_free or order.status.is_final or not order.payment_intent_id:
+        if order.status.is_final or not order.stripe_payment_intent_id:
             raise OrderNotPayable(f"The order is {order.status}: there is nothing left to pay.")
 
     def _token(self, order_id: str, made_at: datetime) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.catalog import Level
-from lumira.documents import text_or_none
 from lumira.order_filter import OrderFilter
 from lumira.orders import Order, OrderStatus
 
@@ -63,8 +62,7 @@ def customers_of(orders: Iterable[Order]) -> list[Customer]:
     found: dict[str, Customer] = {}
     for order in orders:
         if order.customer_email and order.customer_email not in found:
-            phone = text_or_none(order.metadata.get("customerPhone")) or None
-            found[order.customer_email] = Customer(order.customer_email, order.name or None, phone)
+            found[order.customer_email] = Customer(order.customer_email, order.name, order.phone)
     return list(found.values())
 
 

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from lumira.money import major_units
+from lumira.order_filter import said_by_stripe
 from lumira.orders import Order, OrderStatus
 from lumira.texts import level_name, translate, translate_or
 
@@ -135,9 +136,6 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
     def worded(name: str, value: str | None) -> str | None:
         return None if value is None else translate_or(language, f"{name}.{value}", value)
 
-    def at_stripe(order: Order) -> str | None:
-        return worded("stripe_status", "none" if order.is_free else order.stripe_status or "unknown")
-
     def paid(order: Order, amount: int) -> Decimal | None:
         # Whoever adds the column up must not count what nobody paid.
         return major_units(amount, order.currency) if order.status is OrderStatus.COMPLETED else None
@@ -158,7 +156,11 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         Column(title("orders.net"), lambda order: paid(order, order.net), 11),
         Column(title("orders.currency"), lambda order: order.currency.upper(), 8),
         Column(title("orders.status"), lambda order: worded("status", str(order.status)), 13),
-        Column(title("orders.stripe_status"), at_stripe, 18),
+        Column(
+            title("orders.stripe_status"),
+            lambda order: worded("stripe_status", said_by_stripe(order)),
+            18,
+        ),
         Column(
             title("orders.differs"),
             lambda order: title("no" if order.agrees_with_stripe else "yes"),

@@ -29,11 +29,7 @@ from lumira.errors import (
     StripeError,
     StripeRefused,
 )
-from lumira.lifecycle import (
-    apply_payment_intent,
-    is_made_for,
-    made_around,
-)
+from lumira.lifecycle import apply_payment_intent, is_made_for, made_around
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.orders import (
     EDITED,
@@ -293,19 +289,19 @@ class Intents:
         """
         require(actor, Permission.CREATE_INTENT)
         order = self.find(order_id, actor=actor)
-        if order.is_free or not order.payment_intent_id:
+        if not order.stripe_payment_intent_id:
             return ""
-        return str(self._gateway.retrieve_payment_intent(order.payment_intent_id)["client_secret"])
+        return str(self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id)["client_secret"])
 
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""
         require(actor, Permission.REFRESH)
         order = self.find(order_id, actor=actor)
-        if order.is_free or not order.payment_intent_id:
+        if not order.stripe_payment_intent_id:
             return order
         asked_at = self._clock()
         # Whoever asks has the stored order meanwhile, and asks again.
-        payment_intent = self._gateway.retrieve_payment_intent(order.payment_intent_id, once=True)
+        payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return self._apply(order, payment_intent, asked_at, actor)
 
     def confirm(
@@ -329,14 +325,14 @@ class Intents:
         order = self.find(order_id, actor=actor)
         if self._gateway.livemode or order.livemode:
             raise OrderNotPayable("Test cards pay test orders only; this one is live.")
-        if order.is_free or order.status.is_final or not order.payment_intent_id:
+        if order.status.is_final or not order.stripe_payment_intent_id:
             raise OrderNotPayable(f"The order is {order.status}: there is nothing left to pay.")
         asked_at = self._clock()
         key = idempotency_key or uuid.uuid4().hex
         try:
             with self._recorded.unanswered(actor, "confirm_test", order, request_id, payment_method, key):
                 payment_intent = self._gateway.confirm_payment_intent(
-                    order.payment_intent_id, payment_method, key, return_url or self._return_url
+                    order.stripe_payment_intent_id, payment_method, key, return_url or self._return_url
                 )
         except StripeRefused as error:
             order = self._overtaken(error, order_id, actor)
@@ -372,14 +368,14 @@ class Intents:
         order = self.find(order_id, actor=actor)
         if order.status is OrderStatus.CANCELLED:
             return order
-        if order.is_free or order.status.is_final or not order.payment_intent_id:
+        if order.status.is_final or not order.stripe_payment_intent_id:
             raise OrderNotCancellable(
                 f"The order is {order.status}: only an order that waits for its payment can be cancelled."
             )
         asked_at = self._clock()
         try:
             with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
-                payment_intent = self._gateway.cancel_payment_intent(order.payment_intent_id, reason)
+                payment_intent = self._gateway.cancel_payment_intent(order.stripe_payment_intent_id, reason)
         except StripeRefused as error:
             order = self._overtaken(error, order_id, actor)
             if order.status is OrderStatus.CANCELLED:
@@ -431,8 +427,8 @@ class Intents:
             fields = edit.metadata(order.names)
         # Stripe may have answered the create request while we wrote.
         tied = order if order.payment_intent_id else self._orders.find(order.id)
-        if tied and tied.payment_intent_id and not tied.is_free:
-            self._copy_to_stripe(tied, tied.payment_intent_id, fields)
+        if tied and tied.stripe_payment_intent_id:
+            self._copy_to_stripe(tied, tied.stripe_payment_intent_id, fields)
         return self._recorded.afterwards(actor, "edit_customer", order, request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:

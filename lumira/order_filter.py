@@ -235,7 +235,7 @@ def listing(order: Order) -> Listing:
     """What this order is found by."""
     words = {*_split(fold(order.name or "")), *_split(_local_part(order))}
     ids = {fold(name).replace(" ", "") for name in (order.id, order.payment_intent_id) if name}
-    written = (str(order.metadata.get("customerPhone") or ""), _local_part(order))
+    written = (order.phone or "", _local_part(order))
     phones = {phone for one in written if (phone := phone_word(one))}
     keys = {word[:length] for word in words for length in _KEY_LENGTHS if len(word) >= length}
     keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)} | phones
@@ -250,6 +250,11 @@ def listing(order: Order) -> Listing:
         keys.add(FREE_KEY)
     terms = sorted(words | ids | phones | {fold(order.customer_email or "").replace(" ", "")} - {""})
     return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms))
+
+
+def said_by_stripe(order: Order) -> str:
+    """What Stripe said last of an order: one of STRIPE_STATUSES, or a status that Stripe has added since."""
+    return NOT_AT_STRIPE if order.is_free else order.stripe_status or UNKNOWN
 
 
 def disagreements() -> list[tuple[str, OrderStatus]]:

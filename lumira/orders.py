@@ -261,6 +261,11 @@ class Order(Document):
         return first, last
 
     @property
+    def phone(self) -> str | None:
+        """The customer's telephone number, as it was typed."""
+        return text_or_none(self.metadata.get("customerPhone"))
+
+    @property
     def order_id(self) -> str:
         """The id by which API and pages name the order: its PaymentIntent's, before there is one its own."""
         return self.payment_intent_id or self.id
@@ -269,6 +274,11 @@ class Order(Document):
     def is_free(self) -> bool:
         """A free order never went to Stripe."""
         return bool(self.payment_intent_id and self.payment_intent_id.startswith(FREE_PREFIX))
+
+    @property
+    def stripe_payment_intent_id(self) -> str | None:
+        """The id by which Stripe knows its PaymentIntent; None of a free order, and before there is one."""
+        return None if self.is_free else self.payment_intent_id
 
     @property
     def agrees_with_stripe(self) -> bool:

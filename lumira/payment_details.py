@@ -91,9 +91,9 @@ class Payments:
         """
         require(actor, Permission.BROWSE)
         order = self._orders.get(order_id)
-        if order.is_free or not order.payment_intent_id:
+        payment = order.stripe_payment_intent_id
+        if payment is None:
             return None
-        payment = order.payment_intent_id
         payment_intent = self._gateway.retrieve_payment_intent(payment)
         charges = self._gateway.list_charges(payment)
         # Most payments have neither, which their charges tell.

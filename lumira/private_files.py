@@ -24,3 +24,13 @@ def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
             yield written, stream
     finally:
         written.unlink(missing_ok=True)
+
+
+def write(file: Path, text: str) -> None:
+    """Puts `text` into `file`, readable by this user alone; a reader sees the old text or the new one,
+    never a part, and so does the next start after a crash in the middle.
+    """
+    with written_beside(file) as (written, stream):
+        stream.write(text.encode())
+        stream.flush()
+        written.replace(file)

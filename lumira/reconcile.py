@@ -349,13 +349,18 @@ class Reconciliation:
     def _adopt(
         self, payment_intent: PaymentIntent, asked_at: datetime, report: Report, *, apply: bool, actor: Actor
     ) -> None:
-        """A PaymentIntent that no order names: its order waits for it, is missing, or it is not ours."""
+        """A PaymentIntent that no order named: its order waits for it, is missing, or it is not ours.
+
+        Raises OrderUnreadable.
+        """
         metadata = payment_intent.get("metadata") or {}
         if not {"productId", "level", "orderId"} & metadata.keys():
             report.unrelated += 1
             return
-        # One that is there, and can't be read, is not missing.
-        self._orders.find_by_payment_intent(payment_intent["id"])
+        # A webhook may have made it meanwhile; one that is there, and can't be read, is not missing.
+        if order := self._orders.find_by_payment_intent(payment_intent["id"]):
+            self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+            return
         waiting = self._orders.find(str(metadata.get("orderId")))
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting

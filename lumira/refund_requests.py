@@ -68,7 +68,7 @@ class RefundRequests:
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
         order = self._intents.refresh(order_id, actor=actor)
-        if order.is_free or order.status is not OrderStatus.COMPLETED or not order.payment_intent_id:
+        if order.status is not OrderStatus.COMPLETED or not order.stripe_payment_intent_id:
             raise OrderNotRefundable(
                 f"The order is {'free' if order.is_free else order.status}: there is nothing to refund.",
                 refundable=0,
@@ -83,7 +83,7 @@ class RefundRequests:
         try:
             with self._recorded.unanswered(actor, "refund", order, request_id, request.note, key):
                 refund = self._gateway.create_refund(
-                    order.payment_intent_id, request.amount or 0, request.code, metadata, key
+                    order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
         except StripeRefused as error:
             self._note_refusal(order, request, error)

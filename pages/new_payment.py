@@ -157,7 +157,7 @@ def begin_with_customer_of(order_id: str) -> None:
     address.change(attempt.begin())
     st.session_state["email"] = order.customer_email or ""
     st.session_state["name"] = order.name or ""
-    st.session_state["phone"] = str(order.metadata.get("customerPhone") or "")
+    st.session_state["phone"] = order.phone or ""
 
 
 def start_over() -> None:
@@ -216,9 +216,9 @@ def show_result(order_id: str) -> None:
             if order.payment_intent_id and order_actions.can_pay(order):
                 st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
-            if waits and not order.is_free and not order.payment_intent_id:
+            if waits and not order.payment_intent_id:
                 payment_actions.follow(order)
-            if waits and order.payment_intent_id:
+            if waits and order.stripe_payment_intent_id:
                 with st.container(horizontal=True):
                     if order_actions.can_refresh(order):
                         payment_actions.refresh(order)
@@ -233,7 +233,7 @@ def show_result(order_id: str) -> None:
                 st.header(text("link.title"), anchor=False)
                 payment_link.show(order)
         with st.container(border=True):
-            if order.is_free or not order.payment_intent_id:
+            if not order.stripe_payment_intent_id:
                 st.header(text("order.timeline"), anchor=False)
                 order_details.show_timeline(order, st.empty())
             else:
@@ -281,16 +281,16 @@ def show_ids(order: Order) -> None:
         label = "result.free_order" if order.is_free else "result.payment_intent"
         show_to_copy(text(label), order.payment_intent_id)
     show_to_copy(text("result.order"), order.id)
-    if order.payment_intent_id and not order.is_free:
+    if order.stripe_payment_intent_id:
         # A secret that pays nothing any more is of no use to anyone.
         if not order.status.is_final and session.may(Permission.CREATE_INTENT):
             try:
-                secret = attempt.client_secret(order.payment_intent_id)
+                secret = attempt.client_secret(order.stripe_payment_intent_id)
             except LumiraError as error:
                 problems.show(error)
             else:
                 show_to_copy(text("result.client_secret"), secret, help=text("result.client_secret.help"))
-        stripe_details.show_link(order.payment_intent_id)
+        stripe_details.show_link(order.stripe_payment_intent_id)
 
 
 def show_to_copy(label: str, value: str, help: str | None = None) -> None:

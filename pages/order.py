@@ -64,9 +64,9 @@ def show(order: Order) -> None:
             order_details.show_money(order, None, money)
             went_back = st.empty()
             money_returned.show(order, None, went_back)
-        if order.payment_intent_id and not order.is_free:
+        if order.stripe_payment_intent_id:
             with st.container(border=True):
-                stripe_details.show_title(order.payment_intent_id)
+                stripe_details.show_title(order.stripe_payment_intent_id)
                 charges = st.empty()
         with titled("order.timeline"):
             timeline = st.empty()
@@ -82,9 +82,9 @@ def show(order: Order) -> None:
             with st.expander(text("order.raw.order"), icon=":material/data_object:"):
                 st.json(order_details.raw(order), expanded=1)
             raw = st.empty()
-    if order.payment_intent_id and not order.status.is_final:
+    if order.stripe_payment_intent_id and not order.status.is_final:
         payment_actions.follow(order)
-    if not order.payment_intent_id or order.is_free:
+    if not order.stripe_payment_intent_id:
         return
     # What was drawn above is drawn again with what Stripe tells.
     details = stripe_details.of(order)

@@ -6,11 +6,14 @@ from lumira.access import Permission
 from lumira.dashboard import (
     address,
     card_search,
+    empty,
+    find,
     navigation,
     notices,
     order_bulk,
     order_filters,
     order_table,
+    order_views,
     pager,
     problems,
     session,
@@ -31,14 +34,11 @@ def show_nothing(wanted: OrderFilter) -> None:
     payment, similar = None, list[str]()
     if wanted.search and where == "orders.none":
         if named := id_in(wanted.search):
-            payment = desk().payments.order_id_of(named, actor=actor())
+            payment = find.order_id_of(named)
             advice = "orders.none.behind" if payment else "orders.none.id"
         elif similar := desk().order_list.similar_names(wanted.search, actor=actor()):
             advice = "orders.none.similar"
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text(where), anchor=False, text_alignment="center", width="content")
-        st.markdown(text(advice), text_alignment="center", width="content")
+    with empty.card(text(where), text(advice)):
         if payment:
             label = text("orders.none.open")
             st.page_link(navigation.order(), label=label, query_params={"id": payment}, width="content")
@@ -50,7 +50,6 @@ def show_nothing(wanted: OrderFilter) -> None:
             st.button(text("orders.show_all"), icon=":material/filter_alt_off:", on_click=order_filters.clear)
         else:
             navigation.link_new_payment()
-        st.space("small")
 
 
 def show_similar(names: list[str]) -> None:
@@ -64,7 +63,7 @@ def show_similar(names: list[str]) -> None:
 
 def show_list(wanted: OrderFilter) -> None:
     """The controls, what they select, and the way through it."""
-    order_filters.show_views(wanted)
+    order_views.show(wanted)
     with st.container(horizontal=True, vertical_alignment="center", key="order-controls"):
         order_filters.show_search(wanted)
         order_filters.show_filters(wanted)

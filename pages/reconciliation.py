@@ -5,7 +5,7 @@ How far back stands in the URL; the report stays in the session.
 
 import streamlit as st
 
-from lumira.dashboard import choices, comparison, notices, problems, tables
+from lumira.dashboard import choices, comparison, empty, notices, problems, tables
 from lumira.dashboard.comparison import Comparison, Span
 from lumira.dashboard.texts import counted, moment, number, text
 from lumira.differences import BEYOND_REPAIR
@@ -63,11 +63,8 @@ def headline(left: int, repaired: int) -> str:
 
 def show_start() -> None:
     """What this page is for, before the first comparison."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text("reconciliation.empty"), anchor=False, text_alignment="center", width="content")
-        st.markdown(text("reconciliation.empty.next"), text_alignment="center", width="content")
-        st.space("small")
+    with empty.card(text("reconciliation.empty"), text("reconciliation.empty.next")):
+        pass
 
 
 notices.show()

@@ -11,6 +11,7 @@ import streamlit as st
 from lumira.dashboard import (
     charts,
     choices,
+    empty,
     navigation,
     periods,
     revenue_choices,
@@ -220,14 +221,9 @@ def show_conversion(figures: Figures) -> None:
 
 def show_empty(free: int) -> None:
     """What to do when nothing was earned."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text("revenue.empty"), anchor=False, text_alignment="center", width="content")
-        if free:
-            st.markdown(counted("revenue.only_free", free), text_alignment="center", width="content")
-        st.markdown(text("revenue.empty.next"), text_alignment="center", width="content")
+    given = f"{counted('revenue.only_free', free)}\n\n" if free else ""
+    with empty.card(text("revenue.empty"), given + text("revenue.empty.next")):
         navigation.link_new_payment()
-        st.space("small")
 
 
 def show_range(days: tuple[date, date], before: tuple[date, date]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import (
     address,
+    empty,
     event_actions,
     event_details,
     event_filter,
@@ -126,23 +127,20 @@ def show_connection(*, missing: bool) -> None:
 
 def show_empty() -> None:
     """What to do when the list has nothing to show."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
+    if pager.after():
+        title, advice = text("events.page_empty"), ""
+    elif selected == ONLY_FAILED:
+        title, advice = text("events.none_failed"), text("events.none_failed.next")
+    elif selected != EVERY_EVENT:
+        title, advice = text("events.nothing_fits"), text("events.nothing_fits.next")
+    else:
+        where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
+        title, advice = text("events.empty"), text(where)
+    with empty.card(title, advice):
         if pager.after():
-            st.header(text("events.page_empty"), anchor=False, text_alignment="center", width="content")
             pager.show_newest()
-        elif selected == ONLY_FAILED:
-            st.header(text("events.none_failed"), anchor=False, text_alignment="center", width="content")
-            st.markdown(text("events.none_failed.next"), text_alignment="center", width="content")
-        elif selected != EVERY_EVENT:
-            st.header(text("events.nothing_fits"), anchor=False, text_alignment="center", width="content")
-            st.markdown(text("events.nothing_fits.next"), text_alignment="center", width="content")
-        else:
-            st.header(text("events.empty"), anchor=False, text_alignment="center", width="content")
-            where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
-            st.markdown(text(where), text_alignment="center", width="content")
+        elif selected == EVERY_EVENT:
             navigation.link_new_payment()
-        st.space("small")
 
 
 notices.show()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from starlette.applications import Starlette
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
+from lumira.child_process import free_port, kept_running, listens
 from lumira.desk import Desk
-from lumira.embedded import embedded_store, free_port, kept_running
+from lumira.embedded import embedded_store
 from lumira.reconcile import Reconciliation
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
@@ -114,12 +114,6 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
             process.wait(timeout=10)
         finally:
             process.kill()
-
-
-def listens(port: int) -> bool:
-    """Whether something accepts connections on this loopback port."""
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60, why: Callable[[], str] = str) -> Any:

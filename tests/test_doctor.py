@@ -29,10 +29,11 @@ from lumira import desk as desks
 from lumira import doctor as doctors
 from lumira import https, openid_providers
 from lumira.access import Actor, Role
+from lumira.child_process import kept_running
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
 from lumira.doctor import NAMES, Doctor, Kept, webhook_address
-from lumira.embedded import embedded_store, kept_running
+from lumira.embedded import embedded_store
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
 from lumira.findings import DISK_FAILURE, DISK_WARNING, Status, judge_disk, judge_replica_set, worst

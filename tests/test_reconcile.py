@@ -196,6 +196,14 @@ def test_a_missing_order_is_made_from_its_payment_intent(desk, create, run):
     )
 
 
+def test_an_order_that_a_webhook_makes_while_we_look_is_not_missing(desk, create, run, monkeypatch):
+    order = create()
+    monkeypatch.setattr(desk.orders, "find_by_payment_intents", lambda _ids: {})
+    assert run(order.payment_intent_id) == []
+    pay(desk, order)
+    assert run(order.payment_intent_id, apply=True) == [(Kind.STATUS, True)]
+
+
 def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, create, run):
     order = create()
     old = datetime.now(UTC) - timedelta(hours=2)

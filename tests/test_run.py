@@ -21,10 +21,11 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import background, embedded
-from lumira.embedded import Child, embedded_store, kept_running
+from lumira import background
+from lumira.child_process import Child, free_port, kept_running
+from lumira.embedded import embedded_store
 from tests import web
-from tests.conftest import API_TOKEN, free_port, listens, wait_until
+from tests.conftest import API_TOKEN, listens, wait_until
 
 ROOT = Path(__file__).parents[1]
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
@@ -189,13 +190,13 @@ def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):
 @pytest.mark.skipif(not PORT_RANGE.exists(), reason="only Linux says which ports it gives away")
 def test_no_outgoing_connection_gets_the_port_of_a_child():
     lowest, highest = map(int, PORT_RANGE.read_text().split())
-    assert not any(lowest <= embedded.free_port() <= highest for _ in range(50))
+    assert not any(lowest <= free_port() <= highest for _ in range(50))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can listen on a port that stays bound")
 def test_no_port_is_given_twice_and_a_server_can_listen_on_each():
     # In a process of its own, which gives them all back. Of 400 drawn freely two would be the same.
-    program = "from lumira.embedded import free_port; print(*(free_port() for _ in range(400))); input()"
+    program = "from lumira.child_process import free_port; print(*(free_port() for _ in range(400))); input()"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         given = list(map(int, other.stdout.readline().split()))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.templating import Jinja2Templates
 
 from lumira import desk as desks
+from lumira.api import pages
 from lumira.api.languages import language_of
-from lumira.api.rate_limit import RateLimit
-from lumira.api.request_id import RequestId
-from lumira.api.unexpected import Unexpected
+from lumira.api.pages import page, pages_application
 from lumira.checkout import CheckoutState, CheckoutView
 from lumira.desk import Desk
 from lumira.errors import LumiraError, OrderNotFound, RateLimited
@@ -29,19 +25,7 @@ from lumira.texts import is_known, translate
 logger: Final = logging.getLogger("lumira.checkout")
 
 ROOT: Final = "/checkout"
-FOLDER: Final = Path(__file__).parent
-ASSETS: Final = {
-    "house.css": FOLDER / "static" / "house.css",
-    "checkout.css": FOLDER / "static" / "checkout.css",
-    "checkout.js": FOLDER / "static" / "checkout.js",
-    "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
-}
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
+HEADERS: Final = pages.HEADERS | {"Referrer-Policy": "no-referrer"}
 # While the bank has not answered the page asks again by itself.
 REFRESH_SECONDS: Final = 5
 # Why the issuer says no to these is not for whoever holds the card:
@@ -50,27 +34,18 @@ _KEPT_TO_OURSELVES: Final = frozenset(
     {"fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "restricted_card", "stolen_card"}
 )
 
-_templates: Final = Jinja2Templates(FOLDER / "templates")
-
 
 def checkout_application() -> Starlette:
     """The application of /checkout; it asks `lumira.desk.current()` on each request."""
-    return Starlette(
-        routes=[
-            Route("/assets/{name}", asset),
-            Route("/{order}", page),
-            Route("/{rest:path}", unknown),
-        ],
-        middleware=[
-            Middleware(RequestId),
-            # The page that asks to wait needs its styles too.
-            Middleware(RateLimit, refuse=busy, exempt=frozenset(f"/assets/{name}" for name in ASSETS)),
-            Middleware(Unexpected, answer=failed),
-        ],
+    return pages_application(
+        Route("/{order}", show),
+        Route("/{rest:path}", unknown),
+        busy=busy,
+        failed=failed,
     )
 
 
-def page(request: Request) -> Response:
+def show(request: Request) -> Response:
     """What the holder of the link sees: the way to pay, or how the payment stands."""
     order_id, token = request.path_params["order"], request.query_params.get("token", "")
     if set(request.query_params) - {"token"}:
@@ -103,14 +78,6 @@ def busy(request: Request, seconds: int) -> Response:
 def failed(request: Request) -> Response:
     """Where our own code fails in a way nobody foresaw."""
     return _answer(request, "unavailable", status=500)
-
-
-def asset(request: Request) -> Response:
-    """A file that the page loads; these hold nothing of any order."""
-    file = ASSETS.get(request.path_params["name"])
-    if file is None:
-        return unknown(request)
-    return FileResponse(file, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
 
 
 def stripe_js(desk: Desk) -> str:
@@ -163,27 +130,21 @@ def _answer(
 ) -> Response:
     language = language_of(request.headers.get("accept-language", ""))
 
-    def text(name: str, **values: object) -> str:
-        return translate(language, f"checkout.{name}", **values)
-
     payable = view is not None and view.state.is_payable
     # A page that can't be paid on loads nothing of Stripe's.
     policy = content_security_policy(desk if payable else None)
     context = {
         "amount": format_money(view.amount, view.currency, language) if view else "",
         "desk": desk,
-        "language": language,
         "payable": payable,
         "reason": _reason(language, view.failure_code) if view and view.state is CheckoutState.FAILED else "",
         "refresh": REFRESH_SECONDS if state == CheckoutState.PROCESSING else refresh,
         "root": ROOT,
         "state": state,
         "stripe_js": stripe_js(desk) if desk and payable else "",
-        "text": text,
         "view": view,
     }
-    headers = {**HEADERS, "Content-Security-Policy": policy, "Vary": "Accept-Language"}
-    return _templates.TemplateResponse(request, "checkout.html", context, status, headers)
+    return page(request, "checkout.html", context, status, HEADERS | {"Content-Security-Policy": policy})
 
 
 def _reason(language: str, code: str | None) -> str:

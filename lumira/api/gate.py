@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from functools import partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,12 +12,11 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira import desk as desks
 from lumira.api.addresses import caller_address, is_https
-from lumira.api.languages import language_of
+from lumira.api.pages import page
 from lumira.api.paths import is_within
 from lumira.api.responses import refuse_websocket
 from lumira.desk import Desk
@@ -27,7 +24,6 @@ from lumira.errors import LumiraError, StoreUnavailable, Unauthorized
 from lumira.openid_providers import CALLBACK
 from lumira.session_cookie import session_token
 from lumira.sessions import Session
-from lumira.texts import translate
 
 # Mounted beside Streamlit, each with a protection of its own, and answering every path below it themselves.
 OPEN: Final = ("/api", "/checkout", "/metrics", "/sign-in", "/sign-out", CALLBACK)
@@ -40,8 +36,6 @@ RETRY_SECONDS: Final = 5
 SESSION_ENDED: Final = 4401
 
 logger: Final = logging.getLogger("lumira.gate")
-
-_templates: Final = Jinja2Templates(Path(__file__).parent / "templates")
 
 
 class Gate:
@@ -184,25 +178,8 @@ def _is_navigation(scope: Scope) -> bool:
 
 async def _show_store_away(scope: Scope, receive: Receive, send: Send) -> None:
     """A page that says so to a person, and comes back to what was asked for as soon as the store does."""
-    request = Request(scope)
-    language = language_of(request.headers.get("accept-language", ""))
-    context = {
-        "language": language,
-        "root": SIGN_IN,
-        "seconds": RETRY_SECONDS,
-        "text": partial(translate, language),
-    }
-    headers = {
-        "Cache-Control": "no-store",
-        "Vary": "Accept-Language",
-        "Content-Security-Policy": (
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
-        ),
-    }
-    answer = _templates.TemplateResponse(
-        request, "store_away.html", context, StoreUnavailable.status, headers
-    )
+    context = {"root": SIGN_IN, "seconds": RETRY_SECONDS}
+    answer = page(Request(scope), "store_away.html", context, StoreUnavailable.status)
     await answer(scope, receive, send)
 
 

@@ -69,13 +69,26 @@ async def begin(request: Request, provider: str, wanted: str) -> Response:
     return response
 
 
-async def finish(request: Request) -> str:
-    """The e-mail address that the provider has proved.
+def begun(request: Request) -> dict[str, Any]:
+    """What is under way at the provider for this browser, its `next` the page that was wanted.
+
+    Nothing for what is not ours, or too old.
+    """
+    try:
+        found: dict[str, Any] = _serializer().loads(
+            request.cookies.get(STATE_COOKIE, ""), max_age=STATE_SECONDS
+        )
+    except BadData:
+        return {}
+    return found
+
+
+async def finish(request: Request, session: dict[str, Any]) -> str:
+    """The e-mail address that the provider has proved, in answer to what was `begun`.
 
     Raises SignInRefused for an answer that is not one to our question, or an address that is not verified;
     SignInUnavailable where the provider can't be asked.
     """
-    session = _begun(request)
     if not session:
         raise SignInRefused("This sign-in was not begun here, or too long ago. Begin again.")
     provider = _provider(str(session.get("provider", "")))
@@ -91,11 +104,6 @@ async def finish(request: Request) -> str:
         raise SignInRefused(f"The OpenID provider's answer is not valid: {error}") from error
     except Exception as error:
         raise SignInUnavailable(f"The OpenID provider can't be asked: {error}") from error
-
-
-def wanted(request: Request) -> str:
-    """The page that somebody wanted who comes back from a provider; "/" where nothing was begun here."""
-    return str(_begun(request).get("next") or "/")
 
 
 def forget(response: Response) -> Response:
@@ -136,7 +144,7 @@ def _verified(claims: Mapping[str, Any], provider: Mapping[str, Any]) -> str | N
 
 def _provider(name: str) -> Mapping[str, Any]:
     known = providers()
-    found = known.get(name if name in known else {UNNAMED: ""}.get(name, name))
+    found = known.get(name) or (known.get("") if name == UNNAMED else None)
     if found is None:
         raise SignInUnavailable(f"There is no OpenID provider {name!r} in [auth].")
     if not found.get("redirect_uri"):
@@ -164,17 +172,6 @@ def _client(provider: Mapping[str, Any]) -> Any:
 def _with_session(request: Request, session: dict[str, Any]) -> Request:
     """The request with a place for what must be known again; Streamlit keeps one of its own in the scope."""
     return Request({**request.scope, "session": session}, request.receive)
-
-
-def _begun(request: Request) -> dict[str, Any]:
-    """What is under way at the provider for this browser; nothing for what is not ours, or too old."""
-    try:
-        begun: dict[str, Any] = _serializer().loads(
-            request.cookies.get(STATE_COOKIE, ""), max_age=STATE_SECONDS
-        )
-    except BadData:
-        return {}
-    return begun
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -5,28 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.templating import Jinja2Templates
 
 from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
 from lumira.api.bodies import limited_body
 from lumira.api.gate import SIGN_IN, is_open, is_same_origin
-from lumira.api.languages import language_of
-from lumira.api.rate_limit import RateLimit
-from lumira.api.request_id import RequestId
-from lumira.api.unexpected import Unexpected
+from lumira.api.pages import HEADERS, page, pages_application
 from lumira.desk import Desk
 from lumira.errors import (
     AuthenticatorUnreadable,
@@ -42,30 +36,9 @@ from lumira.metrics import REFUSALS
 from lumira.openid_providers import providers
 from lumira.session_cookie import forget_session, session_token, set_session
 from lumira.sessions import SignedIn
-from lumira.texts import translate
 
 logger: Final = logging.getLogger("lumira.sign_in")
 
-FOLDER: Final = Path(__file__).parent
-ASSETS: Final = {
-    "house.css": FOLDER / "static" / "house.css",
-    "sign_in.css": FOLDER / "static" / "sign_in.css",
-    # The pages behind the sign-in take these three from here.
-    "fields.js": FOLDER / "static" / "fields.js",
-    "language.js": FOLDER / "static" / "language.js",
-    "icon.png": FOLDER.parent / "dashboard" / "assets" / "icon.png",
-}
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-    "Vary": "Accept-Language",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-}
 # An e-mail address, a password, a code and a way back: what is longer is no sign-in.
 BODY_LIMIT: Final = 16_384
 # What is kept of a browser's name.
@@ -73,15 +46,12 @@ DEVICE_LENGTH: Final = 200
 # What is logged of an answer that anybody can write into the address.
 REASON_LENGTH: Final = 300
 
-_templates: Final = Jinja2Templates(FOLDER / "templates")
-
 
 def sign_in_application() -> Starlette:
     """The application of /sign-in; it asks `lumira.desk.current()` on each request."""
     return _application(
         Route("/", show),
         Route("/", sign_in, methods=["POST"]),
-        Route("/assets/{name}", asset),
         Route("/with/{provider}", begin_openid),
     )
 
@@ -143,9 +113,10 @@ async def begin_openid(request: Request) -> Response:
 
 async def finish_openid(request: Request) -> Response:
     """Signs in whom the provider has proved to be who they are, if the address is a colleague's."""
-    desk, wanted = desks.current(), openid.wanted(request)
+    desk, begun = desks.current(), openid.begun(request)
+    wanted = str(begun.get("next", "/"))
     try:
-        email = await openid.finish(request)
+        email = await openid.finish(request, begun)
         signed_in = await anyio.to_thread.run_sync(
             lambda: desk.sessions.sign_in_by_identity(
                 email, address=_address(request, desk), device=_device(request)
@@ -167,13 +138,13 @@ async def ask_sign_out(request: Request) -> Response:
     # https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
     if request.headers.get("sec-fetch-site") == "same-origin":
         return await sign_out(request)
-    return _answer(request, "sign_out.html", {})
+    return page(request, "sign_out.html", {"root": SIGN_IN})
 
 
 async def sign_out(request: Request) -> Response:
     """Ends the session, here and in the browser."""
     if not is_same_origin(request.scope):
-        return _answer(request, "sign_out.html", {}, 403)
+        return page(request, "sign_out.html", {"root": SIGN_IN}, 403)
     desk = desks.current()
     token = _token(request, desk)
     if token:
@@ -184,14 +155,6 @@ async def sign_out(request: Request) -> Response:
     response = RedirectResponse(f"{SIGN_IN}?left=1", 303, HEADERS)
     forget_session(response, secure=_is_secure(request, desk))
     return response
-
-
-def asset(request: Request) -> Response:
-    """A file that the page loads."""
-    file = ASSETS.get(request.path_params["name"])
-    if file is None:
-        raise HTTPException(404)
-    return FileResponse(file, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
 
 
 def way_back(wanted: str) -> str:
@@ -218,15 +181,8 @@ def _page_before(request: Request) -> str:
 
 
 def _application(*routes: Route) -> Starlette:
-    return Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(RequestId),
-            Middleware(RateLimit, refuse=_busy, exempt=frozenset(f"/assets/{name}" for name in ASSETS)),
-            Middleware(Unexpected, answer=_failed),
-        ],
-        exception_handlers={HTTPException: _nothing_here},
-    )
+    handlers = {HTTPException: _nothing_here}
+    return pages_application(*routes, busy=_busy, failed=_failed, exception_handlers=handlers)
 
 
 def _busy(request: Request, _seconds: int) -> Response:
@@ -317,15 +273,17 @@ def _form(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    context: dict[str, object] = {
+    context = {
+        "begin_address": openid.begin_address,
         "email": email,
         "next": next,
         "notice": notice,
         "problem": problem,
         "providers": _providers(),
+        "root": SIGN_IN,
         "ticket": ticket,
     }
-    return _answer(request, "sign_in.html", context, status)
+    return page(request, "sign_in.html", context, status)
 
 
 def _providers() -> Mapping[str, Mapping[str, Any]]:
@@ -335,18 +293,3 @@ def _providers() -> Mapping[str, Mapping[str, Any]]:
     except SettingsError as error:
         logger.error("openid unreadable", extra={"code": error.code, "reason": error.message})
         return {}
-
-
-def _answer(request: Request, template: str, context: dict[str, object], status: int = 200) -> Response:
-    language = language_of(request.headers.get("accept-language", ""))
-
-    def text(name: str, **values: object) -> str:
-        return translate(language, name, **values)
-
-    context |= {
-        "begin_address": openid.begin_address,
-        "language": language,
-        "root": SIGN_IN,
-        "text": text,
-    }
-    return _templates.TemplateResponse(request, template, context, status, HEADERS)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 export = typer.Typer(name="export", help="Files for spreadsheets.", no_args_is_help=True)
 
+_Out = Annotated[
+    Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
+]
+_Language = Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")]
+
 
 @export.command("orders")
 def export_orders(
     filter: Annotated[str, typer.Option(help="As in the page's address: `status=failed&q=zoe`.")] = "",
-    out: Annotated[
-        Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
-    ] = None,
-    language: Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")] = "fr",
+    out: _Out = None,
+    language: _Language = "fr",
 ) -> None:
     """Export every order that a filter selects, in the business time zone."""
     from lumira.export import order_columns, write
@@ -49,10 +52,8 @@ def export_orders(
 def export_revenue(
     first: Annotated[str, typer.Option("--from", help="The first day, such as 2026-11-01.")],
     last: Annotated[str, typer.Option("--to", help="The last day, included.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The file, ending in .csv or .xlsx; without it, CSV on the output.")
-    ] = None,
-    language: Annotated[str, typer.Option(help="fr or en: titles, words, and the form of the CSV.")] = "fr",
+    out: _Out = None,
+    language: _Language = "fr",
 ) -> None:
     """Export revenue: a row for each day of the business time zone, level and currency."""
     from lumira.export import write

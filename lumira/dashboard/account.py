@@ -113,12 +113,8 @@ def _show_session(one: StoredSession, *, is_this: bool) -> None:
             help=text("sessions.end.help", device=device),
             key=f"end-session-{one.id[:12]}",
         ):
-            try:
+            with problems.remembered("sessions"):
                 session.desk().sessions.end(one.id, one.email, actor=session.actor())
-            except LumiraError as error:
-                problems.remember("sessions", error)
-            else:
-                problems.forget("sessions")
                 notices.say(text("sessions.ended"))
             st.rerun()
 

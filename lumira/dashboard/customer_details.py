@@ -22,7 +22,7 @@ def show(order: Order) -> None:
     rows = [
         (text("new_payment.name"), order.name or ""),
         (text("order.email"), order.customer_email or ""),
-        (text("order.phone"), str(order.metadata.get("customerPhone") or "")),
+        (text("order.phone"), order.phone or ""),
     ]
     known = [(label, value) for label, value in rows if value]
     if known:

@@ -9,7 +9,6 @@ import streamlit as st
 from lumira.access import Permission
 from lumira.dashboard import event_details, notices, problems, session
 from lumira.dashboard.texts import number, text
-from lumira.errors import LumiraError
 from lumira.events import EventFilter, EventState, RecordedEvent
 
 # More failed events than this are retried just the same; only the bar can't say how many are left.
@@ -29,13 +28,9 @@ def retry(event: RecordedEvent) -> None:
     if event.state != "failed" or not session.may(Permission.RETRY_WEBHOOK):
         return
     if st.button(text("event.retry"), type="primary", icon=":material/replay:", key="retry-event"):
-        try:
+        with problems.remembered(event.event_id):
             with st.spinner(text("event.retrying")):
                 session.desk().webhooks.retry(event.event_id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(event.event_id, error)
-        else:
-            problems.forget(event.event_id)
             now = session.desk().webhooks.find(event.event_id, actor=session.actor())
             notices.say(text("event.retried", outcome=problems.plain(event_details.outcome(now))))
         st.rerun()
@@ -52,13 +47,9 @@ def retry_all() -> None:
     total = len(known) + more
     bar = place.progress(0.0, text("events.retrying", done=number(0)))
     done = 0
-    try:
+    with problems.remembered("retry-all"):
         for done, _ in enumerate(session.desk().webhooks.retry_failed(actor=session.actor()), start=1):
             bar.progress(min(done / max(total, 1), 1.0), text("events.retrying", done=number(done)))
-    except LumiraError as error:
-        problems.remember("retry-all", error)
-    else:
-        problems.forget("retry-all")
         left, _ = failed(_COUNTED)
         name = "events.retried.left" if left else "events.retried"
         notices.say(text(name, done=number(done), left=number(len(left))))

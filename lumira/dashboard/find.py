@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import address, navigation, session
+from lumira.dashboard import address, navigation, recent, session
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
@@ -14,6 +14,9 @@ from lumira.order_filter import SEARCH_LENGTH
 from lumira.pasted import EVENTS, id_in, last4_in, money_in
 
 _SEARCHES: Final = "searches"
+_NAMED: Final = "order-named"
+# Every click on a list that shows nothing draws it anew.
+_SECONDS: Final = 30
 
 
 def show() -> None:
@@ -34,8 +37,8 @@ def show() -> None:
     found = id_in(asked)
     if found and found.startswith(EVENTS):
         address.leave(navigation.webhooks(), {"event": found})
-    if found and (payment := payment_of(found)):
-        address.leave(navigation.order(), {"id": payment})
+    if found and (order_id := _opened_by(found)):
+        address.leave(navigation.order(), {"id": order_id})
     typed = money_in(asked)
     if typed and (amount := minor_units(typed, "eur")) is not None:
         address.leave(navigation.orders(), {"min": str(amount), "max": str(amount)})
@@ -46,10 +49,15 @@ def show() -> None:
     address.leave(navigation.orders(), {"q": words})
 
 
-def payment_of(found: str) -> str | None:
-    """The id by which the order behind an id of any kind opens; None for none, and where Stripe is silent."""
+def order_id_of(named: str) -> str | None:
+    """`Payments.order_id_of`, which is asked once by the search and the list it leads to."""
+    payments, actor = session.desk().payments, session.actor()
+    return recent.answer(_NAMED, named, _SECONDS, lambda: payments.order_id_of(named, actor=actor))
+
+
+def _opened_by(found: str) -> str | None:
     try:
-        return session.desk().payments.order_id_of(found, actor=session.actor())
+        return order_id_of(found)
     except LumiraError:
         # The list says what is wrong.
         return None

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from lumira.dashboard import address, choices, markup, notices, problems, session, tables
+from lumira.dashboard import address, choices, empty, markup, notices, problems, session, tables
 from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import capitalized, counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
@@ -117,25 +117,17 @@ def _confirm(figures: MonthFigures) -> None:
         st.warning(text("month.close.differences", count=number(figures.difference_count)))
     label = text("month.close.confirm", month=_name(figures.month).lower())
     if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
-        try:
+        with problems.remembered(PROBLEM):
             session.desk().month_close.close(figures.month, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(PROBLEM, error)
-        else:
-            problems.forget(PROBLEM)
             notices.say(text("month.close.done", month=_name(figures.month)))
         st.rerun()
 
 
 def show_start(month: str) -> None:
     """What the comparison is, before the first one."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text("month.empty"), anchor=False, text_alignment="center", width="content")
-        st.markdown(text("month.empty.next"), text_alignment="center", width="content")
+    with empty.card(text("month.empty"), text("month.empty.next")):
         if days_of(month)[1] >= session.desk().revenue.today():
             st.caption(text("month.not_over"), text_alignment="center", width="content")
-        st.space("small")
 
 
 def show(figures: MonthFigures) -> None:

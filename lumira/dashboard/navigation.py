@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from lumira.access import Permission
-from lumira.dashboard import PAGES, session
+from lumira.dashboard import PAGES, empty, session
 from lumira.dashboard.texts import text
 
 # What a page asks for beside BROWSE, by its address. The page that creates payments also shows them, for
@@ -160,12 +160,8 @@ def is_open(page: Page) -> bool:
 def show_closed(title: str) -> None:
     """What stands at the address of a page that this person's role may not open."""
     role = text(f"role.{session.actor().role}")
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        st.header(text("closed", page=title), anchor=False, text_alignment="center", width="content")
-        st.markdown(text("closed.next", role=role), text_alignment="center", width="content")
+    with empty.card(text("closed", page=title), text("closed.next", role=role)):
         st.page_link(overview(), label=text("closed.overview"), icon=":material/home:")
-        st.space("small")
 
 
 def _visibility(address: str) -> Literal["visible", "hidden"]:

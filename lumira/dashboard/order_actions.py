@@ -33,7 +33,7 @@ _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone"
 
 def is_refundable(order: Order) -> bool:
     """Whether there is money to give back, which no dispute has taken or may yet take."""
-    paid = order.status is OrderStatus.COMPLETED and not order.is_free and bool(order.payment_intent_id)
+    paid = order.status is OrderStatus.COMPLETED and bool(order.stripe_payment_intent_id)
     left = order.net > 0 and not is_barred(order)
     return paid and (left or order.unanswered_refund is not None)
 
@@ -50,7 +50,7 @@ def can_refund(order: Order) -> bool:
 
 def can_cancel(order: Order) -> bool:
     """Whether the payment still waits, and this person may call it off."""
-    waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
+    waits = not order.status.is_final and bool(order.stripe_payment_intent_id)
     return waits and session.may(Permission.CANCEL)
 
 
@@ -61,7 +61,7 @@ def can_pay(order: Order) -> bool:
 
 def can_refresh(order: Order) -> bool:
     """Whether Stripe can be asked about this order."""
-    return not order.is_free and bool(order.payment_intent_id) and session.may(Permission.REFRESH)
+    return bool(order.stripe_payment_intent_id) and session.may(Permission.REFRESH)
 
 
 def show(order: Order) -> None:
@@ -140,13 +140,9 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     if can_refund(order) and st.button(
         text("refund.finish", amount=told), icon=":material/undo:", type="primary", key="finish-refund"
     ):
-        try:
+        with problems.remembered(order.id):
             with st.spinner(text("refund.refunding")):
                 session.desk().refunds.finish(order.id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
             notices.say(text("refund.done", amount=told))
         st.rerun()
 
@@ -228,7 +224,7 @@ def edit_dialog(order: Order, attempt: str) -> None:
         "email": order.customer_email or "",
         "first_name": first_name,
         "last_name": last_name,
-        "phone": str(order.metadata.get("customerPhone") or ""),
+        "phone": order.phone or "",
     }
     typed, wrong = {}, {}
     for field, value in known.items():
@@ -276,12 +272,8 @@ def _refresh(order: Order) -> None:
         shortcut="S",
         key="refresh-order",
     ):
-        try:
+        with problems.remembered(order.id):
             now = session.desk().intents.refresh(order.order_id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
             notices.say(
                 text("order.refreshed", status=problems.plain(order_details.stripe_status(now).lower()))
             )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from tempfile import TemporaryFile
+from functools import partial
 from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from lumira import export
 from lumira.dashboard import notices, pager, problems, recent, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
-from lumira.export import FileFormat
+from lumira.export import Column, FileFormat, order_columns, write
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.order_list import COUNTED
 from lumira.orders import Order, Page
@@ -55,7 +54,7 @@ def show_refresh(orders: list[Order], *, chosen: bool) -> None:
 
 def _refresh(orders: list[Order]) -> None:
     # What never went to Stripe is none of those it answers for.
-    before = {order.order_id: order for order in orders if order.payment_intent_id and not order.is_free}
+    before = {order.order_id: order for order in orders if order.stripe_payment_intent_id}
     if not before:
         st.session_state[_REPORT] = []
         notices.say(text("orders.refresh.nothing"))
@@ -110,30 +109,27 @@ def show_export(wanted: OrderFilter, ticked: list[Order]) -> None:
         return
     with popover:
         which = "all" if not ticked else "one" if len(ticked) == 1 else "chosen"
-        zone = session.timezone().key
-        st.caption(text(f"orders.export.{which}", count=number(len(ticked)), zone=zone))
-        _show_files(
-            "orders.export", "export", ":material/table_view:", lambda kind: _file(kind, wanted, ticked)
-        )
+        language, zone = session.language(), session.timezone()
+        st.caption(text(f"orders.export.{which}", count=number(len(ticked)), zone=zone.key))
+        orders = _writer(wanted, ticked, order_columns(language, zone), iter)
+        _show_files("orders.export", "export", ":material/table_view:", orders)
         if wanted.refunded or wanted.dated is DateField.REFUNDED:
             # One row each: an order may have several, in several months.
             in_period = wanted.dated is DateField.REFUNDED
             st.caption(text("refunds.export.period" if in_period else "refunds.export"))
-            _show_files(
-                "refunds.export",
-                "export-refunds",
-                ":material/undo:",
-                lambda kind: _refunds_file(kind, wanted, ticked),
+            refunds = _writer(
+                wanted, ticked, refund_columns(language, zone), lambda rows: refunded(rows, wanted, zone)
             )
+            _show_files("refunds.export", "export-refunds", ":material/undo:", refunds)
 
 
-def _show_files(name: str, key: str, icon: str, made: Callable[[FileFormat], Callable[[], bytes]]) -> None:
+def _show_files(name: str, key: str, icon: str, written: Callable[[FileFormat], bytes]) -> None:
     """A button for each kind of file, which is made when it is asked for, not while the page is drawn."""
     today = datetime.now(session.timezone()).date().isoformat()
     for kind in FileFormat:
         st.download_button(
             text(f"{name}.{kind}"),
-            data=made(kind),
+            data=partial(written, kind),
             file_name=f"{text(f'{name}.file')}-{today}.{kind}",
             mime=kind.mime,
             icon=icon,
@@ -143,35 +139,23 @@ def _show_files(name: str, key: str, icon: str, made: Callable[[FileFormat], Cal
         )
 
 
-def _file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callable[[], bytes]:
+def _writer(
+    wanted: OrderFilter,
+    ticked: list[Order],
+    columns: list[Column[Row]],
+    rows_of: Callable[[Iterable[Order]], Iterable[Row]],
+) -> Callable[[FileFormat], bytes]:
+    """Writes a kind of file when it is asked for."""
     # It runs outside of the page's script, which knows the reader.
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
-    def made() -> bytes:
-        rows = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
-        return _written(kind, export.order_columns(language, zone), rows, language, zone)
-
-    return made
-
-
-def _refunds_file(kind: FileFormat, wanted: OrderFilter, ticked: list[Order]) -> Callable[[], bytes]:
-    desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
-
-    def made() -> bytes:
+    def written(kind: FileFormat) -> bytes:
         orders = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
-        rows = refunded(orders, wanted, zone)
-        return _written(kind, refund_columns(language, zone), rows, language, zone)
+        file = io.BytesIO()
+        write(file, kind, columns, rows_of(orders), language=language, zone=zone)
+        return file.getvalue()
 
-    return made
-
-
-def _written(
-    kind: FileFormat, columns: list[export.Column[Row]], rows: Iterable[Row], language: str, zone: ZoneInfo
-) -> bytes:
-    with TemporaryFile() as file:
-        export.write(file, kind, columns, rows, language=language, zone=zone)
-        file.seek(0)
-        return file.read()
+    return written
 
 
 def show_count(wanted: OrderFilter, page: Page) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.catalog import CATALOG
-from lumira.dashboard import markup, money_returned, navigation, problems, stripe_details
+from lumira.dashboard import empty, markup, money_returned, navigation, problems, stripe_details
 from lumira.dashboard.money_returned import why_made
 from lumira.dashboard.texts import (
     actor_name,
@@ -27,6 +27,7 @@ from lumira.dashboard.texts import (
 )
 from lumira.dashboard.theme import DISAGREES_COLOUR, NEUTRAL, STATUS_COLOURS, level_colour
 from lumira.notes import Note
+from lumira.order_filter import said_by_stripe
 from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.redaction import without_secrets
@@ -49,9 +50,7 @@ def price(order: Order) -> str:
 
 def stripe_status(order: Order) -> str:
     """What Stripe said last of this order, in words."""
-    if order.is_free:
-        return text("stripe_status.none")
-    return stripe_status_name(order.stripe_status or "unknown")
+    return stripe_status_name(said_by_stripe(order))
 
 
 def stripe_colour(order: Order) -> str:
@@ -117,14 +116,9 @@ def is_disputed(order: Order) -> bool:
 
 def show_unknown(order_id: str) -> None:
     """What to do when there is no such order, or none was asked for."""
-    with st.container(border=True, horizontal_alignment="center", key="empty"):
-        st.space("small")
-        where = "orders.not_found" if order_id else "order.none"
-        advice = text(f"{where}.next", id=problems.plain(order_id))
-        st.header(text(where), anchor=False, text_alignment="center", width="content")
-        st.markdown(advice, text_alignment="center", width="content")
+    where = "orders.not_found" if order_id else "order.none"
+    with empty.card(text(where), text(f"{where}.next", id=problems.plain(order_id))):
         st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
-        st.space("small")
 
 
 def show_facts(order: Order, *, ids: bool = True) -> None:

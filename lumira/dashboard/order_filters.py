@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from lumira.access import Permission
-from lumira.dashboard import address, notices, problems, session
+from lumira.dashboard import address, problems, session
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.periods import Range, days
 from lumira.dashboard.texts import day, level_name, money, stripe_status_name, text
-from lumira.errors import LumiraError
 from lumira.money import major_units
 from lumira.order_filter import (
     LEVELS,
@@ -36,31 +33,13 @@ from lumira.order_filter import (
     parse_filter,
 )
 from lumira.orders import OrderStatus
-from lumira.views import LAYOUT, NAME_LENGTH, View
+from lumira.views import LAYOUT
 
 # The house sells in euros; a bound is compared with the amount of an order in any currency.
 _CURRENCY: Final = "eur"
-_PROBLEM: Final = "saved-view"
 OPENED_FROM: Final = "list"
 # What of the address a list is made of.
 _LIST: Final = frozenset({*NAMES, *LAYOUT, "after", "as"})
-
-BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
-    "all": {},
-    "waiting": {"status": "pending,processing"},
-    "failed": {"status": "failed"},
-    "refunded": {"refunded": "yes"},
-    "disputed": {"disputed": "yes"},
-    "differs": {"stripe": "differs"},
-}
-
-
-class Answer(StrEnum):
-    """What is wanted of something an order has or has not."""
-
-    WITH = "with"
-    WITHOUT = "without"
-
 
 _DISPUTED_NAMES: Final = {
     Disputed.NEEDS_RESPONSE: "orders.filter.needs_response",
@@ -108,91 +87,6 @@ def put_back() -> None:
         address.change({"id": None, OPENED_FROM: None, **opened_from()})
 
 
-def show_views(wanted: OrderFilter) -> None:
-    """The views, built in and saved, side by side; the one that is shown is marked."""
-    saved = session.desk().views.all(actor=session.actor())
-    views = {f"built-in:{name}": View(text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
-    views |= {view.id: replace(view, name=problems.plain(view.name)) for view in saved}
-    here = filter_query(wanted)
-    layout = {name: value for name, value in address.held().items() if name in LAYOUT}
-
-    def changed(chosen: str | None) -> None:
-        if chosen:
-            write(views[chosen].query, views[chosen].layout)
-        else:
-            clear()
-
-    # A view with a layout of its own is told from one of the same filter without.
-    by_layout = sorted(views, key=lambda key: not views[key].layout)
-    fitting = (key for key in by_layout if views[key].query == here and views[key].layout in (None, layout))
-    used = address.control("view", next(fitting, None), changed)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.pills(
-            text("orders.view"),
-            list(views),
-            format_func=lambda key: views[key].name,
-            key="view",
-            on_change=used,
-            label_visibility="collapsed",
-            wrap=True,
-        )
-        popover = st.popover(
-            text("orders.view.save"),
-            icon=":material/bookmark_add:",
-            type="tertiary",
-            key="save-view",
-            on_change="rerun",
-        )
-        if popover.open:
-            with popover:
-                _show_saving(here, layout, saved)
-
-
-def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list[View]) -> None:
-    st.caption(text("orders.view.save.lead"))
-    st.text_input(
-        text("orders.view.name"),
-        placeholder=text("orders.view.name.hint"),
-        max_chars=NAME_LENGTH,
-        key="view-name",
-    )
-    may_share = session.may(Permission.SHARE_VIEW)
-    shared = may_share and st.toggle(text("orders.view.shared"), key="view-shared")
-
-    def save() -> None:
-        try:
-            view = session.desk().views.save(
-                st.session_state["view-name"], here, layout, shared=bool(shared), actor=session.actor()
-            )
-        except LumiraError as error:
-            problems.remember(_PROBLEM, error)
-            return
-        problems.forget(_PROBLEM)
-        st.session_state["view-name"] = ""
-        st.session_state["save-view"] = False
-        notices.say(text("orders.view.saved", view=problems.plain(view.name)))
-
-    def delete(view: View) -> None:
-        session.desk().views.delete(view, actor=session.actor())
-        notices.say(text("orders.view.deleted", view=problems.plain(view.name)))
-
-    # Open without a name too: the click that ends the typing is the one that saves.
-    st.button(text("orders.view.save"), type="primary", on_click=save, width="stretch")
-    problems.show_remembered(_PROBLEM)
-    mine = [view for view in saved if view.owner or may_share]
-    if mine:
-        st.caption(text("orders.view.yours"))
-    for view in mine:
-        st.button(
-            text("orders.view.delete", view=problems.plain(view.name)),
-            icon=":material/delete:",
-            type="tertiary",
-            on_click=delete,
-            args=(view,),
-            key=f"delete-{view.id}",
-        )
-
-
 def show_search(wanted: OrderFilter) -> None:
     """The field for a name, an address or an id."""
     used = address.control(
@@ -212,9 +106,7 @@ def show_search(wanted: OrderFilter) -> None:
 
 def show_sort(wanted: OrderFilter) -> None:
     """In which order the list is."""
-    used = address.control(
-        "sort", wanted.sort, lambda sort: write(filter_query(replace(read(), sort=Sort(sort))))
-    )
+    used = _control("sort", wanted.sort, lambda now, sort: replace(now, sort=Sort(sort)))
     st.selectbox(
         text("orders.sort"),
         list(Sort),
@@ -285,16 +177,21 @@ def _show_choices(wanted: OrderFilter) -> None:
             level_name,
             lambda now, chosen: replace(now, levels=chosen),
         )
-        _choose_answer("refunded", wanted.refunded, lambda now, chosen: replace(now, refunded=chosen))
-    stripe_used = address.control(
+        _choose(
+            text("orders.filter.refunded"),
+            "refunded",
+            wanted.refunded,
+            [True, False],
+            lambda refunded: text("orders.filter.with" if refunded else "orders.filter.without"),
+            lambda now, chosen: replace(now, refunded=chosen),
+        )
+    stripe_used = _control(
         "filter-stripe",
         [name for name in STRIPE_STATUSES if name in wanted.stripe_statuses],
-        lambda chosen: write(filter_query(replace(read(), stripe_statuses=frozenset(chosen)))),
+        lambda now, chosen: replace(now, stripe_statuses=frozenset(chosen)),
     )
-    differs_used = address.control(
-        "filter-differs",
-        wanted.differs,
-        lambda chosen: write(filter_query(replace(read(), differs=chosen))),
+    differs_used = _control(
+        "filter-differs", wanted.differs, lambda now, chosen: replace(now, differs=chosen)
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.multiselect(
@@ -336,6 +233,13 @@ def _show_amounts(wanted: OrderFilter) -> None:
         st.markdown(f":red[{text('orders.filter.amount.wrong')}]")
 
 
+def _control(
+    key: str, shown: object, changed: Callable[[OrderFilter, Any], OrderFilter]
+) -> Callable[[], None]:
+    """Has the control `key` show a value; what it calls when it was used, with what was chosen."""
+    return address.control(key, shown, lambda chosen: write(filter_query(changed(read(), chosen))))
+
+
 def _choose(
     label: str,
     name: str,
@@ -347,7 +251,7 @@ def _choose(
     required: bool = False,
 ) -> None:
     key = f"filter-{name}"
-    used = address.control(key, value, lambda chosen: write(filter_query(changed(read(), chosen))))
+    used = _control(key, value, changed)
     st.segmented_control(
         label,
         options,
@@ -356,19 +260,6 @@ def _choose(
         on_change=used,
         required=required,
         wrap=True,
-    )
-
-
-def _choose_answer(
-    name: str, value: bool | None, changed: Callable[[OrderFilter, bool | None], OrderFilter]
-) -> None:
-    _choose(
-        text(f"orders.filter.{name}"),
-        name,
-        None if value is None else Answer.WITH if value else Answer.WITHOUT,
-        list(Answer),
-        lambda answer: text(f"orders.filter.{answer}"),
-        lambda now, answer: changed(now, None if answer is None else answer is Answer.WITH),
     )
 
 
@@ -381,11 +272,8 @@ def _choose_several(
     changed: Callable[[OrderFilter, frozenset[Any]], OrderFilter],
 ) -> None:
     key = f"filter-{name}"
-    used = address.control(
-        key,
-        [option for option in options if option in value],
-        lambda chosen: write(filter_query(changed(read(), frozenset(chosen)))),
-    )
+    shown = [option for option in options if option in value]
+    used = _control(key, shown, lambda now, chosen: changed(now, frozenset(chosen)))
     st.pills(
         label,
         options,
@@ -401,7 +289,7 @@ def _choose_day(
     name: str, value: date | None, changed: Callable[[OrderFilter, date | None], OrderFilter]
 ) -> None:
     key = f"filter-{name}"
-    used = address.control(key, value, lambda chosen: write(filter_query(changed(read(), chosen))))
+    used = _control(key, value, changed)
     st.date_input(
         text(f"orders.filter.{name}"),
         value=None,

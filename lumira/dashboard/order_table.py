@@ -26,12 +26,11 @@ from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOU
 from lumira.money import major_units
 from lumira.order_filter import (
     FORMER,
-    NOT_AT_STRIPE,
     STRIPE_STATUSES,
-    UNKNOWN,
     DateField,
     Disputed,
     OrderFilter,
+    said_by_stripe,
 )
 from lumira.orders import Order, OrderStatus
 
@@ -118,7 +117,7 @@ class _Words:
 
     def said(self, order: Order) -> str:
         """What Stripe said last, marked where it is not what we say."""
-        status = NOT_AT_STRIPE if order.is_free else order.stripe_status or UNKNOWN
+        status = said_by_stripe(order)
         if status not in self._stripe_statuses:
             self._stripe_statuses[status] = stripe_status_name(status)
         return ("" if order.agrees_with_stripe else DISAGREES) + self._stripe_statuses[status]
@@ -167,9 +166,9 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "source":
             return text_or(f"source.{order.source or FORMER}", order.source or "")
         case "payment_intent":
-            if order.is_free or not order.payment_intent_id:
+            if not order.stripe_payment_intent_id:
                 return None
-            return session.desk().gateway.payment_intent_url(order.payment_intent_id)
+            return session.desk().gateway.payment_intent_url(order.stripe_payment_intent_id)
         case _:
             return order.id
 

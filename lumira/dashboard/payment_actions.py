@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import streamlit as st
@@ -33,21 +34,14 @@ def pay_with_test_card(order: Order) -> None:
         help=text("shortcut", keys="P"),
         key="pay",
     ):
-        try:
-            with st.spinner(text("result.paying")):
-                session.desk().intents.confirm(
-                    order.order_id,
-                    method,
-                    actor=session.actor(),
-                    return_url=f"{payment_link.origin()}/new-payment?order={order.order_id}",
-                )
-        except PaymentFailed:
-            # The order keeps why, and the page says it whoever tried.
-            problems.forget(order.id)
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
+        # Why a card was declined the order keeps, and the page says it whoever tried.
+        with problems.remembered(order.id), suppress(PaymentFailed), st.spinner(text("result.paying")):
+            session.desk().intents.confirm(
+                order.order_id,
+                method,
+                actor=session.actor(),
+                return_url=f"{payment_link.origin()}/new-payment?order={order.order_id}",
+            )
         st.rerun()
 
 
@@ -62,12 +56,8 @@ def cancel(order: Order) -> None:
         )
         st.caption(text("cancel.help"))
         if st.button(text("cancel.confirm"), icon=":material/block:", key="cancel"):
-            try:
+            with problems.remembered(order.id):
                 session.desk().intents.cancel(order.order_id, actor=session.actor(), reason=reason)
-            except LumiraError as error:
-                problems.remember(order.id, error)
-            else:
-                problems.forget(order.id)
             st.rerun()
 
 
@@ -76,12 +66,8 @@ def refresh(order: Order) -> None:
     if st.button(
         text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh"
     ):
-        try:
+        with problems.remembered(order.id):
             session.desk().intents.refresh(order.order_id, actor=session.actor())
-        except LumiraError as error:
-            problems.remember(order.id, error)
-        else:
-            problems.forget(order.id)
         st.rerun()
 
 

@@ -10,13 +10,12 @@ from lumira.access import Permission
 from lumira.dashboard import notices, problems, session
 from lumira.dashboard.qr_code import qr_code
 from lumira.dashboard.texts import moment, text
-from lumira.errors import LumiraError
 from lumira.orders import Order
 
 
 def is_offered(order: Order) -> bool:
     """Whether this order can be paid by link, and this person may give one."""
-    waits = not order.status.is_final and not order.is_free and bool(order.payment_intent_id)
+    waits = not order.status.is_final and bool(order.stripe_payment_intent_id)
     return waits and session.may(Permission.SHARE_PAYMENT_LINK)
 
 
@@ -49,11 +48,7 @@ def _renew(order: Order) -> None:
     with st.popover(text("link.renew"), icon=":material/autorenew:", type="tertiary"):
         st.caption(text("link.renew.help"))
         if st.button(text("link.renew.confirm"), icon=":material/autorenew:", key="renew-link"):
-            try:
+            with problems.remembered(order.id):
                 session.desk().checkout.renew(order.id, actor=session.actor())
-            except LumiraError as error:
-                problems.remember(order.id, error)
-            else:
-                problems.forget(order.id)
                 notices.say(text("link.renewed"))
             st.rerun()

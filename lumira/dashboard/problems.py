@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -58,6 +60,17 @@ def remember(subject: str, error: LumiraError) -> None:
 def forget(subject: str) -> None:
     """Takes back what was remembered: the action has succeeded."""
     st.session_state.pop(f"problem-{subject}", None)
+
+
+@contextmanager
+def remembered(subject: str) -> Iterator[None]:
+    """Around an action on a subject: remembers why it failed, or forgets why the one before it did."""
+    try:
+        yield
+    except LumiraError as error:
+        remember(subject, error)
+    else:
+        forget(subject)
 
 
 def show_remembered(subject: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import streamlit as st
 
@@ -16,9 +16,9 @@ def answer(name: str, asked: object, seconds: float, ask: Callable[[], Answer]) 
 
     Only the last answer is kept, in the browser's session; a failure is none.
     """
-    known = st.session_state.get(name)
+    known: tuple[object, Answer, float] | None = st.session_state.get(name)
     if known and known[0] == asked and time.monotonic() < known[2] + seconds:
-        return cast(Answer, known[1])
+        return known[1]
     found = ask()
     st.session_state[name] = (asked, found, time.monotonic())
     return found

@@ -17,7 +17,7 @@ from lumira.payment_details import ChargeDetails, PaymentDetails
 
 def of(order: Order) -> PaymentDetails | LumiraError | None:
     """What Stripe says of this payment, asked once for each state of the order; an error where it can't."""
-    if order.is_free or not order.payment_intent_id:
+    if not order.stripe_payment_intent_id:
         return None
     key, state = f"details-{order.id}", (order.updated_at, order.stripe_status, order.stripe_synced_at)
     known = st.session_state.get(key)

@@ -276,12 +276,8 @@ def _keep_password(email: str, password: str) -> None:
 
 def _do(change: Callable[[], object], said: str) -> None:
     """Makes a change, and draws the page as it is then, or with why it could not be made."""
-    try:
+    with problems.remembered(_SUBJECT):
         change()
-    except LumiraError as error:
-        problems.remember(_SUBJECT, error)
-    else:
-        problems.forget(_SUBJECT)
         _note_change()
         notices.say(text(said))
     st.rerun()

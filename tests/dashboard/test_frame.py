@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
@@ -305,9 +306,17 @@ def test_an_amount_leads_to_the_orders_of_that_amount(search, pay):
 
 def test_an_id_that_nobody_knows_is_told_so(search, pay):
     pay("mystique")
+    before = asked_for_charges()
     app = search("ch_unknown")
     assert app.query_params["q"] == "ch_unknown"
     assert "ne porte ce numéro" in shown(app)
+    assert asked_for_charges() == before + 1
+
+
+def asked_for_charges() -> float:
+    """How often Stripe has said that it knows no such charge."""
+    labels = {"method": "GET", "resource": "charges", "status": "404"}
+    return REGISTRY.get_sample_value("lumira_stripe_seconds_count", labels) or 0
 
 
 def test_a_charge_in_the_search_of_the_list_offers_its_order(open_page, desk, pay, admin):

@@ -180,6 +180,17 @@ def test_a_filter_is_chosen_and_stands_in_the_link(open_page, desk):
     assert list(rows(open_page("orders", **link))["customer"]) == ["person1@example.com"]
 
 
+@pytest.mark.parametrize(("wanted", "written"), [(False, "no"), (True, "yes")])
+def test_with_refunds_or_without_is_chosen_and_taken_back(open_page, wanted, written):
+    app = open_page("orders")
+    for chosen, link in ((wanted, written), (None, None)):
+        app.session_state["filters"] = True
+        app.run()
+        app.segmented_control(key="filter-refunded").set_value(chosen).run()
+        assert app.query_params.get("refunded") == link
+        assert app.session_state["filter-refunded"] is chosen
+
+
 def test_the_days_of_a_link_are_those_of_the_business(open_page, desk):
     # 00:30 in Paris is still the day before in UTC.
     make(desk, 1, created_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC))

@@ -58,7 +58,8 @@ class Provider:
         asked = dict(parse_qsl(urlsplit(begun.headers["location"]).query))
         self.nonce = asked["nonce"]
         cookie = begun.headers["set-cookie"].partition(";")[0]
-        return await openid.finish(_request(f"code=x&state={asked['state']}", cookie))
+        answered = _request(f"code=x&state={asked['state']}", cookie)
+        return await openid.finish(answered, openid.begun(answered))
 
     def metadata(self, _request: Request) -> Response:
         """Where everything is."""

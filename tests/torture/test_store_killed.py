@@ -15,7 +15,8 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from lumira.embedded import embedded_store, kept_running
+from lumira.child_process import kept_running
+from lumira.embedded import embedded_store
 from lumira.errors import OrderNotPayable, StoreUnavailable
 from lumira.serving import routes
 from tests.conftest import (

@@ -1,0 +1,196 @@
+"""Programs that run beside us: waited for, started again when they die, and stopped with us."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from lumira.errors import SettingsError
+from lumira.private_files import write
+
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 10.0
+RESTART_SECONDS: Final = 0.2
+# Below those that a system gives away itself: Linux begins at 32768, others at 49152.
+PORTS: Final = range(16_000, 32_000)
+
+
+@contextmanager
+def kept_running(*children: Child) -> Iterator[None]:
+    """Starts the children side by side, waits for each, and stops them all when the context ends."""
+    try:
+        for child in children:
+            child.start()
+        for child in children:
+            child.wait()
+        yield
+    finally:
+        for child in reversed(children):
+            child.stop()
+
+
+class Child:
+    """A child process that is kept running until `stop`.
+
+    `is_ready` is asked until it is true; `environment` adds to ours, for what must not stand in the process
+    list. `home` holds the child's log, and a record by which the next start finds a child that outlived us.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        home: Path,
+        *,
+        is_ready: Callable[[], bool],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._log = home / f"{name}.log"
+        self._record = home / f"{name}.pid"
+        self._is_ready = is_ready
+        self._environment = {**os.environ, **(environment or {})}
+        self._stopping = threading.Event()
+        # It is not stopped while it is started again: the new process would be nobody's.
+        self._spawning = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the child, without waiting for its first answer."""
+        self._end_survivor()
+        self._spawn()
+
+    def wait(self) -> None:
+        """Waits until the child answers and keeps it running from then on.
+
+        Raises SettingsError with the end of its log when it ends, or is not up within thirty seconds.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise SettingsError(
+                    f"The {self.name} does not start: {self._last_words()}. Its log is {self._log}."
+                )
+            time.sleep(0.02)
+        threading.Thread(target=self._keep_running, name=f"keep-{self.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Asks the child to end, and makes it end if it does not within ten seconds."""
+        with self._spawning:
+            self._stopping.set()
+        if self._process is not None:
+            _end(_process_of(self._process.pid))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
+        self._record.unlink(missing_ok=True)
+
+    def _spawn(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                # Ctrl-C goes to the whole terminal group: without a session of its own the child would end
+                # before our last writes.
+                start_new_session=True,
+            )
+        created = _process_of(self._process.pid)
+        if created is not None:
+            with contextlib.suppress(psutil.Error):
+                write(self._record, json.dumps([created.pid, created.create_time()]))
+
+    def _keep_running(self) -> None:
+        while self._process is not None:
+            self._process.wait()
+            if self._stopping.is_set():
+                return
+            print(f"The {self.name} ended unexpectedly; starting it again.", file=sys.stderr, flush=True)
+            time.sleep(RESTART_SECONDS)
+            with self._spawning:
+                if not self._stopping.is_set():
+                    self._spawn()
+
+    def _end_survivor(self) -> None:
+        """Ends the child of a run that was killed: it holds the data folder. We hold the home's lock."""
+        try:
+            pid, created = json.loads(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        survivor = _process_of(pid)
+        if survivor is not None and abs(survivor.create_time() - created) < 1:
+            _end(survivor)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1].strip() if lines else "it said nothing"
+
+
+def _process_of(pid: int) -> psutil.Process | None:
+    """The process of this id, or None when there is none."""
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end(process: psutil.Process | None) -> None:
+    if process is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+
+
+def free_port() -> int:
+    """A port of this machine's loopback that nobody listens on, and that no other Lumira is given.
+
+    It lies below those a system gives to outgoing connections and to whoever asks for any: none of them takes
+    it before a child listens, or while a dead one is started again. On Linux it stays bound as long as this
+    process lives, without listening: a server that sets SO_REUSEADDR can listen there all the same, as every
+    one of ours does, and who looks for a free port finds another. Elsewhere the server could not.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        probe = socket.socket()
+        try:
+            # Without SO_REUSEADDR: a port that is bound, listening or not, is somebody's.
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.close()
+            continue
+        if sys.platform == "linux":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.detach()
+        else:
+            probe.close()
+        return port
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections on this loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
