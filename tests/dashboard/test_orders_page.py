@@ -102,8 +102,7 @@ def test_orders_are_listed_newest_first_in_words(open_page, desk):
     assert list(frame["customer"]) == ["Anaïs", "person2@example.com", "person3@example.com"]
     assert [list(level) for level in frame["level"]] == [["Mystique"], ["Profond"], ["Initié"]]
     assert list(frame["amount"]) == [47, 199, 0]
-    assert list(frame["refunded"].dropna()) == [99.5]
-    assert [list(status) for status in frame["status"]] == [["Refusée"], ["Terminée"], ["Terminée"]]
+    assert [list(status) for status in frame["status"]] == [["Refusée"], ["Remb. partiel"], ["Terminée"]]
 
 
 def test_a_disagreement_with_stripe_is_marked(open_page, desk):
@@ -406,7 +405,20 @@ def test_a_list_of_what_was_not_paid_says_why_and_nothing_of_refunds(open_page, 
     waiting = rows(open_page("orders", status="pending,failed"))
     assert {"stripe_status", "email"} <= set(waiting.columns)
     assert not {"refunded", "failure"} & set(waiting.columns)
-    assert "refunded" in rows(open_page("orders", status="completed,failed")).columns
+
+
+@pytest.mark.parametrize("asked", [{"refunded": "yes"}, {"date": "refunded"}])
+def test_how_much_went_back_stands_in_a_list_of_refunds_and_that_it_did_in_every_list(open_page, desk, asked):
+    for number, amount in enumerate((4700, 2000, 0)):
+        at = datetime.now(UTC) - timedelta(minutes=number)
+        make(desk, number, amount_refunded=amount, last_refund_at=at if amount else None)
+    states = [["Remboursée"], ["Remb. partiel"], ["Terminée"]]
+    usual = rows(open_page("orders"))
+    assert [list(status) for status in usual["status"]] == states
+    assert "refunded" not in usual.columns
+    listed = rows(open_page("orders", **asked))
+    assert [list(status) for status in listed["status"]] == states[:2]
+    assert sorted(listed["refunded"]) == [20, 47]
 
 
 @pytest.mark.parametrize("heard", ["Zoé Muler", "mulller", "ZOE mulere"])
