@@ -272,7 +272,8 @@ def sentences(
         translate(language, name, count=count),
     ]
     if late:
-        found.append(translate(language, "month.late", count=len(late)))
+        name = "month.late.one" if len(late) == 1 else "month.late"
+        found.append(translate(language, name, count=len(late)))
     return found
 
 

@@ -68,6 +68,8 @@ def is_known(name: str) -> bool:
 
 
 def _with_no_break_spaces(french: str) -> str:
-    """French puts a space before ; : ! ? and inside « », at which no line may break."""
-    narrow = re.sub(r" (?=[;!?])", "\u202f", french)
-    return re.sub(r" (?=[:»])|(?<=«) ", "\u00a0", narrow)
+    """French puts a space before ; : ! ?, inside « », between thousands and before a unit, at which no line
+    may break.
+    """
+    narrow = re.sub(r" (?=[;!?])|(?<=\d) (?=\d{3}\b)", "\u202f", french)
+    return re.sub(r" (?=[:»])|(?<=«) |(?<=[\d}]) (?=(?:s|ms|min|h|pt|Mo|Go)\b)", "\u00a0", narrow)

@@ -19,7 +19,7 @@ from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
 from lumira.month_close import days_of
 from lumira.month_comparison import Ours, Stripes, Sum, compare, explained
 from lumira.month_figures import Balance, Line
-from lumira.month_files import as_pdf, as_xlsx
+from lumira.month_files import as_pdf, as_xlsx, sentences
 from lumira.orders import Order
 from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
@@ -163,6 +163,8 @@ def test_a_closed_month_stays_and_says_what_came_late(september):
     assert [(one.level, one.figure, one.closed, one.now) for one in late] == [
         ("mystique", "gross", 14600, 19800)
     ]
+    told = sentences(closed, late, language="fr", zone=ZoneInfo("Europe/Paris"))
+    assert told[-1].startswith("Depuis la clôture, 1 chiffre a changé")
     with pytest.raises(MonthClosed):
         september.month_close.close(MONTH, actor=FANNY)
     entries = list(september.store.database.audit_entries.find({"action": "close_month"}))

@@ -114,7 +114,7 @@ def show_close(figures: MonthFigures) -> None:
 def _confirm(figures: MonthFigures) -> None:
     st.markdown(text("month.close.lead"))
     if figures.difference_count:
-        st.warning(text("month.close.differences", count=number(figures.difference_count)))
+        st.warning(counted("month.close.differences", figures.difference_count))
     label = text("month.close.confirm", month=_name(figures.month).lower())
     if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
         with problems.remembered(PROBLEM):

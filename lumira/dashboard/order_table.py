@@ -43,18 +43,18 @@ COLUMNS: Final[tuple[str, ...]] = (
     *("stripe_status", "refunded", "net", "dispute", "email", "failure", "source", "payment_intent", "id"),
 )
 # The states stand before what a small screen cuts off.
-_USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "refunded", "email")
+_USUAL: Final = ("level", "customer", "amount", "status", "stripe_status", "email")
 _OF_DISPUTED: Final = ("level", "customer", "amount", "status", "stripe_status", "dispute")
-# Nothing of these can have been refunded.
-_OF_UNPAID: Final = ("level", "customer", "amount", "status", "stripe_status", "email")
+# How much went back matters here; elsewhere that it did, which the status says, and addresses have the room.
+_OF_REFUNDED: Final = ("level", "customer", "amount", "refunded", "status", "email")
 _OF_FAILED: Final = ("level", "customer", "amount", "failure", "email")
 _WIDTHS: Final = {
     "customer": 140,
-    "email": 150,
+    "email": 228,
     "product": 130,
     "source": 110,
     "id": 205,
-    "dispute": 200,
+    "dispute": 240,
     "failure": 200,
 }
 _DATES: Final = {
@@ -71,8 +71,8 @@ def usual_columns(wanted: OrderFilter) -> list[str]:
         columns = _OF_DISPUTED
     elif wanted.statuses == {OrderStatus.FAILED}:
         columns = _OF_FAILED
-    elif wanted.statuses and OrderStatus.COMPLETED not in wanted.statuses:
-        columns = _OF_UNPAID
+    elif wanted.refunded or wanted.dated is DateField.REFUNDED:
+        columns = _OF_REFUNDED
     return [_DATES[wanted.dated], *columns]
 
 
@@ -113,7 +113,17 @@ class _Words:
         self.statuses = {status: text(f"status.{status}") for status in OrderStatus}
         self.nobody = text("overview.nobody")
         self.disputed = text("order.back.disputed")
+        self.refunded = text("order.back.whole")
+        self.partly_refunded = text("order.back.partly")
         self._stripe_statuses: dict[str, str] = {}
+
+    def state(self, order: Order) -> str:
+        """Its status, or as on the start page what a customer asks about first: a dispute, money back."""
+        if is_disputed(order):
+            return self.disputed
+        if order.amount_refunded and order.status is OrderStatus.COMPLETED:
+            return self.refunded if order.net <= 0 else self.partly_refunded
+        return self.statuses[order.status]
 
     def said(self, order: Order) -> str:
         """What Stripe said last, marked where it is not what we say."""
@@ -157,8 +167,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "dispute":
             return _dispute(order)
         case "status":
-            # As on the start page: who looks for a customer sees it before the order is opened.
-            return [words.disputed if is_disputed(order) else words.statuses[order.status]]
+            return [words.state(order)]
         case "stripe_status":
             return [words.said(order)]
         case "failure":
@@ -274,9 +283,6 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
         match name:
             case "created" | "completed" | "last_refund":
                 made[name] = tables.moments(label, narrow=False)
-            # Where refunds leave it the room, an address is read to its end.
-            case "email" if "refunded" not in columns:
-                made[name] = config.TextColumn(label, width=210)
             case "level":
                 levels = {
                     level_name(one): theme.chip(colour, "level") for one, colour in LEVEL_COLOURS.items()
@@ -287,8 +293,9 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
                     text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status")
                     for status in OrderStatus
                 }
-                statuses[text("order.back.disputed")] = theme.chip(DISAGREES_COLOUR, "status")
-                made[name] = tables.chips(label, statuses, width=112)
+                for back in ("disputed", "whole", "partly"):
+                    statuses[text(f"order.back.{back}")] = theme.chip(DISAGREES_COLOUR, "status")
+                made[name] = tables.chips(label, statuses, width=118)
             case "stripe_status":
                 there = {stripe_status_name(status): _QUIET for status in STRIPE_STATUSES}
                 there |= {f"{DISAGREES}{said}": DISAGREES_COLOUR for said in there}

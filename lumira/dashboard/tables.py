@@ -123,9 +123,9 @@ def show_events(
             column_config={
                 "received": moments(text("event.received"), narrow=narrow),
                 "type": config.TextColumn(text("event.type"), width=180 if narrow else 175),
-                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 250),
+                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 228),
                 "state": chips(text("event.state"), states, width=100),
-                "attempts": config.NumberColumn(text("event.attempts"), width=60),
+                "attempts": config.NumberColumn(text("event.attempts"), width=82),
                 "payment_intent": config.TextColumn(text("order.payment_intent"), width=200),
             },
             row_height=ROW_HEIGHT,

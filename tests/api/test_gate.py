@@ -36,7 +36,7 @@ def away(desk, settings, admin):
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("fr", "Les commandes sont hors d’atteinte."), ("en", "The orders can’t be reached.")],
+    [("fr", "Les commandes sont inaccessibles pour l’instant."), ("en", "The orders can’t be reached.")],
 )
 def test_while_the_store_is_down_a_person_gets_a_calm_page_that_comes_back(away, language, words):
     page = away(Accept="text/html", **{"Accept-Language": language})

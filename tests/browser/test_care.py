@@ -135,5 +135,5 @@ def test_what_differs_from_stripe_is_repaired_after_a_confirmation(open_page, se
         assert orders.find_one({"paymentIntentId": paid})["amount"] == 67
         dialog.get_by_role("button", name="Réparer", exact=True).click()
         expect(dialog).to_be_hidden()
-        expect(page.get_by_role("heading", name="1 différence réparée.")).to_be_visible()
+        expect(page.get_by_role("heading", name="1 écart réparé.")).to_be_visible()
         assert orders.find_one({"paymentIntentId": paid})["amount"] == 6700

@@ -159,7 +159,7 @@ def test_what_is_typed_into_a_filter_is_kept_however_it_is_left(open_page):
     for label, typed, key, address in (
         ("Du", "01112026", "Escape", "from=2026-11-01$"),
         ("Au", "02112026", "Enter", "to=2026-11-02$"),
-        ("Montant de", "47", "Escape", "min=4700$"),
+        ("Montant minimum", "47", "Escape", "min=4700$"),
     ):
         if not panel.is_visible():
             button.click()

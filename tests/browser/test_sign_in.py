@@ -36,7 +36,7 @@ def test_who_asks_for_a_page_signs_in_and_is_led_to_it_and_out_again(chromium: B
     elsewhere.goto(f"{served.url}/overview")
     settle(elsewhere)
     page.get_by_role("link", name="Se déconnecter").click()
-    expect(page.get_by_role("status")).to_contain_text("déconnecté")
+    expect(page.get_by_role("status")).to_contain_text("session est fermée")
     # The other page of the same session is led out too, by itself.
     expect(elsewhere.get_by_role("heading", name="Connexion")).to_be_visible()
     expect(elsewhere.get_by_role("status")).to_contain_text("terminée")

@@ -99,9 +99,10 @@ def test_every_text_is_in_both_languages_with_the_same_places():
         assert set(re.findall(r"{(\w+)}", french[name])) == set(re.findall(r"{(\w+)}", english[name])), name
 
 
-def test_no_line_of_french_breaks_before_its_punctuation():
+def test_no_line_of_french_breaks_before_its_punctuation_or_within_a_number():
     for name, french in texts("fr").items():
         assert not re.search(r" [;:!?»]|« ", french), name
+        assert not re.search(r"\d \d{3}\b|[\d}] (s|ms|min|h|pt|Mo|Go)\b", french), name
         assert "'" not in french, f"{name}: the typographic apostrophe is ’"
 
 

@@ -45,7 +45,7 @@ def test_a_comparison_is_there_after_a_reload(open_page, desk, pay):
     assert metrics(app)["Net"] == "47,00\u00a0€"
     moment = r"Comparé le \d+ \S+ \d{4} à \d\d:\d\d, pas encore clôturé"
     assert re.search(moment, shown(app))
-    assert "Journées à l’heure du fuseau Europe/Paris." in shown(app)
+    assert "Les jours sont comptés à l’heure du fuseau Europe/Paris." in shown(app)
     app.get_by_key("month").set_value(app.get_by_key("month").options[0]).run()
     assert "pas encore comparé" in shown(app)
     assert "compared" not in app.query_params
@@ -62,7 +62,7 @@ def test_a_phone_gets_each_level_and_each_difference_as_a_card(open_page, desk, 
     assert re.search(r"<b>Profond</b><b>1 commande</b>.*Écart \S+\u00a0€", levels)
     assert re.search(r'<th scope="row">Ventes</th><td>66,00\u00a0€</td><td>\S+\u00a0€</td>', levels)
     assert f'href="/order?id={order.id}" target="_blank"' in differences
-    assert "Ici\u00a0: 66,00\u00a0€ · chez Stripe\u00a0: " in differences
+    assert "Ici\u00a0: 66,00\u00a0€ · Chez Stripe\u00a0: " in differences
 
 
 def test_a_comparison_that_fails_is_not_tried_again_by_itself(settings, open_page):

@@ -261,7 +261,7 @@ def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     desks.use(desk)
     app.button(key="try-again").click().run()
     assert not app.warning
-    assert "Encore aucune commande" in shown(app)
+    assert "Aucune commande pour l’instant" in shown(app)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_a_role_sees_only_what_it_may_do(open_page, desk, at_the_desk, role, pai
     assert actions(app) == waiting
     assert "C’est la finance qui le fait" not in shown(app)
     may_pay = role in {Role.SUPPORT, Role.ADMIN}
-    assert ("Faire payer" in [link.value for link in app.page_link]) is may_pay
+    assert ("Encaisser" in [link.value for link in app.page_link]) is may_pay
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_everything_wrong_in_a_correction_is_said_at_once(desk, support):
     for told in ("pas une adresse e-mail", "Ce prénom", "Ce nom", "pas un numéro de téléphone"):
         assert told in shown(app)
     # A name may be too long, too.
-    assert shown(app).count(f"de 2 à {_NAME_LENGTH} caractères") == 2
+    assert shown(app).count(f"De 2 à {_NAME_LENGTH} caractères") == 2
     assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
 
 

@@ -126,7 +126,7 @@ def test_a_dispute_says_until_when_it_is_answered_and_what_is_at_stake(open_page
     app = open_page("order", id=dispute("pm_card_createDispute").id)
     page = shown(app)
     assert "Le client conteste 67,00\u00a0€ auprès de sa banque" in page
-    assert re.search(r"À défendre avant le .+ : il reste \d jours", page.replace("\u00a0", " "))
+    assert re.search(r"Réponse attendue avant le .+ : il reste \d jours", page.replace("\u00a0", " "))
     assert "dit n’avoir pas fait ce paiement" in page
     assert "Ce qui aide" in page
     assert "Stripe garde 20,00\u00a0€ pour le litige" in page
@@ -155,7 +155,7 @@ def test_a_banks_question_can_be_ended_by_a_refund(open_page, dispute):
 def test_without_stripe_a_dispute_still_says_until_when(open_page, desk, settings, dispute):
     order = dispute("pm_card_createDispute")
     with opened_elsewhere(desk, settings):
-        assert "À défendre avant le" in shown(open_page("order", id=order.id))
+        assert "Réponse attendue avant le" in shown(open_page("order", id=order.id))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_every_reason_that_has_an_advice_has_words():
 
 
 def test_who_paid_after_all_is_not_told_of_a_decline(open_page, pay):
-    assert "Rien n’a été pris" not in shown(open_page("order", id=pay().id))
+    assert "Rien n’a été débité" not in shown(open_page("order", id=pay().id))
 
 
 def test_a_refund_says_where_it_is_and_how_the_bank_finds_it(open_page, desk, pay, admin):

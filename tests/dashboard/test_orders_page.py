@@ -51,7 +51,7 @@ def exports(app):
 
 def test_an_empty_list_says_what_to_do_next(open_page):
     app = open_page("orders")
-    assert "Encore aucune commande" in shown(app)
+    assert "Aucune commande pour l’instant" in shown(app)
     assert app.page_link[0].value == "Nouveau paiement"
 
 
@@ -102,8 +102,7 @@ def test_orders_are_listed_newest_first_in_words(open_page, desk):
     assert list(frame["customer"]) == ["Anaïs", "person2@example.com", "person3@example.com"]
     assert [list(level) for level in frame["level"]] == [["Mystique"], ["Profond"], ["Initié"]]
     assert list(frame["amount"]) == [47, 199, 0]
-    assert list(frame["refunded"].dropna()) == [99.5]
-    assert [list(status) for status in frame["status"]] == [["Refusée"], ["Terminée"], ["Terminée"]]
+    assert [list(status) for status in frame["status"]] == [["Refusée"], ["Remb. partiel"], ["Terminée"]]
 
 
 def test_a_disagreement_with_stripe_is_marked(open_page, desk):
@@ -159,7 +158,7 @@ def test_a_search_that_finds_nothing_says_what_can_be_searched_for(open_page, de
 def test_a_search_is_text_whatever_it_says(open_page, desk, search):
     make(desk, 1, customer_name="Zoé")
     app = open_page("orders", q=search)
-    assert "Aucune commande ne correspond" in shown(app) or "Ce filtre ne veut rien dire" in shown(app)
+    assert "Aucune commande ne correspond" in shown(app) or "Ce filtre n’est pas valable" in shown(app)
 
 
 def test_a_filter_is_chosen_and_stands_in_the_link(open_page, desk):
@@ -203,7 +202,7 @@ def test_a_link_that_means_nothing_shows_no_other_orders(open_page, desk):
     make(desk, 1)
     app = open_page("orders", status="paid")
     assert not app.dataframe
-    assert app.error[0].title == "Ce filtre ne veut rien dire ici."
+    assert app.error[0].title == "Ce filtre n’est pas valable."
     app.button[0].click().run()
     assert len(rows(app)) == 1
 
@@ -243,7 +242,7 @@ def test_four_digits_find_the_orders_of_a_card(open_page, pay):
     order = pay("profond", customerName="Zoé Le Goff")
     app = open_page("orders", q="4242", min="6700", max="6700")
     page = shown(app)
-    assert "par une carte finissant par 4242" in page
+    assert "avec une carte finissant par 4242" in page
     links = {link.proto.query_string.partition("&")[0]: link.label for link in app.page_link}
     assert "Zoé Le Goff · Profond · 67,00\u00a0€ · Terminée" in links[f"id={order.payment_intent_id}"]
     assert "Aucune commande ne correspond" not in page
@@ -359,7 +358,7 @@ def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay
     pay("profond"), pay("mystique")
     app = open_page("orders")
     app.button(key="refresh-orders").click().run()
-    assert app.toast[0].value == "Stripe a répondu pour 2 commandes. Commandes changées\u00a0: 0."
+    assert app.toast[0].value == "Stripe a répondu pour 2 commandes. Commandes modifiées\u00a0: 0."
 
 
 def test_every_column_can_be_shown(open_page, desk):
@@ -417,7 +416,20 @@ def test_a_list_of_what_was_not_paid_says_why_and_nothing_of_refunds(open_page, 
     waiting = rows(open_page("orders", status="pending,failed"))
     assert {"stripe_status", "email"} <= set(waiting.columns)
     assert not {"refunded", "failure"} & set(waiting.columns)
-    assert "refunded" in rows(open_page("orders", status="completed,failed")).columns
+
+
+@pytest.mark.parametrize("asked", [{"refunded": "yes"}, {"date": "refunded"}])
+def test_how_much_went_back_stands_in_a_list_of_refunds_and_that_it_did_in_every_list(open_page, desk, asked):
+    for number, amount in enumerate((4700, 2000, 0)):
+        at = datetime.now(UTC) - timedelta(minutes=number)
+        make(desk, number, amount_refunded=amount, last_refund_at=at if amount else None)
+    states = [["Remboursée"], ["Remb. partiel"], ["Terminée"]]
+    usual = rows(open_page("orders"))
+    assert [list(status) for status in usual["status"]] == states
+    assert "refunded" not in usual.columns
+    listed = rows(open_page("orders", **asked))
+    assert [list(status) for status in listed["status"]] == states[:2]
+    assert sorted(listed["refunded"]) == [20, 47]
 
 
 @pytest.mark.parametrize("heard", ["Zoé Muler", "mulller", "ZOE mulere"])
@@ -460,10 +472,10 @@ def test_a_dispute_that_is_due_today_says_so_and_one_whose_time_is_over_too(open
         )
         make(desk, number, disputes=[told], customer_name=f"Client {number}")
     listed = rows(open_page("orders", disputed="yes"))
-    assert list(listed["dispute"]) == ["À défendre aujourd’hui", "Délai passé le 1er mars"]
+    assert list(listed["dispute"]) == ["Répondre aujourd’hui", "Délai expiré le 1er mars"]
     page = shown(open_page("overview"))
     assert "aujourd’hui</time>" in page
-    assert "délai passé</time>" in page
+    assert "délai expiré</time>" in page
 
 
 def test_the_disputes_that_wait_for_an_answer_are_one_choice_away(open_page, desk):
@@ -477,9 +489,9 @@ def test_the_disputes_that_wait_for_an_answer_are_one_choice_away(open_page, des
     assert app.query_params["disputed"] == "needs_response"
     assert list(rows(app)["dispute"]) == [
         "Litige, réponse attendue",
-        "Question de la banque, à répondre",
+        "Question de la banque, réponse attendue",
     ]
-    assert "avec un litige à défendre" in shown(app)
+    assert "avec un litige qui attend une réponse" in shown(app)
 
 
 def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
@@ -498,10 +510,10 @@ def test_a_list_of_disputes_says_how_each_stands(open_page, desk):
     disputed(3, ("won", None))
     app = open_page("orders", disputed="yes")
     frame = rows(app)
-    assert sorted(frame["dispute"]) == ["Litige gagné", "Litige, à l’examen", "À défendre jusqu’au 6 déc."]
+    assert sorted(frame["dispute"]) == ["Litige gagné", "Litige, à l’examen", "Répondre d’ici au 6 déc."]
     assert "refunded" not in frame.columns
     [cards] = [part.body for part in app.html if part.body.startswith("<ul")]
-    assert cards.count("· À défendre jusqu’au 6 déc.") == 1
+    assert cards.count("· Répondre d’ici au 6 déc.") == 1
 
 
 def test_money_of_several_currencies_is_written_as_text(open_page, desk):
@@ -559,7 +571,7 @@ def test_an_order_of_the_former_program_is_shown_and_found(open_page, desk, docu
     for query in ({}, {"q": "helene"}, {"level": "profond"}, {"source": "former"}, {"min": "19900"}):
         app = open_page("orders", **query)
         assert rows(app)["customer"].iloc[0] == "Hélène Dubois"
-    assert [list(told) for told in rows(app)["stripe_status"]] == [["Jamais demandé"]]
+    assert [list(told) for told in rows(app)["stripe_status"]] == [["Jamais vérifié"]]
     # It has no date of its own for that; column and filter take the same for it.
     app = open_page("orders", **{"date": "completed", "from": "2025-03-01", "to": "2025-03-01"})
     assert list(rows(app)["completed"]) == [at]

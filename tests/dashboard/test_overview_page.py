@@ -48,9 +48,9 @@ def metrics(app) -> dict[str, tuple[str, str]]:
 def test_nothing_waits_and_nothing_was_sold(open_page):
     app = open_page("overview")
     page = shown(app)
-    assert "Rien n’attend personne" in page
-    assert "Encore aucun webhook" in page
-    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier à cette heure\u00a0: 0,00\u00a0€")
+    assert "Rien à traiter" in page
+    assert "Aucun webhook pour l’instant" in page
+    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier à la même heure\u00a0: 0,00\u00a0€")
     assert [link.value for link in app.page_link] == ["Nouveau paiement", "Toutes les commandes"]
     # The day before the month, as in every other date of the page.
     assert re.search(r"^ *\w+day \d+ \w+ \d{4}$", shown(open_page("overview", locale="en-GB")), re.MULTILINE)
@@ -78,7 +78,8 @@ def test_a_store_that_goes_away_under_the_page_is_told_in_our_own_words(open_pag
     app.run()
     assert not app.exception
     # Once for the figures, once for the lists.
-    assert [warning.title for warning in app.warning] == ["Les commandes sont hors d’atteinte."] * 2
+    away = "Les commandes sont inaccessibles pour l’instant."
+    assert [warning.title for warning in app.warning] == [away, away]
 
 
 def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):
@@ -122,8 +123,8 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     app = open_page("overview")
     page = shown(app)
     assert "1 webhook en échec" in page
-    assert "1 commande en désaccord avec Stripe" in page
-    assert "1 litige à défendre" in page
+    assert "1 commande diffère de Stripe" in page
+    assert "1 litige attend une réponse" in page
     assert "2 paiements refusés en 7 jours" in page
     queries = [link.proto.query_string for link in app.page_link if link.value == "Voir"]
     assert queries[0] == "state=failed"
@@ -137,7 +138,7 @@ def test_a_dispute_to_answer_is_there_however_old_its_order_is(open_page, desk):
     now = datetime.now(UTC)
     told = Dispute(id="dp", amount=4700, status="needs_response", created_at=now)
     make(desk, 1, disputes=[told], created_at=now - timedelta(days=400))
-    assert "1 litige à défendre" in shown(open_page("overview"))
+    assert "1 litige attend une réponse" in shown(open_page("overview"))
 
 
 def test_a_refund_in_part_does_not_hide_a_dispute(open_page, desk):

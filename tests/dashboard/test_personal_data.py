@@ -26,7 +26,7 @@ def test_before_it_erases_the_dialog_says_what_will_happen(open_page, pay):
     order = pay(customerEmail=EMAIL)
     app = open_page("order", id=order.id)
     app.button(key="personal-data").click().run()
-    assert "la loi les veut dix ans" in shown(app)
+    assert "la loi impose de les garder dix ans" in shown(app)
     assert "Stripe garde ses propres copies" in shown(app)
     assert app.get("download_button")
     assert app.button(key="erase-customer").disabled

@@ -41,7 +41,7 @@ def rows_of(app, order):
 
 def test_before_the_first_comparison_it_says_what_to_do(open_page):
     page = shown(open_page("reconciliation"))
-    assert "Rien n’est encore comparé" in page
+    assert "Rien n’a encore été comparé" in page
     assert "Comparer ne change rien." in page
 
 
@@ -53,11 +53,11 @@ def test_differences_are_told_in_words_and_nothing_is_changed(open_page, desk, u
         "Le montant diffère": ("0,67\u00a0€", "67,00\u00a0€"),
     }
     # On a phone, where a table would be cut off before the two amounts, a card says both.
-    assert "Ici\u00a0: 0,67\u00a0€ · chez Stripe\u00a0: 67,00\u00a0€" in shown(app)
+    assert "Ici\u00a0: 0,67\u00a0€ · Chez Stripe\u00a0: 67,00\u00a0€" in shown(app)
     assert f'<a href="/order?id={unheard.id}" target="_blank">' in shown(app)
     assert set(rows_of(app, unheard)["order"]) == {f"/order?id={unheard.id}"}
-    assert "différences restent." in shown(app)
-    assert "Fait le" in shown(app)
+    assert "écarts restent." in shown(app)
+    assert "Comparé le" in shown(app)
     assert app.button(key="apply")
     order = desk.orders.find(unheard.id)
     assert (order.status, order.amount) == ("pending", 67)
@@ -136,7 +136,7 @@ def test_the_confirmation_says_what_will_happen(desk):
     known = Comparison(Report(now, now, differences=differences), now, applied=False)
     assert comparison.consequences(known) == [
         "1 commande reçoit les remboursements faits chez Stripe",
-        "2 commandes prennent l’état que dit Stripe",
+        "2 commandes prennent l’état indiqué par Stripe",
     ]
     assert len(known.report.repairable) == 3
 

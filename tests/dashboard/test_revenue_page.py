@@ -101,7 +101,8 @@ def test_what_stripe_kept_is_told_with_what_is_left(open_page, desk):
     keep(desk, {"amount": 4700}, 96)
     app = open_page("revenue")
     told = (
-        "Stripe a gardé **0,96 €** de frais ; il reste **113,04 €** du net. Frais connus : 1 sur 2 commandes."
+        "Stripe a gardé **0,96 €** de frais ; il reste **113,04 €** du net. "
+        "Commandes dont les frais sont connus : 1 sur 2."
     )
     assert told in plain(shown(app))
     assert app.dataframe[0].value["Frais Stripe"].iloc[0] == "0,96\u00a0€"
@@ -316,7 +317,7 @@ def test_failures_hours_and_rates_are_told(open_page, desk, pay, support):
     assert found["Paiements réussis"] == "50\u202f%"
     assert found["Taux de remboursement"] == "0\u202f%"
     charts = [json.loads(one.proto.spec)["data"] for one in app.get("plotly_chart")]
-    assert charts[-1][0]["customdata"] == ["Solde insuffisant\u00a0: 1 commande, 100\u202f% des échecs"]
+    assert charts[-1][0]["customdata"] == ["Solde insuffisant\u00a0: 1 commande, 100\u202f% des refus"]
     [hours] = charts[-2]
     assert sum(map(sum, hours["z"])) == 1
     told = {words.partition("\u00a0: ")[2] for row in hours["customdata"] for words in row}

@@ -44,7 +44,7 @@ def record(desk):
 
 def test_an_empty_ledger_says_where_webhooks_come_from(open_page):
     page = shown(app := open_page("webhooks"))
-    assert "Encore aucun webhook" in page
+    assert "Aucun webhook pour l’instant" in page
     assert "stripe listen --latest --forward-to localhost:9/api/products/webhook" in page
     assert not app.warning
 

@@ -76,7 +76,7 @@ def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
             page.wait_for_function("text => result.textContent.includes(text)", arg=text, timeout=5000)
 
         result("ready")
-        assert "Bac à sable Lumira" in page.inner_text("#payment [role=note]")
+        assert "Stripe local" in page.inner_text("#payment [role=note]")
         field = page.locator("input[name=number]")
         assert field.evaluate("input => getComputedStyle(input).borderRadius") == "12px"
         assert field.evaluate("input => getComputedStyle(input).backgroundColor") == "rgb(15, 11, 25)"

@@ -20,7 +20,7 @@
       dispute: "is disputed later", refund: "its refund fails later",
     },
     fr: {
-      mark: "Bac à sable Lumira : cartes de test, aucun débit",
+      mark: "Stripe local\u00a0: cartes de test, aucun débit",
       card: "Carte", sepa: "Prélèvement SEPA",
       number: "Numéro de carte", expiry: "Date d’expiration", expiryHint: "MM / AA", cvc: "Code de sécurité", cvcHint: "CVC",
       iban: "IBAN", examples: "Cartes de test", close: "Fermer",
@@ -28,7 +28,7 @@
       incomplete_expiry: "La date d’expiration de votre carte est incomplète.",
       past_expiry: "La date d’expiration de votre carte est passée.",
       incomplete_cvc: "Le code de sécurité de votre carte est incomplet.", incomplete_iban: "Votre IBAN est incomplet.",
-      api_connection_error: "Le bac à sable est injoignable.", over: "Ce paiement est déjà terminé.",
+      api_connection_error: "Le Stripe local est injoignable.", over: "Ce paiement est déjà terminé.",
       ok: "réussit", secure: "demande 3-D Secure", declined: "est refusée", funds: "fonds insuffisants",
       dispute: "est contestée ensuite", refund: "son remboursement échoue ensuite",
       // What the API says in English, by code.
@@ -37,7 +37,7 @@
       incorrect_number: "Votre numéro de carte est incorrect.", invalid_cvc: "Le code de sécurité n’est pas valide.",
       invalid_expiry_month: "Le mois d’expiration n’est pas valide.", invalid_expiry_year: "L’année d’expiration n’est pas valide.",
       processing_error: "Une erreur est survenue pendant le traitement de votre carte. Réessayez dans un instant.",
-      test_mode_live_card: "Ceci n’est pas une carte de test : le bac à sable n’accepte que celles de Stripe.",
+      test_mode_live_card: "Ceci n’est pas une carte de test\u00a0: le Stripe local n’accepte que celles de Stripe.",
       invalid_iban: "Cet IBAN n’est pas un IBAN de test.",
       payment_intent_authentication_failure:
         "Nous n’avons pas pu authentifier votre moyen de paiement. Choisissez-en un autre et réessayez.",
