@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 
 from lumira import __version__, https
 from lumira.access import Actor, Permission, require
@@ -78,7 +79,13 @@ from lumira.findings import (
 )
 from lumira.openid_providers import announced
 from lumira.orders import Order, OrderStatus, status_of
-from lumira.setting_sources import masked, overridden_variables, unknown_variables
+from lumira.setting_sources import (
+    is_told,
+    masked,
+    overridden_variables,
+    unknown_variables,
+    variable_to_set,
+)
 from lumira.settings import Settings
 
 if TYPE_CHECKING:
@@ -238,7 +245,7 @@ class Doctor:
         home = self._settings.home
         checks: list[tuple[str, Check]] = [
             ("settings.variables", lambda: judge_variables(unknown_variables(), overridden_variables())),
-            ("machine.home", lambda: judge_home(home, _why_not_writable(home))),
+            ("machine.home", lambda: judge_home(home, _why_not_writable(home), psutil.Process().username())),
             ("machine.disk", lambda: judge_disk(shutil.disk_usage(_existing(home)).free, home)),
             ("store.reachable", self._store),
             ("stripe.key", self._stripe),
@@ -302,7 +309,10 @@ class Doctor:
         except StoreUnavailable:
             address = masked(self._settings.mongodb_uri)
             local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
-            mend = "lumira run" if local else f"{self._mongosh()} 'db.hello()'"
+            mend = "sudo systemctl start mongod" if local else f"{self._mongosh()} 'db.hello()'"
+            if not is_told("MONGODB_URI"):
+                # Of its own, which nobody else can start.
+                mend = "lumira run"
             return Finding(name, Status.FAILURE, "down", {"address": address}, mend)
         milliseconds = round((time.perf_counter() - began) * 1000)
         values = {"server": server.name, "version": server.version, "milliseconds": milliseconds}
@@ -340,7 +350,7 @@ class Doctor:
 
     def _secret(self) -> Finding:
         if self._settings.stripe_webhook_secret is None:
-            mend = "export STRIPE_WEBHOOK_SECRET='whsec_…'"
+            mend = set_signing_secret("whsec_…")
             return Finding("webhook.secret", Status.FAILURE, "missing", mend=mend)
         return Finding("webhook.secret", Status.OK)
 
@@ -357,14 +367,14 @@ class Doctor:
 
     def _arriving(self, kept: Kept, address: str) -> Finding:
         """Whether what Stripe last had to deliver is in the ledger, since there is an endpoint of ours."""
-        now = self._clock()
+        now, mend = self._clock(), set_signing_secret("whsec_…")
         try:
             endpoints = endpoints_of(self._gateway.list_webhook_endpoints(), self._only(address))
             enabled = [endpoint for endpoint in endpoints if endpoint["status"] == "enabled"]
             asked_for = {name for endpoint in enabled for name in endpoint["enabled_events"]}
             types = [name for name in ACTED_ON if name in asked_for or "*" in asked_for]
             if not types:
-                return judge_arriving([], None)
+                return judge_arriving([], None, mend)
             since = datetime.fromtimestamp(min(endpoint["created"] for endpoint in enabled), UTC)
             events = self._gateway.list_events(
                 types, max(since, now - EXPECTED_SINCE), now - ARRIVES_WITHIN, EXPECTED
@@ -376,6 +386,7 @@ class Doctor:
         return judge_arriving(
             [event["id"] for event in takewhile(lambda event: event["id"] not in arrived, events)],
             enabled[0]["url"] if events else None,
+            mend,
         )
 
     def _delivery(self, address: str) -> Finding:
@@ -501,6 +512,11 @@ def versions() -> dict[str, str]:
     # Our own stands in the code: a container runs it without installing it.
     libraries = {name: version(name) for name in _PACKAGES}
     return {"lumira": __version__, **libraries, "python": platform.python_version()}
+
+
+def set_signing_secret(secret: str) -> str:
+    """The command that gives the desk the signing secret of its endpoint, by the variable that counts."""
+    return f"export {variable_to_set('stripe_webhook_secret')}='{secret}'"
 
 
 def webhook_address(text: str, *, insecure: bool = False) -> str:

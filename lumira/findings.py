@@ -5,6 +5,8 @@ Each says why, and names the command or the page that mends it.
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,12 +97,16 @@ def judge_variables(unknown: Sequence[str], overridden: Sequence[str]) -> Findin
     return Finding(name, Status.OK)
 
 
-def judge_home(home: Path, problem: str | None) -> Finding:
-    """Whether LUMIRA_HOME can be written, where the store, the sandbox and the signing key live."""
+def judge_home(home: Path, problem: str | None, user: str) -> Finding:
+    """Whether LUMIRA_HOME can be written by `user`, where the store, the sandbox and the signing key live."""
     values = {"home": str(home), "problem": problem}
     if problem is None:
         return Finding("machine.home", Status.OK, "ok", values)
-    return Finding("machine.home", Status.FAILURE, "refused", values, "export LUMIRA_HOME=/var/lib/lumira")
+    mend = "export LUMIRA_HOME=/var/lib/lumira"
+    if problem == os.strerror(errno.EACCES):
+        # The folder is the right one, and another user's: root has made it, as a rule.
+        mend = f"sudo chown -R {user} {shlex.quote(str(home.absolute()))}"
+    return Finding("machine.home", Status.FAILURE, "refused", values, mend)
 
 
 def judge_disk(free: int, folder: Path) -> Finding:
@@ -111,7 +117,9 @@ def judge_disk(free: int, folder: Path) -> Finding:
         )
     values = {"megabytes": free // _MEGABYTE, "folder": str(folder)}
     status, reason = (Status.FAILURE, "full") if free < DISK_FAILURE else (Status.WARNING, "low")
-    return Finding("machine.disk", status, reason, values, "lumira webhooks prune")
+    # The ledger is pruned daily anyway: what fills a disk has to be looked for.
+    mend = f"du -ahx {shlex.quote(str(folder))} | sort -h | tail"
+    return Finding("machine.disk", status, reason, values, mend)
 
 
 def judge_write(refusal: str | None, mongosh: str) -> Finding:
@@ -237,10 +245,11 @@ def judge_delivery(
     return Finding(name, Status.FAILURE, "refused", values, f"curl -si {desk}/api/ready")
 
 
-def judge_arriving(missing: Sequence[str], url: str | None) -> Finding:
+def judge_arriving(missing: Sequence[str], url: str | None, mend: str) -> Finding:
     """Whether Stripe's events reach the ledger: the ids of its newest that are `missing`, newest first.
 
-    `url` is that of the endpoint they were made for, None where Stripe had nothing to deliver.
+    `url` is that of the endpoint they were made for, None where Stripe had nothing to deliver; `mend` is the
+    command that sets its signing secret.
     """
     name = "webhook.arriving"
     if url is None:
@@ -250,7 +259,7 @@ def judge_arriving(missing: Sequence[str], url: str | None) -> Finding:
     reason = "missing.one" if len(missing) == 1 else "missing"
     count = f"{EXPECTED}+" if len(missing) == EXPECTED else len(missing)
     values = {"count": count, "event": missing[0], "url": url}
-    return Finding(name, Status.FAILURE, reason, values, "export STRIPE_WEBHOOK_SECRET='whsec_…'")
+    return Finding(name, Status.FAILURE, reason, values, mend)
 
 
 def judge_failed(count: int, *, more: bool) -> Finding:

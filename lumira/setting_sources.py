@@ -73,6 +73,17 @@ def variables(field: str) -> list[str]:
     return [str(choice) for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias])]
 
 
+def is_told(variable: str) -> bool:
+    """Whether the environment or `.env` says something for this variable."""
+    return any(_given(told, variable) for told in _told().values())
+
+
+def variable_to_set(field: str) -> str:
+    """The variable to set so that its value counts: the one that wins, where it is in use already."""
+    names = variables(field)
+    return next(filter(is_told, names), names[-1])
+
+
 def masked(value: object) -> str:
     """A value as it may be shown: of a secret nothing, of a key of Stripe its kind and its last four
     characters, of a connection string its hosts and its database.

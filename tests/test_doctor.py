@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 import shlex
 import ssl
@@ -36,7 +38,15 @@ from lumira.doctor import NAMES, Doctor, Kept, webhook_address
 from lumira.embedded import embedded_store
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
 from lumira.events import ACTED_ON
-from lumira.findings import DISK_FAILURE, DISK_WARNING, Status, judge_disk, judge_replica_set, worst
+from lumira.findings import (
+    DISK_FAILURE,
+    DISK_WARNING,
+    Status,
+    judge_disk,
+    judge_home,
+    judge_replica_set,
+    worst,
+)
 from lumira.setting_sources import Source, masked, settings_in_force
 from lumira.storage import Store
 from lumira.storage.server import Server
@@ -236,13 +246,18 @@ def test_a_store_that_takes_no_write(find, documents):
     assert documents.doctor.find_one() is None
 
 
-def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, admin, tmp_path):
+def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, admin, tmp_path, monkeypatch):
+    monkeypatch.delenv("MONGODB_URI", raising=False)
     child, uri = embedded_store(tmp_path)
     desk = desk_with(mongodb_uri=SecretStr(uri))
     findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
     assert findings["store.reachable"].status is Status.FAILURE
     assert findings["store.reachable"].mend == "lumira run"
     assert findings["stripe.key"].status is Status.OK
+    # One that MONGODB_URI names is not ours to start.
+    monkeypatch.setenv("MONGODB_URI", uri)
+    findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
+    assert findings["store.reachable"].mend == "sudo systemctl start mongod"
     assert "store.indexes" not in findings
     with kept_running(child):
         findings = {finding.name: finding for finding in desk.doctor.examine(actor=admin)}
@@ -370,6 +385,26 @@ def test_a_missing_signing_secret(desk_with, find):
     assert finding.mend.startswith("export STRIPE_WEBHOOK_SECRET=")
     assert find("webhook.delivery", desk) is None
     assert find("webhook.secret").status is Status.OK
+
+
+def test_the_variable_to_set_is_the_one_that_counts(desk_with, find, mend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    desk = desk_with(stripe_webhook_secret=None)
+    # The account-wide secret would be without effect beside it.
+    (tmp_path / ".env").write_text("STRIPE_PRODUCT_WEBHOOK_SECRET=whsec_former\n")
+    assert find("webhook.secret", desk).mend.startswith("export STRIPE_PRODUCT_WEBHOOK_SECRET=")
+    assert "export STRIPE_PRODUCT_WEBHOOK_SECRET='whsec_" in mend(find("webhook.endpoint"))
+
+
+def test_what_a_shell_exports_is_no_setting_of_a_service(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environment = {**variables(settings), "STRIPE_SECRET_KEY": "", "STRIPE_WEBHOOK_SECRET": ""}
+    alone = CliRunner().invoke(app, ["doctor"], env=environment)
+    assert "→ export STRIPE_SECRET_KEY=" in alone.output
+    assert ".env, then start it again" not in alone.output
+    (tmp_path / ".env").write_text("LUMIRA_TIMEZONE=Europe/Paris\n")
+    service = CliRunner().invoke(app, ["doctor"], env=environment)
+    assert f"change the line in {tmp_path / '.env'}, then start it again" in service.output
 
 
 def test_a_test_delivery_is_refused_for_another_secret_and_leaves_no_trace(
@@ -677,10 +712,17 @@ def test_a_home_that_cannot_be_written(desk_with, find, tmp_path):
     assert find("machine.home").status is Status.OK
 
 
+def test_a_home_of_another_user_is_given_to_ours(tmp_path):
+    finding = judge_home(tmp_path, os.strerror(errno.EACCES), "lumira")
+    assert finding.mend == f"sudo chown -R lumira {tmp_path}"
+
+
 def test_what_room_is_enough(tmp_path):
     assert judge_disk(DISK_FAILURE - 1, tmp_path).status is Status.FAILURE
     assert judge_disk(DISK_WARNING - 1, tmp_path).status is Status.WARNING
     assert judge_disk(DISK_WARNING, tmp_path).status is Status.OK
+    # Pruning the ledger, which happens daily, makes no room.
+    assert judge_disk(0, tmp_path).mend == f"du -ahx {tmp_path} | sort -h | tail"
 
 
 def test_a_misspelt_variable_and_a_line_of_dotenv_without_effect(find, monkeypatch, tmp_path):

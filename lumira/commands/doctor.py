@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,6 +76,8 @@ def _doctor(settings: Settings) -> Iterator[Doctor]:
 
 
 def _mend(examiner: Doctor, webhook: str | None, indexes: bool) -> None:
+    from lumira.doctor import set_signing_secret
+
     if indexes:
         examiner.create_indexes(actor=COMMAND_LINE)
         print("Indexes and validators are as they should be.")
@@ -84,7 +87,7 @@ def _mend(examiner: Doctor, webhook: str | None, indexes: bool) -> None:
             print(f"{created.url} is corrected; its signing secret stays the same.")
         else:
             print(f"Stripe delivers to {created.url}. Give the desk its secret, then start it again:")
-            print(f"export STRIPE_WEBHOOK_SECRET='{created.secret}'")
+            print(set_signing_secret(created.secret))
 
 
 def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
@@ -102,6 +105,15 @@ def _print(findings: Sequence[Finding], settings: Sequence[Setting]) -> None:
         if finding.mend:
             # In one line, to be copied.
             console.print(f"        → {escape(finding.mend)}", soft_wrap=True)
+    dotenv = Path(".env").absolute()
+    # What is exported in this shell is no setting of a desk that a service runs.
+    if dotenv.is_file() and any((finding.mend or "").startswith("export ") for finding in findings):
+        console.print()
+        console.print(
+            "“export” is for a desk that starts in this shell. Otherwise change the line in "
+            f"{escape(str(dotenv))}, then start it again.",
+            soft_wrap=True,
+        )
     if settings:
         table = Table("setting", "value", "from", box=None, pad_edge=False, title_justify="left")
         for setting in settings:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from lumira.dashboard import markup, navigation, notices, payment_link, problems, session
 from lumira.dashboard.texts import counted, number, text
-from lumira.doctor import CreatedEndpoint, versions
+from lumira.doctor import CreatedEndpoint, set_signing_secret, versions
 from lumira.errors import LumiraError
 from lumira.events import ACTED_ON, WEBHOOK_PATHS
 from lumira.findings import CREATE_INDEXES, Finding, Status
@@ -143,7 +143,7 @@ def show_created_webhook() -> None:
         return
     with st.container(border=True, key="created-webhook-secret"):
         st.markdown(f":orange[:material/key:] **{text('system.create_webhook.secret')}**")
-        st.code(f"export STRIPE_WEBHOOK_SECRET='{created.secret}'", language="sh", wrap_lines=True)
+        st.code(set_signing_secret(created.secret), language="sh", wrap_lines=True)
         if st.button(text("system.create_webhook.noted"), icon=":material/check:", key="secret-noted"):
             st.session_state.pop(_CREATED)
             st.rerun()
