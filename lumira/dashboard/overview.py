@@ -108,7 +108,8 @@ def _show_money() -> None:
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
     hours = growing(rows, day, _CURRENCY, hour)
-    days = every_day(week, day)
+    # Seven days, also on a Monday: a week that has just begun is no line.
+    days = every_day(day - timedelta(days=6), day)
     with st.grid(4, key="four-sums"):
         _metric(
             "overview.today",

@@ -62,6 +62,9 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     figures = metrics(app)
     assert figures["Encaissé aujourd’hui"][0] == "67,00\u00a0€"
     assert figures["Paiements cette semaine"][0] == "1"
+    # Also on a Monday there is a line to look at.
+    lines = {metric.label: list(metric.proto.chart_data) for metric in app.metric}
+    assert lines["Encaissé cette semaine"] == [0, 0, 0, 0, 0, 0, 67]
     link = next(link for link in app.page_link if "Zoé" in link.value)
     assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
     assert link.proto.query_string == f"id={order.payment_intent_id}"
