@@ -128,6 +128,10 @@ def selects(wanted: OrderFilter, order: Order) -> bool:
 def sorting(order: Order, wanted: OrderFilter):
     if wanted.sort in {Sort.HIGHEST, Sort.LOWEST}:
         return (order.amount, order.created_at, order.id)
+    if wanted.sort is Sort.DUE:
+        waiting = [dispute for dispute in order.disputes if dispute.status.endswith("needs_response")]
+        deadlines = [dispute.due_by for dispute in waiting if dispute.due_by]
+        return (not deadlines, min(deadlines, default=NOW), order.created_at, order.id)
     dates = {
         DateField.CREATED: order.created_at,
         DateField.COMPLETED: completed(order),
@@ -223,7 +227,13 @@ prices = st.sampled_from([0, 4700, 4700, 6700, 9900, 500_000])
 # Most orders have none.
 disputes = st.one_of(
     *[st.just([])] * 4,
-    st.lists(st.sampled_from(["lost", "needs_response", "warning_needs_response"]), max_size=2),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["lost", "needs_response", "warning_needs_response"]),
+            st.one_of(st.none(), instants),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -261,8 +271,8 @@ def orders(draw) -> Order:
         refunds=refunds,
         last_refund_at=max((refund.created_at for refund in counting), default=None),
         disputes=[
-            Dispute(id=f"dp_{n}", amount=amount, status=state, created_at=created)
-            for n, state in enumerate(draw(disputes))
+            Dispute(id=f"dp_{n}", amount=amount, status=state, created_at=created, due_by=due_by)
+            for n, (state, due_by) in enumerate(draw(disputes))
         ],
     )
 
@@ -281,6 +291,7 @@ maybe = st.sampled_from([None, None, None, True, False])
 def filters(draw) -> OrderFilter:
     first, last = sorted([draw(days) or TODAY - timedelta(days=900), draw(days) or TODAY + timedelta(days=9)])
     bounded = draw(st.booleans())
+    sort, disputed = draw(st.sampled_from(list(Sort))), draw(st.sampled_from([None, *Disputed]))
     minimum, maximum = draw(st.sampled_from([(None, None), (4700, 4700), (4701, None), (None, 0), (0, 9900)]))
     return OrderFilter(
         dated=draw(st.sampled_from(list(DateField))),
@@ -293,11 +304,16 @@ def filters(draw) -> OrderFilter:
         minimum=minimum,
         maximum=maximum,
         refunded=draw(maybe),
-        disputed=draw(st.sampled_from([None, *Disputed])),
+        disputed=Disputed.NEEDS_RESPONSE if sort is Sort.DUE else disputed,
         sources=draw(some(SOURCES)),
         search=draw(searches) if draw(st.booleans()) else "",
-        sort=draw(st.sampled_from(list(Sort))),
+        sort=sort,
     )
+
+
+def sorted_by(sort: Sort) -> OrderFilter:
+    """As little of a filter as this sorting needs."""
+    return OrderFilter(sort=sort, disputed=Disputed.NEEDS_RESPONSE if sort is Sort.DUE else None)
 
 
 def stored(desk, made: list[Order], listed: list[bool]) -> list[Order]:
@@ -328,7 +344,7 @@ def test_a_filter_selects_what_it_says(desk, made, listed, wanted, size):
     rows = OrderRows(desk.store.database, PARIS)
     known = stored(desk, made, listed)
     assert rows.list_orders()
-    for one in [*wanted, OrderFilter(sort=wanted[0].sort)]:
+    for one in [*wanted, sorted_by(wanted[0].sort)]:
         should = expected(one, known)
         assert walk(rows, one, size) == should
         assert rows.count(one, 10) == min(len(should), 10)
@@ -348,26 +364,78 @@ def test_a_filter_is_the_same_after_its_way_through_a_link(wanted):
 
 def test_a_cursor_that_is_none_shows_the_first_page(desk):
     order = Order(
-        id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW
+        id=Orders.new_id(),
+        product_id="x",
+        amount=1,
+        status="pending",
+        created_at=NOW,
+        updated_at=NOW,
+        disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
     )
     desk.orders.insert(order)
     rows = OrderRows(desk.store.database, PARIS)
-    for cursor in ("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{'0' * 24}", "🌙"):
+    assert rows.list_orders()
+    end = "0" * 24
+    for cursor in (
+        *("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{end}", "🌙"),
+        *(f"due-1-{end}", f"due99999999999999999999-1-{end}", f"duex-1-{end}", f"1e999999-2-{end}x"),
+    ):
         for sort in Sort:
-            page = rows.page(OrderFilter(sort=sort), 10, cursor)
+            page = rows.page(sorted_by(sort), 10, cursor)
             assert [found.id for found in page.orders] == [order.id]
+
+
+def test_a_cursor_of_another_sort_shows_the_first_page(desk):
+    waiting = [
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="pending",
+            created_at=NOW,
+            updated_at=NOW,
+            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
+        )
+        for _ in range(3)
+    ]
+    desk.orders.insert_many(waiting)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    cursors = {sort: str(rows.page(sorted_by(sort), 1).next_cursor) for sort in Sort}
+    for sort, other in itertools.permutations([Sort.NEWEST, Sort.HIGHEST, Sort.DUE], 2):
+        assert len(rows.page(sorted_by(sort), 10, cursors[other]).orders) == 3
 
 
 def test_orders_of_the_same_instant_are_kept_apart(desk):
     made = [
-        Order(id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW)
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="pending",
+            created_at=NOW,
+            updated_at=NOW,
+            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW, due_by=NOW)],
+        )
         for _ in range(25)
     ]
     desk.orders.insert_many(made)
     rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
     for sort in Sort:
         ids = sorted((order.id for order in made), reverse=sort in {Sort.NEWEST, Sort.HIGHEST})
-        assert walk(rows, OrderFilter(sort=sort), 10) == ids
+        assert walk(rows, sorted_by(sort), 10) == ids
+
+
+def test_only_disputes_that_wait_for_an_answer_are_sorted_by_their_deadline():
+    waiting = OrderFilter().with_disputes(Disputed.NEEDS_RESPONSE)
+    assert filter_query(waiting) == {"disputed": "needs_response", "sort": "due"}
+    assert waiting.with_disputes(None) == OrderFilter()
+    by_amount = OrderFilter(sort=Sort.HIGHEST)
+    assert by_amount.with_disputes(Disputed.NEEDS_RESPONSE).sort is Sort.HIGHEST
+    for query in ({"sort": "due"}, {"sort": "due", "disputed": "yes"}):
+        with pytest.raises(InvalidFilter):
+            parse_filter(query)
 
 
 def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, support):

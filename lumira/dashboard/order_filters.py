@@ -212,12 +212,18 @@ def show_search(wanted: OrderFilter) -> None:
 
 def show_sort(wanted: OrderFilter) -> None:
     """In which order the list is."""
-    used = address.control(
-        "sort", wanted.sort, lambda sort: write(filter_query(replace(read(), sort=Sort(sort))))
-    )
+    waiting = wanted.disputed is Disputed.NEEDS_RESPONSE
+
+    def changed(sort: Sort) -> None:
+        now = read()
+        # A second action may have taken the filter away that the deadline belongs to.
+        disputed = Disputed.NEEDS_RESPONSE if sort is Sort.DUE else now.disputed
+        write(filter_query(replace(now, sort=sort, disputed=disputed)))
+
+    used = address.control("sort", wanted.sort, changed)
     st.selectbox(
         text("orders.sort"),
-        list(Sort),
+        [sort for sort in Sort if waiting or sort is not Sort.DUE],
         format_func=lambda sort: text(f"orders.sort.{sort}"),
         key="sort",
         on_change=used,
@@ -313,7 +319,7 @@ def _show_choices(wanted: OrderFilter) -> None:
             wanted.disputed,
             list(Disputed),
             lambda disputed: text(_DISPUTED_NAMES[disputed]),
-            lambda now, chosen: replace(now, disputed=chosen),
+            lambda now, chosen: now.with_disputes(chosen),
         )
         _choose_several(
             text("orders.filter.source"),

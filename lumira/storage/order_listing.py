@@ -28,7 +28,7 @@ from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 4
+LISTING_VERSION: Final = 5
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
 # How far back a process looks at first, at least; further where the process before it had not come so far.
 _LOOK_BACK: Final = timedelta(days=1)
@@ -218,7 +218,8 @@ class OrderListing:
 def listing_document(order: Order) -> Document:
     """The stored form of what this order is found by."""
     made = listing(order)
-    return {"version": LISTING_VERSION, "keys": list(made.keys), "text": made.text}
+    document: Document = {"version": LISTING_VERSION, "keys": list(made.keys), "text": made.text}
+    return document | ({"due": made.due} if made.due else {})
 
 
 def _listed(document: Document) -> Document:

@@ -10,24 +10,36 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.database import Database
 
-from lumira.order_filter import OrderFilter
+from lumira.order_filter import OrderFilter, Sort
 from lumira.orders import Order, Page
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
 from lumira.storage.order_listing import KnownAmounts, OrderListing
-from lumira.storage.order_plans import DATINGS, END, Cursor, Gather, Read, Walk, plan
+from lumira.storage.order_plans import (
+    CREATION,
+    DATINGS,
+    DEADLINE,
+    END,
+    Cursor,
+    Gather,
+    Read,
+    Walk,
+    plan,
+)
 from lumira.storage.orders import readable
 from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
 
 _BATCH: Final = 1_000
+# How a cursor says that what follows is a deadline, no amount.
+_DUE: Final = "due"
 
 
 class OrderRows:
@@ -122,7 +134,7 @@ class OrderRows:
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
         found = {
-            row["_id"]: ([row[name] for name in read.sort], row)
+            row["_id"]: ([_value(row, name) for name in read.sort], row)
             for read in reads
             for row in self._rows(read, limit, only_keys)
         }
@@ -139,18 +151,33 @@ class OrderRows:
             pipeline.append({"$project": dict.fromkeys(read.sort, 1)})
         pipeline += [{"$sort": read.sort}, {"$limit": limit}]
         if not only_keys:
-            pipeline.append({"$project": {"timeline": 0, "listing": 0}})
+            pipeline.append({"$project": {"timeline": 0, "listing.keys": 0, "listing.text": 0}})
         with store_errors():
             return list(self._collection.aggregate(pipeline))
 
 
 def _cursor_after(document: Document, wanted: OrderFilter) -> str:
     """The cursor of the page that begins behind this document."""
-    names = ["createdAt"] if wanted.sort.by_amount else [dating.name for dating in DATINGS[wanted.dated]]
-    at = next(at for name in names if (at := document.get(name)))
-    cursor = f"{round((at - BEGINNING) / MILLISECOND)}-{document['_id']}"
-    # Written out: an exponent may have a hyphen.
-    return f"{Decimal(document['amount']):f}-{cursor}" if wanted.sort.by_amount else cursor
+    datings = DATINGS[wanted.dated] if wanted.sort.by_date else CREATION
+    at = next(at for dating in datings if (at := document.get(dating.name)))
+    cursor = f"{_milliseconds(at)}-{document['_id']}"
+    if wanted.sort.by_amount:
+        # Written out: an exponent may have a hyphen.
+        return f"{Decimal(document['amount']):f}-{cursor}"
+    if wanted.sort is Sort.DUE:
+        return f"{_DUE}{_milliseconds(_value(document, DEADLINE))}-{cursor}"
+    return cursor
+
+
+def _value(document: Document, name: str) -> Any:
+    """The value of a field, of one inside another by both names with a dot between them."""
+    for part in name.split("."):
+        document = document[part]
+    return document
+
+
+def _milliseconds(instant: datetime) -> int:
+    return round((instant - BEGINNING) / MILLISECOND)
 
 
 def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
@@ -158,9 +185,15 @@ def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     try:
         *before, milliseconds, identifier = cursor.split("-")[-3:]
         at = BEGINNING + timedelta(milliseconds=int(milliseconds))
-        amount = float(before[0]) if before else None
-        if (amount is not None) is not wanted.sort.by_amount or at > END:
-            return None
-        return Cursor(at, ObjectId(identifier), amount)
+        amount = due = None
+        if before and before[0].startswith(_DUE):
+            due = BEGINNING + timedelta(milliseconds=int(before[0].removeprefix(_DUE)))
+        elif before:
+            amount = float(before[0])
+        of_this_sort = (amount is not None, due is not None) == (
+            wanted.sort.by_amount,
+            wanted.sort is Sort.DUE,
+        )
+        return Cursor(at, ObjectId(identifier), amount, due) if of_this_sort and at <= END else None
     except (ValueError, OverflowError, InvalidId):
         return None
