@@ -55,16 +55,16 @@ class Customers:
     def history(self, email: str, *, actor: Actor) -> list[Order]:
         """The newest orders of this address, at most 50, newest first, without their timelines."""
         require(actor, Permission.BROWSE)
-        return self._orders.of_customer(email, _HISTORY)
+        return self._orders.of_customer(email.strip().lower(), _HISTORY)
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:
     """The customers of these orders, each once, as their first one here has them."""
     found: dict[str, Customer] = {}
     for order in orders:
-        if order.customer_email and order.customer_email not in found:
+        if order.address and order.address not in found:
             phone = text_or_none(order.metadata.get("customerPhone")) or None
-            found[order.customer_email] = Customer(order.customer_email, order.name or None, phone)
+            found[order.address] = Customer(order.address, order.name or None, phone)
     return list(found.values())
 
 

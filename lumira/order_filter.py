@@ -265,6 +265,8 @@ def listing(order: Order) -> Listing:
     keys = {word[:length] for word in words for length in _KEY_LENGTHS if len(word) >= length}
     keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)} | phones
     keys |= {level_key(str(order.level or UNKNOWN)), source_key(order.source or FORMER)}
+    if order.address:
+        keys.add(address_key(order.address))
     if order.amount_refunded:
         keys.add(REFUNDED_KEY)
     if order.disputes:
@@ -298,6 +300,11 @@ def level_key(level: str) -> str:
 def source_key(source: str) -> str:
     """The key of the orders from a source."""
     return f"source:{source}"
+
+
+def address_key(email: str) -> str:
+    """The key of the orders of an e-mail address, in whatever case another program wrote it."""
+    return f"email:{email.strip().lower()}"
 
 
 def search_key(words: list[str]) -> str | None:

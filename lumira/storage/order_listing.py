@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from lumira.order_filter import listing
+from lumira.order_filter import address_key, listing
 from lumira.orders import Order
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
@@ -226,8 +226,11 @@ def _listed(document: Document) -> Document:
     try:
         return listing_document(Order.model_validate(document))
     except ValidationError:
-        # Not an order, and found by nothing: it must not keep the others from being listed.
-        return {"version": LISTING_VERSION, "keys": [], "text": ""}
+        # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
+        # may ask for it or have it erased.
+        address = document.get("customerEmail")
+        keys = [address_key(address)] if isinstance(address, str) and address else []
+        return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 
 
 def _amounts_of(documents: list[Document]) -> set[float]:
