@@ -6,12 +6,15 @@ import itertools
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
 
 from lumira.errors import InvalidFilter
 from lumira.order_filter import (
@@ -842,3 +845,34 @@ def test_amounts_with_a_fraction_are_sorted_filtered_and_paged_by_what_they_are_
             assert found == inside
         newest = desk.order_list.page(OrderFilter(minimum=minimum, maximum=maximum), 10, actor=admin)
         assert sorted(order.amount for order in newest.orders) == sorted(inside)
+
+
+class Written(CommandListener):
+    """How many changes each write holds."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "update":
+            self.sizes.append(len(event.command["updates"]))
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_however_many_orders_are_listed_no_write_keeps_the_store_from_others_for_long(
+    desk, documents, store_uri
+):
+    former = {"productId": "x", "amount": 1, "currency": "eur", "status": "failed"}
+    documents.productorders.insert_many(
+        [former | {"createdAt": NOW, "updatedAt": NOW} for _ in range(250)], ordered=False
+    )
+    written = Written()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[written]) as client:
+        rows = OrderRows(client[documents.name], PARIS)
+        assert rows.list_orders(1_000)
+        assert rows.count(OrderFilter(levels=frozenset({"unknown"})), 1_000) == 250
+    assert max(written.sizes) <= 100

@@ -30,6 +30,9 @@ from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 5
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
+# On the embedded store an index of many keys takes some five milliseconds an order: of a thousand at once the
+# write was given up before its answer, and others waited behind it.
+_WRITTEN_AT_ONCE: Final = 100
 # How far back a process looks at first, at least; further where the process before it had not come so far.
 _LOOK_BACK: Final = timedelta(days=1)
 _MARK_EVERY: Final = timedelta(minutes=1)
@@ -212,7 +215,8 @@ class OrderListing:
             )
             for document, right in listed
         ]
-        self._collection.bulk_write(writes, ordered=False)
+        for first in range(0, len(writes), _WRITTEN_AT_ONCE):
+            self._collection.bulk_write(writes[first : first + _WRITTEN_AT_ONCE], ordered=False)
 
 
 def listing_document(order: Order) -> Document:
