@@ -266,7 +266,7 @@ def listing(order: Order) -> Listing:
     keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)} | phones
     keys |= {level_key(str(order.level or UNKNOWN)), source_key(order.source or FORMER)}
     if order.address:
-        keys.add(address_key(order.address))
+        keys.add(mailbox_key(order.address))
     if order.amount_refunded:
         keys.add(REFUNDED_KEY)
     if order.disputes:
@@ -302,9 +302,12 @@ def source_key(source: str) -> str:
     return f"source:{source}"
 
 
-def address_key(email: str) -> str:
-    """The key of the orders of an e-mail address, in whatever case another program wrote it."""
-    return f"email:{email.strip().lower()}"
+def mailbox_key(email: str) -> str:
+    """The key of the orders of an e-mail address, in whatever case another program wrote it: `zoe.martin@`.
+
+    At other domains there may be others of that name.
+    """
+    return fold(email).replace(" ", "").partition("@")[0] + "@"
 
 
 def search_key(words: list[str]) -> str | None:
@@ -316,7 +319,7 @@ def search_key(words: list[str]) -> str | None:
         elif word.startswith(_PHONE_PREFIX):
             keys.append(word)
         elif "@" in word:
-            keys += filter(None, [search_key(_split(word.partition("@")[0]))])
+            keys.append(mailbox_key(word))
         elif not _ORDER_ID.fullmatch(word):
             lengths = [length for length in _KEY_LENGTHS if length <= len(word)]
             keys += [word[: lengths[-1]]] if lengths else []

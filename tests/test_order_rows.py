@@ -27,6 +27,8 @@ from lumira.order_filter import (
     Sort,
     filter_query,
     parse_filter,
+    search_key,
+    search_words,
 )
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Dispute, Refund
@@ -876,3 +878,46 @@ def test_however_many_orders_are_listed_no_write_keeps_the_store_from_others_for
         assert rows.list_orders(1_000)
         assert rows.count(OrderFilter(levels=frozenset({"unknown"})), 1_000) == 250
     assert max(written.sizes) <= 100
+
+
+class Asked(CommandListener):
+    """What is asked for first by each aggregation, without its windows."""
+
+    def __init__(self) -> None:
+        self.prefixes: list[dict[str, Any]] = []
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "aggregate":
+            first = event.command["pipeline"][0]["$match"]
+            self.prefixes.append({name: value for name, value in first.items() if name != "createdAt"})
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_how_many_there_are_is_not_counted_along_every_amount(desk, documents, store_uri):
+    for amount in (4700, 6700, 9900):
+        desk.orders.insert(
+            Order(
+                id=Orders.new_id(),
+                product_id="x",
+                amount=amount,
+                status="completed",
+                amount_refunded=100,
+                payment_intent_id=f"pi_{amount}",
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+    asked = Asked()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
+        rows = OrderRows(client[documents.name], PARIS)
+        assert rows.count(OrderFilter(refunded=True, sort=Sort.HIGHEST), 10) == 3
+    assert {str(prefix) for prefix in asked.prefixes} == {str({"listing.keys": ":refunded"})}
+
+
+def test_a_whole_address_is_looked_up_by_all_that_stands_before_its_domain():
+    # By the first letters of a first name alone, a house's every Camille was read to find one.
+    assert search_key(search_words("camille.laurent.7@example.com")) == "camille.laurent.7@"

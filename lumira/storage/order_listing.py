@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from lumira.order_filter import address_key, listing
+from lumira.order_filter import listing, mailbox_key
 from lumira.orders import Order
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
@@ -233,7 +233,7 @@ def _listed(document: Document) -> Document:
         # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
         # may ask for it or have it erased.
         address = document.get("customerEmail")
-        keys = [address_key(address)] if isinstance(address, str) and address else []
+        keys = [mailbox_key(address)] if isinstance(address, str) and address else []
         return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
@@ -74,7 +75,9 @@ class OrderRows:
 
     def count(self, wanted: OrderFilter, limit: int) -> int:
         """How many orders are selected, counted up to `limit`."""
-        return len(self._find(wanted, limit, None, only_keys=True))
+        # However they are sorted: by amount, rare ones are looked for along every amount.
+        newest_first = replace(wanted, sort=Sort.NEWEST)
+        return len(self._find(newest_first, limit, None, only_keys=True))
 
     def list_orders(self, limit: int = _BATCH) -> bool:
         """Makes orders that other programs wrote or changed ones that filters find, about `limit` at a time.

@@ -19,7 +19,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
-from lumira.order_filter import address_key
+from lumira.order_filter import mailbox_key
 from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
 from lumira.storage.conditions import AMOUNT, is_missing, is_value, only_if
@@ -140,7 +140,7 @@ class Orders:
         Those that another program wrote with capitals are among them once they are listed.
         """
         # One after the other: with a second condition the embedded store reads the whole collection.
-        ways = ({"customerEmail": {"$eq": email}}, {"listing.keys": address_key(email)})
+        ways = ({"customerEmail": {"$eq": email}}, {"listing.keys": mailbox_key(email)})
         newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
         with store_errors():
             found = {
@@ -148,7 +148,7 @@ class Orders:
                 for way in ways
                 for document in self._collection.find(way, WITHOUT_TIMELINE).sort(newest).limit(size)
             }
-        # A listing may be older than the order, which is another customer's now.
+        # Others have the same name at another domain, and a listing may be older than its order.
         orders = [order for order in readable(found.values()) if order.address == email]
         return sorted(orders, key=lambda order: (order.created_at, order.id), reverse=True)[:size]
 

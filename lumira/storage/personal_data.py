@@ -15,7 +15,7 @@ from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
 from lumira.events import APPLIED
-from lumira.order_filter import address_key
+from lumira.order_filter import mailbox_key
 from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
@@ -46,8 +46,8 @@ class PersonalData:
         """
         with store_errors():
             found = list(self._orders.find({"customerEmail": {"$eq": email}}))
-            listed = self._orders.find({"listing.keys": address_key(email)})
-            # A listing may be older than the order, which is another customer's now.
+            listed = self._orders.find({"listing.keys": mailbox_key(email)})
+            # Others have the same name at another domain, and a listing may be older than its order.
             found += (order for order in listed if _address(order) == email)
             without = self._orders.find({"customerEmail": {"$in": [None, ""]}}, {"metadata.customerEmail": 1})
             ids = [order["_id"] for order in without if _address(order) == email]
