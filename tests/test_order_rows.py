@@ -18,6 +18,7 @@ from pymongo.monitoring import CommandListener
 
 from lumira.errors import InvalidFilter
 from lumira.order_filter import (
+    FORMER,
     LEVELS,
     SOURCES,
     STRIPE_STATUSES,
@@ -748,6 +749,9 @@ def test_every_plan_is_served_by_an_index(desk):
         def find_one(self, *query):
             return database.productorders.find_one(*query)
 
+        def estimated_document_count(self):
+            return len(made)
+
     rows._collection = Watched()
     for wanted in (
         OrderFilter(),
@@ -755,6 +759,7 @@ def test_every_plan_is_served_by_an_index(desk):
         OrderFilter(search=made[0].id),
         OrderFilter(disputed=Disputed.YES),
         OrderFilter(disputed=Disputed.NEEDS_RESPONSE),
+        OrderFilter(disputed=Disputed.NEEDS_RESPONSE, sort=Sort.DUE),
         OrderFilter(differs=True),
         OrderFilter(statuses=frozenset({OrderStatus.FAILED})),
         OrderFilter(stripe_statuses=frozenset({"requires_payment_method"})),
@@ -921,3 +926,48 @@ def test_how_many_there_are_is_not_counted_along_every_amount(desk, documents, s
 def test_a_whole_address_is_looked_up_by_all_that_stands_before_its_domain():
     # By the first letters of a first name alone, a house's every Camille was read to find one.
     assert search_key(search_words("camille.laurent.7@example.com")) == "camille.laurent.7@"
+
+
+class Windows(CommandListener):
+    """The longest time that one aggregation looks at."""
+
+    def __init__(self) -> None:
+        self.longest = timedelta()
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "aggregate":
+            bounds = event.command["pipeline"][0]["$match"]["createdAt"]
+            # What is dated in the future is in the first.
+            self.longest = max(self.longest, min(bounds["$lt"], NOW) - bounds["$gt"])
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
+    desk, documents, store_uri, monkeypatch
+):
+    """Orders of the program that was replaced a hundred days ago, on a store that reads a window whole."""
+    monkeypatch.setattr("lumira.storage.order_rows._IN_A_WINDOW", 20)
+    made = [
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="failed",
+            source="api" if days < 100 else None,
+            payment_intent_id=f"pi_{days}",
+            created_at=NOW - timedelta(days=days),
+            updated_at=NOW,
+        )
+        for days in range(400)
+    ]
+    desk.orders.insert_many(made)
+    windows = Windows()
+    former = OrderFilter(sources=frozenset({FORMER}))
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[windows]) as client:
+        page = OrderRows(client[documents.name], PARIS).page(former, 10)
+    assert [order.id for order in page.orders] == [order.id for order in made[100:110]]
+    assert windows.longest < timedelta(days=25)

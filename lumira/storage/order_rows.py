@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -36,9 +37,12 @@ from lumira.storage.order_plans import (
     plan,
 )
 from lumira.storage.orders import readable
-from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
+from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, WIDEST, next_width
 
 _BATCH: Final = 1_000
+# A twentieth of a second of the embedded store's: nobody waits for one window.
+_IN_A_WINDOW: Final = 5_000
+_COUNT_EVERY: Final = 3_600.0
 # How a cursor says that what follows is a deadline, no amount.
 _DUE: Final = "due"
 
@@ -52,6 +56,7 @@ class OrderRows:
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone
         self._oldest = Oldest(self._collection)
+        self._count, self._count_again = 0, -math.inf
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None) -> Page:
         """At most `size` orders without their timelines; `cursor` is the `next_cursor` of the page before.
@@ -115,9 +120,9 @@ class OrderRows:
                 high = min(high, after.at)
             else:
                 low = max(low, after.at)
-        if not walk.descending:
+        now, width, widest = datetime.now(UTC), FIRST_WINDOW, self._widest()
+        if widest < WIDEST or not walk.descending:
             low = max(low, min(self._oldest.before(dating.name) for dating in walk.datings))
-        now, width = datetime.now(UTC), FIRST_WINDOW
         while len(found) < need and low < high:
             began = time.monotonic()
             if walk.descending:
@@ -131,8 +136,24 @@ class OrderRows:
                 low = edge
             rows = self._first_rows(walk.reads(window), need - len(found), only_keys)
             found += rows
-            width = next_width(width, len(rows), need - len(found), time.monotonic() - began)
+            width = min(widest, next_width(width, len(rows), need - len(found), time.monotonic() - began))
         return found
+
+    def _widest(self) -> timedelta:
+        """A window in which _IN_A_WINDOW orders were created, as they come on average.
+
+        After a long time without a row, what is read next may be full of them, and the embedded store reads
+        all of it.
+        """
+        if time.monotonic() >= self._count_again:
+            with store_errors():
+                self._count = self._collection.estimated_document_count()
+            # The embedded store counts one by one, and the average changes slowly.
+            self._count_again = time.monotonic() + _COUNT_EVERY
+        if self._count <= _IN_A_WINDOW:
+            return WIDEST
+        age = datetime.now(UTC) - self._oldest.before("createdAt")
+        return max(FIRST_WINDOW, age * (_IN_A_WINDOW / self._count))
 
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
