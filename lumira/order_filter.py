@@ -156,7 +156,7 @@ class OrderFilter:
         """The same filter with other disputes: what waits for an answer by its deadline, unless another
         sorting was chosen.
         """
-        sort = Sort.NEWEST if self.sort is Sort.DUE else self.sort
+        sort: Sort = Sort.NEWEST if self.sort is Sort.DUE else self.sort
         if disputed is Disputed.NEEDS_RESPONSE and sort is Sort.NEWEST:
             sort = Sort.DUE
         return replace(self, disputed=disputed, sort=sort)
