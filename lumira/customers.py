@@ -54,15 +54,15 @@ class Customers:
     def history(self, email: str, *, actor: Actor) -> list[Order]:
         """The newest orders of this address, at most 50, newest first, without their timelines."""
         require(actor, Permission.BROWSE)
-        return self._orders.of_customer(email, _HISTORY)
+        return self._orders.of_customer(email.strip().lower(), _HISTORY)
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:
     """The customers of these orders, each once, as their first one here has them."""
     found: dict[str, Customer] = {}
     for order in orders:
-        if order.customer_email and order.customer_email not in found:
-            found[order.customer_email] = Customer(order.customer_email, order.name, order.phone)
+        if order.address and order.address not in found:
+            found[order.address] = Customer(order.address, order.name, order.phone)
     return list(found.values())
 
 

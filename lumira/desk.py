@@ -153,7 +153,7 @@ class Desk:
             payments=Payments(orders, page_gateway),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
-            privacy=Privacy(PersonalData(store.database), audit),
+            privacy=Privacy(PersonalData(store.database), audit, list_orders=order_list.list_all),
             webhooks=Webhooks(
                 events,
                 orders,

@@ -15,7 +15,7 @@ line: `status=failed,pending&level=mystique&from=2026-11-01&q=camille`.
 | `disputed` | `yes` or `no`; `needs_response`: one of its disputes waits for our answer |
 | `source` | where orders came from: `desk`, `api`, `stripe`; `former`: the program we replaced |
 | `q` | words; each begins a word of the name, of the e-mail address before its @, the address or an id |
-| `sort` | `-date` (default, newest first), `date`, `-amount`, `amount` |
+| `sort` | `-date` (default, newest first), `date`, `-amount`, `amount`; `due` with `needs_response` |
 
 Lists are separated by commas.
 """
@@ -26,7 +26,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -87,11 +87,18 @@ class Sort(StrEnum):
     OLDEST = "date"
     HIGHEST = "-amount"
     LOWEST = "amount"
+    # Until when evidence is taken, soonest first; only disputes that wait for our answer have that.
+    DUE = "due"
 
     @property
     def by_amount(self) -> bool:
         """Whether it is the amount that is sorted by."""
         return self in {Sort.HIGHEST, Sort.LOWEST}
+
+    @property
+    def by_date(self) -> bool:
+        """Whether it is the date of the filter that is sorted by."""
+        return self in {Sort.NEWEST, Sort.OLDEST}
 
     @property
     def descending(self) -> bool:
@@ -112,7 +119,8 @@ class OrderFilter:
     """What is selected; an empty set or None does not narrow.
 
     `first` and `last` are days of the business time zone, both included; `minimum` and `maximum` minor units.
-    `refunded` and `differs` want it so or not so.
+    `refunded` and `differs` want it so or not so. Raises InvalidFilter where what is selected has not what it
+    is to be sorted by.
     """
 
     dated: DateField = DateField.CREATED
@@ -130,6 +138,10 @@ class OrderFilter:
     search: str = ""
     sort: Sort = Sort.NEWEST
 
+    def __post_init__(self) -> None:
+        if self.sort is Sort.DUE and self.disputed is not Disputed.NEEDS_RESPONSE:
+            raise _invalid("sort", self.sort)
+
     @property
     def words(self) -> list[str]:
         """The words searched for, folded, each once."""
@@ -139,6 +151,15 @@ class OrderFilter:
     def narrows(self) -> bool:
         """Whether it leaves anything out."""
         return replace(self, sort=Sort.NEWEST) != OrderFilter()
+
+    def with_disputes(self, disputed: Disputed | None) -> OrderFilter:
+        """The same filter with other disputes: what waits for an answer by its deadline, unless another
+        sorting was chosen.
+        """
+        sort: Sort = Sort.NEWEST if self.sort is Sort.DUE else self.sort
+        if disputed is Disputed.NEEDS_RESPONSE and sort is Sort.NEWEST:
+            sort = Sort.DUE
+        return replace(self, disputed=disputed, sort=sort)
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
         """The first instant (UTC) of the period and the first after it; None where it is open."""
@@ -218,17 +239,21 @@ REFUNDED_KEY: Final = ":refunded"
 DISPUTED_KEY: Final = ":disputed"
 NEEDS_RESPONSE_KEY: Final = ":needs_response"
 FREE_KEY: Final = ":free"
+# A dispute of which Stripe did not say until when it can be answered comes after those that have a deadline.
+NO_DEADLINE: Final = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Listing:
     """What an order is found by: `keys` for an index, `text` to compare words with.
 
-    Every word of `text` stands behind a space.
+    Every word of `text` stands behind a space. `due` (UTC) is until when the first of the disputes that wait
+    for our answer is to be answered, NO_DEADLINE where Stripe did not say; None where none waits.
     """
 
     keys: tuple[str, ...]
     text: str
+    due: datetime | None = None
 
 
 def listing(order: Order) -> Listing:
@@ -240,16 +265,20 @@ def listing(order: Order) -> Listing:
     keys = {word[:length] for word in words for length in _KEY_LENGTHS if len(word) >= length}
     keys |= {name[:_ID_KEY_LENGTH] for name in ids if name.startswith(_IDS)} | phones
     keys |= {level_key(str(order.level or UNKNOWN)), source_key(order.source or FORMER)}
+    if order.address:
+        keys.add(local_part_key(order.address))
     if order.amount_refunded:
         keys.add(REFUNDED_KEY)
     if order.disputes:
         keys.add(DISPUTED_KEY)
+    due = None
     if any(dispute.needs_response for dispute in order.disputes):
         keys.add(NEEDS_RESPONSE_KEY)
+        due = order.evidence_due_by or NO_DEADLINE
     if order.is_free:
         keys.add(FREE_KEY)
     terms = sorted(words | ids | phones | {fold(order.customer_email or "").replace(" ", "")} - {""})
-    return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms))
+    return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms), due)
 
 
 def said_by_stripe(order: Order) -> str:
@@ -278,6 +307,14 @@ def source_key(source: str) -> str:
     return f"source:{source}"
 
 
+def local_part_key(email: str) -> str:
+    """The key of the orders of an e-mail address, in whatever case another program wrote it: `zoe.martin@`.
+
+    At other domains there may be others of that name.
+    """
+    return fold(email).replace(" ", "").partition("@")[0] + "@"
+
+
 def search_key(words: list[str]) -> str | None:
     """The longest key of these words, which fewest orders have; None when no word is long enough for one."""
     keys: list[str] = []
@@ -287,7 +324,7 @@ def search_key(words: list[str]) -> str | None:
         elif word.startswith(_PHONE_PREFIX):
             keys.append(word)
         elif "@" in word:
-            keys += filter(None, [search_key(_split(word.partition("@")[0]))])
+            keys.append(local_part_key(word))
         elif not _ORDER_ID.fullmatch(word):
             lengths = [length for length in _KEY_LENGTHS if length <= len(word)]
             keys += [word[: lengths[-1]]] if lengths else []

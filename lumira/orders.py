@@ -251,6 +251,11 @@ class Order(Document):
         return self.customer_name or text_or_none(self.metadata.get("customerName"))
 
     @property
+    def address(self) -> str | None:
+        """The customer's e-mail address, wherever it was stored and in whatever case; lower case."""
+        return str(self.customer_email or self.metadata.get("customerEmail") or "").strip().lower() or None
+
+    @property
     def names(self) -> tuple[str, str]:
         """First and last name: as they were corrected last, else the one name cut at its first space."""
         first, last = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 # A payment that failed longer ago will not be tried again today.
 _FAILED_WITHIN: Final = timedelta(days=6)
 _SHOWN: Final = 3
-# A dispute heard of before its date was kept comes after those that have one.
-_NO_DATE: Final = datetime.max.replace(tzinfo=UTC)
 # More than a person can see to today; counting further takes longer the more orders there are.
 COUNTED: Final = 99
 
@@ -34,8 +32,7 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Needed:
-    """The orders of one need: which filter lists them, how many there are, and the newest few; of disputes
-    those that are to be answered first.
+    """The orders of one need: which filter lists them, how many there are, and the first few of that list.
 
     `count` is at most one more than COUNTED, which means more than that.
     """
@@ -43,7 +40,7 @@ class Needed:
     need: Need
     wanted: OrderFilter
     count: int
-    newest: list[Order]
+    first: list[Order]
 
 
 @dataclass(frozen=True)
@@ -61,20 +58,16 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
     """
 
     def listed(need: Need, wanted: OrderFilter) -> Needed:
-        newest = order_list.page(wanted, _SHOWN, actor=actor).orders
+        first = order_list.page(wanted, _SHOWN, actor=actor).orders
         # Fewer than fill the lines are all there are.
-        count = (
-            len(newest) if len(newest) < _SHOWN else order_list.count(wanted, actor=actor, at_most=COUNTED)
-        )
-        return Needed(need, wanted, count, newest)
+        count = len(first) if len(first) < _SHOWN else order_list.count(wanted, actor=actor, at_most=COUNTED)
+        return Needed(need, wanted, count, first)
 
-    disputed = OrderFilter(disputed=Disputed.NEEDS_RESPONSE)
-    unanswered = order_list.page(disputed, COUNTED + 1, actor=actor).orders
-    unanswered.sort(key=lambda order: order.evidence_due_by or _NO_DATE)
+    disputed = OrderFilter().with_disputes(Disputed.NEEDS_RESPONSE)
     failed = OrderFilter(statuses=frozenset({OrderStatus.FAILED}), first=today - _FAILED_WITHIN, last=today)
     found = [
         listed(Need.DIFFERS, OrderFilter(differs=True)),
-        Needed(Need.DISPUTED, disputed, len(unanswered), unanswered[:_SHOWN]),
+        listed(Need.DISPUTED, disputed),
         listed(Need.FAILED, failed),
     ]
     return [one for one in found if one.count]

@@ -59,17 +59,22 @@ class Erased:
 
 
 class Privacy:
-    """Exports and erases. Every method raises Forbidden, InvalidEmail and StoreUnavailable."""
+    """Exports and erases. Every method raises Forbidden, InvalidEmail and StoreUnavailable.
+
+    `list_orders` lists what other programs wrote: an address in capitals is found by it alone.
+    """
 
     def __init__(
         self,
         data: PersonalData,
         audit: AuditLog,
         *,
+        list_orders: Callable[[], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._data = data
         self._audit = audit
+        self._list_orders = list_orders
         self._clock = clock
 
     def export(self, email: str, *, actor: Actor) -> dict[str, Any]:
@@ -80,6 +85,7 @@ class Privacy:
         """
         require(actor, Permission.MANAGE_PERSONAL_DATA)
         email = check_email(email)
+        self._list_orders()
         orders = self._data.orders_of(email)
         person, order_ids = person_of(email, orders), _ids(orders)
         made_at = self._clock()
@@ -113,6 +119,7 @@ class Privacy:
         email = check_email(email)
         tell = progress or (lambda _: None)
         tell("orders")
+        self._list_orders()
         orders = self._data.orders_of(email)
         person, order_ids, at = person_of(email, orders), _ids(orders), self._clock()
         erased = Erased()

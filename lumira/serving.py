@@ -28,6 +28,7 @@ from lumira.api.first_paint import FirstPaint
 from lumira.api.gate import OPEN, Gate
 from lumira.api.metrics import metrics_application
 from lumira.api.no_uploads import NoUploads
+from lumira.api.own_paths import OwnPaths
 from lumira.api.security_headers import SecurityHeaders
 from lumira.api.sign_in import callback_application, sign_in_application, sign_out_application
 from lumira.api.unknown_pages import UnknownPages
@@ -44,15 +45,6 @@ ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
 
 # The addresses of the dashboard's pages, each by the name of its file.
 ADDRESSES: Final = frozenset(page.stem.replace("_", "-") for page in PAGES.glob("[a-z]*.py"))
-# The outermost first: a refusal has the headers too.
-MIDDLEWARE: Final = [
-    Middleware(SecurityHeaders),
-    Middleware(AllowedHosts),
-    Middleware(NoUploads, others=OPEN),
-    Middleware(Gate),
-    Middleware(UnknownPages, pages=ADDRESSES, others=OPEN),
-    Middleware(FirstPaint),
-]
 
 
 def routes() -> list[BaseRoute]:
@@ -92,6 +84,18 @@ class _Root:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root = scope.get("root_path", "") + self.path
         await self.app({**scope, "path": f"{root}/", "root_path": root}, receive, send)
+
+
+# The outermost first: a refusal has the headers too.
+MIDDLEWARE: Final = [
+    Middleware(SecurityHeaders),
+    Middleware(AllowedHosts),
+    Middleware(NoUploads, others=OPEN),
+    Middleware(Gate),
+    Middleware(OwnPaths, routes=api_routes()),
+    Middleware(UnknownPages, pages=ADDRESSES, others=OPEN),
+    Middleware(FirstPaint),
+]
 
 
 @contextmanager

@@ -80,3 +80,17 @@ def test_the_highest_level_is_the_highest_one_that_is_open():
     assert highest_level([order("profond", status="failed"), order()]) is Level.MYSTIQUE
     refunded = order("profond", amount_refunded=4700, created_at=AT + timedelta(days=1))
     assert highest_level([refunded, order(), order("initie")]) is Level.MYSTIQUE
+
+
+def test_a_customer_whom_another_program_wrote_in_capitals_is_one_and_the_same(
+    desk, customers, documents, support
+):
+    former = documents.productorders.find_one({"paymentIntentId": "pi_former"})
+    del former["_id"]
+    later = {"customerEmail": "CAMELIA@Example.com", "paymentIntentId": "pi_capitals", "createdAt": AT}
+    documents.productorders.insert_one(former | later)
+    desk.order_list.list_all()
+    [found] = desk.customers.search("camelia", actor=support)
+    assert found.email == "camelia@example.com"
+    for written in ("camelia@example.com", "CAMELIA@Example.com"):
+        assert len(desk.customers.history(written, actor=support)) == 2

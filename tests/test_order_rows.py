@@ -6,15 +6,19 @@ import itertools
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
 
 from lumira.errors import InvalidFilter
 from lumira.order_filter import (
+    FORMER,
     LEVELS,
     SOURCES,
     STRIPE_STATUSES,
@@ -24,6 +28,8 @@ from lumira.order_filter import (
     Sort,
     filter_query,
     parse_filter,
+    search_key,
+    search_words,
 )
 from lumira.orders import Order, OrderStatus
 from lumira.refunds import Dispute, Refund
@@ -128,6 +134,10 @@ def selects(wanted: OrderFilter, order: Order) -> bool:
 def sorting(order: Order, wanted: OrderFilter):
     if wanted.sort in {Sort.HIGHEST, Sort.LOWEST}:
         return (order.amount, order.created_at, order.id)
+    if wanted.sort is Sort.DUE:
+        waiting = [dispute for dispute in order.disputes if dispute.status.endswith("needs_response")]
+        deadlines = [dispute.due_by for dispute in waiting if dispute.due_by]
+        return (not deadlines, min(deadlines, default=NOW), order.created_at, order.id)
     dates = {
         DateField.CREATED: order.created_at,
         DateField.COMPLETED: completed(order),
@@ -223,7 +233,13 @@ prices = st.sampled_from([0, 4700, 4700, 6700, 9900, 500_000])
 # Most orders have none.
 disputes = st.one_of(
     *[st.just([])] * 4,
-    st.lists(st.sampled_from(["lost", "needs_response", "warning_needs_response"]), max_size=2),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["lost", "needs_response", "warning_needs_response"]),
+            st.one_of(st.none(), instants),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -261,8 +277,8 @@ def orders(draw) -> Order:
         refunds=refunds,
         last_refund_at=max((refund.created_at for refund in counting), default=None),
         disputes=[
-            Dispute(id=f"dp_{n}", amount=amount, status=state, created_at=created)
-            for n, state in enumerate(draw(disputes))
+            Dispute(id=f"dp_{n}", amount=amount, status=state, created_at=created, due_by=due_by)
+            for n, (state, due_by) in enumerate(draw(disputes))
         ],
     )
 
@@ -281,6 +297,7 @@ maybe = st.sampled_from([None, None, None, True, False])
 def filters(draw) -> OrderFilter:
     first, last = sorted([draw(days) or TODAY - timedelta(days=900), draw(days) or TODAY + timedelta(days=9)])
     bounded = draw(st.booleans())
+    sort, disputed = draw(st.sampled_from(list(Sort))), draw(st.sampled_from([None, *Disputed]))
     minimum, maximum = draw(st.sampled_from([(None, None), (4700, 4700), (4701, None), (None, 0), (0, 9900)]))
     return OrderFilter(
         dated=draw(st.sampled_from(list(DateField))),
@@ -293,11 +310,16 @@ def filters(draw) -> OrderFilter:
         minimum=minimum,
         maximum=maximum,
         refunded=draw(maybe),
-        disputed=draw(st.sampled_from([None, *Disputed])),
+        disputed=Disputed.NEEDS_RESPONSE if sort is Sort.DUE else disputed,
         sources=draw(some(SOURCES)),
         search=draw(searches) if draw(st.booleans()) else "",
-        sort=draw(st.sampled_from(list(Sort))),
+        sort=sort,
     )
+
+
+def sorted_by(sort: Sort) -> OrderFilter:
+    """As little of a filter as this sorting needs."""
+    return OrderFilter(sort=sort, disputed=Disputed.NEEDS_RESPONSE if sort is Sort.DUE else None)
 
 
 def stored(desk, made: list[Order], listed: list[bool]) -> list[Order]:
@@ -328,7 +350,7 @@ def test_a_filter_selects_what_it_says(desk, made, listed, wanted, size):
     rows = OrderRows(desk.store.database, PARIS)
     known = stored(desk, made, listed)
     assert rows.list_orders()
-    for one in [*wanted, OrderFilter(sort=wanted[0].sort)]:
+    for one in [*wanted, sorted_by(wanted[0].sort)]:
         should = expected(one, known)
         assert walk(rows, one, size) == should
         assert rows.count(one, 10) == min(len(should), 10)
@@ -348,26 +370,78 @@ def test_a_filter_is_the_same_after_its_way_through_a_link(wanted):
 
 def test_a_cursor_that_is_none_shows_the_first_page(desk):
     order = Order(
-        id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW
+        id=Orders.new_id(),
+        product_id="x",
+        amount=1,
+        status="pending",
+        created_at=NOW,
+        updated_at=NOW,
+        disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
     )
     desk.orders.insert(order)
     rows = OrderRows(desk.store.database, PARIS)
-    for cursor in ("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{'0' * 24}", "🌙"):
+    assert rows.list_orders()
+    end = "0" * 24
+    for cursor in (
+        *("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{end}", "🌙"),
+        *(f"due-1-{end}", f"due99999999999999999999-1-{end}", f"duex-1-{end}", f"1e999999-2-{end}x"),
+    ):
         for sort in Sort:
-            page = rows.page(OrderFilter(sort=sort), 10, cursor)
+            page = rows.page(sorted_by(sort), 10, cursor)
             assert [found.id for found in page.orders] == [order.id]
+
+
+def test_a_cursor_of_another_sort_shows_the_first_page(desk):
+    waiting = [
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="pending",
+            created_at=NOW,
+            updated_at=NOW,
+            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
+        )
+        for _ in range(3)
+    ]
+    desk.orders.insert_many(waiting)
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    cursors = {sort: str(rows.page(sorted_by(sort), 1).next_cursor) for sort in Sort}
+    for sort, other in itertools.permutations([Sort.NEWEST, Sort.HIGHEST, Sort.DUE], 2):
+        assert len(rows.page(sorted_by(sort), 10, cursors[other]).orders) == 3
 
 
 def test_orders_of_the_same_instant_are_kept_apart(desk):
     made = [
-        Order(id=Orders.new_id(), product_id="x", amount=1, status="pending", created_at=NOW, updated_at=NOW)
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="pending",
+            created_at=NOW,
+            updated_at=NOW,
+            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW, due_by=NOW)],
+        )
         for _ in range(25)
     ]
     desk.orders.insert_many(made)
     rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
     for sort in Sort:
         ids = sorted((order.id for order in made), reverse=sort in {Sort.NEWEST, Sort.HIGHEST})
-        assert walk(rows, OrderFilter(sort=sort), 10) == ids
+        assert walk(rows, sorted_by(sort), 10) == ids
+
+
+def test_only_disputes_that_wait_for_an_answer_are_sorted_by_their_deadline():
+    waiting = OrderFilter().with_disputes(Disputed.NEEDS_RESPONSE)
+    assert filter_query(waiting) == {"disputed": "needs_response", "sort": "due"}
+    assert waiting.with_disputes(None) == OrderFilter()
+    by_amount = OrderFilter(sort=Sort.HIGHEST)
+    assert by_amount.with_disputes(Disputed.NEEDS_RESPONSE).sort is Sort.HIGHEST
+    for query in ({"sort": "due"}, {"sort": "due", "disputed": "yes"}):
+        with pytest.raises(InvalidFilter):
+            parse_filter(query)
 
 
 def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, support):
@@ -675,6 +749,9 @@ def test_every_plan_is_served_by_an_index(desk):
         def find_one(self, *query):
             return database.productorders.find_one(*query)
 
+        def estimated_document_count(self):
+            return len(made)
+
     rows._collection = Watched()
     for wanted in (
         OrderFilter(),
@@ -682,6 +759,7 @@ def test_every_plan_is_served_by_an_index(desk):
         OrderFilter(search=made[0].id),
         OrderFilter(disputed=Disputed.YES),
         OrderFilter(disputed=Disputed.NEEDS_RESPONSE),
+        OrderFilter(disputed=Disputed.NEEDS_RESPONSE, sort=Sort.DUE),
         OrderFilter(differs=True),
         OrderFilter(statuses=frozenset({OrderStatus.FAILED})),
         OrderFilter(stripe_statuses=frozenset({"requires_payment_method"})),
@@ -774,3 +852,122 @@ def test_amounts_with_a_fraction_are_sorted_filtered_and_paged_by_what_they_are_
             assert found == inside
         newest = desk.order_list.page(OrderFilter(minimum=minimum, maximum=maximum), 10, actor=admin)
         assert sorted(order.amount for order in newest.orders) == sorted(inside)
+
+
+class Written(CommandListener):
+    """How many changes each write holds."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "update":
+            self.sizes.append(len(event.command["updates"]))
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_however_many_orders_are_listed_no_write_keeps_the_store_from_others_for_long(
+    desk, documents, store_uri
+):
+    former = {"productId": "x", "amount": 1, "currency": "eur", "status": "failed"}
+    documents.productorders.insert_many(
+        [former | {"createdAt": NOW, "updatedAt": NOW} for _ in range(250)], ordered=False
+    )
+    written = Written()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[written]) as client:
+        rows = OrderRows(client[documents.name], PARIS)
+        assert rows.list_orders(1_000)
+        assert rows.count(OrderFilter(levels=frozenset({"unknown"})), 1_000) == 250
+    assert max(written.sizes) <= 100
+
+
+class Asked(CommandListener):
+    """What is asked for first by each aggregation, without its windows."""
+
+    def __init__(self) -> None:
+        self.prefixes: list[dict[str, Any]] = []
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "aggregate":
+            first = event.command["pipeline"][0]["$match"]
+            self.prefixes.append({name: value for name, value in first.items() if name != "createdAt"})
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_how_many_there_are_is_not_counted_along_every_amount(desk, documents, store_uri):
+    for amount in (4700, 6700, 9900):
+        desk.orders.insert(
+            Order(
+                id=Orders.new_id(),
+                product_id="x",
+                amount=amount,
+                status="completed",
+                amount_refunded=100,
+                payment_intent_id=f"pi_{amount}",
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+    asked = Asked()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
+        rows = OrderRows(client[documents.name], PARIS)
+        assert rows.count(OrderFilter(refunded=True, sort=Sort.HIGHEST), 10) == 3
+    assert {str(prefix) for prefix in asked.prefixes} == {str({"listing.keys": ":refunded"})}
+
+
+def test_a_whole_address_is_looked_up_by_all_that_stands_before_its_domain():
+    # By the first letters of a first name alone, a house's every Camille was read to find one.
+    assert search_key(search_words("camille.laurent.7@example.com")) == "camille.laurent.7@"
+
+
+class Windows(CommandListener):
+    """The longest time that one aggregation looks at."""
+
+    def __init__(self) -> None:
+        self.longest = timedelta()
+
+    def started(self, event: Any) -> None:
+        if event.command_name == "aggregate":
+            bounds = event.command["pipeline"][0]["$match"]["createdAt"]
+            # What is dated in the future is in the first.
+            self.longest = max(self.longest, min(bounds["$lt"], NOW) - bounds["$gt"])
+
+    def succeeded(self, event: Any) -> None:
+        """Says nothing."""
+
+    failed = succeeded
+
+
+def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
+    desk, documents, store_uri, monkeypatch
+):
+    """Orders of the program that was replaced a hundred days ago, on a store that reads a window whole."""
+    monkeypatch.setattr("lumira.storage.order_rows._IN_A_WINDOW", 20)
+    made = [
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="failed",
+            source="api" if days < 100 else None,
+            payment_intent_id=f"pi_{days}",
+            created_at=NOW - timedelta(days=days),
+            updated_at=NOW,
+        )
+        for days in range(400)
+    ]
+    desk.orders.insert_many(made)
+    windows = Windows()
+    former = OrderFilter(sources=frozenset({FORMER}))
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[windows]) as client:
+        page = OrderRows(client[documents.name], PARIS).page(former, 10)
+    assert [order.id for order in page.orders] == [order.id for order in made[100:110]]
+    assert windows.longest < timedelta(days=25)

@@ -98,6 +98,35 @@ def holding(documents, *marks: str) -> dict[str, list[str]]:
     return found
 
 
+def test_an_address_that_another_program_wrote_in_capitals_is_the_customers(desk, admin, customer, documents):
+    # As the program before ours wrote it: no listing, nothing but its fields.
+    former = {
+        "productId": "initie",
+        "customerEmail": "Eve.MARIN@example.com",
+        "amount": 2700,
+        "currency": "eur",
+        "status": "completed",
+        "paymentIntentId": "pi_former",
+        "createdAt": NOW,
+        "updatedAt": NOW,
+        "metadata": {"customerName": "Ève Marin"},
+    }
+    documents.productorders.insert_one(former)
+    exported = desk.privacy.export(EMAIL, actor=admin)
+    assert "pi_former" in exported["at_stripe"]
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 3
+    desk.order_list.list_all()
+    assert holding(documents, *MARKS) == {}
+
+
+def test_a_listing_that_is_out_of_date_hands_nobody_elses_order_over(desk, admin, customer, documents):
+    # Another program gave the order to somebody else, and its date stayed.
+    given = {"customerEmail": "zoe@example.com", "metadata.customerEmail": "zoe@example.com"}
+    documents.productorders.update_one({"paymentIntentId": customer.payment_intent_id}, {"$set": given})
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 1
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 1
+
+
 def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, customer, documents):
     exported = desk.privacy.export(f" {EMAIL.upper()} ", actor=admin)
     assert json.loads(json.dumps(exported)) == exported
@@ -140,9 +169,10 @@ def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(d
     # From before there was a validator.
     documents.command("collMod", "productorders", validator={})
     spoilt = {"customerEmail": EMAIL, "customerName": "Ève Marin", "createdAt": "2024-11-01"}
-    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}])
-    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 2
-    assert desk.privacy.erase(EMAIL, actor=admin).orders == 2
+    in_capitals = spoilt | {"customerEmail": "Eve.MARIN@example.com"}
+    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}, in_capitals])
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 3
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 3
     assert "marin" not in json.dumps(everything(documents), default=str).lower()
 
 
@@ -196,6 +226,7 @@ def test_a_search_finds_the_erased_no_more_and_others_still(desk, admin, custome
 
 def test_erasing_again_changes_nothing(desk, admin, customer, documents):
     desk.privacy.erase(EMAIL, actor=admin)
+    desk.order_list.list_all()
     before = everything(documents)
     assert desk.privacy.erase(EMAIL, actor=admin).is_nothing
     assert everything(documents) == before

@@ -138,7 +138,7 @@ def test_seeded_disputes_are_the_same_on_both_sides(alone, admin):
 
     today = alone.revenue.today()
     waiting = next(one for one in needed(alone.order_list, today, actor=admin) if one.need == "disputed")
-    assert [order.id for order in waiting.newest] == [orders["needs_response"].id]
+    assert [order.id for order in waiting.first] == [orders["needs_response"].id]
 
     report = alone.reconciliation.run(datetime.now(UTC) - timedelta(days=92), actor=admin)
     assert report.payment_intents > 400

@@ -106,10 +106,16 @@ def show_search(wanted: OrderFilter) -> None:
 
 def show_sort(wanted: OrderFilter) -> None:
     """In which order the list is."""
-    used = _control("sort", wanted.sort, lambda now, sort: replace(now, sort=Sort(sort)))
+    waiting = wanted.disputed is Disputed.NEEDS_RESPONSE
+
+    def sorted_by(now: OrderFilter, sort: Sort) -> OrderFilter:
+        # A second action may have taken the filter away that the deadline belongs to.
+        return replace(now, sort=sort, disputed=Disputed.NEEDS_RESPONSE if sort is Sort.DUE else now.disputed)
+
+    used = _control("sort", wanted.sort, sorted_by)
     st.selectbox(
         text("orders.sort"),
-        list(Sort),
+        [sort for sort in Sort if waiting or sort is not Sort.DUE],
         format_func=lambda sort: text(f"orders.sort.{sort}"),
         key="sort",
         on_change=used,
@@ -210,7 +216,7 @@ def _show_choices(wanted: OrderFilter) -> None:
             wanted.disputed,
             list(Disputed),
             lambda disputed: text(_DISPUTED_NAMES[disputed]),
-            lambda now, chosen: replace(now, disputed=chosen),
+            lambda now, chosen: now.with_disputes(chosen),
         )
         _choose_several(
             text("orders.filter.source"),

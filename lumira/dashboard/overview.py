@@ -234,7 +234,7 @@ def _show_group(group: Needed) -> None:
             st.caption(text("need.failed.others"))
         else:
             st.caption(text(f"need.{group.need}.next"))
-        for order in group.newest:
+        for order in group.first:
             due_by = order.evidence_due_by if group.need == "disputed" else None
             _show_line(order, due("need.until", due_by) if due_by else None)
 

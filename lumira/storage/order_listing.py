@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from lumira.order_filter import listing
+from lumira.order_filter import listing, local_part_key
 from lumira.orders import Order
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
@@ -28,8 +28,11 @@ from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 4
+LISTING_VERSION: Final = 5
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
+# On the embedded store an index of many keys takes some five milliseconds an order: of a thousand at once the
+# write was given up before its answer, and others waited behind it.
+_WRITTEN_AT_ONCE: Final = 100
 # How far back a process looks at first, at least; further where the process before it had not come so far.
 _LOOK_BACK: Final = timedelta(days=1)
 _MARK_EVERY: Final = timedelta(minutes=1)
@@ -212,21 +215,26 @@ class OrderListing:
             )
             for document, right in listed
         ]
-        self._collection.bulk_write(writes, ordered=False)
+        for first in range(0, len(writes), _WRITTEN_AT_ONCE):
+            self._collection.bulk_write(writes[first : first + _WRITTEN_AT_ONCE], ordered=False)
 
 
 def listing_document(order: Order) -> Document:
     """The stored form of what this order is found by."""
     made = listing(order)
-    return {"version": LISTING_VERSION, "keys": list(made.keys), "text": made.text}
+    document: Document = {"version": LISTING_VERSION, "keys": list(made.keys), "text": made.text}
+    return document | ({"due": made.due} if made.due else {})
 
 
 def _listed(document: Document) -> Document:
     try:
         return listing_document(Order.model_validate(document))
     except ValidationError:
-        # Not an order, and found by nothing: it must not keep the others from being listed.
-        return {"version": LISTING_VERSION, "keys": [], "text": ""}
+        # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
+        # may ask for it or have it erased.
+        address = document.get("customerEmail")
+        keys = [local_part_key(address)] if isinstance(address, str) and address else []
+        return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 
 
 def _amounts_of(documents: list[Document]) -> set[float]:

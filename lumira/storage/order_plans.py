@@ -8,7 +8,7 @@ is compared in a second stage. MongoDB runs the two stages as one and may choose
 
 The first row that applies decides, and what the list is sorted by:
 
-| the filter has | creation | another date | amount | index |
+| the filter has | creation | another date | amount, deadline | index |
 |---|---|---|---|---|
 | the beginning of an order's id | gather | gather | gather | `_id`, keys_newest |
 | words, disputed | walk | gather | gather | keys_newest |
@@ -58,6 +58,7 @@ from lumira.storage.paging import BEGINNING, MILLISECOND
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
 # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
 _PAID: Final[Document] = {"status": "completed"}
+DEADLINE: Final = "listing.due"
 # The key of the orders that have such disputes.
 _DISPUTES: Final[Mapping[Disputed | None, str]] = {
     Disputed.YES: DISPUTED_KEY,
@@ -80,10 +81,10 @@ class Dating:
         return {**self.equal, **self.further, self.name: {"$gte": start, "$lt": end}}
 
 
-_CREATION: Final = [Dating("createdAt")]
+CREATION: Final = [Dating("createdAt")]
 # An order has one date at most, by the first of these that fits.
 DATINGS: Final = {
-    DateField.CREATED: _CREATION,
+    DateField.CREATED: CREATION,
     # As revenue has it: the program we replaced may have written no completedAt.
     DateField.COMPLETED: [
         Dating("completedAt"),
@@ -95,11 +96,14 @@ DATINGS: Final = {
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last order of the page before: its date (UTC) and _id, and its amount where that is sorted by."""
+    """The last order of the page before: its date (UTC) and _id, and its amount or the deadline of its
+    dispute (UTC) where that is sorted by.
+    """
 
     at: datetime
     id: ObjectId
     amount: float | None = None
+    due: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -148,20 +152,20 @@ class Walk:
 
 @dataclass(frozen=True)
 class Gather:
-    """Everything that any of `prefixes` selects."""
+    """Everything that any of `prefixes` selects; sorted by the fields of `first`, then by date and `_id`."""
 
     prefixes: list[Document]
     conditions: list[Document]
     datings: list[Dating]
     descending: bool
-    by_amount: bool
+    first: list[str]
 
     def reads(self, after: Cursor | None) -> list[Read]:
         """What selects the orders behind the cursor."""
         direction = -1 if self.descending else 1
         found = []
         for dating in self.datings:
-            fields = [*(["amount"] if self.by_amount else []), dating.name, "_id"]
+            fields = [*self.first, dating.name, "_id"]
             rest = [*self.conditions, dating.inside(BEGINNING, END)]
             if after:
                 rest.append(_behind(after, fields, "$lt" if self.descending else "$gt"))
@@ -181,11 +185,12 @@ def plan(
     conditions, period = _conditions(wanted), _period(wanted, start, end)
     descending, by_amount = wanted.sort.descending, wanted.sort.by_amount
     created = wanted.dated is DateField.CREATED
-    datings = _CREATION if by_amount else DATINGS[wanted.dated]
+    datings = DATINGS[wanted.dated] if wanted.sort.by_date else CREATION
 
     few = _few(wanted)
     if few is not None:
-        return Gather(few, [*conditions, *period], datings, descending, by_amount)
+        first = [] if wanted.sort.by_date else ["amount"] if by_amount else [DEADLINE]
+        return Gather(few, [*conditions, *period], datings, descending, first)
     if by_amount:
         if not created:
             # Those of one amount are sorted by creation, whatever date the period speaks of.
@@ -208,7 +213,7 @@ def _few(wanted: OrderFilter) -> list[Document] | None:
         return [_id_range(prefix), {"listing.keys": prefix[:8]}]
     if key := _narrow_key(wanted):
         # Newest first it need not be read to its end.
-        by_creation = wanted.dated is DateField.CREATED and not wanted.sort.by_amount
+        by_creation = wanted.dated is DateField.CREATED and wanted.sort.by_date
         return None if by_creation else [{"listing.keys": key}]
     if wanted.differs:
         return [
@@ -339,7 +344,7 @@ def _id_range(prefix: str) -> Document:
 
 def _behind(after: Cursor, fields: list[str], operator: str) -> Document:
     """The condition that a document comes after the cursor."""
-    values: dict[str, Any] = {"amount": after.amount, "_id": after.id}
+    values: dict[str, Any] = {"amount": after.amount, DEADLINE: after.due, "_id": after.id}
     return {
         "$or": [
             {

@@ -5,29 +5,46 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.database import Database
 
-from lumira.order_filter import OrderFilter
+from lumira.order_filter import OrderFilter, Sort
 from lumira.orders import Order, Page
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
 from lumira.storage.order_listing import KnownAmounts, OrderListing
-from lumira.storage.order_plans import DATINGS, END, Cursor, Gather, Read, Walk, plan
+from lumira.storage.order_plans import (
+    CREATION,
+    DATINGS,
+    DEADLINE,
+    END,
+    Cursor,
+    Gather,
+    Read,
+    Walk,
+    plan,
+)
 from lumira.storage.orders import readable
-from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, next_width
+from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, WIDEST, next_width
 
 _BATCH: Final = 1_000
+# A twentieth of a second of the embedded store's: nobody waits for one window.
+_IN_A_WINDOW: Final = 5_000
+_COUNT_EVERY: Final = 3_600.0
+# How a cursor says that what follows is a deadline, no amount.
+_DUE: Final = "due"
 
 
 class OrderRows:
@@ -39,6 +56,7 @@ class OrderRows:
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone
         self._oldest = Oldest(self._collection)
+        self._count, self._count_again = 0, -math.inf
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None) -> Page:
         """At most `size` orders without their timelines; `cursor` is the `next_cursor` of the page before.
@@ -62,7 +80,9 @@ class OrderRows:
 
     def count(self, wanted: OrderFilter, limit: int) -> int:
         """How many orders are selected, counted up to `limit`."""
-        return len(self._find(wanted, limit, None, only_keys=True))
+        # However they are sorted: by amount, rare ones are looked for along every amount.
+        newest_first = replace(wanted, sort=Sort.NEWEST)
+        return len(self._find(newest_first, limit, None, only_keys=True))
 
     def list_orders(self, limit: int = _BATCH) -> bool:
         """Makes orders that other programs wrote or changed ones that filters find, about `limit` at a time.
@@ -100,9 +120,9 @@ class OrderRows:
                 high = min(high, after.at)
             else:
                 low = max(low, after.at)
-        if not walk.descending:
+        now, width, widest = datetime.now(UTC), FIRST_WINDOW, self._widest()
+        if widest < WIDEST or not walk.descending:
             low = max(low, min(self._oldest.before(dating.name) for dating in walk.datings))
-        now, width = datetime.now(UTC), FIRST_WINDOW
         while len(found) < need and low < high:
             began = time.monotonic()
             if walk.descending:
@@ -116,13 +136,29 @@ class OrderRows:
                 low = edge
             rows = self._first_rows(walk.reads(window), need - len(found), only_keys)
             found += rows
-            width = next_width(width, len(rows), need - len(found), time.monotonic() - began)
+            width = min(widest, next_width(width, len(rows), need - len(found), time.monotonic() - began))
         return found
+
+    def _widest(self) -> timedelta:
+        """A window in which _IN_A_WINDOW orders were created, as they come on average.
+
+        After a long time without a row, what is read next may be full of them, and the embedded store reads
+        all of it.
+        """
+        if time.monotonic() >= self._count_again:
+            with store_errors():
+                self._count = self._collection.estimated_document_count()
+            # The embedded store counts one by one, and the average changes slowly.
+            self._count_again = time.monotonic() + _COUNT_EVERY
+        if self._count <= _IN_A_WINDOW:
+            return WIDEST
+        age = datetime.now(UTC) - self._oldest.before("createdAt")
+        return max(FIRST_WINDOW, age * (_IN_A_WINDOW / self._count))
 
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
         found = {
-            row["_id"]: ([row[name] for name in read.sort], row)
+            row["_id"]: ([_value(row, name) for name in read.sort], row)
             for read in reads
             for row in self._rows(read, limit, only_keys)
         }
@@ -139,18 +175,33 @@ class OrderRows:
             pipeline.append({"$project": dict.fromkeys(read.sort, 1)})
         pipeline += [{"$sort": read.sort}, {"$limit": limit}]
         if not only_keys:
-            pipeline.append({"$project": {"timeline": 0, "listing": 0}})
+            pipeline.append({"$project": {"timeline": 0, "listing.keys": 0, "listing.text": 0}})
         with store_errors():
             return list(self._collection.aggregate(pipeline))
 
 
 def _cursor_after(document: Document, wanted: OrderFilter) -> str:
     """The cursor of the page that begins behind this document."""
-    names = ["createdAt"] if wanted.sort.by_amount else [dating.name for dating in DATINGS[wanted.dated]]
-    at = next(at for name in names if (at := document.get(name)))
-    cursor = f"{round((at - BEGINNING) / MILLISECOND)}-{document['_id']}"
-    # Written out: an exponent may have a hyphen.
-    return f"{Decimal(document['amount']):f}-{cursor}" if wanted.sort.by_amount else cursor
+    datings = DATINGS[wanted.dated] if wanted.sort.by_date else CREATION
+    at = next(at for dating in datings if (at := document.get(dating.name)))
+    cursor = f"{_milliseconds(at)}-{document['_id']}"
+    if wanted.sort.by_amount:
+        # Written out: an exponent may have a hyphen.
+        return f"{Decimal(document['amount']):f}-{cursor}"
+    if wanted.sort is Sort.DUE:
+        return f"{_DUE}{_milliseconds(_value(document, DEADLINE))}-{cursor}"
+    return cursor
+
+
+def _value(document: Document, name: str) -> Any:
+    """The value of a field, of one inside another by both names with a dot between them."""
+    for part in name.split("."):
+        document = document[part]
+    return document
+
+
+def _milliseconds(instant: datetime) -> int:
+    return round((instant - BEGINNING) / MILLISECOND)
 
 
 def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
@@ -158,9 +209,15 @@ def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     try:
         *before, milliseconds, identifier = cursor.split("-")[-3:]
         at = BEGINNING + timedelta(milliseconds=int(milliseconds))
-        amount = float(before[0]) if before else None
-        if (amount is not None) is not wanted.sort.by_amount or at > END:
-            return None
-        return Cursor(at, ObjectId(identifier), amount)
+        amount = due = None
+        if before and before[0].startswith(_DUE):
+            due = BEGINNING + timedelta(milliseconds=int(before[0].removeprefix(_DUE)))
+        elif before:
+            amount = float(before[0])
+        of_this_sort = (amount is not None, due is not None) == (
+            wanted.sort.by_amount,
+            wanted.sort is Sort.DUE,
+        )
+        return Cursor(at, ObjectId(identifier), amount, due) if of_this_sort and at <= END else None
     except (ValueError, OverflowError, InvalidId):
         return None

@@ -19,6 +19,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
+from lumira.order_filter import local_part_key
 from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
 from lumira.storage.conditions import AMOUNT, is_missing, is_value, only_if
@@ -134,13 +135,22 @@ class Orders:
         return found
 
     def of_customer(self, email: str, size: int) -> list[Order]:
-        """At most `size` orders of this e-mail address (lower case), newest first, without timelines."""
-        # By the address alone: with a second condition the embedded store reads the whole collection.
-        by_email = {"customerEmail": {"$eq": email}}
+        """At most `size` orders of this e-mail address (lower case), newest first, without timelines.
+
+        Those that another program wrote with capitals are among them once they are listed.
+        """
+        # One after the other: with a second condition the embedded store reads the whole collection.
+        ways = ({"customerEmail": {"$eq": email}}, {"listing.keys": local_part_key(email)})
         newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
         with store_errors():
-            found = list(self._collection.find(by_email, WITHOUT_TIMELINE).sort(newest).limit(size))
-        return list(readable(found))
+            found = {
+                document["_id"]: document
+                for way in ways
+                for document in self._collection.find(way, WITHOUT_TIMELINE).sort(newest).limit(size)
+            }
+        # Others have the same name at another domain, and a listing may be older than its order.
+        orders = [order for order in readable(found.values()) if order.address == email]
+        return sorted(orders, key=lambda order: (order.created_at, order.id), reverse=True)[:size]
 
     def set_payment_intent(
         self, order: Order, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime

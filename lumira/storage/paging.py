@@ -20,7 +20,7 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 # alone, and a sort without one reads the whole collection on the embedded store.
 FIRST_WINDOW: Final = timedelta(hours=1)
 _GROWTH: Final = 8
-_WIDEST: Final = timedelta(days=365_000)
+WIDEST: Final = timedelta(days=365_000)
 # A window that took longer is as wide as windows get: the next must end in time too.
 _SLOW_SECONDS: Final = 0.25
 # Another's clock may be ahead of ours.
@@ -76,7 +76,7 @@ def next_width(width: timedelta, found: int, missing: int, seconds: float) -> ti
     if seconds > _SLOW_SECONDS:
         return width
     factor = min(_GROWTH, max(1.0, 1.3 * missing / found)) if found else _GROWTH
-    return min(width * factor, _WIDEST)
+    return min(width * factor, WIDEST)
 
 
 def cursor_after(document: Document) -> str:

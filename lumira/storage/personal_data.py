@@ -15,6 +15,7 @@ from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
 from lumira.events import APPLIED
+from lumira.order_filter import local_part_key
 from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
@@ -40,15 +41,21 @@ class PersonalData:
     def orders_of(self, email: str) -> list[Document]:
         """Every order of this e-mail address (lower case), oldest first.
 
-        An order without one of its own is that of the address in its metadata, written in whatever case.
+        Another program may have written it in whatever case: such orders are found once they are listed. An
+        order without one of its own is that of the address in its metadata.
         """
         with store_errors():
             found = list(self._orders.find({"customerEmail": {"$eq": email}}))
+            listed = self._orders.find({"listing.keys": local_part_key(email)})
+            # Others have the same name at another domain, and a listing may be older than its order.
+            found += (order for order in listed if _address(order) == email)
             without = self._orders.find({"customerEmail": {"$in": [None, ""]}}, {"metadata.customerEmail": 1})
-            ids = [order["_id"] for order in without if _address_in_metadata(order) == email]
+            ids = [order["_id"] for order in without if _address(order) == email]
             for first in range(0, len(ids), _ORDERS_AT_ONCE):
                 found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
-        return sorted(found, key=lambda order: _instant(order, "createdAt"))
+        return sorted(
+            {order["_id"]: order for order in found}.values(), key=lambda order: _instant(order, "createdAt")
+        )
 
     def mark_erased(self, order: Document, at: datetime) -> Document:
         """Notes that the customer of this order is being erased, once; the order as it stands then."""
@@ -146,5 +153,7 @@ def _instant(document: Document, name: str) -> datetime:
     return instant if isinstance(instant, datetime) else BEGINNING
 
 
-def _address_in_metadata(order: Document) -> str:
-    return str(mapping_or_empty(order.get("metadata")).get("customerEmail") or "").strip().lower()
+def _address(order: Document) -> str:
+    """The order's own e-mail address, else that in its metadata, lower case."""
+    written = order.get("customerEmail") or mapping_or_empty(order.get("metadata")).get("customerEmail")
+    return str(written or "").strip().lower()

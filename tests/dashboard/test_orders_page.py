@@ -13,7 +13,7 @@ from lumira.dashboard import session
 from lumira.dashboard.order_table import COLUMNS, orders_frame
 from lumira.dashboard.periods import Range, days
 from lumira.errors import Forbidden, InvalidFilter, InvalidViewName
-from lumira.order_filter import Disputed
+from lumira.order_filter import Disputed, Sort
 from lumira.orders import Order
 from lumira.refunds import Dispute, Refund
 from tests.dashboard.conftest import shown
@@ -487,11 +487,16 @@ def test_the_disputes_that_wait_for_an_answer_are_one_choice_away(open_page, des
     app.run()
     app.segmented_control(key="filter-disputed").set_value(Disputed.NEEDS_RESPONSE).run()
     assert app.query_params["disputed"] == "needs_response"
+    # By their deadline; of neither is one known, so the one that waits longest comes first.
+    assert app.selectbox(key="sort").value is Sort.DUE
     assert list(rows(app)["dispute"]) == [
-        "Litige, réponse attendue",
         "Question de la banque, réponse attendue",
+        "Litige, réponse attendue",
     ]
     assert "avec un litige qui attend une réponse" in shown(app)
+    app.segmented_control(key="filter-disputed").set_value(Disputed.YES).run()
+    assert app.selectbox(key="sort").value is Sort.NEWEST
+    assert len(app.selectbox(key="sort").options) == 4
 
 
 def test_a_list_of_disputes_says_how_each_stands(open_page, desk):

@@ -133,7 +133,7 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
     assert queries[0] == "state=failed"
     assert queries[1] == "stripe=differs"
     # The list that opens has those alone that were counted.
-    assert queries[2] == "disputed=needs_response"
+    assert queries[2] == "disputed=needs_response&sort=due"
     assert len(rows(open_page("orders", disputed="needs_response"))) == 1
 
 
