@@ -387,7 +387,7 @@ def test_a_missing_signing_secret(desk_with, find):
     assert find("webhook.secret").status is Status.OK
 
 
-def test_the_variable_to_set_is_the_one_that_counts(desk_with, find, mend, tmp_path, monkeypatch):
+def test_the_variable_to_set_is_the_one_that_counts(desk_with, find, mend, stripe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     desk = desk_with(stripe_webhook_secret=None)
     # The account-wide secret would be without effect beside it.

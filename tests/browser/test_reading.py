@@ -51,7 +51,7 @@ def test_language_and_light_are_changed_and_stay(open_page, served):
 def test_nothing_moves_for_who_asks_for_that(open_page):
     page = open_page("/account")
     page.evaluate("document.body.style.cssText = 'animation: pulse 5s infinite; transition: color 5s'")
-    for media, moving in (("reduce", ["0.001s", "1", "0.001s"]), ("no-preference", ["5s", "infinite", "5s"])):
+    for media, moving in (("reduce", ["0.001s", "1", "0s"]), ("no-preference", ["5s", "infinite", "5s"])):
         page.emulate_media(reduced_motion=media)
         assert page.evaluate(MOTION) == moving
     page.emulate_media(reduced_motion="reduce")
