@@ -43,7 +43,7 @@ PAGES = {
     "order": "/order?id={paid}",
     "new-payment": "/new-payment",
     "revenue": "/revenue",
-    "month-close": "/month-close",
+    "month-close": "/month-close?compared=yes",
     "webhooks": "/webhooks",
     "reconciliation": "/reconciliation",
     "system": "/system",

@@ -15,8 +15,8 @@ from lumira.api.languages import language_of
 # Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
 # anything the system decides between day and night, after that what the reader chose in its menu.
 # What moves and fades is Streamlit's, which does not ask who would rather have it still
-# (https://www.w3.org/WAI/WCAG22/Understanding/animation-from-interactions). An animation ends at once rather than
-# never begins, because scripts wait for its end; a short transition would be one of every element there is.
+# (https://www.w3.org/WAI/WCAG22/Understanding/animation-from-interactions). An animation ends at once rather
+# than never begins, because scripts wait for its end; a short transition would be one of every element.
 _STYLE: Final = """<style>
       html:not(:has(.stApp)) {{ color-scheme: light dark; background: light-dark({light}, {dark}) }}
       .stApp[data-test-script-state="initial"] {{ background: light-dark({light}, {dark}) !important }}
