@@ -368,16 +368,21 @@ def test_a_filter_is_the_same_after_its_way_through_a_link(wanted):
         assert parse_filter(filter_query(wanted)) == wanted
 
 
-def test_a_cursor_that_is_none_shows_the_first_page(desk):
-    order = Order(
+def disputed_order(due_by: datetime | None = None) -> Order:
+    """An order of that instant with a dispute that waits for an answer."""
+    return Order(
         id=Orders.new_id(),
         product_id="x",
         amount=1,
         status="pending",
         created_at=NOW,
         updated_at=NOW,
-        disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
+        disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW, due_by=due_by)],
     )
+
+
+def test_a_cursor_that_is_none_shows_the_first_page(desk):
+    order = disputed_order()
     desk.orders.insert(order)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
@@ -392,18 +397,7 @@ def test_a_cursor_that_is_none_shows_the_first_page(desk):
 
 
 def test_a_cursor_of_another_sort_shows_the_first_page(desk):
-    waiting = [
-        Order(
-            id=Orders.new_id(),
-            product_id="x",
-            amount=1,
-            status="pending",
-            created_at=NOW,
-            updated_at=NOW,
-            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)],
-        )
-        for _ in range(3)
-    ]
+    waiting = [disputed_order() for _ in range(3)]
     desk.orders.insert_many(waiting)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
@@ -413,18 +407,7 @@ def test_a_cursor_of_another_sort_shows_the_first_page(desk):
 
 
 def test_orders_of_the_same_instant_are_kept_apart(desk):
-    made = [
-        Order(
-            id=Orders.new_id(),
-            product_id="x",
-            amount=1,
-            status="pending",
-            created_at=NOW,
-            updated_at=NOW,
-            disputes=[Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW, due_by=NOW)],
-        )
-        for _ in range(25)
-    ]
+    made = [disputed_order(due_by=NOW) for _ in range(25)]
     desk.orders.insert_many(made)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
