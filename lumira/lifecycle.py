@@ -20,6 +20,7 @@ from lumira.orders import (
     Order,
     OrderStatus,
     TimelineEntry,
+    address_in,
     observe,
 )
 from lumira.refunds import dispute_from, refund_from
@@ -139,7 +140,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     return Order(
         id=order_id,
         product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
-        customer_email=str(metadata.get("customerEmail") or "").strip().lower() or None,
+        customer_email=address_in(None, metadata),
         customer_name=str(metadata.get("customerName") or "") or None,
         amount=amount,
         currency=str(payment_intent.get("currency") or "eur").lower(),

@@ -14,7 +14,7 @@ from babel.dates import format_date
 
 from lumira.money import format_money, major_units
 from lumira.month_figures import BALANCE_LINES, LateChange, Line, MonthFigures, OrderDifference
-from lumira.texts import level_name, translate, written_moment
+from lumira.texts import counting_name, level_name, translate, written_moment
 
 _GOLD: Final = (138, 105, 20)
 _INK: Final = (42, 33, 24)
@@ -265,14 +265,14 @@ def sentences(
         else translate(language, "month.open_at", at=at)
     )
     count = figures.difference_count
-    name = "month.differences.none" if not count else "month.differences" + (".one" if count == 1 else "")
+    name = counting_name(language, "month.differences", count) if count else "month.differences.none"
     found = [
         translate(language, "month.file_title", month=month_name(figures.month, language)),
         f"{state} {translate(language, 'month.days', zone=zone.key)}",
         translate(language, name, count=count),
     ]
     if late:
-        name = "month.late.one" if len(late) == 1 else "month.late"
+        name = counting_name(language, "month.late", len(late))
         found.append(translate(language, name, count=len(late)))
     return found
 

@@ -160,6 +160,12 @@ def _paid_at(payment_intent: Mapping[str, Any]) -> datetime | None:
     return datetime.fromtimestamp(created, UTC) if created else None
 
 
+def address_in(customer_email: object, metadata: object) -> str | None:
+    """The e-mail address that a document holds, else the one in its metadata; lower case, None for none."""
+    written = customer_email or mapping_or_empty(metadata).get("customerEmail")
+    return str(written or "").strip().lower() or None
+
+
 def agree(status: OrderStatus, stripe_status: str | None) -> bool:
     """Whether our status is what Stripe's means; True while Stripe said nothing."""
     if stripe_status is None:
@@ -253,7 +259,7 @@ class Order(Document):
     @property
     def address(self) -> str | None:
         """The customer's e-mail address, wherever it was stored and in whatever case; lower case."""
-        return str(self.customer_email or self.metadata.get("customerEmail") or "").strip().lower() or None
+        return address_in(self.customer_email, self.metadata)
 
     @property
     def names(self) -> tuple[str, str]:

@@ -39,6 +39,13 @@ def translate(language: str, name: str, **values: object) -> str:
     return texts(language)[name].format(**values)
 
 
+def counting_name(language: str, name: str, count: int) -> str:
+    """`name.one` where the language has its singular for so many, which French has for none too, else `name`
+    itself.
+    """
+    return f"{name}.one" if count == 1 or (count == 0 and language == "fr") else name
+
+
 def translate_or(language: str, name: str, otherwise: str, **values: object) -> str:
     """The text of this name, or `otherwise` where the name comes from outside and may be new to us."""
     return translate(language, name, **values) if is_known(name) else otherwise

@@ -102,8 +102,7 @@ def money_back(order: Order) -> list[tuple[str, str]]:
     # First of the two: a dispute has a day by which it is lost, and a line of a list has room for one.
     if is_disputed(order):
         told.append(text("order.back.disputed"))
-    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
-    if order.amount_refunded and order.status is OrderStatus.COMPLETED:
+    if is_refunded(order):
         part = text("order.back.part", amount=money(order.amount_refunded, order.currency))
         told.append(text("order.back.whole") if order.net <= 0 else part)
     return [(label, DISAGREES_COLOUR) for label in told]
@@ -112,6 +111,12 @@ def money_back(order: Order) -> list[tuple[str, str]]:
 def is_disputed(order: Order) -> bool:
     """Whether a dispute has taken its money, or may yet take it."""
     return any(dispute.is_open or dispute.status == "lost" for dispute in order.disputes)
+
+
+def is_refunded(order: Order) -> bool:
+    """Whether money went back, of it all or a part."""
+    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+    return bool(order.amount_refunded) and order.status is OrderStatus.COMPLETED
 
 
 def show_unknown(order_id: str) -> None:

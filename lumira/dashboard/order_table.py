@@ -10,7 +10,7 @@ import streamlit as st
 from lumira.catalog import Level
 from lumira.dashboard import address, markup, order_filters, session, tables, theme
 from lumira.dashboard.money_returned import due
-from lumira.dashboard.order_details import is_disputed, money_back, price
+from lumira.dashboard.order_details import is_disputed, is_refunded, money_back, price
 from lumira.dashboard.tables import NOTHING
 from lumira.dashboard.texts import (
     capitalized,
@@ -121,7 +121,7 @@ class _Words:
         """Its status, or as on the start page what a customer asks about first: a dispute, money back."""
         if is_disputed(order):
             return self.disputed
-        if order.amount_refunded and order.status is OrderStatus.COMPLETED:
+        if is_refunded(order):
             return self.refunded if order.net <= 0 else self.partly_refunded
         return self.statuses[order.status]
 

@@ -13,7 +13,7 @@ from lumira import texts
 from lumira.dashboard import session
 from lumira.money import format_money
 from lumira.revenue_sums import Period
-from lumira.texts import counting_the_first, translate, translate_or, written_moment
+from lumira.texts import counting_name, counting_the_first, translate, translate_or, written_moment
 
 
 def text(name: str, **values: object) -> str:
@@ -25,8 +25,7 @@ def counted(name: str, count: int, /, **values: object) -> str:
     """The text of this name for so many, who stand in it as `count` unless `values` writes it otherwise:
     `name.one` where the language has its singular for them, which French has for none too.
     """
-    is_singular = count == 1 or (count == 0 and session.language() == "fr")
-    return text(f"{name}.one" if is_singular else name, **{"count": number(count), **values})
+    return text(counting_name(session.language(), name, count), **{"count": number(count), **values})
 
 
 def text_or(name: str, otherwise: str, **values: object) -> str:

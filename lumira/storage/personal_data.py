@@ -13,9 +13,9 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from lumira.documents import mapping_or_empty
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
+from lumira.orders import address_in
 from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
@@ -153,7 +153,5 @@ def _instant(document: Document, name: str) -> datetime:
     return instant if isinstance(instant, datetime) else BEGINNING
 
 
-def _address(order: Document) -> str:
-    """The order's own e-mail address, else that in its metadata, lower case."""
-    written = order.get("customerEmail") or mapping_or_empty(order.get("metadata")).get("customerEmail")
-    return str(written or "").strip().lower()
+def _address(order: Document) -> str | None:
+    return address_in(order.get("customerEmail"), order.get("metadata"))
