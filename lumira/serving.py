@@ -43,6 +43,10 @@ from lumira.settings import Settings, load_settings
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
 ROUTER_SCRIPT: Final = Path(__file__).parent / "dashboard" / "router.py"
 
+# How long the end of a desk waits for its background work. A Stripe that hangs may hold that for minutes, and
+# whatever it does can be cut short: it is done again by the next desk.
+END_SECONDS: Final = 5
+
 # The addresses of the dashboard's pages, each by the name of its file.
 ADDRESSES: Final = frozenset(page.stem.replace("_", "-") for page in PAGES.glob("[a-z]*.py"))
 
@@ -125,9 +129,10 @@ def opened(
         yield desk
     finally:
         stopped.set()
-        working.join()
+        working.join(END_SECONDS)
         desks.use(None)
-        desk.store.close()
+        if not working.is_alive():
+            desk.store.close()
 
 
 @asynccontextmanager

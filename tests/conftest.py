@@ -46,6 +46,10 @@ NO_STORE = "mongodb://127.0.0.1:9/?timeoutMS=300"
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# A machine that forbids bytecode would compile every module anew in each of the many processes tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):
     if name.startswith(("MONGODB_", "STRIPE_", "LUMIRA_")):
