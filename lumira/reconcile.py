@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +40,7 @@ from lumira.orders import (
     TimelineEntry,
 )
 from lumira.refunds import dispute_from, refund_from
-from lumira.stripe_pace import Pace
+from lumira.stripe_pace import Pace, every_page
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -401,14 +402,10 @@ class Reconciliation:
         self, listed: Callable[..., tuple[list[dict[str, Any]], bool]], first: datetime, last: datetime
     ) -> Iterator[Page]:
         """Pages of what was created in [first, last), each with the instant it was asked for."""
-        starting_after = None
-        while True:
-            asked_at = self._clock()
-            page, more = self._ask(listed, first, last, starting_after)
+        asked_at = self._clock()
+        for page in every_page(partial(self._ask, listed, first, last)):
             yield page, asked_at
-            if not more:
-                return
-            starting_after = page[-1]["id"]
+            asked_at = self._clock()
 
 
 def _count(report: Report) -> None:

@@ -16,12 +16,11 @@ from bson import ObjectId
 from lumira.access import Actor, Role
 from lumira.commands import reconcile as command
 from lumira.differences import Kind, Report
-from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
+from lumira.errors import Forbidden, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
-from lumira.stripe_pace import Pace
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -353,27 +352,6 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     desk.reconciliation.settle_open_orders(actor=ADMIN)
     desk.reconciliation.settle_open_orders(actor=ADMIN)
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
-
-
-def test_it_slows_down_when_stripe_asks_for_it():
-    slept: list[float] = []
-    answers = [StripeRateLimited("slow")] * 2 + ["fine"] + [StripeRateLimited("slow")] * 6
-
-    def question():
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    pace = Pace(slept.append)
-    assert pace.ask(question) == "fine"
-    assert [wait for wait in slept if wait >= 1] == [1, 2]
-    # Asked once more it comes a moment later, and does not ask for ever.
-    with pytest.raises(StripeRateLimited):
-        pace.ask(question)
-    assert [wait for wait in slept if wait >= 1] == [1, 2, 1, 2, 4, 8, 16]
-    assert sum(0 < wait <= 1 / 20 for wait in slept) == len(slept) - 7
-    assert not answers
 
 
 def test_everyone_may_look_and_only_admins_repair(desk, run):
