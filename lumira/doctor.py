@@ -440,13 +440,15 @@ class Doctor:
         overdue = {order.id for order in orders if _is_overdue(order)}
         if stripe:
             for status in OrderStatus:
-                newest = [order for order in orders if order.status is status and order.payment_intent_id]
+                newest = [
+                    order for order in orders if order.status is status and order.stripe_payment_intent_id
+                ]
                 overdue |= {order.id for order in newest[:ASKED] if self._stripe_says_otherwise(order)}
         return judge_overdue(len(overdue), len(orders))
 
     def _stripe_says_otherwise(self, order: Order) -> bool:
         try:
-            payment_intent = self._gateway.retrieve_payment_intent(str(order.payment_intent_id))
+            payment_intent = self._gateway.retrieve_payment_intent(str(order.stripe_payment_intent_id))
         except StripeError:
             return False
         return status_of(payment_intent) is not order.status

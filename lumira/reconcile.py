@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -147,7 +148,8 @@ class Reconciliation:
 
         Small enough to run every few minutes: of the last three days and of each status the newest fifty, and
         fifty of those behind them, in turn from one call to the next, so that none waits for ever behind the
-        others. An order that Stripe can't tell about is left for the next time.
+        others. What Stripe does not know, and an order that can't be read, is reported and passed over; where
+        Stripe can't tell at all, it ends, and begins anew the next time.
         """
         require(actor, Permission.REPAIR)
         now = self._clock()
@@ -159,18 +161,19 @@ class Reconciliation:
             further = self._orders.open_between(report.since, resumed, OPEN_LIMIT)
             self._settled_to = _unread_before(further)
         for order in {order.id: order for order in [*newest, *further]}.values():
-            if not self._is_ours(order):
+            if order.is_free or not self._is_ours(order):
                 continue
             report.orders += 1
+            if not order.payment_intent_id:
+                self._look_for(order, report, actor)
+                continue
+            asked_at = self._clock()
             try:
-                if order.payment_intent_id:
-                    asked_at = self._clock()
-                    payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
-                    self._compare(order, payment_intent, asked_at, report, apply=True, actor=actor)
-                else:
-                    self._look_for(order, report, actor)
+                payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
             except StripeRefused:
                 report.add_missing_intent(order)
+            else:
+                self._match(order, payment_intent, asked_at, report, apply=True, actor=actor)
         _count(report)
         return report
 
@@ -263,16 +266,7 @@ class Reconciliation:
                 seen.add(payment_intent["id"])
                 report.payment_intents += 1
                 order = known.get(payment_intent["id"])
-                try:
-                    if order is None:
-                        self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
-                    else:
-                        self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
-                except OrderUnreadable as error:
-                    report.add(
-                        *(Kind.UNREADABLE_ORDER, payment_intent["id"], error.extra["orderId"]),
-                        *(None, payment_intent["status"]),
-                    )
+                self._match(order, payment_intent, asked_at, report, apply=apply, actor=actor)
         untied: set[str] = set()
         for order in filter(self._is_ours, self._orders.created_between(first, last)):
             if order.is_free:
@@ -292,6 +286,26 @@ class Reconciliation:
     def _is_ours(self, order: Order) -> bool:
         """Whether our Stripe can know of it. Of two desks on one store, live and test, each has its own."""
         return order.livemode in (None, self._gateway.livemode)
+
+    def _match(
+        self,
+        order: Order | None,
+        payment_intent: PaymentIntent,
+        asked_at: datetime,
+        report: Report,
+        *,
+        apply: bool,
+        actor: Actor,
+    ) -> None:
+        """Compares a PaymentIntent with its order, or finds it one; an order that is spoilt is reported."""
+        try:
+            if order is None:
+                self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
+            else:
+                self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+        except OrderUnreadable as error:
+            kind, spoilt = Kind.UNREADABLE_ORDER, error.extra["orderId"]
+            report.add(kind, payment_intent["id"], spoilt, None, payment_intent["status"])
 
     def _compare(
         self,
@@ -326,8 +340,13 @@ class Reconciliation:
                 self._correct_amount(order, payment_intent, actor)
                 order = self._orders.find(order.id) or order
             if customer := never_copied(order, payment_intent, asked_at):
-                self._copy_customer(order, payment_intent, customer, actor)
-                payment_intent = {**payment_intent, "metadata": {**payment_intent["metadata"], **customer}}
+                # One that Stripe does not take stays a difference.
+                with suppress(StripeRefused):
+                    self._copy_customer(order, payment_intent, customer, actor)
+                    payment_intent = {
+                        **payment_intent,
+                        "metadata": {**payment_intent["metadata"], **customer},
+                    }
         still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
@@ -382,7 +401,7 @@ class Reconciliation:
         for page, asked_at in self._pages(self._gateway.list_payment_intents, *made_around(order)):
             for payment_intent in page:
                 if is_made_for(order, payment_intent):
-                    self._adopt(payment_intent, asked_at, report, apply=True, actor=actor)
+                    self._match(None, payment_intent, asked_at, report, apply=True, actor=actor)
                     return
         self._check_never_sent(order.id, report, apply=True, actor=actor)
 

@@ -354,6 +354,27 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
 
 
+def test_stripe_is_not_asked_for_a_free_order_that_another_program_left_open(desk, create, later, documents):
+    free = create("initie")
+    documents.productorders.update_one({"_id": ObjectId(free.id)}, {"$set": {"status": "processing"}})
+    assert of_order(later.settle_open_orders(actor=ADMIN), free) == []
+
+
+def test_a_spoilt_order_stops_no_open_order_from_being_settled(desk, create, later, documents):
+    spoilt, untied, paid = create(), create(), create()
+    pay(desk, paid)
+    # The newest is looked at first, and what Stripe says of it leads to the spoilt one.
+    orders = documents.productorders
+    orders.update_one({"_id": ObjectId(untied.id)}, {"$unset": {"paymentIntentId": ""}})
+    tied = {"$set": {"paymentIntentId": untied.payment_intent_id}, "$unset": {"amount": ""}}
+    orders.update_one({"_id": ObjectId(spoilt.id)}, tied, bypass_document_validation=True)
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    orders.update_one({"_id": ObjectId(paid.id)}, {"$set": {"createdAt": past}})
+    report = later.settle_open_orders(actor=ADMIN)
+    assert [found.kind for found in of_order(report, spoilt)] == [Kind.UNREADABLE_ORDER]
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
+
+
 def test_everyone_may_look_and_only_admins_repair(desk, run):
     run(actor=FINANCE)
     with pytest.raises(Forbidden):
@@ -463,6 +484,21 @@ def test_a_correction_that_never_came_to_stripe_is_copied_while_its_order_is_ope
     report = later.settle_open_orders(actor=ADMIN)
     assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.CUSTOMER, True)]
     assert customer_at_stripe(desk, order) == "anna@example.com"
+
+
+def test_a_customer_that_stripe_does_not_take_is_reported_and_stops_nobody(desk, create, later, documents):
+    order, paid = create(), create()
+    # Another program wrote a name that is longer than Stripe's metadata may be.
+    written = {"$set": {"metadata.customerName": "x" * 501}}
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, written)
+    cut_short(desk, order)
+    pay(desk, paid)
+    for report in (
+        later.settle_open_orders(actor=ADMIN),
+        later.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN, apply=True),
+    ):
+        assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.CUSTOMER, False)]
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
 
 
 def test_customers_that_other_programs_wrote_are_left_as_they_are(desk, create, later, documents):
