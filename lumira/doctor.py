@@ -7,6 +7,7 @@ that does not answer is left out: the part's own finding says so. What the answe
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 import secrets
@@ -571,13 +572,13 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
-def _why_not_writable(home: Path) -> str | None:
+def _why_not_writable(home: Path) -> OSError | None:
     """Why no file can be made in the folder, or the folder itself can't be; None when it can."""
     folder = _existing(home)
     if not folder.is_dir():
-        return f"{folder} is a file"
+        return NotADirectoryError(errno.ENOTDIR, f"{folder} is a file")
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
     except OSError as error:
-        return str(error.strerror)
+        return error
