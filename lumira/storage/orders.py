@@ -251,7 +251,9 @@ class Orders:
             entries = refund_entries(order, merged, by=by, event_id=event_id, note=note, as_of=as_of)
             if self._replace(order, with_refunds(merged), entries):
                 return True
-            order = self.find(order.id) or order
+            if (current := self.find(order.id)) is None:
+                return False
+            order = current
 
     def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
         """Merges what was heard of a dispute into the order; returns whether it was new."""
@@ -262,7 +264,9 @@ class Orders:
             entries = dispute_entries(order, news, by=by, event_id=event_id)
             if self._replace(order, with_disputes(merged), entries):
                 return True
-            order = self.find(order.id) or order
+            if (current := self.find(order.id)) is None:
+                return False
+            order = current
 
     def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
         update["$set"]["updatedAt"] = datetime.now(UTC)
