@@ -55,9 +55,7 @@ class Notes:
         if not 0 < len(kept) <= LENGTH:
             raise InvalidNote(f"A note has 1 to {LENGTH} characters.")
         order = self._orders.get(order_id)
-        self._notes.insert(
-            Note(id=attempt_id, order_id=order.id, at=self._clock(), by=actor.name, text=kept)
-        )
+        self._notes.insert(Note(id=attempt_id, order_id=order.id, at=self._clock(), by=actor.name, text=kept))
         self._recorded.action(actor, "add_note", order, order, attempt_id=attempt_id)
 
     def of_order(self, order_id: str, *, actor: Actor) -> list[Note]:

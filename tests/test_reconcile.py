@@ -350,6 +350,17 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
 
 
+def test_a_spoilt_order_among_the_newest_hides_none_behind_them(desk, create, later, documents, monkeypatch):
+    monkeypatch.setattr("lumira.reconcile.OPEN_LIMIT", 2)
+    paid, _, spoilt, _ = (create() for _ in range(4))
+    pay(desk, paid)
+    without = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(spoilt.id)}, without, bypass_document_validation=True)
+    for _ in range(2):
+        later.settle_open_orders(actor=ADMIN)
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
+
+
 def test_stripe_is_not_asked_for_a_free_order_that_another_program_left_open(desk, create, later, documents):
     free = create("initie")
     documents.productorders.update_one({"_id": ObjectId(free.id)}, {"$set": {"status": "processing"}})
