@@ -310,9 +310,7 @@ class Reconciliation:
         order = self._orders.find(order.id) or order
         found = list(differences(order, payment_intent, asked_at))
         if found and run.apply:
-            order = apply_payment_intent(
-                self._orders, self._gateway, order, payment_intent, asked_at, by=run.actor.name
-            )
+            order = self._apply(order, payment_intent, asked_at, run)
             order = self._orders.find(order.id) or order
             # An order that is completed, or may not move to where Stripe is, has not taken it over; one that
             # was paid since we looked has the amount that was paid.
@@ -332,6 +330,14 @@ class Reconciliation:
         for kind, ours, stripes in found:
             run.report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
         return bool(found)
+
+    def _apply(self, order: Order, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> Order:
+        # Where Stripe says to slow down half-way, what was moved is found moved.
+        return self._ask(
+            apply_payment_intent,
+            *(self._orders, self._gateway, order, payment_intent, asked_at),
+            by=run.actor.name,
+        )
 
     def _correct_amount(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> None:
         entry = TimelineEntry(
@@ -365,9 +371,7 @@ class Reconciliation:
         order = waiting
         if run.apply:
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
-            apply_payment_intent(
-                self._orders, self._gateway, order, payment_intent, asked_at, by=run.actor.name
-            )
+            self._apply(order, payment_intent, asked_at, run)
         run.report.add(
             kind,
             payment_intent["id"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from lumira.errors import StripeRateLimited
 from lumira.stripe_pace import Pace, every_page
-from tests.conftest import opened
+from tests.conftest import opened, reconciliation_of
 
 
 def test_it_slows_down_when_stripe_asks_for_it():
@@ -53,3 +55,15 @@ def test_a_list_is_read_page_by_page_and_no_further_than_it_is_wanted():
     assert asked == [None]
     assert [page[0]["id"] for page in listed] == [2, 3]
     assert asked == [None, 1, 2]
+
+
+def test_what_an_order_is_settled_by_is_asked_for_again_when_stripe_asks_to_slow_down(
+    settings, admin, support, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        made = desk.intents.create({"productId": "mystique"}, actor=support, source="tests").order_id
+        desk.gateway.confirm_payment_intent(made, "pm_card_visa", f"paid-{made}", "http://127.0.0.1/")
+        desk.gateway.create_refund(made, 700, None, {}, f"refunded-{made}")
+        fault(answer=429, path="/v1/refunds", method="GET")
+        reconciliation_of(desk, timedelta(hours=1)).settle_open_orders(actor=admin)
+        assert desk.intents.find(made, actor=support).amount_refunded == 700
