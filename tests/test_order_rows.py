@@ -412,6 +412,17 @@ def test_a_cursor_of_another_sort_shows_the_first_page(desk):
         assert len(rows.page(sorted_by(sort), 10, cursors[other]).orders) == 3
 
 
+@pytest.mark.parametrize("sort", [Sort.HIGHEST, Sort.LOWEST])
+def test_an_order_without_an_amount_ends_no_list_that_is_sorted_by_it(desk, documents, sort):
+    made = [disputed_order().model_copy(update={"stripe_status": "succeeded"}) for _ in range(3)]
+    desk.orders.insert_many(made)
+    spoilt = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(made[1].id)}, spoilt, bypass_document_validation=True)
+    rows = OrderRows(desk.store.database, PARIS)
+    found = walk(rows, OrderFilter(differs=True, sort=sort), 1)
+    assert sorted(found) == sorted([made[0].id, made[2].id])
+
+
 def test_orders_of_the_same_instant_are_kept_apart(desk):
     made = [disputed_order(due_by=NOW) for _ in range(25)]
     desk.orders.insert_many(made)
