@@ -36,7 +36,14 @@ from lumira.storage.order_plans import (
     plan,
 )
 from lumira.storage.orders import readable
-from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, WIDEST, next_width
+from lumira.storage.paging import (
+    FIRST_WINDOW,
+    MILLISECOND,
+    WIDEST,
+    instant_at,
+    milliseconds,
+    next_width,
+)
 
 _BATCH: Final = 1_000
 # A twentieth of a second of the embedded store's: nobody waits for one window.
@@ -187,8 +194,8 @@ def _cursor_after(document: Document, wanted: OrderFilter) -> str:
     if wanted.sort.by_amount:
         sorted_by = document["amount"]
     elif wanted.sort is Sort.DUE:
-        sorted_by = _milliseconds(_value(document, DEADLINE))
-    return _BETWEEN.join(map(str, (wanted.sort, sorted_by, _milliseconds(at), document["_id"])))
+        sorted_by = milliseconds(_value(document, DEADLINE))
+    return _BETWEEN.join(map(str, (wanted.sort, sorted_by, milliseconds(at), document["_id"])))
 
 
 def _value(document: Document, name: str) -> Any:
@@ -198,21 +205,13 @@ def _value(document: Document, name: str) -> Any:
     return document
 
 
-def _milliseconds(instant: datetime) -> int:
-    return round((instant - BEGINNING) / MILLISECOND)
-
-
-def _instant(milliseconds: str) -> datetime:
-    return BEGINNING + timedelta(milliseconds=int(milliseconds))
-
-
 def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     """What a cursor stands for; None for text that is none, or a cursor of another sort."""
     try:
-        sort, sorted_by, milliseconds, identifier = cursor.split(_BETWEEN)
-        at = _instant(milliseconds)
+        sort, sorted_by, dated, identifier = cursor.split(_BETWEEN)
+        at = instant_at(dated)
         amount = float(sorted_by) if wanted.sort.by_amount else None
-        due = _instant(sorted_by) if wanted.sort is Sort.DUE else None
+        due = instant_at(sorted_by) if wanted.sort is Sort.DUE else None
         return Cursor(at, ObjectId(identifier), amount, due) if sort == wanted.sort and at <= END else None
     except (ValueError, OverflowError, InvalidId):
         return None
