@@ -295,6 +295,15 @@ def test_a_refund_that_failed_in_another_month_says_so(september):
     assert all(translate(language, f"month.cause.{back.cause}") for language in ("fr", "en"))
 
 
+@pytest.mark.parametrize("field", ["createdAt", "amount"])
+def test_a_refund_that_another_program_spoilt_stops_no_comparison(september, field):
+    orders = september.store.database.productorders
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$unset": {f"refunds.0.{field}": ""}})
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$set": {"refunds.0.status": "failed"}})
+    [left_out] = september.month_close.compare(MONTH, actor=FANNY).differences
+    assert (left_out.ours, left_out.stripes, left_out.cause) == (0, 1700, "unknown_refund")
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_files_hold_the_figures(september, language):
     figures = september.month_close.close(MONTH, actor=FANNY)
