@@ -46,34 +46,6 @@ class AuditEntry:
 _FACTS = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
 
 
-def audit_entry(
-    actor: Actor,
-    action: str,
-    at: datetime,
-    *,
-    before: Order | None,
-    after: Order | None,
-    request_id: str = "",
-    note: str | None = None,
-    attempt_id: str | None = None,
-) -> AuditEntry:
-    """The entry for an action on one order; an order that did not exist before has no `before`."""
-    old, new = _facts(before), _facts(after)
-    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
-    known = after or before
-    return AuditEntry.by(
-        actor,
-        action,
-        at,
-        order_id=known.id if known else None,
-        before={name: value for name, value in old.items() if name in changed},
-        after={name: value for name, value in new.items() if name in changed},
-        request_id=request_id,
-        note=note,
-        attempt_id=attempt_id,
-    )
-
-
 def _facts(order: Order | None) -> dict[str, Any]:
     if order is None:
         return {}
@@ -95,18 +67,23 @@ class RecordedActions:
         action: str,
         before: Order | None,
         after: Order,
-        request_id: str,
+        request_id: str = "",
         note: str | None = None,
         attempt_id: str | None = None,
     ) -> None:
-        """Records an action on one order, of one attempt only the first. Raises StoreUnavailable."""
+        """Records an action on one order, of one attempt only the first; an order that did not exist before
+        has no `before`. Raises StoreUnavailable.
+        """
+        old, new = _facts(before), _facts(after)
+        changed = [name for name in _FACTS if old.get(name) != new.get(name)]
         self._log.record(
-            audit_entry(
+            AuditEntry.by(
                 actor,
                 action,
                 self._clock(),
-                before=before,
-                after=after,
+                order_id=after.id,
+                before={name: old[name] for name in changed if name in old},
+                after={name: new[name] for name in changed},
                 request_id=request_id,
                 note=note,
                 attempt_id=attempt_id,
@@ -118,7 +95,7 @@ class RecordedActions:
         actor: Actor,
         action: str,
         before: Order,
-        request_id: str,
+        request_id: str = "",
         note: str | None = None,
         attempt_id: str | None = None,
     ) -> Order:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lumira.stripe_pace import Pace
+from lumira.stripe_pace import Pace, every_page
 
 if TYPE_CHECKING:
     from lumira.stripe_gateway import StripeGateway
@@ -19,10 +20,5 @@ def balance_transactions(gateway: StripeGateway, start: datetime, end: datetime)
     """Every balance transaction booked from `start` to before `end` (UTC, whole seconds), newest first, its
     source expanded. Raises StripeError; StripeRateLimited only after having waited longer and longer.
     """
-    pace, starting_after = Pace(), None
-    while True:
-        page, more = pace.ask(gateway.list_balance_transactions, start, end, starting_after)
+    for page in every_page(partial(Pace().ask, gateway.list_balance_transactions, start, end)):
         yield from page
-        if not more:
-            return
-        starting_after = page[-1]["id"]

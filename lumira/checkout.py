@@ -16,7 +16,7 @@ from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import audit_entry
+from lumira.audit import RecordedActions
 from lumira.errors import OrderNotFound, OrderNotPayable, StripeError
 from lumira.lifecycle import apply_payment_intent
 from lumira.orders import Order, OrderStatus, TimelineEntry
@@ -89,7 +89,7 @@ class Checkout:
     ) -> None:
         self._orders = orders
         self._gateway = gateway
-        self._audit = audit
+        self._recorded = RecordedActions(audit, orders, clock)
         self._key = key
         self._clock = clock
         self.publishable_key = publishable_key
@@ -122,9 +122,7 @@ class Checkout:
         self._check_payable(order)
         entry = TimelineEntry(at=self._clock(), kind="payment_link.renewed", by=actor.name)
         self._orders.renew_payment_link(order, entry)
-        after = self._orders.find(order_id) or order
-        self._audit.record(audit_entry(actor, "renew_payment_link", entry.at, before=order, after=after))
-        return after
+        return self._recorded.afterwards(actor, "renew_payment_link", order)
 
     def view(self, order_id: str, token: str) -> CheckoutView:
         """What the holder of this link may see now; Stripe is asked while the order is not final.

@@ -7,6 +7,7 @@ that does not answer is left out: the part's own finding says so. What the answe
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 import secrets
@@ -440,13 +441,15 @@ class Doctor:
         overdue = {order.id for order in orders if _is_overdue(order)}
         if stripe:
             for status in OrderStatus:
-                newest = [order for order in orders if order.status is status and order.payment_intent_id]
+                newest = [
+                    order for order in orders if order.status is status and order.stripe_payment_intent_id
+                ]
                 overdue |= {order.id for order in newest[:ASKED] if self._stripe_says_otherwise(order)}
         return judge_overdue(len(overdue), len(orders))
 
     def _stripe_says_otherwise(self, order: Order) -> bool:
         try:
-            payment_intent = self._gateway.retrieve_payment_intent(str(order.payment_intent_id))
+            payment_intent = self._gateway.retrieve_payment_intent(str(order.stripe_payment_intent_id))
         except StripeError:
             return False
         return status_of(payment_intent) is not order.status
@@ -569,13 +572,13 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
-def _why_not_writable(home: Path) -> str | None:
+def _why_not_writable(home: Path) -> OSError | None:
     """Why no file can be made in the folder, or the folder itself can't be; None when it can."""
     folder = _existing(home)
     if not folder.is_dir():
-        return f"{folder} is a file"
+        return NotADirectoryError(errno.ENOTDIR, f"{folder} is a file")
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
     except OSError as error:
-        return str(error.strerror)
+        return error

@@ -6,7 +6,6 @@ Each says why, and names the command or the page that mends it.
 from __future__ import annotations
 
 import errno
-import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,13 +96,13 @@ def judge_variables(unknown: Sequence[str], overridden: Sequence[str]) -> Findin
     return Finding(name, Status.OK)
 
 
-def judge_home(home: Path, problem: str | None, user: str) -> Finding:
+def judge_home(home: Path, problem: OSError | None, user: str) -> Finding:
     """Whether LUMIRA_HOME can be written by `user`, where the store, the sandbox and the signing key live."""
-    values = {"home": str(home), "problem": problem}
     if problem is None:
-        return Finding("machine.home", Status.OK, "ok", values)
+        return Finding("machine.home", Status.OK, "ok", {"home": str(home)})
+    values = {"home": str(home), "problem": problem.strerror}
     mend = "export LUMIRA_HOME=/var/lib/lumira"
-    if problem == os.strerror(errno.EACCES):
+    if problem.errno == errno.EACCES:
         # The folder is the right one, and another user's: root has made it, as a rule.
         mend = f"sudo chown -R {user} {shlex.quote(str(home.absolute()))}"
     return Finding("machine.home", Status.FAILURE, "refused", values, mend)

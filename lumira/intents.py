@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
@@ -43,6 +44,7 @@ from lumira.orders import (
     TimelineEntry,
     observe,
 )
+from lumira.stripe_pace import every_page
 from lumira.validation import (
     METADATA_VALUE_LENGTH,
     CustomerEdit,
@@ -209,13 +211,10 @@ class Intents:
 
     def _payment_intent_made_for(self, order: Order) -> PaymentIntent | None:
         """The PaymentIntent that Stripe made for this order, by its metadata."""
-        starting_after, more = None, True
-        while more:
-            page, more = self._gateway.list_payment_intents(*made_around(order), starting_after)
+        for page in every_page(partial(self._gateway.list_payment_intents, *made_around(order))):
             for payment_intent in page:
                 if is_made_for(order, payment_intent):
                     return payment_intent
-                starting_after = payment_intent["id"]
         return None
 
     def _note_refusal(self, order: Order, refusal: LumiraError) -> None:

@@ -7,16 +7,19 @@ difference belongs to, and why it is one as far as the amounts tell, is found he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from lumira.catalog import level_sold
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX, OrderStatus
-from lumira.refunds import RETURNED, Refund, refunded
+from lumira.refunds import Refund, refunded
 
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
 BOOKED_WITHIN: Final = timedelta(hours=1)
@@ -62,8 +65,9 @@ class Ours:
         if payment in self.orders or amount == 0 or payment.startswith(FREE_PREFIX):
             return
         self.orders[payment] = order
-        made = map(Refund.model_validate, order.get("refunds") or [])
-        returned = refunded(refund for refund in made if self.start <= refund.created_at < self.end)
+        returned = refunded(
+            refund for refund in _refunds_of(order) if self.start <= refund.created_at < self.end
+        )
         if self.start <= _paid_at(order) < self.end:
             self.gross[payment] = amount
         if returned:
@@ -195,8 +199,14 @@ def _cause(kind: str, ours: int, stripes: int, order: Document | None) -> str:
 
 def _came_back(order: Document) -> int:
     """The refunds of an order that failed or were cancelled, in minor units."""
-    refunds = order.get("refunds") or []
-    return sum(refund["amount"] for refund in refunds if refund.get("status") in RETURNED)
+    return sum(refund.amount for refund in _refunds_of(order) if not refund.counts)
+
+
+def _refunds_of(order: Document) -> Iterator[Refund]:
+    """The refunds of an order; one that another program has spoilt is left out, as revenue leaves it out."""
+    for refund in order.get("refunds") or []:
+        with suppress(ValidationError):
+            yield Refund.model_validate(refund)
 
 
 def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime:

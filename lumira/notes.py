@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import audit_entry
+from lumira.audit import RecordedActions
 from lumira.errors import InvalidNote
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Notes:
     ) -> None:
         self._orders = orders
         self._notes = notes
-        self._audit = audit
+        self._recorded = RecordedActions(audit, orders, clock)
         self._clock = clock
 
     def add(self, order_id: str, text: str, *, actor: Actor, attempt_id: str) -> None:
@@ -55,11 +55,8 @@ class Notes:
         if not 0 < len(kept) <= LENGTH:
             raise InvalidNote(f"A note has 1 to {LENGTH} characters.")
         order = self._orders.get(order_id)
-        at = self._clock()
-        self._notes.insert(Note(id=attempt_id, order_id=order.id, at=at, by=actor.name, text=kept))
-        self._audit.record(
-            audit_entry(actor, "add_note", at, before=order, after=order, attempt_id=attempt_id)
-        )
+        self._notes.insert(Note(id=attempt_id, order_id=order.id, at=self._clock(), by=actor.name, text=kept))
+        self._recorded.action(actor, "add_note", order, order, attempt_id=attempt_id)
 
     def of_order(self, order_id: str, *, actor: Actor) -> list[Note]:
         """The notes of the order, newest first."""

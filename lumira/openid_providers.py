@@ -29,7 +29,7 @@ def announced() -> Mapping[str, Mapping[str, Any]]:
 
     Empty where there is no `[auth]`. Raises SettingsError where it can't be read.
     """
-    auth = _auth()
+    auth = auth_settings()
     tables = {name for name, value in auth.items() if isinstance(value, Mapping) and name != CLIENT_OPTIONS}
     shared = {name: value for name, value in auth.items() if name not in tables}
     named = {name: {**shared, **auth[name]} for name in auth if name in tables}
@@ -51,7 +51,8 @@ def leads_back(redirect_uri: str) -> bool:
     return url.scheme in {"http", "https"} and bool(url.hostname) and url.path == CALLBACK
 
 
-def _auth() -> Mapping[str, Any]:
+def auth_settings() -> Mapping[str, Any]:
+    """What stands under `[auth]`; nothing where there is no such file. Raises SettingsError."""
     import streamlit as st
     from streamlit.errors import StreamlitSecretNotFoundError
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
-from lumira.errors import LumiraError, StripeRateLimited
+from lumira.errors import LumiraError
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
 from lumira.similar_names import BEGINNING, misspelt_words, similar_names
+from lumira.stripe_pace import Pace
 
 if TYPE_CHECKING:
     from lumira.intents import Intents
@@ -27,9 +28,9 @@ _LOOKED_AT: Final = 200
 # What a reader of the list waits for at most, when other programs have written orders; the rest is listed
 # in the background.
 _LISTED_AT_ONCE: Final = 200
-# Stripe allows 25 requests a second in test mode and each takes about 0.3 seconds: this leaves room for
-# customers. https://docs.stripe.com/rate-limits
+# Each answer takes Stripe about 0.3 seconds: more would wait for their turn.
 _AT_ONCE: Final = 4
+# Seconds between tries, where Stripe says to slow down and somebody looks on.
 _PAUSES: Final = (0.5, 1.0, 2.0)
 
 
@@ -113,23 +114,18 @@ class OrderList:
         return self._answers(order_ids, actor)
 
     def _answers(self, order_ids: Sequence[str], actor: Actor) -> Iterator[tuple[str, Order | LumiraError]]:
+        pace = Pace(pauses=_PAUSES)
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
         try:
-            asked = {pool.submit(self._refreshed, order_id, actor): order_id for order_id in order_ids}
+            asked = {pool.submit(self._refreshed, pace, order_id, actor): order_id for order_id in order_ids}
             for answer in as_completed(asked):
                 yield asked[answer], answer.result()
         finally:
             # A reader who leaves the page stops what has not begun.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _refreshed(self, order_id: str, actor: Actor) -> Order | LumiraError:
-        for pause in (*_PAUSES, None):
-            try:
-                return self._intents.refresh(order_id, actor=actor)
-            except StripeRateLimited as error:
-                if pause is None:
-                    return error
-                time.sleep(pause)
-            except LumiraError as error:
-                return error
-        raise AssertionError("the last pause is None")
+    def _refreshed(self, pace: Pace, order_id: str, actor: Actor) -> Order | LumiraError:
+        try:
+            return pace.ask(self._intents.refresh, order_id, actor=actor)
+        except LumiraError as error:
+            return error

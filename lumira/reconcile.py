@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +42,7 @@ from lumira.orders import (
     TimelineEntry,
 )
 from lumira.refunds import dispute_from, refund_from
-from lumira.stripe_pace import Pace
+from lumira.stripe_pace import Pace, every_page
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders, Reconciliations
@@ -58,6 +61,15 @@ RESUMABLE: Final = timedelta(hours=6)
 Progress = Callable[[int, int], None]
 # Objects of Stripe's, and when they were asked for.
 Page = tuple[list[dict[str, Any]], datetime]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One look at both sides: whether it repairs, on whose behalf, and what it has found so far."""
+
+    report: Report
+    apply: bool
+    actor: Actor
 
 
 class Reconciliation:
@@ -110,20 +122,21 @@ class Reconciliation:
         state = self._reconciliations.unfinished(key, now - RESUMABLE)
         if state and state["since"] == since:
             report, start, untied = restored(state)
+        run = _Run(report, apply, actor)
         known = len(report.differences)
         windows = list(_windows(start, report.until))
         try:
             for done, (first, last) in enumerate(windows):
                 if progress:
                     progress(done, len(windows))
-                untied |= self._walk(first, last, report, apply=apply, actor=actor)
+                untied |= self._walk(first, last, run)
                 self._reconciliations.save(key, saved(report, last, untied), self._clock())
             tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
             for order_id in sorted(untied - tied):
-                self._check_never_sent(order_id, report, apply=apply, actor=actor)
+                self._check_never_sent(order_id, run)
             for pages in self._money_back(since, report.until):
                 for page, asked_at in pages:
-                    self._compare_money_back(page, asked_at, report, apply=apply, actor=actor)
+                    self._compare_money_back(page, asked_at, run)
         except StripeError:
             # What is repaired stays repaired, and is no difference when the day is walked again.
             if any(difference.repaired for difference in report.differences[known:]):
@@ -146,11 +159,13 @@ class Reconciliation:
 
         Small enough to run every few minutes: of the last three days and of each status the newest fifty, and
         fifty of those behind them, in turn from one call to the next, so that none waits for ever behind the
-        others. An order that Stripe can't tell about is left for the next time.
+        others. What Stripe does not know, and an order that can't be read, is reported and passed over; where
+        Stripe can't tell at all, it ends, and begins anew the next time.
         """
         require(actor, Permission.REPAIR)
         now = self._clock()
         report = Report(since=now - OPEN_SINCE, until=now - IN_FLIGHT)
+        run = _Run(report, apply=True, actor=actor)
         newest = self._orders.open_between(report.since, report.until, OPEN_LIMIT)
         further = []
         if behind := _unread_before(newest):
@@ -158,18 +173,19 @@ class Reconciliation:
             further = self._orders.open_between(report.since, resumed, OPEN_LIMIT)
             self._settled_to = _unread_before(further)
         for order in {order.id: order for order in [*newest, *further]}.values():
-            if not self._is_ours(order):
+            if order.is_free or not self._is_ours(order):
                 continue
             report.orders += 1
+            if not order.payment_intent_id:
+                self._look_for(order, run)
+                continue
+            asked_at = self._clock()
             try:
-                if order.payment_intent_id:
-                    asked_at = self._clock()
-                    payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
-                    self._compare(order, payment_intent, asked_at, report, apply=True, actor=actor)
-                else:
-                    self._look_for(order, report, actor)
+                payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
             except StripeRefused:
                 report.add_missing_intent(order)
+            else:
+                self._match(order, payment_intent, asked_at, run)
         _count(report)
         return report
 
@@ -182,9 +198,10 @@ class Reconciliation:
         require(actor, Permission.REPAIR)
         now = self._clock()
         report = Report(since=now - MONEY_BACK_SINCE, until=now + timedelta(seconds=1))
+        run = _Run(report, apply=True, actor=actor)
         for pages in self._money_back(report.since, report.until):
             page, asked_at = next(pages)
-            self._compare_money_back(page, asked_at, report, apply=True, actor=actor)
+            self._compare_money_back(page, asked_at, run)
         _count(report)
         return report
 
@@ -193,18 +210,10 @@ class Reconciliation:
         yield self._pages(self._gateway.list_refunds_between, first, last)
         yield self._pages(self._gateway.list_disputes_between, first, last)
 
-    def _compare_money_back(
-        self,
-        page: Sequence[Mapping[str, Any]],
-        asked_at: datetime,
-        report: Report,
-        *,
-        apply: bool,
-        actor: Actor,
-    ) -> None:
+    def _compare_money_back(self, page: Sequence[Mapping[str, Any]], asked_at: datetime, run: _Run) -> None:
         """Adds what differs between these refunds or disputes and their orders, where there is an order."""
         # What is not repaired differs again, and is told once.
-        told = set() if apply else {difference.order_id for difference in report.differences}
+        told = set() if run.apply else {difference.order_id for difference in run.report.differences}
         known = self._orders.find_by_payment_intents(
             [returned["payment_intent"] for returned in page if returned.get("payment_intent")]
         )
@@ -221,63 +230,46 @@ class Reconciliation:
                 told.add(order.id)
                 now = self._clock()
                 payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
-                differs = self._compare(order, payment_intent, now, report, apply=apply, actor=actor)
+                differs = self._compare(order, payment_intent, now, run)
             # A refund unknown here is in the sum that differs.
             if returned["object"] == "dispute" or not differs:
-                self._compare_status(order, returned, asked_at, report, apply=apply)
+                self._compare_status(order, returned, asked_at, run)
 
     def _compare_status(
-        self,
-        order: Order,
-        returned: Mapping[str, Any],
-        asked_at: datetime,
-        report: Report,
-        *,
-        apply: bool,
+        self, order: Order, returned: Mapping[str, Any], asked_at: datetime, run: _Run
     ) -> None:
         """Adds to the report that a refund or dispute stands otherwise than the order says."""
         if returned["object"] == "dispute":
             kind, dispute = Kind.DISPUTE, dispute_from(returned, asked_at)
             theirs, ours = dispute.status, {one.id: one.status for one in order.disputes}.get(dispute.id)
-            if apply:
+            if run.apply:
                 self._orders.add_dispute(order, dispute, by="stripe")
         else:
             kind, refund = Kind.REFUND_STATUS, refund_from(returned)
             theirs, ours = refund.status, {one.id: one.status for one in order.refunds}.get(refund.id)
-            if apply:
+            if run.apply:
                 self._orders.add_refunds(order, [refund], by="stripe")
         # More time to answer is no difference.
         if ours != theirs:
-            mended = apply and not is_news(self._orders.find(order.id) or order, returned, asked_at)
-            report.add(kind, order.payment_intent_id, order.id, ours, theirs, repaired=mended)
+            mended = run.apply and not is_news(self._orders.find(order.id) or order, returned, asked_at)
+            run.report.add(kind, order.payment_intent_id, order.id, ours, theirs, repaired=mended)
 
-    def _walk(
-        self, first: datetime, last: datetime, report: Report, *, apply: bool, actor: Actor
-    ) -> set[str]:
+    def _walk(self, first: datetime, last: datetime, run: _Run) -> set[str]:
         """Compares what was created in one window; returns the orders that have no PaymentIntent."""
         seen: set[str] = set()
         for page, asked_at in self._pages(self._gateway.list_payment_intents, first, last):
             known = self._orders.find_by_payment_intents([intent["id"] for intent in page])
             for payment_intent in page:
                 seen.add(payment_intent["id"])
-                report.payment_intents += 1
+                run.report.payment_intents += 1
                 order = known.get(payment_intent["id"])
-                try:
-                    if order is None:
-                        self._adopt(payment_intent, asked_at, report, apply=apply, actor=actor)
-                    else:
-                        self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
-                except OrderUnreadable as error:
-                    report.add(
-                        *(Kind.UNREADABLE_ORDER, payment_intent["id"], error.extra["orderId"]),
-                        *(None, payment_intent["status"]),
-                    )
+                self._match(order, payment_intent, asked_at, run)
         untied: set[str] = set()
         for order in filter(self._is_ours, self._orders.created_between(first, last)):
             if order.is_free:
-                report.free += 1
+                run.report.free += 1
                 continue
-            report.orders += 1
+            run.report.orders += 1
             if order.payment_intent_id is None:
                 untied.add(order.id)
             elif order.payment_intent_id not in seen:
@@ -285,23 +277,27 @@ class Reconciliation:
                 try:
                     self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
                 except StripeRefused:
-                    report.add_missing_intent(order)
+                    run.report.add_missing_intent(order)
         return untied
 
     def _is_ours(self, order: Order) -> bool:
         """Whether our Stripe can know of it. Of two desks on one store, live and test, each has its own."""
         return order.livemode in (None, self._gateway.livemode)
 
-    def _compare(
-        self,
-        order: Order,
-        payment_intent: PaymentIntent,
-        asked_at: datetime,
-        report: Report,
-        *,
-        apply: bool,
-        actor: Actor,
-    ) -> bool:
+    def _match(
+        self, order: Order | None, payment_intent: PaymentIntent, asked_at: datetime, run: _Run
+    ) -> None:
+        """Compares a PaymentIntent with its order, or finds it one; an order that is spoilt is reported."""
+        try:
+            if order is None:
+                self._adopt(payment_intent, asked_at, run)
+            else:
+                self._compare(order, payment_intent, asked_at, run)
+        except OrderUnreadable as error:
+            kind, spoilt = Kind.UNREADABLE_ORDER, error.extra["orderId"]
+            run.report.add(kind, payment_intent["id"], spoilt, None, payment_intent["status"])
+
+    def _compare(self, order: Order, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> bool:
         """Adds what differs between an order and its PaymentIntent to the report, repaired with `apply`.
 
         Returns whether anything did.
@@ -313,24 +309,35 @@ class Reconciliation:
         payment_intent = self._ask(self._gateway.retrieve_payment_intent, payment_intent["id"])
         order = self._orders.find(order.id) or order
         found = list(differences(order, payment_intent, asked_at))
-        if found and apply:
-            order = apply_payment_intent(
-                self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name
-            )
+        if found and run.apply:
+            order = self._apply(order, payment_intent, asked_at, run)
             order = self._orders.find(order.id) or order
             # An order that is completed, or may not move to where Stripe is, has not taken it over; one that
             # was paid since we looked has the amount that was paid.
             paid_since = order.status is OrderStatus.COMPLETED and payment_intent["status"] != "succeeded"
             if differs_in_amount(order, payment_intent) and not paid_since:
-                self._correct_amount(order, payment_intent, actor)
+                self._correct_amount(order, payment_intent, run.actor)
                 order = self._orders.find(order.id) or order
             if customer := never_copied(order, payment_intent, asked_at):
-                self._copy_customer(order, payment_intent, customer, actor)
-                payment_intent = {**payment_intent, "metadata": {**payment_intent["metadata"], **customer}}
+                # One that Stripe does not take stays a difference.
+                with suppress(StripeRefused):
+                    self._copy_customer(order, payment_intent, customer, run.actor)
+                    payment_intent = {
+                        **payment_intent,
+                        "metadata": {**payment_intent["metadata"], **customer},
+                    }
         still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
-            report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
+            run.report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
         return bool(found)
+
+    def _apply(self, order: Order, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> Order:
+        # Where Stripe says to slow down half-way, what was moved is found moved.
+        return self._ask(
+            apply_payment_intent,
+            *(self._orders, self._gateway, order, payment_intent, asked_at),
+            by=run.actor.name,
+        )
 
     def _correct_amount(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> None:
         entry = TimelineEntry(
@@ -346,69 +353,63 @@ class Reconciliation:
         kind = ERASED if order.erased_at else COPIED
         self._orders.append(order, TimelineEntry(at=self._clock(), kind=kind, by=actor.name))
 
-    def _adopt(
-        self, payment_intent: PaymentIntent, asked_at: datetime, report: Report, *, apply: bool, actor: Actor
-    ) -> None:
+    def _adopt(self, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> None:
         """A PaymentIntent that no order named: its order waits for it, is missing, or it is not ours.
 
         Raises OrderUnreadable.
         """
         metadata = payment_intent.get("metadata") or {}
         if not {"productId", "level", "orderId"} & metadata.keys():
-            report.unrelated += 1
+            run.report.unrelated += 1
             return
         # A webhook may have made it meanwhile; one that is there, and can't be read, is not missing.
         if order := self._orders.find_by_payment_intent(payment_intent["id"]):
-            self._compare(order, payment_intent, asked_at, report, apply=apply, actor=actor)
+            self._compare(order, payment_intent, asked_at, run)
             return
         waiting = self._orders.find(str(metadata.get("orderId")))
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting
-        if apply:
+        if run.apply:
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
-            apply_payment_intent(self._orders, self._gateway, order, payment_intent, asked_at, by=actor.name)
-        report.add(
+            self._apply(order, payment_intent, asked_at, run)
+        run.report.add(
             kind,
             payment_intent["id"],
             order.id if order else None,
             str(waiting.status) if waiting else None,
             payment_intent["status"],
-            repaired=apply and order is not None and order.payment_intent_id == payment_intent["id"],
+            repaired=run.apply and order is not None and order.payment_intent_id == payment_intent["id"],
         )
 
-    def _look_for(self, order: Order, report: Report, actor: Actor) -> None:
+    def _look_for(self, order: Order, run: _Run) -> None:
         """Looks for the PaymentIntent of an order that has none, around the time the order was made."""
         for page, asked_at in self._pages(self._gateway.list_payment_intents, *made_around(order)):
             for payment_intent in page:
                 if is_made_for(order, payment_intent):
-                    self._adopt(payment_intent, asked_at, report, apply=True, actor=actor)
+                    self._match(None, payment_intent, asked_at, run)
                     return
-        self._check_never_sent(order.id, report, apply=True, actor=actor)
+        self._check_never_sent(order.id, run)
 
-    def _check_never_sent(self, order_id: str, report: Report, *, apply: bool, actor: Actor) -> None:
+    def _check_never_sent(self, order_id: str, run: _Run) -> None:
         """An order whose create request never reached Stripe: nobody can pay it, so it is given up."""
         order = self._orders.find(order_id)
         if order is None or order.payment_intent_id or order.status is not OrderStatus.PENDING:
             return
         if order.created_at > self._clock() - IN_FLIGHT:
             return
-        repaired = apply and self._orders.move(
-            order, Observation(OrderStatus.CANCELLED, NEVER_REACHED, self._clock()), by=actor.name
+        repaired = run.apply and self._orders.move(
+            order, Observation(OrderStatus.CANCELLED, NEVER_REACHED, self._clock()), by=run.actor.name
         )
-        report.add(Kind.NEVER_SENT, None, order.id, str(order.status), None, repaired=repaired)
+        run.report.add(Kind.NEVER_SENT, None, order.id, str(order.status), None, repaired=repaired)
 
     def _pages(
         self, listed: Callable[..., tuple[list[dict[str, Any]], bool]], first: datetime, last: datetime
     ) -> Iterator[Page]:
         """Pages of what was created in [first, last), each with the instant it was asked for."""
-        starting_after = None
-        while True:
-            asked_at = self._clock()
-            page, more = self._ask(listed, first, last, starting_after)
+        asked_at = self._clock()
+        for page in every_page(partial(self._ask, listed, first, last)):
             yield page, asked_at
-            if not more:
-                return
-            starting_after = page[-1]["id"]
+            asked_at = self._clock()
 
 
 def _count(report: Report) -> None:

@@ -62,8 +62,8 @@ class RefundRequests:
         A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
         asks for the same once more and refunds once. Raises OrderNotRefundable when the order is free or not
-        paid, or less than `amount` is left of it, and RefundUnanswered while nobody knows what came of an
-        earlier request: `finish` finds out.
+        paid, or less than `amount` is left of it, RefundUnanswered while nobody knows what came of an
+        earlier request: `finish` finds out, and OrderNotFound.
         """
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
@@ -172,4 +172,4 @@ class RefundRequests:
             )
             if self._orders.append_if_unchanged(order, request):
                 return request, True
-            order = self._orders.find(order.id) or order
+            order = self._orders.get(order.id)

@@ -50,7 +50,7 @@ _DAYS_AT_FIRST: Final = 7
 # Before it nothing can have been paid by Stripe.
 _FIRST_DAY: Final = date(2000, 1, 1)
 
-_CUSTOMERS_AT_MOST: Final = 1_000
+CUSTOMERS_AT_MOST: Final = 1_000
 
 Progress = Callable[[int, int], None]
 
@@ -157,13 +157,13 @@ class Revenue:
         start, end = self._bounds(first, last)
         took: dict[str, datetime] = {}
         step = timedelta(days=1)
-        while end > start and len(took) < _CUSTOMERS_AT_MOST:
+        while end > start and len(took) < CUSTOMERS_AT_MOST:
             middle = max(start, end - step)
             for email, instant in self._rows.free_customers(middle, end, livemode=self._livemode):
                 took[email] = min(instant, took.get(email, instant))
             end, step = middle, step * 2
-        complete = end <= start and len(took) <= _CUSTOMERS_AT_MOST
-        latest = dict(sorted(took.items(), key=lambda item: item[1], reverse=True)[:_CUSTOMERS_AT_MOST])
+        complete = end <= start and len(took) <= CUSTOMERS_AT_MOST
+        latest = dict(sorted(took.items(), key=lambda item: item[1], reverse=True)[:CUSTOMERS_AT_MOST])
         bought: dict[str, str] = {}
         for email, product, level, instant in self._rows.bought(list(latest), livemode=self._livemode):
             if instant > latest[email]:

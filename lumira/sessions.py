@@ -67,18 +67,14 @@ class StoredSession(BaseModel):
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who is signed in: what is kept of it, and the account as it is now. Instants are UTC."""
+    """Somebody who is signed in, until when (UTC), and their account as it is now."""
 
     id: str
+    expires_at: datetime
     email: str
     name: str
     role: Role
     must_change_password: bool
-    created_at: datetime
-    expires_at: datetime
-    last_seen_at: datetime
-    address: str
-    device: str
     language: str | None = None
 
     @property
@@ -336,15 +332,11 @@ class Sessions:
 def _joined(stored: StoredSession, member: StaffMember) -> Session:
     return Session(
         id=stored.id,
+        expires_at=stored.expires_at,
         email=member.email,
         name=member.name,
         role=member.role,
         must_change_password=member.must_change_password,
-        created_at=stored.created_at,
-        expires_at=stored.expires_at,
-        last_seen_at=stored.last_seen_at,
-        address=stored.address,
-        device=stored.device,
         language=member.language,
     )
 

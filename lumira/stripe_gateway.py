@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -37,6 +38,7 @@ from lumira.errors import (
 from lumira.events import ACTED_ON
 from lumira.metrics import STRIPE
 from lumira.pasted import CHARGES, REFUNDS
+from lumira.stripe_pace import every_page
 
 # Else each request tells Stripe of this machine, under an id that is kept in the account's home folder.
 # https://github.com/stripe/stripe-python#telemetry
@@ -402,11 +404,8 @@ class StripeGateway:
     def _whole_list(
         self, path: str, parameters: Mapping[str, Any], *, once: bool = False
     ) -> list[dict[str, Any]]:
-        found, more = self._page(path, parameters, None, once=once)
-        while more:
-            page, more = self._page(path, parameters, found[-1]["id"], once=once)
-            found += page
-        return found
+        listed = every_page(partial(self._page, path, parameters, once=once))
+        return [found for page in listed for found in page]
 
     def _newest(self, path: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         newest: list[dict[str, Any]] = self._get(path, parameters)["data"]

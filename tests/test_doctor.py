@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import secrets
 import shlex
 import ssl
@@ -48,7 +47,7 @@ from lumira.findings import (
     worst,
 )
 from lumira.setting_sources import Source, masked, settings_in_force
-from lumira.storage import Store
+from lumira.storage import Rollups, Store
 from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
@@ -289,10 +288,15 @@ def test_a_stripe_that_cannot_be_reached(desk_with, find):
     assert (finding.status, finding.reason) == (Status.FAILURE, "down")
 
 
+def kept_of(desk):
+    """What the doctor reads of the desk, without its accounts."""
+    rollups = Rollups(desk.store.database, desk.settings.business_timezone.key, livemode=False)
+    return Kept(desk.store, desk.orders, desk.events, rollups, desk.audit)
+
+
 def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):
     gateway = StripeGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base, timeout=0.5, tries=1)
-    kept = Kept(desk.store, desk.orders, desk.events, desk.doctor._kept.rollups, desk.audit)
-    doctor = Doctor(desk.settings, gateway, kept, sign=signature)
+    doctor = Doctor(desk.settings, gateway, kept_of(desk), sign=signature)
     fault(answer="hang", seconds=120)
     began = time.monotonic()
     findings = {finding.name: finding for finding in doctor.examine(actor=admin)}
@@ -506,7 +510,7 @@ def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_
         doctor = Doctor(
             desk.settings,
             desk.gateway,
-            desk.doctor._kept,
+            kept_of(desk),
             sign=signature,
             clock=lambda: datetime.now(UTC) + later + timedelta(minutes=2),
         )
@@ -640,7 +644,7 @@ def test_openid_is_looked_at_from_the_settings_to_what_the_provider_says(desk_wi
     desk = desk_with()
     with served_provider() as provider:
         auth = {}
-        monkeypatch.setattr(openid_providers, "_auth", lambda: auth)
+        monkeypatch.setattr(openid_providers, "auth_settings", lambda: auth)
         assert (find("staff.openid", desk).status, find("staff.openid", desk).reason) == (Status.OK, "none")
 
         auth = {"redirect_uri": provider.settings["redirect_uri"], "google": {"client_id": "lumira"}}
@@ -713,7 +717,7 @@ def test_a_home_that_cannot_be_written(desk_with, find, tmp_path):
 
 
 def test_a_home_of_another_user_is_given_to_ours(tmp_path):
-    finding = judge_home(tmp_path, os.strerror(errno.EACCES), "lumira")
+    finding = judge_home(tmp_path, PermissionError(errno.EACCES, "Permission denied"), "lumira")
     assert finding.mend == f"sudo chown -R lumira {tmp_path}"
 
 

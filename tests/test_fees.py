@@ -10,6 +10,7 @@ import pytest
 from lumira.access import Actor, Role
 from lumira.errors import StripeServiceError
 from lumira.revenue_sums import frame, totals
+from lumira.storage import FeesRead, Rollups
 from lumira.stripe_gateway import created_within
 from tests.api.conftest import event, sign
 from tests.conftest import wait_until
@@ -103,11 +104,11 @@ def test_a_death_before_the_day_was_marked_leaves_no_fee_uncounted(desk, paid_by
     )
     assert figures(desk).fees == 0
 
-    def killed(_):
+    def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.fees, "_changed", killed)
+        patch.setattr(Rollups, "mark", killed)
         with pytest.raises(KeyboardInterrupt):
             desk.fees.follow(60)
     assert stored_fee(desk, order_id) == (96, "eur")
@@ -135,10 +136,14 @@ def test_it_reads_on_where_it_stopped(desk, paid_by_webhook):
     assert seen == sorted(set(seen))
 
 
+def fees_read(desk) -> FeesRead:
+    return FeesRead(desk.store.database, livemode=False)
+
+
 def test_orders_that_come_in_for_days_already_read_get_their_fees(desk, paid_by_webhook):
     """As `lumira import` brings them."""
     order_id = paid_by_webhook()
-    desk.fees._read.advance(None, datetime.now(UTC) + timedelta(hours=2))
+    fees_read(desk).advance(None, datetime.now(UTC) + timedelta(hours=2))
     desk.fees.follow(60)
     assert stored_fee(desk, order_id) == (None, None)
     desk.fees.read_anew()
@@ -149,7 +154,7 @@ def test_orders_that_come_in_for_days_already_read_get_their_fees(desk, paid_by_
 
 
 def test_who_reads_while_all_is_to_be_read_anew_does_not_say_that_it_was(desk):
-    read, now = desk.fees._read, datetime.now(UTC)
+    read, now = fees_read(desk), datetime.now(UTC)
     assert read.advance(None, now)
     assert not read.advance(None, now)
     read.forget()

@@ -23,6 +23,7 @@ from lumira.month_files import as_pdf, as_xlsx, sentences
 from lumira.orders import Order
 from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
+from lumira.storage import RevenueRows
 from lumira.texts import translate
 from tests.conftest import STRIPE_KEY, opened, sandbox_process
 from tests.conftest import own_sandbox as sandbox_url
@@ -288,10 +289,19 @@ def test_a_refund_that_failed_in_another_month_says_so(september):
         },
         october,
     )
-    known = september.revenue._rows.of_payment_intents(["pi_b"])
+    known = RevenueRows(september.store.database).of_payment_intents(["pi_b"])
     [back] = explained(compare(october, stripes, "2026-10", MIDNIGHT).differences, known)
     assert (back.ours, back.stripes, back.cause) == (0, -1700, "refund_failed")
     assert all(translate(language, f"month.cause.{back.cause}") for language in ("fr", "en"))
+
+
+@pytest.mark.parametrize("field", ["createdAt", "amount"])
+def test_a_refund_that_another_program_spoilt_stops_no_comparison(september, field):
+    orders = september.store.database.productorders
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$unset": {f"refunds.0.{field}": ""}})
+    orders.update_one({"paymentIntentId": "pi_b"}, {"$set": {"refunds.0.status": "failed"}})
+    [left_out] = september.month_close.compare(MONTH, actor=FANNY).differences
+    assert (left_out.ours, left_out.stripes, left_out.cause) == (0, 1700, "unknown_refund")
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from collections import ChainMap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +17,7 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 
 from lumira.errors import InvalidFilter
@@ -27,6 +31,7 @@ from lumira.order_filter import (
     OrderFilter,
     Sort,
     filter_query,
+    listing,
     parse_filter,
     search_key,
     search_words,
@@ -388,8 +393,9 @@ def test_a_cursor_that_is_none_shows_the_first_page(desk):
     assert rows.list_orders()
     end = "0" * 24
     for cursor in (
-        *("", "x", "12-", "-", "1-2-3-4", f"99999999999999999999-{end}", "🌙"),
-        *(f"due-1-{end}", f"due99999999999999999999-1-{end}", f"duex-1-{end}", f"1e999999-2-{end}x"),
+        *("", "x", "~", "~~~", "1~2~3~4", "🌙", f"1-{end}", f"-date~~99999999999999999999~{end}"),
+        *(f"due~{due}~1~{end}" for due in ("", "x", "99999999999999999999")),
+        *(f"-amount~~1~{end}", f"-amount~1e999999~2~{end}x"),
     ):
         for sort in Sort:
             page = rows.page(sorted_by(sort), 10, cursor)
@@ -404,6 +410,17 @@ def test_a_cursor_of_another_sort_shows_the_first_page(desk):
     cursors = {sort: str(rows.page(sorted_by(sort), 1).next_cursor) for sort in Sort}
     for sort, other in itertools.permutations([Sort.NEWEST, Sort.HIGHEST, Sort.DUE], 2):
         assert len(rows.page(sorted_by(sort), 10, cursors[other]).orders) == 3
+
+
+@pytest.mark.parametrize("sort", [Sort.HIGHEST, Sort.LOWEST])
+def test_an_order_without_an_amount_ends_no_list_that_is_sorted_by_it(desk, documents, sort):
+    made = [disputed_order().model_copy(update={"stripe_status": "succeeded"}) for _ in range(3)]
+    desk.orders.insert_many(made)
+    spoilt = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(made[1].id)}, spoilt, bypass_document_validation=True)
+    rows = OrderRows(desk.store.database, PARIS)
+    found = walk(rows, OrderFilter(differs=True, sort=sort), 1)
+    assert sorted(found) == sorted([made[0].id, made[2].id])
 
 
 def test_orders_of_the_same_instant_are_kept_apart(desk):
@@ -508,9 +525,8 @@ def written(documents, count: int = 1, **fields) -> list[ObjectId]:
 @pytest.fixture
 def looks_at_once(monkeypatch):
     """Changes are looked for whenever orders are listed, not every few seconds."""
-    monkeypatch.setattr(order_listing, "_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(order_listing, "_REST", 0)
-    monkeypatch.setattr(order_listing, "_REST", 0.0)
+    monkeypatch.setattr(order_listing, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(order_listing, "REST", 0)
 
 
 def level(name: str) -> OrderFilter:
@@ -529,7 +545,7 @@ def test_orders_changed_at_one_instant_are_all_listed_anew(desk, documents, look
     assert (rows.count(level("mystique"), 30), rows.count(level("profond"), 30)) == (0, 25)
 
 
-def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_at_once):
+def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_at_once, monkeypatch):
     written(documents, 25)
     rows = OrderRows(desk.store.database, PARIS)
     assert rows.list_orders()
@@ -537,9 +553,20 @@ def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_a
         {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
     )
     assert not rows.list_orders(10)
-    with rows._listing._looking:
+    listing_them, told = Event(), Event()
+
+    def listed_slowly(order):
+        listing_them.set()
+        told.wait(10)
+        return listing(order)
+
+    monkeypatch.setattr(order_listing, "listing", listed_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(rows.list_orders, 10)
+        listing_them.wait(10)
         assert not rows.list_orders(10)
-    assert not rows.list_orders(10)
+        told.set()
+        assert not other.result()
     assert rows.list_orders(10)
     assert rows.count(level("profond"), 30) == 25
 
@@ -554,7 +581,7 @@ def test_what_is_not_listed_because_the_store_fails_is_listed_next_time(
         {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
     )
     with monkeypatch.context() as failing:
-        failing.setattr(order_listing, "_listed", lambda document: 1 / 0)
+        failing.setattr(order_listing, "listing", lambda order: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             rows.list_orders(10)
     while not rows.list_orders(10):
@@ -593,12 +620,12 @@ def test_an_order_that_stays_as_it_is_is_not_read_again(desk, documents, looks_a
     assert rows.list_orders()
     assert rows.list_orders()
     read = []
-    monkeypatch.setattr(order_listing, "_listed", lambda document: read.append(document["_id"]) or {})
+    monkeypatch.setattr(order_listing, "listing", lambda order: read.append(order.id) or listing(order))
     assert rows.list_orders()
     assert read == []
     documents.productorders.update_one({"_id": ids[3]}, {"$set": {"updatedAt": datetime.now(UTC)}})
     rows.list_orders()
-    assert set(read) == {ids[3]}
+    assert set(read) == {str(ids[3])}
 
 
 def test_orders_of_the_first_instants_are_listed(desk, documents):
@@ -721,21 +748,15 @@ def test_every_plan_is_served_by_an_index(desk):
     ]
     desk.orders.insert_many(made)
     database = desk.store.database
-    rows = OrderRows(database, PARIS)
     asked = []
 
-    class Watched:
+    class Watched(Collection):
         def aggregate(self, pipeline):
             asked.append(pipeline)
-            return database.productorders.aggregate(pipeline)
+            return super().aggregate(pipeline)
 
-        def find_one(self, *query):
-            return database.productorders.find_one(*query)
-
-        def estimated_document_count(self):
-            return len(made)
-
-    rows._collection = Watched()
+    watched = Watched(database, "productorders")
+    rows = OrderRows(ChainMap({"productorders": watched}, database), PARIS)
     for wanted in (
         OrderFilter(),
         OrderFilter(search="camille"),
@@ -933,7 +954,7 @@ def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
     desk, documents, store_uri, monkeypatch
 ):
     """Orders of the program that was replaced a hundred days ago, on a store that reads a window whole."""
-    monkeypatch.setattr("lumira.storage.order_rows._IN_A_WINDOW", 20)
+    monkeypatch.setattr("lumira.storage.order_rows.IN_A_WINDOW", 20)
     made = [
         Order(
             id=Orders.new_id(),

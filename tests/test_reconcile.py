@@ -16,12 +16,11 @@ from bson import ObjectId
 from lumira.access import Actor, Role
 from lumira.commands import reconcile as command
 from lumira.differences import Kind, Report
-from lumira.errors import Forbidden, StripeRateLimited, StripeServiceError
+from lumira.errors import Forbidden, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
-from lumira.stripe_pace import Pace
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
 from tests.conftest import own_sandbox as sandbox_url
 
@@ -259,11 +258,7 @@ def test_a_payment_intent_that_stripe_does_not_know_is_reported(desk, create, ru
 
 
 def test_the_payments_of_other_programs_are_left_alone(desk):
-    import stripe
-
-    client = stripe.StripeClient(
-        desk.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": desk.gateway._api_base}
-    )
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": desk.settings.stripe_api_base})
     client.v1.payment_intents.create({"amount": 999, "currency": "eur"})
     report = desk.reconciliation.run(datetime.now(UTC) - timedelta(hours=1), actor=ADMIN, apply=True)
     assert report.unrelated >= 1
@@ -355,25 +350,36 @@ def test_no_open_order_waits_for_ever_behind_newer_ones(desk, create, monkeypatc
     assert desk.orders.find(waiting[3].id).status is OrderStatus.COMPLETED
 
 
-def test_it_slows_down_when_stripe_asks_for_it():
-    slept: list[float] = []
-    answers = [StripeRateLimited("slow")] * 2 + ["fine"] + [StripeRateLimited("slow")] * 6
+def test_a_spoilt_order_among_the_newest_hides_none_behind_them(desk, create, later, documents, monkeypatch):
+    monkeypatch.setattr("lumira.reconcile.OPEN_LIMIT", 2)
+    paid, _, spoilt, _ = (create() for _ in range(4))
+    pay(desk, paid)
+    without = {"$unset": {"amount": ""}}
+    documents.productorders.update_one({"_id": ObjectId(spoilt.id)}, without, bypass_document_validation=True)
+    for _ in range(2):
+        later.settle_open_orders(actor=ADMIN)
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
 
-    def question():
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    pace = Pace(slept.append)
-    assert pace.ask(question) == "fine"
-    assert [wait for wait in slept if wait >= 1] == [1, 2]
-    # Asked once more it comes a moment later, and does not ask for ever.
-    with pytest.raises(StripeRateLimited):
-        pace.ask(question)
-    assert [wait for wait in slept if wait >= 1] == [1, 2, 1, 2, 4, 8, 16]
-    assert sum(0 < wait <= 1 / 20 for wait in slept) == len(slept) - 7
-    assert not answers
+def test_stripe_is_not_asked_for_a_free_order_that_another_program_left_open(desk, create, later, documents):
+    free = create("initie")
+    documents.productorders.update_one({"_id": ObjectId(free.id)}, {"$set": {"status": "processing"}})
+    assert of_order(later.settle_open_orders(actor=ADMIN), free) == []
+
+
+def test_a_spoilt_order_stops_no_open_order_from_being_settled(desk, create, later, documents):
+    spoilt, untied, paid = create(), create(), create()
+    pay(desk, paid)
+    # The newest is looked at first, and what Stripe says of it leads to the spoilt one.
+    orders = documents.productorders
+    orders.update_one({"_id": ObjectId(untied.id)}, {"$unset": {"paymentIntentId": ""}})
+    tied = {"$set": {"paymentIntentId": untied.payment_intent_id}, "$unset": {"amount": ""}}
+    orders.update_one({"_id": ObjectId(spoilt.id)}, tied, bypass_document_validation=True)
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    orders.update_one({"_id": ObjectId(paid.id)}, {"$set": {"createdAt": past}})
+    report = later.settle_open_orders(actor=ADMIN)
+    assert [found.kind for found in of_order(report, spoilt)] == [Kind.UNREADABLE_ORDER]
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
 
 
 def test_everyone_may_look_and_only_admins_repair(desk, run):
@@ -485,6 +491,21 @@ def test_a_correction_that_never_came_to_stripe_is_copied_while_its_order_is_ope
     report = later.settle_open_orders(actor=ADMIN)
     assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.CUSTOMER, True)]
     assert customer_at_stripe(desk, order) == "anna@example.com"
+
+
+def test_a_customer_that_stripe_does_not_take_is_reported_and_stops_nobody(desk, create, later, documents):
+    order, paid = create(), create()
+    # Another program wrote a name that is longer than Stripe's metadata may be.
+    written = {"$set": {"metadata.customerName": "x" * 501}}
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, written)
+    cut_short(desk, order)
+    pay(desk, paid)
+    for report in (
+        later.settle_open_orders(actor=ADMIN),
+        later.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN, apply=True),
+    ):
+        assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.CUSTOMER, False)]
+    assert desk.orders.find(paid.id).status is OrderStatus.COMPLETED
 
 
 def test_customers_that_other_programs_wrote_are_left_as_they_are(desk, create, later, documents):

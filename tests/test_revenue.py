@@ -22,6 +22,7 @@ from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
 from lumira.revenue_sums import Period, Totals, by_hour, by_period, combine, failures, frame, totals
+from lumira.storage import Rollups
 
 PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)
@@ -354,11 +355,20 @@ def test_a_wrong_figure_is_told_and_a_rebuild_puts_it_right(desk, admin):
     assert (entry["actor"], entry["after"]["days"] >= 1) == (admin.name, True)
 
 
+def rollups_of(desk) -> Rollups:
+    """What the desk keeps of each day."""
+    return Rollups(desk.store.database, desk.settings.business_timezone.key, livemode=False)
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
+
 def test_rows_worked_out_for_an_older_version_are_refused(desk):
     """Another process read the orders before the change, and writes after us."""
     sold(desk)
     desk.revenue.refresh()
-    rollups, today = desk.revenue._rollups, desk.revenue.today()
+    rollups, today = rollups_of(desk), desk.revenue.today()
     rollups.mark([today])
     before = rollups.dirty()
     stale = rollups.read(today, today)
@@ -368,15 +378,18 @@ def test_rows_worked_out_for_an_older_version_are_refused(desk):
     assert sums(desk).orders == 2
 
 
-def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk):
+def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk, monkeypatch):
     sold(desk)
     desk.revenue.refresh()
     sold(desk)
-    rollups = desk.revenue._rollups
-    desk.revenue._follow(datetime.now(UTC) - timedelta(minutes=1))
-    # Killed here: it has marked the days and not worked them out, and knows it has seen the order.
+    with monkeypatch.context() as patch:
+        # It has marked the days and not worked them out, and knows it has seen the order.
+        patch.setattr(Rollups, "store", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk.revenue.refresh()
+    assert rollups_of(desk).dirty()
     assert sums(desk).orders == 2
-    assert rollups.dirty() == {}
+    assert rollups_of(desk).dirty() == {}
 
 
 def test_a_store_lost_before_the_days_were_marked_leaves_no_order_uncounted(desk, monkeypatch):
@@ -384,11 +397,11 @@ def test_a_store_lost_before_the_days_were_marked_leaves_no_order_uncounted(desk
     assert sums(desk).orders == 1
     sold(desk)
 
-    def lost(_):
+    def lost(*_):
         raise StoreUnavailable("lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.revenue._rollups, "mark", lost)
+        patch.setattr(Rollups, "mark", lost)
         with pytest.raises(StoreUnavailable):
             desk.revenue.refresh()
     assert sums(desk).orders == 2
@@ -462,7 +475,7 @@ def test_who_bought_after_a_free_reading_is_who_a_plain_count_finds(desk, orders
 @pytest.mark.parametrize(("customers", "complete"), [(2, True), (3, True), (4, False)])
 def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, customers, complete):
     """All of one day, which is read at once."""
-    monkeypatch.setattr("lumira.revenue._CUSTOMERS_AT_MOST", 3)
+    monkeypatch.setattr("lumira.revenue.CUSTOMERS_AT_MOST", 3)
     for number in range(customers):
         sold(desk, amount=0, customerEmail=f"c{number}@x.fr", paymentIntentId=f"free_{number}")
     today = desk.revenue.today()

@@ -228,22 +228,24 @@ def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, 
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     child = Child("sleeper", command, tmp_path, is_ready=lambda: True)
     with kept_running(child):
-        stopping, spawn = threading.Thread(target=child.stop), child._spawn
+        stopping, spawn = threading.Thread(target=child.stop), subprocess.Popen
+        again = []
 
-        def spawn_late() -> None:
+        def spawn_late(*arguments, **options):
             stopping.start()
             stopping.join(1)
-            spawn()
+            again.append(spawn(*arguments, **options))
+            return again[0]
 
-        monkeypatch.setattr(child, "_spawn", spawn_late)
-        first = child._process
-        first.kill()
-        wait_until(lambda: child._process is not first)
+        monkeypatch.setattr(subprocess, "Popen", spawn_late)
+        pid, _ = json.loads((tmp_path / "sleeper.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: again)
         stopping.join(5)
         try:
-            wait_until(lambda: child._process.poll() is not None, 5)
+            wait_until(lambda: again[0].poll() is not None, 5)
         finally:
-            child._process.kill()
+            again[0].kill()
 
 
 def fails(*arguments: str, **environment: str) -> str:

@@ -154,7 +154,12 @@ def test_seeded_disputes_are_the_same_on_both_sides(alone, admin):
 def test_a_payment_that_another_seed_has_written_stays_as_it_is(alone, monkeypatch):
     """On another day the payments have the same ids, and others of them are disputed."""
     with monkeypatch.context() as patched:
-        patched.setattr("lumira.seed._planned_disputes", lambda *_: [])
+        patched.setattr(
+            "lumira.seed.generate",
+            lambda *what, **how: (
+                order.model_copy(update={"disputes": []}) for order in generate(*what, **how)
+            ),
+        )
         assert insert_orders(alone, orders=300, days=40, seed=7) == 300
     assert any(order.disputes for order in generate(300, 40, 7, zone=PARIS, now=datetime.now(UTC)))
     assert insert_orders(alone, orders=300, days=40, seed=7) == 0

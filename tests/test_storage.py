@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from lumira.errors import StoreUnavailable
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
+from lumira.refunds import Dispute, Refund
 from lumira.storage import Store
 from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
@@ -92,6 +93,14 @@ def test_a_time_out_that_is_none_leaves_ours():
         away = Store("mongodb://127.0.0.1:9/?timeoutMS=soon")
     assert away.database.client.options.timeout == 4
     away.close()
+
+
+def test_what_is_heard_of_an_order_that_was_deleted_meanwhile_is_let_go(desk):
+    """Another program may delete one between our reading and our writing; the write is not tried for ever."""
+    deleted = make_order()
+    assert not desk.orders.add_refunds(deleted, [Refund(id="re_1", amount=1, created_at=NOW)], by="stripe")
+    dispute = Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)
+    assert not desk.orders.add_dispute(deleted, dispute, by="stripe")
 
 
 def test_a_cursor_is_the_very_millisecond():

@@ -54,7 +54,7 @@ class Gate:
             return
         desk = desks.current()
         try:
-            passes = comes_from_here(scope) if desk.is_demo else await _session(desk, scope) is not None
+            passes = comes_from_here(scope) if desk.is_demo else await session_of(desk, scope) is not None
         except StoreUnavailable as error:
             if scope["type"] == "http" and _is_navigation(scope):
                 await _show_store_away(scope, receive, send)
@@ -143,17 +143,21 @@ def sign_in_address(scope: Scope) -> str:
     return SIGN_IN if wanted == "/" else f"{SIGN_IN}?{urlencode({'next': wanted})}"
 
 
-async def _session(desk: Desk, scope: Scope) -> Session | None:
-    """The session of a connection; raises LumiraError when it can't be looked up."""
-    connection = HTTPConnection(scope)
+def token_of(desk: Desk, scope: Scope) -> str | None:
+    """The token of the session that a connection names by its cookie, whether it goes on or not."""
     secure = is_https(scope, desk.settings.trusted_proxies)
-    token = session_token(connection.cookies, desk.signing_key(), secure=secure)
+    return session_token(HTTPConnection(scope).cookies, desk.signing_key(), secure=secure)
+
+
+async def session_of(desk: Desk, scope: Scope) -> Session | None:
+    """The session of a connection; raises LumiraError when it can't be looked up."""
+    token = token_of(desk, scope)
     return await anyio.to_thread.run_sync(desk.sessions.find, token) if token else None
 
 
 async def _is_signed_in(desk: Desk, scope: Scope) -> bool:
     try:
-        return await _session(desk, scope) is not None
+        return await session_of(desk, scope) is not None
     except LumiraError as error:
         # A store that is down signs nobody out: pages that ask it show what is wrong.
         logger.warning("session unchecked", extra={"code": error.code, "reason": error.message})

@@ -19,7 +19,7 @@ from lumira import desk as desks
 from lumira.api import openid
 from lumira.api.addresses import caller_address, is_https
 from lumira.api.bodies import limited_body
-from lumira.api.gate import SIGN_IN, is_open, is_same_origin
+from lumira.api.gate import SIGN_IN, is_open, is_same_origin, session_of, token_of
 from lumira.api.pages import HEADERS, page, pages_application
 from lumira.desk import Desk
 from lumira.errors import (
@@ -34,7 +34,7 @@ from lumira.errors import (
 )
 from lumira.metrics import REFUSALS
 from lumira.openid_providers import providers
-from lumira.session_cookie import forget_session, session_token, set_session
+from lumira.session_cookie import forget_session, set_session
 from lumira.sessions import SignedIn
 
 logger: Final = logging.getLogger("lumira.sign_in")
@@ -146,7 +146,7 @@ async def sign_out(request: Request) -> Response:
     if not is_same_origin(request.scope):
         return page(request, "sign_out.html", {"root": SIGN_IN}, 403)
     desk = desks.current()
-    token = _token(request, desk)
+    token = token_of(desk, request.scope)
     if token:
         try:
             await anyio.to_thread.run_sync(desk.sessions.sign_out, token)
@@ -213,15 +213,10 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 async def _is_signed_in(request: Request, desk: Desk) -> bool:
-    token = _token(request, desk)
     try:
-        return token is not None and await anyio.to_thread.run_sync(desk.sessions.find, token) is not None
+        return await session_of(desk, request.scope) is not None
     except LumiraError:
         return False
-
-
-def _token(request: Request, desk: Desk) -> str | None:
-    return session_token(request.cookies, desk.signing_key(), secure=_is_secure(request, desk))
 
 
 def _is_secure(request: Request, desk: Desk) -> bool:

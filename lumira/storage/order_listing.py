@@ -38,8 +38,8 @@ _LOOK_BACK: Final = timedelta(days=1)
 _MARK_EVERY: Final = timedelta(minutes=1)
 # Between two looks lie two seconds, or nine times as long as the last one took: at most a tenth of the time
 # is spent on looking.
-_LOOK_SECONDS: Final = 2.0
-_REST: Final = 9
+LOOK_SECONDS: Final = 2.0
+REST: Final = 9
 # How long one reader waits for another who is looking.
 _PATIENCE: Final = 0.2
 # Two writes within a millisecond have one updatedAt; the second has come by then.
@@ -201,7 +201,7 @@ class OrderListing:
             # Of several processes each has seen everything up to where it is.
             self._state.update_one({"_id": ORDERS}, {"$max": {"seen": look.began}}, upsert=True)
             self._marked = look.began
-        self._next_look = time.monotonic() + max(_LOOK_SECONDS, _REST * look.seconds)
+        self._next_look = time.monotonic() + max(LOOK_SECONDS, REST * look.seconds)
         self._compared = {key: at for key, at in self._compared.items() if at > look.began - OVERLAP}
 
     def _write(self, listed: list[tuple[Document, Document]]) -> None:

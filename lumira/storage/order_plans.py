@@ -59,6 +59,8 @@ END: Final = datetime(3000, 1, 2, tzinfo=UTC)
 # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
 _PAID: Final[Document] = {"status": "completed"}
 DEADLINE: Final = "listing.due"
+# The least of what a list can be sorted by beside dates.
+_LEAST: Final[Document] = {"amount": 0, DEADLINE: BEGINNING}
 # The key of the orders that have such disputes.
 _DISPUTES: Final[Mapping[Disputed | None, str]] = {
     Disputed.YES: DISPUTED_KEY,
@@ -164,9 +166,11 @@ class Gather:
         """What selects the orders behind the cursor."""
         direction = -1 if self.descending else 1
         found = []
+        # An order that lacks what is sorted by, spoilt or not listed yet, has no place in the list.
+        placed = [{name: {"$gte": _LEAST[name]}} for name in self.first]
         for dating in self.datings:
             fields = [*self.first, dating.name, "_id"]
-            rest = [*self.conditions, dating.inside(BEGINNING, END)]
+            rest = [*self.conditions, *placed, dating.inside(BEGINNING, END)]
             if after:
                 rest.append(_behind(after, fields, "$lt" if self.descending else "$gt"))
             found += [Read(prefix, rest, dict.fromkeys(fields, direction)) for prefix in self.prefixes]

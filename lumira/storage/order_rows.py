@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -37,14 +36,21 @@ from lumira.storage.order_plans import (
     plan,
 )
 from lumira.storage.orders import readable
-from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND, WIDEST, next_width
+from lumira.storage.paging import (
+    FIRST_WINDOW,
+    MILLISECOND,
+    WIDEST,
+    instant_at,
+    milliseconds,
+    next_width,
+)
 
 _BATCH: Final = 1_000
 # A twentieth of a second of the embedded store's: nobody waits for one window.
-_IN_A_WINDOW: Final = 5_000
+IN_A_WINDOW: Final = 5_000
 _COUNT_EVERY: Final = 3_600.0
-# How a cursor says that what follows is a deadline, no amount.
-_DUE: Final = "due"
+# What stands between the parts of a cursor: in none of them, and in an address as it is.
+_BETWEEN: Final = "~"
 
 
 class OrderRows:
@@ -140,7 +146,7 @@ class OrderRows:
         return found
 
     def _widest(self) -> timedelta:
-        """A window in which _IN_A_WINDOW orders were created, as they come on average.
+        """A window in which IN_A_WINDOW orders were created, as they come on average.
 
         After a long time without a row, what is read next may be full of them, and the embedded store reads
         all of it.
@@ -150,10 +156,10 @@ class OrderRows:
                 self._count = self._collection.estimated_document_count()
             # The embedded store counts one by one, and the average changes slowly.
             self._count_again = time.monotonic() + _COUNT_EVERY
-        if self._count <= _IN_A_WINDOW:
+        if self._count <= IN_A_WINDOW:
             return WIDEST
         age = datetime.now(UTC) - self._oldest.before("createdAt")
-        return max(FIRST_WINDOW, age * (_IN_A_WINDOW / self._count))
+        return max(FIRST_WINDOW, age * (IN_A_WINDOW / self._count))
 
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
@@ -184,13 +190,12 @@ def _cursor_after(document: Document, wanted: OrderFilter) -> str:
     """The cursor of the page that begins behind this document."""
     datings = DATINGS[wanted.dated] if wanted.sort.by_date else CREATION
     at = next(at for dating in datings if (at := document.get(dating.name)))
-    cursor = f"{_milliseconds(at)}-{document['_id']}"
+    sorted_by: Any = ""
     if wanted.sort.by_amount:
-        # Written out: an exponent may have a hyphen.
-        return f"{Decimal(document['amount']):f}-{cursor}"
-    if wanted.sort is Sort.DUE:
-        return f"{_DUE}{_milliseconds(_value(document, DEADLINE))}-{cursor}"
-    return cursor
+        sorted_by = document["amount"]
+    elif wanted.sort is Sort.DUE:
+        sorted_by = milliseconds(_value(document, DEADLINE))
+    return _BETWEEN.join(map(str, (wanted.sort, sorted_by, milliseconds(at), document["_id"])))
 
 
 def _value(document: Document, name: str) -> Any:
@@ -200,24 +205,13 @@ def _value(document: Document, name: str) -> Any:
     return document
 
 
-def _milliseconds(instant: datetime) -> int:
-    return round((instant - BEGINNING) / MILLISECOND)
-
-
 def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     """What a cursor stands for; None for text that is none, or a cursor of another sort."""
     try:
-        *before, milliseconds, identifier = cursor.split("-")[-3:]
-        at = BEGINNING + timedelta(milliseconds=int(milliseconds))
-        amount = due = None
-        if before and before[0].startswith(_DUE):
-            due = BEGINNING + timedelta(milliseconds=int(before[0].removeprefix(_DUE)))
-        elif before:
-            amount = float(before[0])
-        of_this_sort = (amount is not None, due is not None) == (
-            wanted.sort.by_amount,
-            wanted.sort is Sort.DUE,
-        )
-        return Cursor(at, ObjectId(identifier), amount, due) if of_this_sort and at <= END else None
+        sort, sorted_by, dated, identifier = cursor.split(_BETWEEN)
+        at = instant_at(dated)
+        amount = float(sorted_by) if wanted.sort.by_amount else None
+        due = instant_at(sorted_by) if wanted.sort is Sort.DUE else None
+        return Cursor(at, ObjectId(identifier), amount, due) if sort == wanted.sort and at <= END else None
     except (ValueError, OverflowError, InvalidId):
         return None

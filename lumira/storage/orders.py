@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from bson import ObjectId
@@ -119,7 +120,7 @@ class Orders:
     def created_between(self, start: datetime, end: datetime) -> Iterator[Order]:
         """Every order with start ≤ createdAt < end, newest first, without its timeline."""
         inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
-        yield from readable(self._newest(inside, 0))
+        yield from readable(self._newest(inside))
 
     def open_between(self, start: datetime, end: datetime, limit: int) -> list[Order]:
         """At most `limit` orders of each status that is not final, start ≤ createdAt < end, newest first.
@@ -131,7 +132,8 @@ class Orders:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                found += readable(self._newest(query, limit, None))
+                # Whoever gets fewer than the limit takes them for all: those left out count for none of it.
+                found += islice(readable(self._newest(query, fields=None)), limit)
         return found
 
     def of_customer(self, email: str, size: int) -> list[Order]:
@@ -251,7 +253,9 @@ class Orders:
             entries = refund_entries(order, merged, by=by, event_id=event_id, note=note, as_of=as_of)
             if self._replace(order, with_refunds(merged), entries):
                 return True
-            order = self.find(order.id) or order
+            if (current := self.find(order.id)) is None:
+                return False
+            order = current
 
     def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
         """Merges what was heard of a dispute into the order; returns whether it was new."""
@@ -262,7 +266,9 @@ class Orders:
             entries = dispute_entries(order, news, by=by, event_id=event_id)
             if self._replace(order, with_disputes(merged), entries):
                 return True
-            order = self.find(order.id) or order
+            if (current := self.find(order.id)) is None:
+                return False
+            order = current
 
     def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
         update["$set"]["updatedAt"] = datetime.now(UTC)
@@ -383,11 +389,10 @@ class Orders:
         return from_document(document) if document else None
 
     def _newest(
-        self, query: Mapping[str, Any], limit: int, fields: Mapping[str, Any] | None = WITHOUT_TIMELINE
+        self, query: Mapping[str, Any], fields: Mapping[str, Any] | None = WITHOUT_TIMELINE
     ) -> Iterator[Document]:
         with store_errors():
-            cursor = self._collection.find(query, fields)
-            yield from cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
+            yield from self._collection.find(query, fields).sort([("createdAt", -1), ("_id", -1)])
 
 
 def to_document(order: Order) -> Document:

@@ -81,13 +81,23 @@ def next_width(width: timedelta, found: int, missing: int, seconds: float) -> ti
 
 def cursor_after(document: Document) -> str:
     """The cursor of the page that begins behind this document."""
-    return f"{round((document['createdAt'] - BEGINNING) / MILLISECOND)}-{document['_id']}"
+    return f"{milliseconds(document['createdAt'])}-{document['_id']}"
+
+
+def milliseconds(instant: datetime) -> int:
+    """An instant (UTC) as a cursor has it: to the millisecond, as the store does."""
+    return round((instant - BEGINNING) / MILLISECOND)
+
+
+def instant_at(milliseconds: str) -> datetime:
+    """The instant (UTC) that a cursor names. Raises ValueError and OverflowError for text that names none."""
+    return BEGINNING + timedelta(milliseconds=int(milliseconds))
 
 
 def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId] | None:
     """The instant and _id a cursor stands for; None for text that is no cursor."""
-    milliseconds, _, identifier = cursor.partition("-")
+    at, _, identifier = cursor.partition("-")
     try:
-        return BEGINNING + timedelta(milliseconds=int(milliseconds)), ObjectId(identifier)
+        return instant_at(at), ObjectId(identifier)
     except (ValueError, OverflowError, InvalidId):
         return None

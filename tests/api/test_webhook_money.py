@@ -190,7 +190,7 @@ def test_what_stripe_says_during_a_late_delivery_is_dated_to_then(deliver, desk,
     made = event("refund.created", refund | {"payment_intent": paid.payment_intent_id}, created=began + 1)
     assert deliver(made).is_success
     now = [refund | {"status": "failed"}]
-    monkeypatch.setattr(desk.webhooks._gateway, "list_refunds", lambda *_, **__: now)
+    monkeypatch.setattr(desk.gateway, "list_refunds", lambda *_, **__: now)
     assert deliver(event("charge.refunded", charge_of(desk, paid), created=began + 1)).is_success
     [told] = [one for one in order_of(paid.payment_intent_id).timeline if one.kind == "refund.failed"]
     assert datetime.now(UTC) - told.at < timedelta(minutes=1)

@@ -16,10 +16,11 @@ import pytest
 from oidc_provider_mock import run_server_in_thread
 from pydantic import SecretStr
 from pymongo import MongoClient
+from starlette.responses import Response
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.session_cookie import COOKIE, _signer
+from lumira.session_cookie import set_session
 from lumira.settings import load_settings
 from tests import web
 from tests.conftest import API_TOKEN, free_port, wait_until
@@ -44,7 +45,9 @@ class Fortress:
 
     def cookie_of(self, token: str, key: bytes | None = None) -> str:
         """The Cookie header that carries this token, signed by the desk's key or another."""
-        return f"{COOKIE}={_signer(key or self.desk.signing_key()).sign(token).decode()}"
+        response = Response()
+        set_session(response, token, key or self.desk.signing_key(), secure=False, seconds=60)
+        return response.headers["set-cookie"].partition(";")[0]
 
 
 @pytest.fixture(scope="package")

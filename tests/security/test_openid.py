@@ -116,7 +116,7 @@ def test_an_unknown_provider_is_said_calmly(browser):
 def provider(desk, monkeypatch):
     """A provider that answers what the test says, and that `[auth]` names."""
     with served_provider() as provider:
-        monkeypatch.setattr(openid_providers, "_auth", lambda: provider.settings)
+        monkeypatch.setattr(openid_providers, "auth_settings", lambda: provider.settings)
         yield provider
 
 
@@ -189,7 +189,7 @@ def test_what_is_wrong_between_us_and_the_provider_is_not_laid_on_the_visitor(pr
 def test_options_for_the_client_are_no_provider_of_that_name(desk, monkeypatch):
     with served_provider() as provider:
         options = {"client_kwargs": {"token_endpoint_auth_method": "client_secret_post", "prompt": "login"}}
-        monkeypatch.setattr(openid_providers, "_auth", lambda: provider.settings | options)
+        monkeypatch.setattr(openid_providers, "auth_settings", lambda: provider.settings | options)
         assert list(openid_providers.providers()) == [""]
         assert openid_providers.providers()[""]["client_kwargs"] == options["client_kwargs"]
         provider.claims |= ODILE
