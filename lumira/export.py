@@ -150,7 +150,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         Column(title("orders.level"), lambda order: level_name(language, order.level), 12),
         Column(title("orders.product"), lambda order: order.product_name, 18),
         Column(title("orders.customer"), lambda order: order.name, 24),
-        Column(title("order.email"), lambda order: order.customer_email, 30),
+        Column(title("order.email"), lambda order: order.address, 30),
         Column(title("orders.amount"), lambda order: major_units(order.amount, order.currency), 11),
         Column(title("orders.refunded"), lambda order: paid(order, order.amount_refunded), 11),
         Column(title("orders.net"), lambda order: paid(order, order.net), 11),

@@ -302,7 +302,7 @@ def judge_overdue(overdue: int, opened: int) -> Finding:
 def judge_callers(orders: Sequence[Order]) -> Finding:
     """What callers get wrong, by the signs it leaves on recent orders."""
     unknown = sum(order.level is None for order in orders)
-    address = sum(not order.customer_email or not is_address(order.customer_email) for order in orders)
+    address = sum(not order.address or not is_address(order.address) for order in orders)
     metadata = sum(not order.metadata.get("productId") for order in orders)
     refused = sum(order.stripe_status == REFUSED for order in orders)
     values = {

@@ -277,7 +277,7 @@ def listing(order: Order) -> Listing:
         due = order.evidence_due_by or NO_DEADLINE
     if order.is_free:
         keys.add(FREE_KEY)
-    terms = sorted(words | ids | phones | {fold(order.customer_email or "").replace(" ", "")} - {""})
+    terms = sorted(words | ids | phones | {fold(order.address or "").replace(" ", "")} - {""})
     return Listing(tuple(sorted(keys)), "".join(f" {term}" for term in terms), due)
 
 
@@ -375,7 +375,7 @@ def _split(folded: str) -> list[str]:
 
 
 def _local_part(order: Order) -> str:
-    return fold(order.customer_email or "").partition("@")[0]
+    return fold(order.address or "").partition("@")[0]
 
 
 # Reading a query string

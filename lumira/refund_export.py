@@ -60,7 +60,7 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
         ),
         Column(title("orders.level"), lambda row: level_name(language, row.order.level), 12),
         Column(title("orders.customer"), lambda row: row.order.name, 24),
-        Column(title("order.email"), lambda row: row.order.customer_email, 30),
+        Column(title("order.email"), lambda row: row.order.address, 30),
         Column(f"{title('orders.completed')} ({zone.key})", lambda row: row.order.counts_at, 20),
         Column(title("orders.amount"), lambda row: major_units(row.order.amount, row.order.currency), 11),
         Column(title("refunds.id"), lambda row: row.refund.id, 30),

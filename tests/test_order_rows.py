@@ -603,6 +603,15 @@ def test_an_amount_that_another_program_changed_is_sorted_and_filtered_by(desk, 
         assert walk(rows, wanted, 1) == [str(changed)]
 
 
+@pytest.mark.parametrize("searched", ["nadia@example.com", "NADIA@EXAMPLE.COM", "nadia", "nad"])
+def test_an_order_is_found_by_an_address_that_stands_in_its_metadata_alone(desk, documents, searched):
+    written(documents, metadata={"customerEmail": "Nadia@example.com"})
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    assert rows.count(OrderFilter(search=searched), 10) == 1
+    assert rows.count(OrderFilter(search="camille@example.com"), 10) == 0
+
+
 def test_a_change_by_a_clock_far_behind_ours_is_seen_too(desk, documents, looks_at_once):
     rows = OrderRows(desk.store.database, PARIS)
     written(documents, customerName="Camille Roux")

@@ -20,7 +20,7 @@ from pymongo import UpdateOne
 from pymongo.database import Database
 
 from lumira.order_filter import listing, local_part_key
-from lumira.orders import Order
+from lumira.orders import Order, address_in
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
@@ -28,7 +28,7 @@ from lumira.storage.indexes import AMOUNTS, LISTING_STATE, ORDERS
 from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
-LISTING_VERSION: Final = 5
+LISTING_VERSION: Final = 6
 _WITHOUT_TIMELINE: Final = {"timeline": 0}
 # On the embedded store an index of many keys takes some five milliseconds an order: of a thousand at once the
 # write was given up before its answer, and others waited behind it.
@@ -232,8 +232,8 @@ def _listed(document: Document) -> Document:
     except ValidationError:
         # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
         # may ask for it or have it erased.
-        address = document.get("customerEmail")
-        keys = [local_part_key(address)] if isinstance(address, str) and address else []
+        address = address_in(document.get("customerEmail"), document.get("metadata"))
+        keys = [local_part_key(address)] if address else []
         return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 
 
