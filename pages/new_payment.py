@@ -211,6 +211,7 @@ def show_result(order_id: str) -> None:
             # A frame of its own: a notice that comes or goes must not move an open list of cards.
             with st.container():
                 order_details.show_state(order)
+                order_details.show_disagreement(order)
                 problems.show_remembered(order.id)
                 show_outcome(order)
             if order.payment_intent_id and order_actions.can_pay(order):
