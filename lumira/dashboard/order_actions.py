@@ -21,6 +21,7 @@ from lumira.dashboard import (
     payment_link,
     problems,
     session,
+    typed,
 )
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
@@ -173,23 +174,24 @@ def refund_dialog(order: Order, attempt: str) -> None:
     locked = bool(st.session_state.get(sent))
     left = money(order.net, order.currency)
     st.caption(text("refund.left", left=left, of=money(order.amount, order.currency)))
-    typed = st.text_input(
-        text("refund.amount"),
-        value=_typed(order.net, order.currency),
-        key=f"refund-amount-{attempt}",
-        disabled=locked,
-        validate="",
-    )
-    wrong = st.container()
-    reason = st.selectbox(
-        text("cancel.reason"),
-        _REFUND_REASONS,
-        format_func=lambda reason: text(f"refund.{reason}"),
-        key=f"refund-reason-{attempt}",
-        disabled=locked,
-    )
-    note = st.text_input(text("refund.note"), help=text("refund.note.help"), key=f"refund-note-{attempt}")
-    amount = minor_units(str(typed), order.currency)
+    with typed.kept(f"refund-{order.id}"):
+        asked = st.text_input(
+            text("refund.amount"),
+            value=_as_typed(order.net, order.currency),
+            key=f"refund-amount-{attempt}",
+            disabled=locked,
+            validate="",
+        )
+        wrong = st.container()
+        reason = st.selectbox(
+            text("cancel.reason"),
+            _REFUND_REASONS,
+            format_func=lambda reason: text(f"refund.{reason}"),
+            key=f"refund-reason-{attempt}",
+            disabled=locked,
+        )
+        note = st.text_input(text("refund.note"), help=text("refund.note.help"), key=f"refund-note-{attempt}")
+    amount = minor_units(str(asked), order.currency)
     if amount is None or not 0 < amount <= order.net:
         name = "refund.amount.none" if amount is None else "refund.amount.wrong"
         wrong.markdown(f":red[:material/error: {text(name, left=left)}]")
@@ -245,25 +247,26 @@ def edit_dialog(order: Order, attempt: str) -> None:
         "last_name": last_name,
         "phone": order.phone or "",
     }
-    typed, wrong = {}, {}
-    for field, value in known.items():
-        typed[field] = st.text_input(
-            text(f"edit.{field}"),
-            value=value,
-            type=_KINDS.get(field, "default"),
-            validate="",
-            placeholder=text(f"new_payment.{field}.hint") if field in _KINDS else None,
-            help=text("edit.phone.help") if field == "phone" and value else None,
-            key=f"edit-{field}-{attempt}",
-        )
-        wrong[field] = st.container()
+    corrected, wrong = {}, {}
+    with typed.kept(f"customer-{order.id}"):
+        for field, value in known.items():
+            corrected[field] = st.text_input(
+                text(f"edit.{field}"),
+                value=value,
+                type=_KINDS.get(field, "default"),
+                validate="",
+                placeholder=text(f"new_payment.{field}.hint") if field in _KINDS else None,
+                help=text("edit.phone.help") if field == "phone" and value else None,
+                key=f"edit-{field}-{attempt}",
+            )
+            wrong[field] = st.container()
     failed = st.container()
     if st.button(
         text("edit.save"), type="primary", icon=":material/check:", width="stretch", key="save-customer"
     ):
         changed = {
             field: value
-            for field, value in typed.items()
+            for field, value in corrected.items()
             # A number taken out stays, as in the contract.
             if value.strip() != known[field].strip() and (value.strip() or field != "phone")
         }
@@ -301,7 +304,7 @@ def show_refresh(order: Order, *, type: Literal["primary", "tertiary"] = "tertia
         st.rerun()
 
 
-def _typed(amount: int, currency: str) -> str:
+def _as_typed(amount: int, currency: str) -> str:
     """The amount as it is typed here: with the reader's decimal sign and no currency."""
     written = f"{major_units(amount, currency):.{decimals(currency)}f}"
     return written.replace(".", ",") if session.language() == "fr" else written
