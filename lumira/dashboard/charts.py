@@ -126,7 +126,7 @@ def revenue_figure(
                 "categoryorder": "array",
                 "categoryarray": _places(bars),
                 "tickvals": _places(labelled),
-                "ticktext": [period(start, width, short=True) for start in labelled],
+                "ticktext": [_on_axis(start, width) for start in labelled],
                 "showgrid": False,
                 "fixedrange": True,
                 "tickangle": 0,
@@ -134,6 +134,12 @@ def revenue_figure(
             "yaxis": _money_axis(currency, language),
         },
     )
+
+
+def _on_axis(start: date, width: Period) -> str:
+    """The name of a bar under the axis, a year below its month: a phone has no room for six of them else."""
+    name = period(start, width, short=True)
+    return "<br>".join(name.rsplit(" ", 1)) if name.endswith(str(start.year)) else name
 
 
 def _places(bars: Sequence[date]) -> list[str]:
@@ -363,7 +369,7 @@ def hours_figure(counts: list[list[int]], language: str) -> go.Figure:
         traces,
         {
             **_layout(_SMALL_HEIGHT, language),
-            "margin": {"l": 0, "r": 0, "t": 56, "b": 0},
+            "margin": {"l": 0, "r": 16, "t": 56, "b": 0},
             "xaxis": {
                 "tickvals": hours,
                 "ticktext": [text("revenue.hour", hour=hour) for hour in hours],
@@ -454,7 +460,8 @@ def _marker(level: str) -> dict[str, Any]:
 def _layout(height: int, language: str) -> dict[str, Any]:
     return {
         "height": height,
-        "margin": {"l": 0, "r": 12, "t": 36, "b": 0},
+        # To the right the last label of an axis has room for its half, or Plotly leaves it out.
+        "margin": {"l": 0, "r": 28, "t": 36, "b": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "separators": ".," if language == "en" else ",\u202f",
