@@ -56,7 +56,7 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, 
     field(app, "account-email").set_value("nowhere")
     app.button(key="add-account-submit").click().run()
     assert desk.staff.is_empty()
-    assert "Il faut un nom, un @ et un domaine" in shown(app)
+    assert "Il faut un nom, un @ et un domaine, comme prenom.nom@\u2060exemple.fr" in shown(app)
     app = open_page("staff")
     field(app, "account-email").set_value("claire🌙@example.com")
     app.button(key="add-account-submit").click().run()
