@@ -12,7 +12,7 @@ from lumira.dashboard import markup, problems, session, typed
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import NEUTRAL
 from lumira.errors import LumiraError
-from lumira.notes import LENGTH, Note
+from lumira.notes import Note
 from lumira.orders import Order
 
 
@@ -39,7 +39,6 @@ def _write(order: Order) -> None:
         note = st.text_area(
             text("notes.new"),
             placeholder=text("notes.hint"),
-            max_chars=LENGTH,
             height=80,
             key=f"{key}-{st.session_state[attempt]}",
             label_visibility="collapsed",

@@ -279,6 +279,18 @@ def test_why_a_payment_was_declined_is_written_alike_wherever_it_is_a_fact(open_
     assert page.count("<dt>Refus</dt><dd>solde insuffisant</dd>") == 1
 
 
+def test_a_note_too_long_is_said_to_be_and_stays_to_be_shortened(open_page, desk, pay):
+    order = pay()
+    app = open_page("order", id=order.payment_intent_id)
+    [field] = app.text_area
+    # Streamlit takes nothing of what is pasted and longer than this, without a word.
+    assert not field.proto.max_chars
+    field.set_value("x" * 2001)
+    app.button(key="add-note").click().run()
+    assert "De 1 à 2\u202f000 caractères." in shown(app)
+    assert app.text_area[0].value == "x" * 2001
+
+
 def primary(app):
     return [button.key for button in app.main.button if button.proto.type == "primary"]
 
