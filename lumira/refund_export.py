@@ -55,7 +55,10 @@ def refund_columns(language: str, zone: ZoneInfo) -> list[Column[Refunded]]:
         Column(title("refunds.status"), lambda row: worded("refund_status", row.refund.status), 14),
         Column(
             title("refunds.reason"),
-            lambda row: worded("timeline.reason", row.refund.reason) if row.refund.reason else None,
+            # A sentence on the page, a value here.
+            lambda row: (
+                worded("timeline.reason", row.refund.reason).removesuffix(".") if row.refund.reason else None
+            ),
             28,
         ),
         Column(title("orders.level"), lambda row: level_name(language, row.order.level), 12),

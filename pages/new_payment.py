@@ -27,6 +27,7 @@ from lumira.dashboard import (
     product_cards,
     session,
     stripe_details,
+    typed,
 )
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import money, text
@@ -34,6 +35,7 @@ from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
 ORDER = "order"
+PRODUCT = "product"
 # An order whose customer the form begins with.
 LIKE = "like"
 FIELDS = ("email", "name", "phone")
@@ -45,11 +47,11 @@ def show_form() -> None:
     """The products, the customer, and the button that creates."""
     st.title(text("new_payment.title"), anchor=False)
     st.caption(text("new_payment.lead"))
-    product = product_cards.choose("product")
+    product = product_cards.choose(PRODUCT)
     # The places beside the fields are made first: what is wrong is known only after the button.
     wrong = {"product": st.container()}
     form, summary = st.columns(2)
-    with form, st.container(border=True, height="stretch"):
+    with form, st.container(border=True, height="stretch"), typed.kept("new-payment"):
         rows = show_fields(wrong)
     with summary, st.container(border=True, height="stretch"):
         pressed = show_summary(product)
@@ -120,16 +122,16 @@ def create(
     failed: DeltaGenerator,
 ) -> None:
     """Creates the payment and opens it, or says what is wrong: beside its field, else in `failed`."""
-    typed = {field: st.session_state[field] for field in FIELDS}
-    if contact.show_wrong({field: value for field, value in typed.items() if value.strip()}, wrong):
+    customer = {field: st.session_state[field] for field in FIELDS}
+    if contact.show_wrong({field: value for field, value in customer.items() if value.strip()}, wrong):
         failed.caption(text("new_payment.correct"))
         return
     try:
         body = {
             "productId": product.id,
-            "customerEmail": typed["email"],
-            "customerName": typed["name"],
-            "customerPhone": typed["phone"],
+            "customerEmail": customer["email"],
+            "customerName": customer["name"],
+            "customerPhone": customer["phone"],
             "metadata": attempt.metadata_of(rows),
         }
         with failed, st.spinner(text("new_payment.creating")):
@@ -143,7 +145,7 @@ def create(
             with failed:
                 problems.show(error)
     else:
-        address.change({ORDER: created.order_id, attempt.KEY: None})
+        address.change({ORDER: created.order_id, attempt.KEY: None, PRODUCT: None})
         st.rerun()
 
 
@@ -162,7 +164,7 @@ def begin_with_customer_of(order_id: str) -> None:
 
 def start_over() -> None:
     """Makes the page ready for another payment."""
-    address.change({ORDER: None, **attempt.begin()})
+    address.change({ORDER: None, PRODUCT: None, **attempt.begin()})
     attempt.clear()
 
 
@@ -211,6 +213,7 @@ def show_result(order_id: str) -> None:
             # A frame of its own: a notice that comes or goes must not move an open list of cards.
             with st.container():
                 order_details.show_state(order)
+                order_details.show_disagreement(order)
                 problems.show_remembered(order.id)
                 show_outcome(order)
             if order.payment_intent_id and order_actions.can_pay(order):
@@ -307,7 +310,7 @@ if like := st.query_params.get(LIKE):
 if order_id := st.query_params.get(ORDER):
     show_result(order_id)
 elif made := attempt.made_before():
-    address.change({ORDER: made.order_id, attempt.KEY: None})
+    address.change({ORDER: made.order_id, attempt.KEY: None, PRODUCT: None})
     show_result(made.order_id)
 elif session.may(Permission.CREATE_INTENT):
     if not attempt.is_begun():

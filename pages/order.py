@@ -17,11 +17,12 @@ from lumira.dashboard import (
     order_notes,
     payment_actions,
     payment_link,
+    personal_data,
     problems,
     stripe_details,
 )
 from lumira.dashboard.session import actor, desk
-from lumira.dashboard.texts import level_name, moment, text
+from lumira.dashboard.texts import level_name, text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.orders import Order
 
@@ -33,24 +34,35 @@ def titled(name: str) -> st.delta_generator.DeltaGenerator:
     return card
 
 
+def in_one_line() -> st.delta_generator.DeltaGenerator:
+    """A line whose last piece stands at its end."""
+    return st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+
+
 def show(order: Order) -> None:
     """The order."""
-    st.page_link(
-        navigation.orders(),
-        label=text("order.to_list"),
-        icon=":material/arrow_back:",
-        query_params=order_filters.opened_from(),
-    )
+    with in_one_line():
+        st.page_link(
+            navigation.orders(),
+            label=text("order.to_list"),
+            icon=":material/arrow_back:",
+            query_params=order_filters.opened_from(),
+        )
+        order_actions.show_share(order)
     shown = order_details.price(order), level_name(order.level)
     st.set_page_config(page_title=navigation.tab_title(*shown))
     whose = order.name or order.customer_email
     title = text("order.of", whose=problems.plain(whose)) if whose else text("result.order")
     st.title(title, anchor=False)
-    st.caption(moment(order.created_at))
+    st.caption(order_details.when(order))
     with st.container(border=True):
-        order_details.show_state(order)
+        with in_one_line():
+            with st.container(width="content"):
+                order_details.show_state(order)
+            order_actions.show(order)
+        order_details.show_disagreement(order)
         declines.show(order)
-        order_actions.show(order)
+        order_actions.show_outcome(order)
     disputes = st.empty()
     money_returned.show_disputes(order, None, disputes)
     notes = desk().notes.of_order(order.id, actor=actor())
@@ -66,14 +78,25 @@ def show(order: Order) -> None:
             money_returned.show(order, None, went_back)
         if order.stripe_payment_intent_id:
             with st.container(border=True):
-                stripe_details.show_title(order.stripe_payment_intent_id)
+                with in_one_line():
+                    st.header(text("charges.title"), anchor=False, width="content")
+                    with st.container(horizontal=True, width="content"):
+                        if order.agrees_with_stripe:
+                            order_actions.show_refresh(order)
+                        stripe_details.show_link(order.stripe_payment_intent_id, type="tertiary")
                 charges = st.empty()
         with titled("order.timeline"):
             timeline = st.empty()
             order_details.show_timeline(order, timeline, notes)
     with right:
-        with titled("order.customer"):
+        with st.container(border=True):
+            with in_one_line():
+                st.header(text("order.customer"), anchor=False, width="content")
+                order_actions.show_edit(order)
             customer_details.show(order)
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                order_actions.show_again(order)
+                personal_data.show(order)
         with titled("order.facts"):
             order_details.show_facts(order)
         with titled("notes.title"):

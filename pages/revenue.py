@@ -127,7 +127,7 @@ def show_main() -> None:
             opens=(first, last, width),
         )
         with st.expander(text("revenue.table"), icon=":material/table_rows:"):
-            tables.show_revenue(rows, bars, width, currency)
+            tables.show_revenue(f"{key}:{width}", rows, bars, width, currency)
 
 
 def show_course_and_levels() -> None:

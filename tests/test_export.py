@@ -113,7 +113,7 @@ def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
         written(FileFormat.CSV, refund_columns("fr", PARIS), refunded([order], october, PARIS)), ";"
     )
     assert head[:2] == ["Remboursé le (Europe/Paris)", "Remboursé"]
-    assert first[:5] == ["2026-10-01 01:30:00", "2,00", "EUR", "remboursé", "C’était un doublon."]
+    assert first[:5] == ["2026-10-01 01:30:00", "2,00", "EUR", "remboursé", "C’était un doublon"]
     assert first[-3:] == ["re_2", "", order.id]
 
 

@@ -35,7 +35,8 @@ _PRELOAD: Final = (
 )
 _ICON: Final = "/sign-in/assets/icon.png"
 _SCRIPTS: Final = "".join(
-    f'<script src="/sign-in/assets/{name}" defer></script>\n  ' for name in ("fields.js", "language.js")
+    f'<script src="/sign-in/assets/{name}" defer></script>\n  '
+    for name in ("fields.js", "language.js", "typed.js")
 )
 
 

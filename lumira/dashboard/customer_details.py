@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lumira.customers import highest_level
-from lumira.dashboard import address, markup, navigation, order_details, personal_data, session
+from lumira.dashboard import address, markup, navigation, order_details, session
 from lumira.dashboard.texts import level_name, moment, number, text
 from lumira.dashboard.theme import level_colour
 from lumira.orders import Order
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def show(order: Order) -> None:
-    """The customer, their highest level if it is another, their other orders, and what they may ask for."""
+    """The customer, their highest level if it is another, and their other orders."""
     if order.erased_at:
         st.caption(text("customer.erased", when=moment(order.erased_at)))
         return
@@ -31,7 +31,6 @@ def show(order: Order) -> None:
         st.caption(text("customer.unknown"))
     if order.customer_email:
         _show_history(order)
-        personal_data.show(order)
 
 
 def _show_history(order: Order) -> None:

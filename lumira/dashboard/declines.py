@@ -33,10 +33,15 @@ def advice(code: str | None) -> str:
     return next((name for name, codes in _ADVICE.items() if code in codes), "bank")
 
 
+def is_declined(order: Order) -> bool:
+    """Whether a card was declined and the order waits for another."""
+    # What Stripe refused to make, no card was tried on.
+    return order.status is OrderStatus.FAILED and order.stripe_status != REFUSED
+
+
 def show(order: Order) -> None:
     """Why the last attempt of an order that waits for another was declined, and what helps."""
-    # What Stripe refused to make, no card was tried on.
-    if order.status is not OrderStatus.FAILED or order.stripe_status == REFUSED:
+    if not is_declined(order):
         return
     st.info(
         text(f"declined.{advice(order.failure_code)}"),

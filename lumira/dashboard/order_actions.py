@@ -1,6 +1,7 @@
-"""What staff can do with an order that is open: refund it, cancel it, correct its customer, ask Stripe.
+"""What staff can do with an open order: take its payment, refund, cancel, correct its customer, ask Stripe.
 
-Each is there only where the order's state and the role of whoever is at the desk allow it.
+Each is there only where the order's state and the role of whoever is at the desk allow it. What the
+state asks for stands beside the amount; the rest stands with what it is about.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lumira.dashboard import (
     payment_link,
     problems,
     session,
+    typed,
 )
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
@@ -65,21 +67,22 @@ def can_refresh(order: Order) -> bool:
 
 
 def show(order: Order) -> None:
-    """The actions in a row, the likeliest first, and why the last one failed."""
-    unanswered = order.unanswered_refund
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    """What the state of this order asks for, the next step set off."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
+        if not order.agrees_with_stripe:
+            show_refresh(order, type="primary")
         if can_pay(order):
-            st.page_link(
-                navigation.new_payment(),
-                label=text("order.act"),
-                icon=":material/credit_card:",
-                query_params={"order": order.order_id},
-            )
-        if can_refresh(order):
-            _refresh(order)
+            # What Stripe says otherwise comes first: it may be paid already.
+            with st.container(key="next-step" if order.agrees_with_stripe else None, width="content"):
+                st.page_link(
+                    navigation.new_payment(),
+                    label=text("order.act"),
+                    icon=":material/credit_card:",
+                    query_params={"order": order.order_id},
+                )
         if (
             can_refund(order)
-            and not unanswered
+            and not order.unanswered_refund
             and st.button(
                 text("refund"),
                 icon=":material/undo:",
@@ -92,39 +95,56 @@ def show(order: Order) -> None:
             # drawn then too and kept by its reruns, so a double click refunds once.
             dialog = st.dialog(text("refund.title"), icon=":material/undo:")
             dialog(refund_dialog)(order, uuid.uuid4().hex)
-        if (
-            session.may(Permission.EDIT_CUSTOMER)
-            and not order.erased_at
-            and st.button(
-                text("edit"),
-                icon=":material/edit:",
-                help=text("shortcut", keys="E"),
-                shortcut="E",
-                key="edit-customer",
-            )
-        ):
-            dialog = st.dialog(text("edit.title"), icon=":material/edit:")
-            dialog(edit_dialog)(order, uuid.uuid4().hex)
         if can_cancel(order):
             payment_actions.cancel(order)
-        if order.customer_email and session.may(Permission.CREATE_INTENT):
-            st.page_link(
-                navigation.new_payment(),
-                label=text("order.again"),
-                icon=":material/add_card:",
-                query_params={"like": order.id},
-            )
-        with st.popover(text("order.copy"), icon=":material/link:", type="tertiary"):
-            st.caption(text("order.copy.help"))
-            address = f"{payment_link.origin()}/order?id={order.order_id}"
-            st.code(address, language=None, wrap_lines=True)
+
+
+def show_outcome(order: Order) -> None:
+    """Why there is no refund where one would be expected, and why the last action failed."""
     if is_refundable(order) and not session.may(Permission.REFUND):
         st.caption(text("refund.others"))
     if is_barred(order):
         st.caption(text("refund.barred"))
-    if unanswered:
+    if unanswered := order.unanswered_refund:
         _show_unanswered(order, unanswered)
     problems.show_remembered(order.id)
+
+
+def show_share(order: Order) -> None:
+    """The address of the page, for colleagues."""
+    with st.popover(text("order.copy"), icon=":material/link:", type="tertiary"):
+        st.caption(text("order.copy.help"))
+        address = f"{payment_link.origin()}/order?id={order.order_id}"
+        st.code(address, language=None, wrap_lines=True)
+
+
+def show_edit(order: Order) -> None:
+    """The way to correct the customer."""
+    if (
+        session.may(Permission.EDIT_CUSTOMER)
+        and not order.erased_at
+        and st.button(
+            text("edit"),
+            icon=":material/edit:",
+            type="tertiary",
+            help=text("shortcut", keys="E"),
+            shortcut="E",
+            key="edit-customer",
+        )
+    ):
+        dialog = st.dialog(text("edit.title"), icon=":material/edit:")
+        dialog(edit_dialog)(order, uuid.uuid4().hex)
+
+
+def show_again(order: Order) -> None:
+    """The way to another payment of the same customer."""
+    if order.customer_email and session.may(Permission.CREATE_INTENT):
+        st.page_link(
+            navigation.new_payment(),
+            label=text("order.again"),
+            icon=":material/add_card:",
+            query_params={"like": order.id},
+        )
 
 
 def _show_unanswered(order: Order, request: TimelineEntry) -> None:
@@ -154,23 +174,24 @@ def refund_dialog(order: Order, attempt: str) -> None:
     locked = bool(st.session_state.get(sent))
     left = money(order.net, order.currency)
     st.caption(text("refund.left", left=left, of=money(order.amount, order.currency)))
-    typed = st.text_input(
-        text("refund.amount"),
-        value=_typed(order.net, order.currency),
-        key=f"refund-amount-{attempt}",
-        disabled=locked,
-        validate="",
-    )
-    wrong = st.container()
-    reason = st.selectbox(
-        text("cancel.reason"),
-        _REFUND_REASONS,
-        format_func=lambda reason: text(f"refund.{reason}"),
-        key=f"refund-reason-{attempt}",
-        disabled=locked,
-    )
-    note = st.text_input(text("refund.note"), help=text("refund.note.help"), key=f"refund-note-{attempt}")
-    amount = minor_units(str(typed), order.currency)
+    with typed.kept(f"refund-{order.id}"):
+        asked = st.text_input(
+            text("refund.amount"),
+            value=_as_typed(order.net, order.currency),
+            key=f"refund-amount-{attempt}",
+            disabled=locked,
+            validate="",
+        )
+        wrong = st.container()
+        reason = st.selectbox(
+            text("cancel.reason"),
+            _REFUND_REASONS,
+            format_func=lambda reason: text(f"refund.{reason}"),
+            key=f"refund-reason-{attempt}",
+            disabled=locked,
+        )
+        note = st.text_input(text("refund.note"), help=text("refund.note.help"), key=f"refund-note-{attempt}")
+    amount = minor_units(str(asked), order.currency)
     if amount is None or not 0 < amount <= order.net:
         name = "refund.amount.none" if amount is None else "refund.amount.wrong"
         wrong.markdown(f":red[:material/error: {text(name, left=left)}]")
@@ -226,25 +247,26 @@ def edit_dialog(order: Order, attempt: str) -> None:
         "last_name": last_name,
         "phone": order.phone or "",
     }
-    typed, wrong = {}, {}
-    for field, value in known.items():
-        typed[field] = st.text_input(
-            text(f"edit.{field}"),
-            value=value,
-            type=_KINDS.get(field, "default"),
-            validate="",
-            placeholder=text(f"new_payment.{field}.hint") if field in _KINDS else None,
-            help=text("edit.phone.help") if field == "phone" and value else None,
-            key=f"edit-{field}-{attempt}",
-        )
-        wrong[field] = st.container()
+    corrected, wrong = {}, {}
+    with typed.kept(f"customer-{order.id}"):
+        for field, value in known.items():
+            corrected[field] = st.text_input(
+                text(f"edit.{field}"),
+                value=value,
+                type=_KINDS.get(field, "default"),
+                validate="",
+                placeholder=text(f"new_payment.{field}.hint") if field in _KINDS else None,
+                help=text("edit.phone.help") if field == "phone" and value else None,
+                key=f"edit-{field}-{attempt}",
+            )
+            wrong[field] = st.container()
     failed = st.container()
     if st.button(
         text("edit.save"), type="primary", icon=":material/check:", width="stretch", key="save-customer"
     ):
         changed = {
             field: value
-            for field, value in typed.items()
+            for field, value in corrected.items()
             # A number taken out stays, as in the contract.
             if value.strip() != known[field].strip() and (value.strip() or field != "phone")
         }
@@ -264,10 +286,12 @@ def edit_dialog(order: Order, attempt: str) -> None:
             st.rerun()
 
 
-def _refresh(order: Order) -> None:
-    if st.button(
+def show_refresh(order: Order, *, type: Literal["primary", "tertiary"] = "tertiary") -> None:
+    """Asks Stripe how the payment stands now."""
+    if can_refresh(order) and st.button(
         text("order.refresh"),
         icon=":material/sync:",
+        type=type,
         help=f"{text('order.refresh.help')} {text('shortcut', keys='S')}",
         shortcut="S",
         key="refresh-order",
@@ -280,7 +304,7 @@ def _refresh(order: Order) -> None:
         st.rerun()
 
 
-def _typed(amount: int, currency: str) -> str:
+def _as_typed(amount: int, currency: str) -> str:
     """The amount as it is typed here: with the reader's decimal sign and no currency."""
     written = f"{major_units(amount, currency):.{decimals(currency)}f}"
     return written.replace(".", ",") if session.language() == "fr" else written

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lumira.catalog import CATALOG
-from lumira.dashboard import empty, markup, money_returned, navigation, problems, stripe_details
+from lumira.dashboard import declines, empty, markup, money_returned, navigation, problems, stripe_details
 from lumira.dashboard.money_returned import why_made
 from lumira.dashboard.texts import (
     actor_name,
@@ -65,7 +65,7 @@ def _meaning(order: Order) -> OrderStatus:
 
 
 def show_state(order: Order) -> None:
-    """The amount, the level, and the two statuses side by side; a word when they disagree.
+    """The amount, the level, and the two statuses side by side.
 
     Today's products are named like their level, which stands in its chip; others are named.
     """
@@ -84,6 +84,10 @@ def show_state(order: Order) -> None:
             ]
         )
     )
+
+
+def show_disagreement(order: Order) -> None:
+    """A word when the two statuses disagree."""
     if not order.agrees_with_stripe:
         st.warning(
             text(
@@ -126,11 +130,20 @@ def show_unknown(order_id: str) -> None:
         st.page_link(navigation.orders(), label=text("order.to_list"), icon=":material/receipt_long:")
 
 
-def show_facts(order: Order, *, ids: bool = True) -> None:
-    """When, where from and what Stripe said; without `ids` where the page shows those elsewhere."""
-    codes = frozenset(text(name) for name in _COPIED)
-    rows = [(label, value) for label, value in facts(order) if ids or label not in codes]
-    st.html(markup.facts(rows, codes=codes))
+def when(order: Order) -> str:
+    """When it was made, and when it was paid or given."""
+    moments = [text("order.when.created", when=moment(order.created_at))]
+    if order.completed_at:
+        name = "order.when.given" if order.is_free else "order.when.paid"
+        moments.append(text(name, when=moment(order.completed_at)))
+    return " · ".join(moments)
+
+
+def show_facts(order: Order) -> None:
+    """Where it comes from, its ids, and what staff added; what is unknown is left out."""
+    added = [(key, str(value)) for key, value in order.metadata.items() if key not in _HOUSE_METADATA]
+    rows = [(text(name), value) for name, value in _facts(order) if value] + added
+    st.html(markup.facts(rows, codes=frozenset(text(name) for name in _COPIED)))
 
 
 def show_money(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
@@ -255,18 +268,10 @@ def _noted(note: Note) -> markup.Step:
     )
 
 
-def facts(order: Order) -> list[tuple[str, str]]:
-    """The facts known of an order, as (label, value); what is unknown is left out, staff's own come last."""
-    added = [(key, str(value)) for key, value in order.metadata.items() if key not in _HOUSE_METADATA]
-    return [(text(name), value) for name, value in _facts(order) if value] + added
-
-
 def _facts(order: Order) -> Iterator[tuple[str, str | None]]:
-    if order.failure_code:
+    # Why a card was declined is told beside the amount.
+    if order.failure_code and not declines.is_declined(order):
         yield "order.failure", failure_reason(order.failure_code)
-    yield "order.created", moment(order.created_at)
-    if order.completed_at:
-        yield "order.given" if order.is_free else "order.completed", moment(order.completed_at)
     if order.stripe_synced_at:
         yield "order.synced", moment(order.stripe_synced_at)
     if order.source:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import markup, problems, session
+from lumira.dashboard import markup, problems, session, typed
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import NEUTRAL
 from lumira.errors import LumiraError
-from lumira.notes import LENGTH, Note
+from lumira.notes import Note
 from lumira.orders import Order
 
 
@@ -32,11 +32,13 @@ def show(order: Order, written: Sequence[Note]) -> None:
 def _write(order: Order) -> None:
     key, attempt = f"note-{order.id}", f"note-attempt-{order.id}"
     st.session_state.setdefault(attempt, uuid.uuid4().hex)
-    with st.form(f"write-note-{order.id}", border=False, clear_on_submit=False):
-        typed = st.text_area(
+    with (
+        typed.kept(f"note-{order.id}"),
+        st.form(f"write-note-{order.id}", border=False, clear_on_submit=False),
+    ):
+        note = st.text_area(
             text("notes.new"),
             placeholder=text("notes.hint"),
-            max_chars=LENGTH,
             height=80,
             key=f"{key}-{st.session_state[attempt]}",
             label_visibility="collapsed",
@@ -46,7 +48,7 @@ def _write(order: Order) -> None:
         return
     try:
         session.desk().notes.add(
-            order.id, str(typed), actor=session.actor(), attempt_id=st.session_state[attempt]
+            order.id, str(note), actor=session.actor(), attempt_id=st.session_state[attempt]
         )
     except LumiraError as error:
         problems.beside_field(error)

@@ -49,7 +49,9 @@ def beside_field(error: LumiraError, advice: str | None = None) -> None:
 
 def beside(what: str, advice: str) -> None:
     """What is wrong with the field above, and what to do about it."""
-    st.markdown(f":red[:material/error: {what}]  \n:small[{advice}]")
+    # An address that is named as an example is nobody to write to.
+    unlinked = re.sub(r"(?<=\w@)(?=\w)", WORD_JOINER, advice)
+    st.markdown(f":red[:material/error: {what}]  \n:small[{unlinked}]")
 
 
 def remember(subject: str, error: LumiraError) -> None:

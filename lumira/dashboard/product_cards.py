@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lumira.catalog import CATALOG, Product
-from lumira.dashboard import markup
+from lumira.dashboard import address, markup
 from lumira.dashboard.texts import level_name, money, text
 from lumira.dashboard.theme import level_colour
 
@@ -16,7 +16,11 @@ def price(product: Product) -> str:
 
 
 def choose(key: str) -> Product | None:
-    """The product chosen so far, kept in the session under `key`; draws a card for each."""
+    """The product chosen so far, kept in the session and the address under `key`; draws a card for each."""
+    # A session that begins with this address goes on where another ended.
+    named = CATALOG.get(address.held().get(key, ""))
+    if key not in st.session_state and named and not named.coming_soon:
+        st.session_state[key] = named.id
     with st.grid(4, key="four-products"):
         for product in CATALOG.values():
             _card(product, key)
@@ -56,3 +60,4 @@ def _card(product: Product, key: str) -> None:
 
 def _choose(key: str, product_id: str) -> None:
     st.session_state[key] = product_id
+    address.change({key: product_id})

@@ -10,7 +10,7 @@ import streamlit as st
 from babel.dates import get_day_names
 
 from lumira.dashboard import session
-from lumira.dashboard.charts import by_level
+from lumira.dashboard.charts import amounts_by_day, by_level
 from lumira.dashboard.tables import NOTHING, ROW_HEIGHT, height
 from lumira.dashboard.texts import day, level_name, money, number, share, text
 from lumira.days import every_day
@@ -18,10 +18,10 @@ from lumira.days import every_day
 
 def show_cumulative(daily: pd.DataFrame, days: tuple[date, date], currency: str) -> None:
     """Net revenue of each day and up to it, newest first."""
-    net = daily.groupby("day")["net"].sum()
+    net = amounts_by_day(daily.groupby("day")["net"].sum())
     rows, total = [], 0
     for one in every_day(*days):
-        amount = int(net.get(pd.Timestamp(one), 0))
+        amount = net.get(one, 0)
         total += amount
         rows.append((day(one), money(amount, currency) if amount else NOTHING, money(total, currency)))
     _show_plain((text("bars.day"), text("revenue.net"), text("revenue.cumulative")), rows[::-1])

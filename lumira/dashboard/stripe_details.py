@@ -1,4 +1,4 @@
-"""What Stripe shows of one payment: its charges, how each was paid and judged, and the fee."""
+"""What Stripe shows of one payment: its charges, how each was paid and judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from lumira.dashboard import markup, problems, session
-from lumira.dashboard.texts import country_name, failure_reason, moment, money, text, text_or
+from lumira.dashboard.texts import country_name, failure_reason, moment, text, text_or
 from lumira.dashboard.theme import STATUS_COLOURS
 from lumira.errors import LumiraError
 from lumira.orders import Order
@@ -34,13 +34,6 @@ def of(order: Order) -> PaymentDetails | LumiraError | None:
     return read
 
 
-def show_title(payment_intent_id: str) -> None:
-    """The title of the payment's card, and the way to where Stripe itself shows it."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.header(text("charges.title"), anchor=False, width="content")
-        show_link(payment_intent_id, type="tertiary")
-
-
 def show_link(payment_intent_id: str, *, type: Literal["secondary", "tertiary"] = "secondary") -> None:
     """The way to where Stripe itself, or the sandbox, shows the payment."""
     gateway = session.desk().gateway
@@ -63,7 +56,8 @@ def show_charges(details: PaymentDetails | LumiraError | None) -> None:
     for charge in details.charges:
         with st.container(gap="small"):
             st.html(markup.chips([(text_or(f"charge.{charge.status}", charge.status), colour(charge))]))
-            st.html(markup.facts(list(_facts(charge)), codes=frozenset({text("charge.id")})))
+            facts = _facts(charge, dated=charge is not details.paid)
+            st.html(markup.facts(list(facts), codes=frozenset({text("charge.id")})))
 
 
 def method(charge: ChargeDetails) -> str:
@@ -73,7 +67,7 @@ def method(charge: ChargeDetails) -> str:
     return f"{shown} •••• {charge.last4}" if charge.last4 else shown
 
 
-def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
+def _facts(charge: ChargeDetails, *, dated: bool) -> Iterator[tuple[str, str]]:
     yield text("charge.method"), method(charge)
     if charge.expiry:
         yield text("charge.expiry"), charge.expiry
@@ -83,9 +77,9 @@ def _facts(charge: ChargeDetails) -> Iterator[tuple[str, str]]:
         yield text("charge.risk"), text_or(f"risk.{charge.risk}", charge.risk)
     if charge.status == "failed":
         yield text("order.failure"), failure_reason(charge.failure_code)
-    if charge.fee is not None and charge.fee_currency:
-        yield text("order.fee"), money(charge.fee, charge.fee_currency)
-    yield text("charge.at"), moment(charge.created_at, seconds=True)
+    # When the order was paid stands under its title, and Stripe's fee with its money.
+    if dated:
+        yield text("charge.at"), moment(charge.created_at, seconds=True)
     yield text("charge.id"), charge.id
 
 

@@ -214,9 +214,11 @@ def _difference_card(difference: Difference) -> markup.Card:
     )
 
 
-def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
-    """Revenue by period, newest first: the same figures as the chart, to read and to copy."""
-    frame = revenue_frame(by_period, bars, width, currency)
+def show_revenue(key: str, by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
+    """Revenue by period, newest first: the same figures as the chart, to read and to copy; written only when
+    there is none of this `key` yet.
+    """
+    frame = _written(key, session.language(), lambda: revenue_frame(by_period, bars, width, currency))
     name, *figures = frame.columns
     columns: dict[str, Any] = {figure: st.column_config.TextColumn(alignment="right") for figure in figures}
     columns[name] = st.column_config.TextColumn(pinned=True, alignment="left")
@@ -228,6 +230,12 @@ def show_revenue(by_period: pd.DataFrame, bars: list[date], width: Period, curre
         height=height(len(frame)),
         alt=text("revenue.table"),
     )
+
+
+# A year of days is thousands of words, in a table that most readers leave closed.
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _written(key: str, language: str, _write: Callable[[], pd.DataFrame]) -> pd.DataFrame:  # noqa: ARG001
+    return _write()
 
 
 def revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:

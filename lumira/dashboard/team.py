@@ -22,6 +22,8 @@ _SUBJECT: Final = "team"
 _CHANGES: Final = "team-changes"
 # Wide enough for a sentence, and no wider than a phone.
 _POPOVER_WIDTH: Final = 300
+# More accounts than these are looked through rather than read.
+_SEEN_AT_ONCE: Final = 8
 _ROLE_COLOURS: Final = {
     Role.STAFF: NEUTRAL,
     Role.SUPPORT: "#2E86DE",
@@ -68,8 +70,39 @@ def show_accounts() -> None:
     members = session.desk().staff.all(actor=actor)
     if not members:
         st.info(text("staff.none.next"), title=text("staff.none"), icon=":material/group_add:")
-    for member in sorted(members, key=lambda member: member.disabled_at is not None):
+    if len(members) > _SEEN_AT_ONCE:
+        members = _search(members)
+    for member in sorted(members, key=lambda member: (member.disabled_at is not None, _shown_name(member))):
         _show_account(member, is_me=member.email == actor.name)
+
+
+def _search(members: list[StaffMember]) -> list[StaffMember]:
+    """Those whose name, address or role the reader's words are of; says so where nobody is."""
+    asked = st.text_input(
+        text("staff.search"),
+        type="search",
+        placeholder=text("staff.search"),
+        icon=":material/search:",
+        live="300ms",
+        key="find-account",
+        label_visibility="collapsed",
+    )
+    words = str(asked or "").casefold().split()
+    found = [
+        member
+        for member in members
+        if all(
+            word in f"{member.name or ''} {member.email} {text(f'role.{member.role}')}".casefold()
+            for word in words
+        )
+    ]
+    if not found:
+        st.caption(text("staff.search.none"))
+    return found
+
+
+def _shown_name(member: StaffMember) -> str:
+    return (member.name or member.email).casefold()
 
 
 def show_tokens() -> None:
@@ -112,6 +145,7 @@ def _show_account(member: StaffMember, *, is_me: bool) -> None:
     with st.container(
         border=True,
         horizontal=True,
+        wrap=False,
         vertical_alignment="center",
         horizontal_alignment="distribute",
         key=f"account-{member.email}",

@@ -49,7 +49,13 @@ written_money = lru_cache(maxsize=4096)(format_money)
 
 def number(value: int) -> str:
     """A whole number as the reader writes it."""
-    return format_decimal(value, locale=session.language())
+    return _written_number(value, session.language())
+
+
+# A year of days is written in each of several charts and tables, and Babel takes its time over each.
+@lru_cache(maxsize=4096)
+def _written_number(value: int, language: str) -> str:
+    return format_decimal(value, locale=language)
 
 
 def percentage(ratio: float) -> str:
@@ -84,16 +90,17 @@ def short_day(instant: datetime) -> str:
 
 def day(value: date) -> str:
     """A day: 22 nov. 2026."""
-    return _written_day(value, "d MMM y")
+    return _written_day(value, "d MMM y", session.language())
 
 
 def long_day(value: date) -> str:
     """A day in full: lundi 23 novembre 2026, Monday 23 November 2026."""
-    return _written_day(value, "EEEE d MMMM y")
+    return _written_day(value, "EEEE d MMMM y", session.language())
 
 
-def _written_day(value: date, pattern: str) -> str:
-    return counting_the_first(format_date(value, pattern, locale=session.language()), session.language())
+@lru_cache(maxsize=4096)
+def _written_day(value: date, pattern: str, language: str) -> str:
+    return counting_the_first(format_date(value, pattern, locale=language), language)
 
 
 def period(start: date, width: Period, *, short: bool = False) -> str:
@@ -104,7 +111,7 @@ def period(start: date, width: Period, *, short: bool = False) -> str:
         Period.MONTH: ("MMMM y", "MMM y"),
         Period.QUARTER: ("QQQQ y", "QQQ y"),
     }
-    name = _written_day(start, patterns[width][short])
+    name = _written_day(start, patterns[width][short], session.language())
     if width is Period.WEEK and not short:
         return f"{text('revenue.period.week').lower()} {name}"
     return name

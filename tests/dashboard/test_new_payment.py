@@ -83,6 +83,16 @@ def test_what_is_not_for_sale_cannot_be_chosen(open_page):
     assert app.button(key="create").disabled
 
 
+def test_the_product_chosen_stands_in_the_address_until_it_is_paid_for(open_page):
+    assert fill(open_page("new_payment"), "profond").query_params["product"] == "profond"
+    app = open_page("new_payment", product="profond")
+    assert not app.button(key="create").disabled
+    app.button(key="create").click().run()
+    assert "product" not in app.query_params
+    for named in ("integrale", "nothing"):
+        assert open_page("new_payment", product=named).button(key="create").disabled
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [

@@ -274,8 +274,37 @@ def test_why_a_payment_was_declined_is_written_alike_wherever_it_is_a_fact(open_
     with pytest.raises(PaymentFailed):
         desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclinedInsufficientFunds", actor=support)
     page = shown(open_page("order", id=created.order_id))
-    # With the charge as Stripe has it, and among what is known of the order.
-    assert page.count("<dt>Refus</dt><dd>solde insuffisant</dd>") == 2
+    # Beside the amount with what helps, and with the charge as Stripe has it.
+    assert "Refusé : solde insuffisant" in page.replace("\u202f", " ").replace("\u00a0", " ")
+    assert page.count("<dt>Refus</dt><dd>solde insuffisant</dd>") == 1
+
+
+def test_a_note_too_long_is_said_to_be_and_stays_to_be_shortened(open_page, desk, pay):
+    order = pay()
+    app = open_page("order", id=order.payment_intent_id)
+    [field] = app.text_area
+    # Streamlit takes nothing of what is pasted and longer than this, without a word.
+    assert not field.proto.max_chars
+    field.set_value("x" * 2001)
+    app.button(key="add-note").click().run()
+    assert "De 1 à 2\u202f000 caractères." in shown(app)
+    assert app.text_area[0].value == "x" * 2001
+
+
+def primary(app):
+    return [button.key for button in app.main.button if button.proto.type == "primary"]
+
+
+def test_an_order_sets_off_its_next_step_and_says_date_and_fee_once(open_page, desk, pay):
+    app = open_page("order", id=pay().payment_intent_id)
+    told = shown(app)
+    assert told.count("Frais Stripe") == 1
+    assert "payée le" in told
+    assert not any(f"<dt>{label}</dt>" in told for label in ("Créée", "Payée", "Date"))
+    # Nothing is urgent about a paid order.
+    assert primary(app) == []
+    make(desk, 2, status="pending", stripe_status="succeeded")
+    assert primary(open_page("order", id="pi_number2")) == ["refresh-order"]
 
 
 def charge(id, at, status="failed", code=None, last4="0002"):

@@ -61,6 +61,14 @@ def test_nothing_sold_says_what_to_do_next(open_page):
     assert not app.get("plotly_chart")
 
 
+def test_the_months_under_the_bars_take_little_room(open_page, desk):
+    sold(desk, "mystique", 4700)
+    app = open_page("revenue", range="year", bars="month")
+    names = chart(app)["layout"]["xaxis"]["ticktext"]
+    assert names[-1].endswith(f"<br>{desk.revenue.today().year}")
+    assert "<br>" not in chart(open_page("revenue"))["layout"]["xaxis"]["ticktext"][-1]
+
+
 def test_figures_chart_and_table_agree(open_page, desk):
     sold(desk, "mystique", 4700)
     sold(desk, "profond", 6700, days_ago=1, refunded=1700)

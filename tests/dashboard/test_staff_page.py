@@ -37,13 +37,26 @@ def secret_of(app) -> str:
     return shown_once
 
 
+def test_among_many_accounts_one_is_searched_for(desk, open_page, team, admin):
+    app = open_page("staff")
+    assert "find-account" not in {field.key for field in app.text_input}
+    for number in range(7):
+        desk.staff.add(f"z{number}@example.com", Role.STAFF, name=f"Bob {number}", actor=admin)
+    app = open_page("staff")
+    app.text_input(key="find-account").set_value("support CLAIRE").run()
+    assert "Claire" in shown(app)
+    assert "Bob" not in shown(app)
+    app.text_input(key="find-account").set_value("nobody").run()
+    assert "Personne ne correspond" in shown(app)
+
+
 def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, admin):
     app = open_page("staff")
     assert "Personne n’a encore de compte" in shown(app)
     field(app, "account-email").set_value("nowhere")
     app.button(key="add-account-submit").click().run()
     assert desk.staff.is_empty()
-    assert "Il faut un nom, un @ et un domaine" in shown(app)
+    assert "Il faut un nom, un @ et un domaine, comme prenom.nom@\u2060exemple.fr" in shown(app)
     app = open_page("staff")
     field(app, "account-email").set_value("claire🌙@example.com")
     app.button(key="add-account-submit").click().run()

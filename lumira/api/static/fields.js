@@ -27,3 +27,20 @@ addEventListener("keydown", ({ key, target }) => {
 addEventListener("click", ({ target }) => {
   if (target.closest('[data-testid="stSidebar"] .st-key-begin-payment button')) leaveMenu();
 });
+
+// Streamlit draws the menu after the page, seconds after it on a slow machine. Until then nothing hears the key of the
+// new payment that stands on its button: it is kept for a while.
+const BEGIN_PAYMENT = '[data-testid="stSidebar"] .st-key-begin-payment button';
+addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, target }) => {
+  if (key.toLowerCase() !== "n" || ctrlKey || metaKey || altKey) return;
+  if (target.matches("input, textarea, [contenteditable]") || document.querySelector(BEGIN_PAYMENT)) return;
+  const waits = new MutationObserver(() => {
+    const button = document.querySelector(BEGIN_PAYMENT);
+    if (!button) return;
+    waits.disconnect();
+    setTimeout(() => button.click());
+  });
+  waits.observe(document.body, { childList: true, subtree: true });
+  for (const other of ["keydown", "pointerdown"]) addEventListener(other, () => waits.disconnect(), { once: true });
+  setTimeout(() => waits.disconnect(), 10_000);
+});

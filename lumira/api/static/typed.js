@@ -1,0 +1,44 @@
+// What is typed and not yet sent would be lost with its page: at a reload, and where a session ends and its reader is
+// led back after signing in. This tab keeps it until then; it is never in an address, and leaves with the tab.
+// Which forms do so says dashboard/typed.py, for each reader by another name.
+const FIELDS = '[class*="st-key-typed-"] :is([data-testid="stTextInputField"], [data-testid="stTextArea"] textarea)';
+const STORED = "lumira-typed";
+const atFirst = new Map();
+const waiting = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
+sessionStorage.removeItem(STORED);
+
+function nameOf(field) {
+  const form = field.closest('[class*="st-key-typed-"]').className.match(/st-key-typed-\S+/)[0];
+  return `${form} ${field.ariaLabel}`;
+}
+
+function putBack(field, value) {
+  // React hears of a value only through the element's own setter and an event.
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, value);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+}
+
+new MutationObserver(() => {
+  for (const field of document.querySelectorAll(FIELDS)) {
+    if (atFirst.has(field)) continue;
+    atFirst.set(field, field.value);
+    const name = nameOf(field);
+    if (name in waiting) putBack(field, waiting[name]);
+    delete waiting[name];
+  }
+  for (const field of atFirst.keys()) if (!field.isConnected) atFirst.delete(field);
+}).observe(document.body, { childList: true, subtree: true });
+
+let signsOut = false;
+addEventListener("click", ({ target }) => (signsOut ||= target.closest('a[href="/sign-out"]') !== null));
+
+addEventListener("pagehide", () => {
+  if (signsOut) return;
+  for (const [field, value] of atFirst) {
+    if (!field.isConnected) continue;
+    // A dialog begins with what is stored: of that, only what was changed was typed.
+    if (field.closest('[role="dialog"]') ? field.value !== value : field.value) waiting[nameOf(field)] = field.value;
+  }
+  if (Object.keys(waiting).length) sessionStorage.setItem(STORED, JSON.stringify(waiting));
+});
