@@ -11,7 +11,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick torture bench screenshots check lint format lock clean coverage docs
+.PHONY: help install run test torture bench screenshots check lint format lock clean coverage docs
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,9 +34,6 @@ run: install ## Serve the desk with demo data on http://127.0.0.1:8501.
 
 test: install ## Run every test.
 	$(BIN)/python -m pytest -n auto --dist worksteal
-
-quick: install ## Run the tests that take no Chromium and less than ten seconds each: nine of ten, in a minute.
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not long"
 
 bench: install ## Print what speed is claimed, as ratios measured in one run.
 	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done

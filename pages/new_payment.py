@@ -157,7 +157,7 @@ def begin_with_customer_of(order_id: str) -> None:
     except OrderNotFound:
         return
     address.change(attempt.begin())
-    st.session_state["email"] = order.customer_email or ""
+    st.session_state["email"] = order.address or ""
     st.session_state["name"] = order.name or ""
     st.session_state["phone"] = order.phone or ""
 
@@ -189,7 +189,7 @@ def show_result(order_id: str) -> None:
         order_details.show_unknown(order_id)
         return
     waits = not order.status.is_final
-    whose = problems.plain(" · ".join(filter(None, (order.name, order.customer_email))))
+    whose = problems.plain(" · ".join(filter(None, (order.name, order.address))))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         with st.container(width="content", gap="small"):
             st.title(text(result_title(order)), anchor=False)

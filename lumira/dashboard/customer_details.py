@@ -21,7 +21,7 @@ def show(order: Order) -> None:
         return
     rows = [
         (text("new_payment.name"), order.name or ""),
-        (text("order.email"), order.customer_email or ""),
+        (text("order.email"), order.address or ""),
         (text("order.phone"), order.phone or ""),
     ]
     known = [(label, value) for label, value in rows if value]
@@ -29,12 +29,12 @@ def show(order: Order) -> None:
         st.html(markup.facts(known))
     else:
         st.caption(text("customer.unknown"))
-    if order.customer_email:
+    if order.address:
         _show_history(order)
 
 
 def _show_history(order: Order) -> None:
-    history = session.desk().customers.history(str(order.customer_email), actor=session.actor())
+    history = session.desk().customers.history(str(order.address), actor=session.actor())
     level = highest_level(history)
     # The order's own level stands above, beside its amount.
     if level and level is not order.level:
@@ -61,7 +61,7 @@ def _show_history(order: Order) -> None:
             navigation.orders(),
             label=text("customer.all", count=number(len(history))),
             icon=":material/receipt_long:",
-            query_params={"q": str(order.customer_email)},
+            query_params={"q": str(order.address)},
         )
 
 

@@ -138,7 +138,7 @@ def show_edit(order: Order) -> None:
 
 def show_again(order: Order) -> None:
     """The way to another payment of the same customer."""
-    if order.customer_email and session.may(Permission.CREATE_INTENT):
+    if order.address and session.may(Permission.CREATE_INTENT):
         st.page_link(
             navigation.new_payment(),
             label=text("order.again"),
@@ -242,7 +242,7 @@ def edit_dialog(order: Order, attempt: str) -> None:
     st.caption(text("edit.lead"))
     first_name, last_name = order.names
     known = {
-        "email": order.customer_email or "",
+        "email": order.address or "",
         "first_name": first_name,
         "last_name": last_name,
         "phone": order.phone or "",

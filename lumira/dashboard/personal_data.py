@@ -18,14 +18,14 @@ _ERASED = ("orders", "texts", "events", "views")
 
 def show(order: Order) -> None:
     """The button that opens both, for those who may."""
-    if not order.customer_email or not session.may(Permission.MANAGE_PERSONAL_DATA):
+    if not order.address or not session.may(Permission.MANAGE_PERSONAL_DATA):
         return
     if st.button(
         text("personal_data"), icon=":material/shield_person:", type="tertiary", key="personal-data"
     ):
         # The title is in the reader's language, so the dialog is made when it opens.
         dialog = st.dialog(text("personal_data"), icon=":material/shield_person:")
-        dialog(_ask)(order.customer_email)
+        dialog(_ask)(order.address)
 
 
 def _ask(email: str) -> None:

@@ -40,6 +40,12 @@ def test_heading_says_whose_order_it_is_and_the_tab_what_it_is(open_page, desk, 
         (1, {"customer_name": "Anaïs [Le Goff]"}, r"Commande pour Anaïs \[Le Goff\]"),
         (2, {"customer_email": "zoe@example.com"}, "Commande pour zoe@\u2060example.com"),
         (3, {"customer_email": None}, "Commande"),
+        # As another program may write it.
+        (
+            5,
+            {"customer_email": None, "metadata": {"customerEmail": "Zoe@example.com"}},
+            "Commande pour zoe@\u2060example.com",
+        ),
     ):
         order = make(desk, number, **customer)
         assert open_page("order", id=order.id).title[0].value == heading
