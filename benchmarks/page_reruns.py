@@ -201,9 +201,8 @@ def dashboard(settings: Settings, home: Path) -> Iterator[str]:
         process.wait()
 
 
-def bare_query(desk: Desk) -> float:
+def bare_query(rows: OrderRows) -> float:
     """The seconds of the query that the unfiltered list makes."""
-    rows = OrderRows(desk.store.database, desk.settings.business_timezone)
     wanted = parse_filter({})
     start = time.perf_counter()
     rows.page(wanted, 50)
@@ -243,12 +242,15 @@ def main() -> None:
                 visitors[name][title] = visitor
         taken: dict[tuple[str, str], list[float]] = {}
         bare: list[float] = []
+        # Kept, as a desk keeps its own: a new one counts the orders first.
+        rows = OrderRows(desks["large"].store.database, desks["large"].settings.business_timezone)
+        rows.page(parse_filter({}), 50)
         for _ in range(options.reruns):
             for title in PAGES:
                 for name in ("small", "large"):
                     taken.setdefault((name, title), []).append(visitors[name][title].rerun())
             taken.setdefault((EMPTY, EMPTY), []).append(visitors[EMPTY][EMPTY].rerun())
-            bare.append(bare_query(desks["large"]))
+            bare.append(bare_query(rows))
     median = {key: statistics.median(seconds) * 1000 for key, seconds in taken.items()}
     print(f"\n{'page or list':22} {options.small:>10} {options.large:>10}  ratio (goal: at most 1.5)")
     for title in PAGES:
