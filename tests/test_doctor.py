@@ -236,6 +236,8 @@ def test_a_missing_and_a_different_validator_are_made_as_they_should_be(find, me
 
 
 def test_a_store_that_takes_no_write(find, documents):
+    # An examination of a test before it may have left one.
+    documents.drop_collection("doctor")
     documents.create_collection("doctor", validator={"allowed": True})
     finding = find("store.writable")
     assert finding.status is Status.FAILURE
