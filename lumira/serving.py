@@ -24,6 +24,7 @@ from lumira import desk as desks
 from lumira.api.allowed_hosts import AllowedHosts
 from lumira.api.application import application
 from lumira.api.checkout import checkout_application
+from lumira.api.compressed_files import CompressedFiles
 from lumira.api.first_paint import FirstPaint
 from lumira.api.gate import OPEN, Gate
 from lumira.api.metrics import metrics_application
@@ -98,6 +99,7 @@ MIDDLEWARE: Final = [
     Middleware(Gate),
     Middleware(OwnPaths, routes=api_routes()),
     Middleware(UnknownPages, pages=ADDRESSES, others=OPEN),
+    Middleware(CompressedFiles),
     Middleware(FirstPaint),
 ]
 

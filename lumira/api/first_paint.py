@@ -33,6 +33,9 @@ _HEADINGS: Final = "SourceSerifVariable-Roman*.woff2"
 _PRELOAD: Final = (
     '\n    <link rel="preload" href="./static/media/{font}" as="font" type="font/woff2" crossorigin />'
 )
+# What draws a page's figures, Streamlit asks for only once the page's script has sent the first of them.
+_DRAWN_BY: Final = {"/revenue": "PlotlyChart"}
+_PRELOAD_PROGRAM: Final = '\n    <link rel="modulepreload" href="./static/js/{program}" />'
 _ICON: Final = "/sign-in/assets/icon.png"
 _SCRIPTS: Final = "".join(
     f'<script src="/sign-in/assets/{name}" defer></script>\n  '
@@ -63,7 +66,8 @@ class FirstPaint:
                 replaced = message["status"] == 200 and _is_streamlits(headers)
                 if replaced:
                     language = language_of(Headers(scope=scope).get("accept-language", ""))
-                    page = house_page(language, compressed="content-encoding" in headers)
+                    drawn_by = _DRAWN_BY.get(scope["path"])
+                    page = house_page(language, drawn_by, compressed="content-encoding" in headers)
                     headers.add_vary_header("Accept-Language")
                     # What Streamlit says of its file is not true of this page.
                     for name in ("etag", "last-modified", "accept-ranges"):
@@ -84,9 +88,11 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 
 
 @functools.cache
-def house_page(language: str, *, compressed: bool = False) -> bytes:
+def house_page(language: str, drawn_by: str | None = None, *, compressed: bool = False) -> bytes:
     """Streamlit's page with the house's background, name, icon and heading font, said to be in this language,
     still for who asks for that, and with fields that keep what is typed; `compressed` by gzip.
+
+    `drawn_by` names the program of Streamlit's that the page will need, which is loaded beside its script.
 
     The backgrounds are those of `.streamlit/config.toml`.
     """
@@ -95,7 +101,9 @@ def house_page(language: str, *, compressed: bool = False) -> bytes:
     from streamlit import config
 
     static = Path(streamlit.__file__).parent / "static"
-    fonts = [font.name for font in (static / "static" / "media").glob(_HEADINGS)]
+    fonts = [_PRELOAD.format(font=font.name) for font in (static / "static" / "media").glob(_HEADINGS)]
+    programs = (static / "static" / "js").glob(f"{drawn_by}.*.js")
+    early = "".join([*fonts, *(_PRELOAD_PROGRAM.format(program=program.name) for program in programs)])
     style = _STYLE.format(
         light=config.get_option("theme.light.backgroundColor"),
         dark=config.get_option("theme.dark.backgroundColor"),
@@ -103,13 +111,9 @@ def house_page(language: str, *, compressed: bool = False) -> bytes:
     page = (static / "index.html").read_text(encoding="utf-8")
     for theirs, ours in (
         ('<html lang="en"', f'<html lang="{language}"'),
-        ("<title>Streamlit</title>", "<title>Oracle Lumira</title>" + "".join(map(_preload, fonts))),
+        ("<title>Streamlit</title>", f"<title>Oracle Lumira</title>{early}"),
         ('href="./favicon.png"', f'href="{_ICON}"'),
         ("</head>", f"{style}{_SCRIPTS}</head>"),
     ):
         page = page.replace(theirs, ours, 1)
     return gzip.compress(page.encode()) if compressed else page.encode()
-
-
-def _preload(font: str) -> str:
-    return _PRELOAD.format(font=font)

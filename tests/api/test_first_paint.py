@@ -39,6 +39,13 @@ def site():
         yield url
 
 
+def test_what_draws_the_figures_of_revenue_is_asked_for_with_the_page(site, desk):
+    early = re.compile(r'<link rel="modulepreload" href="\./(static/js/PlotlyChart\.[^"]+)"')
+    program = early.search(web.get(f"{site}/revenue").text)
+    assert (INDEX.parent / program[1]).is_file()
+    assert not early.search(web.get(f"{site}/orders").text)
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_a_page_has_the_houses_background_and_name_from_the_first_moment(site, desk, encoding):
     answer = web.get(f"{site}/orders?status=failed", headers={"Accept-Encoding": encoding})
