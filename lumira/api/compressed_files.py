@@ -40,11 +40,13 @@ class CompressedFiles:
 
             # The file itself, where a server could have taken its path.
             await self._app({**scope, "extensions": {}}, receive, keep)
-            if answer[0]["status"] == 200:
+            if answer[0]["status"] == 200 and _is_whole(answer):
                 answer = self._kept[path] = await anyio.to_thread.run_sync(_compressed, answer)
         else:
             answer = self._kept[path]
-        for message in answer:
+        # Whoever adds to the headers on their way adds to those of this answer alone.
+        await send({**answer[0], "headers": list(answer[0]["headers"])})
+        for message in answer[1:]:
             await send(message)
 
 
@@ -55,6 +57,12 @@ def _is_wanted(scope: Scope) -> bool:
         return False
     headers = Headers(scope=scope)
     return "gzip" in headers.get("accept-encoding", "") and not any(name in headers for name in _PARTLY)
+
+
+def _is_whole(answer: list[Message]) -> bool:
+    """Whether all of the file is there: a reader who leaves has it broken off."""
+    length = sum(len(message.get("body", b"")) for message in answer[1:])
+    return Headers(raw=answer[0]["headers"]).get("content-length") == str(length)
 
 
 def _compressed(answer: list[Message]) -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from pathlib import Path
 
 import httpx
@@ -65,6 +66,19 @@ def test_a_file_that_is_not_there_is_not_kept(files):
         answer = files.get("/static/js/nothing.js", headers={"accept-encoding": "gzip"})
         assert answer.status_code == 404
         assert "content-encoding" not in answer.headers
+
+
+def test_a_file_is_whole_for_the_next_reader_whoever_left_before(files):
+    address = files.base_url
+    programs = sorted((FOLDER / "js").glob("*.js"))[:40]
+    for program in programs:
+        with socket.create_connection((address.host, address.port)) as reader:
+            reader.sendall(
+                f"GET /static/js/{program.name} HTTP/1.1\r\nHost: {address.host}\r\n"
+                "Accept-Encoding: gzip\r\n\r\n".encode()
+            )
+    for program in programs:
+        assert files.get(f"/static/js/{program.name}").content == program.read_bytes()
 
 
 def test_a_font_is_compressed_as_it_is(files):
