@@ -20,15 +20,31 @@ function putBack(field, value) {
 }
 
 new MutationObserver(() => {
-  for (const field of document.querySelectorAll(FIELDS)) {
-    if (atFirst.has(field)) continue;
-    atFirst.set(field, field.value);
-    const name = nameOf(field);
-    if (name in waiting) putBack(field, waiting[name]);
-    delete waiting[name];
-  }
+  for (const field of document.querySelectorAll(FIELDS)) if (!atFirst.has(field)) atFirst.set(field, field.value);
   for (const field of atFirst.keys()) if (!field.isConnected) atFirst.delete(field);
 }).observe(document.body, { childList: true, subtree: true });
+
+// A page that is still being drawn may draw its fields once more, empty: until it rests, each is looked at again.
+const RESTS = 2_000;
+const since = new Map();
+const looks = setInterval(() => {
+  for (const field of atFirst.keys()) {
+    const name = nameOf(field);
+    if (!(name in waiting)) continue;
+    if (field.value !== waiting[name]) {
+      putBack(field, waiting[name]);
+      since.set(name, Date.now());
+    } else if (Date.now() - (since.get(name) ?? 0) > RESTS) delete waiting[name];
+  }
+  if (!Object.keys(waiting).length) clearInterval(looks);
+}, 200);
+// Whoever types or clicks goes on from there: what they send is not put back once more.
+function goesOn({ isTrusted, target }) {
+  if (!isTrusted) return;
+  for (const name of since.keys()) delete waiting[name];
+  if (atFirst.has(target)) delete waiting[nameOf(target)];
+}
+for (const action of ["input", "click"]) addEventListener(action, goesOn);
 
 let signsOut = false;
 addEventListener("click", ({ target }) => (signsOut ||= target.closest('a[href="/sign-out"]') !== null));
