@@ -9,6 +9,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-deps
 INSTALLED := .venv/.installed
+# A machine that forbids bytecode would have each process of `lumira run` compile every module at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test torture bench screenshots check lint format lock clean coverage docs
