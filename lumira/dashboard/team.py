@@ -13,6 +13,7 @@ from lumira.dashboard import contact, markup, navigation, notices, problems, ses
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import GOLD, NEUTRAL, STATUS_COLOURS
 from lumira.errors import LumiraError
+from lumira.order_filter import fold
 from lumira.orders import OrderStatus
 from lumira.staff import StaffMember
 from lumira.tokens import Token
@@ -87,12 +88,12 @@ def _search(members: list[StaffMember]) -> list[StaffMember]:
         key="find-account",
         label_visibility="collapsed",
     )
-    words = str(asked or "").casefold().split()
+    words = fold(str(asked or "")).split()
     found = [
         member
         for member in members
         if all(
-            word in f"{member.name or ''} {member.email} {text(f'role.{member.role}')}".casefold()
+            word in fold(f"{member.name or ''} {member.email} {text(f'role.{member.role}')}")
             for word in words
         )
     ]
@@ -102,7 +103,7 @@ def _search(members: list[StaffMember]) -> list[StaffMember]:
 
 
 def _shown_name(member: StaffMember) -> str:
-    return (member.name or member.email).casefold()
+    return fold(member.name or member.email)
 
 
 def show_tokens() -> None:

@@ -46,6 +46,10 @@ def test_among_many_accounts_one_is_searched_for(desk, open_page, team, admin):
     app.text_input(key="find-account").set_value("support CLAIRE").run()
     assert "Claire" in shown(app)
     assert "Bob" not in shown(app)
+    desk.staff.add("lou@example.com", Role.STAFF, name="Éloïse", actor=admin)
+    app.text_input(key="find-account").set_value("eloise").run()
+    assert "Éloïse" in shown(app)
+    assert "Claire" not in shown(app)
     app.text_input(key="find-account").set_value("nobody").run()
     assert "Personne ne correspond" in shown(app)
 
