@@ -31,23 +31,25 @@ class CompressedFiles:
         if not _is_wanted(scope):
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        if path not in self._kept:
-            answer: list[Message] = []
-
-            async def keep(message: Message) -> None:
-                answer.append(message)
-
-            # The file itself, where a server could have taken its path.
-            await self._app({**scope, "extensions": {}}, receive, keep)
-            if answer[0]["status"] == 200 and _is_whole(answer):
-                answer = self._kept[path] = await anyio.to_thread.run_sync(_compressed, answer)
-        else:
-            answer = self._kept[path]
+        start, *body = self._kept.get(scope["path"]) or await self._read(scope, receive)
         # Whoever adds to the headers on their way adds to those of this answer alone.
-        await send({**answer[0], "headers": list(answer[0]["headers"])})
-        for message in answer[1:]:
+        await send({**start, "headers": list(start["headers"])})
+        for message in body:
             await send(message)
+
+    async def _read(self, scope: Scope, receive: Receive) -> list[Message]:
+        """Streamlit's answer: a whole file compressed, and kept; anything else as it is."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        # The file itself, where a server could have taken its path.
+        await self._app({**scope, "extensions": {}}, receive, keep)
+        if answer[0]["status"] != 200 or not _is_whole(answer):
+            return answer
+        self._kept[scope["path"]] = compressed = await anyio.to_thread.run_sync(_compressed, answer)
+        return compressed
 
 
 def _is_wanted(scope: Scope) -> bool:
