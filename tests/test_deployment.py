@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from lumira.api.allowed_hosts import OPEN
+from lumira.child_process import free_port
 from tests import web
-from tests.conftest import free_port, wait_until
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,12 +23,13 @@ from prometheus_client import REGISTRY
 from typer.core import TyperCommand, TyperGroup
 
 from lumira import cli, errors
+from lumira.child_process import free_port
 from lumira.orders import TRANSITIONS
 from lumira.setting_sources import variables
 from lumira.settings import Settings
 from lumira.storage import indexes
 from tests import web
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, free_port, wait_until
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "quatre tirages sous la lune"

@@ -30,7 +30,7 @@ from lumira import desk as desks
 from lumira import doctor as doctors
 from lumira import https, openid_providers
 from lumira.access import Actor, Role
-from lumira.child_process import kept_running
+from lumira.child_process import free_port, kept_running
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
 from lumira.doctor import NAMES, Doctor, Kept, webhook_address
@@ -52,7 +52,7 @@ from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
 from tests import web
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, free_port
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
 from tests.security.openid_provider import served_provider
 from tests.test_run import running
 

@@ -19,11 +19,12 @@ from pydantic import SecretStr
 
 from lumira import logs
 from lumira.access import Actor
+from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.settings import load_settings
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import free_port, wait_until
+from tests.conftest import wait_until
 
 PASSWORD = "hunter2hunter2"
 BEARER = "a-bearer-nobody-may-read"

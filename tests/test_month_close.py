@@ -25,7 +25,7 @@ from lumira.revenue_sums import frame, totals
 from lumira.sandbox.history import PastPayment, PastRefund, write_history
 from lumira.storage import RevenueRows
 from lumira.texts import translate
-from tests.conftest import STRIPE_KEY, opened, sandbox_process
+from tests.conftest import STRIPE_KEY, opened, sandbox
 from tests.conftest import own_sandbox as sandbox_url
 
 __all__ = ["sandbox_url"]
@@ -41,7 +41,7 @@ def september(settings, tmp_path):
     """A desk and a Stripe with the same September: three sales, two refunds, and neighbours of the month."""
     state = tmp_path / "stripe.sqlite"
     with (
-        sandbox_process("--state", str(state)) as url,
+        sandbox(state=state) as url,
         opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
     ):
         assert settings.stripe_secret_key.get_secret_value() == STRIPE_KEY
@@ -227,7 +227,7 @@ def test_a_payment_authorized_before_midnight_counts_when_it_is_captured(setting
     state = tmp_path / "stripe.sqlite"
     write_history(state, past)
     with (
-        sandbox_process("--state", str(state)) as url,
+        sandbox(state=state) as url,
         opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
     ):
         desk.orders.insert_many([order(one, []) for one in heard])

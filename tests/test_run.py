@@ -22,10 +22,10 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lumira import background
-from lumira.child_process import Child, free_port, kept_running
+from lumira.child_process import Child, free_port, kept_running, listens
 from lumira.embedded import embedded_store
 from tests import web
-from tests.conftest import API_TOKEN, listens, wait_until
+from tests.conftest import API_TOKEN, wait_until
 
 ROOT = Path(__file__).parents[1]
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}

@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lumira import traces
+from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
@@ -27,7 +28,7 @@ from lumira.storage.indexes import TOKENS
 from lumira.tokens import PREFIX
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import API_TOKEN, WEBHOOK_SECRET, free_port, wait_until
+from tests.conftest import API_TOKEN, WEBHOOK_SECRET, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 COLLECTOR_KEY = "the-key-of-the-collector"

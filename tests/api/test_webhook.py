@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from lumira.child_process import free_port
 from lumira.errors import EventNotFound, PaymentFailed, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.storage import Events
 from tests.api.conftest import event, sign, webhooks_on
-from tests.conftest import NO_STORE, WEBHOOK_SECRET, free_port, opened, sandbox_process, serving, wait_until
+from tests.conftest import NO_STORE, WEBHOOK_SECRET, opened, sandbox, serving, wait_until
 
 
 @pytest.fixture
@@ -456,7 +457,7 @@ def test_the_sandbox_delivers_and_the_order_turns_completed(settings, support):
     endpoint = f"http://127.0.0.1:{port}/api/products/webhook"
     with (
         serving(Starlette(routes=routes()), port),
-        sandbox_process("--webhook-url", endpoint, "--webhook-secret", WEBHOOK_SECRET) as url,
+        sandbox(webhook_url=endpoint, webhook_secret=WEBHOOK_SECRET) as url,
         opened(settings.model_copy(update={"stripe_api_base": url})) as desk,
     ):
         created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")

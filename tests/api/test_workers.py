@@ -18,10 +18,11 @@ import httpx
 import psutil
 import pytest
 
+from lumira.child_process import free_port
 from lumira.settings import Settings
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, free_port, wait_until
+from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
 
 
 def variables(settings: Settings) -> dict[str, str]:

@@ -11,7 +11,7 @@ from lumira.dashboard import comparison
 from lumira.dashboard.comparison import Comparison, Span
 from lumira.differences import Difference, Kind, Report
 from lumira.texts import is_known
-from tests.conftest import opened, sandbox_process
+from tests.conftest import opened, sandbox
 from tests.conftest import own_sandbox as sandbox_url
 from tests.dashboard.conftest import shown
 
@@ -100,7 +100,7 @@ def test_an_interrupted_comparison_says_so_and_goes_on(settings, open_page):
 
 
 def test_where_all_agrees_it_says_so_once_with_the_free_orders_apart(settings, open_page, support):
-    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
+    with sandbox() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
         for product in ("initie", "initie", "mystique"):
             desk.intents.create({"productId": product}, actor=support, source="tests")
         app = compare(open_page("reconciliation", since="1d"))
@@ -112,7 +112,7 @@ def test_where_all_agrees_it_says_so_once_with_the_free_orders_apart(settings, o
 
 
 def test_what_can_not_be_repaired_says_what_else_to_do(settings, open_page, support):
-    with sandbox_process() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
+    with sandbox() as empty, opened(settings.model_copy(update={"stripe_api_base": empty})) as desk:
         spoilt = desk.intents.create({"productId": "mystique"}, actor=support, source="tests").order_id
         orders = desk.store.database.productorders
         orders.update_one(

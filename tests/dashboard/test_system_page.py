@@ -11,14 +11,14 @@ from lumira.dashboard import payment_link
 from lumira.desk import Desk
 from lumira.events import ACTED_ON
 from lumira.findings import Finding, Status
-from tests.conftest import NO_STORE, STRIPE_KEY, WEBHOOK_SECRET, sandbox_process
+from tests.conftest import NO_STORE, STRIPE_KEY, WEBHOOK_SECRET, sandbox
 from tests.dashboard.conftest import shown
 
 
 @pytest.fixture
 def settings(settings):
     """Those of a desk whose Stripe is its own, so that its endpoints are nobody else's."""
-    with sandbox_process() as url:
+    with sandbox() as url:
         yield settings.model_copy(
             update={"stripe_api_base": url, "stripe_publishable_key": "pk_test_0123456789abcdef"}
         )

@@ -20,10 +20,9 @@ import httpx
 import pytest
 import requests
 import stripe
-import uvicorn
 
-from lumira.sandbox.app import create_app
 from tests import web
+from tests.conftest import sandbox
 from tests.sandbox.openapi import check_answer, check_request
 
 KEY = "sk_test_sandbox"
@@ -179,11 +178,9 @@ def sandbox_process(*options: str, **environment: str) -> Iterator[tuple[str, su
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    """The address of a sandbox process that the whole run shares: any test key, quick settlement."""
-    with sandbox_process(
-        "--faults", "--settlement-delay", "0.05", "--publishable-key", "pk_test_shared"
-    ) as started:
-        yield started[0]
+    """The address of a sandbox that the whole run shares: any test key, quick settlement."""
+    with sandbox(key=None, faults=True, settlement_delay=0.05, publishable_key="pk_test_shared") as url:
+        yield url
 
 
 @pytest.fixture
@@ -201,28 +198,10 @@ def browser(address: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Start sandboxes of a test's own, in this process, and get their addresses; options are create_app's."""
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(**options: Any) -> str:
-        app = create_app(
-            **{"faults": True, "settlement_delay": 0.05, "back_off": (0.05, 0.05, 0.1), **options}
-        )
-        config = uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.002)
-        servers.append((server, thread))
-        port = server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-    yield start
-    for server, _ in servers:
-        server.should_exit = True
-    for _, thread in servers:
-        thread.join(5)
+    """Start sandboxes of a test's own and get their addresses; options are create_app's."""
+    quick = {"key": None, "faults": True, "settlement_delay": 0.05, "back_off": (0.05, 0.05, 0.1)}
+    with contextlib.ExitStack() as running:
+        yield lambda **options: running.enter_context(sandbox(**{**quick, **options}))
 
 
 def paid(client: stripe.StripeClient, card: str = "pm_card_visa", **more: Any) -> stripe.PaymentIntent:

@@ -19,11 +19,12 @@ from pymongo import MongoClient
 from starlette.responses import Response
 
 from lumira.access import Actor, Role
+from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.session_cookie import set_session
 from lumira.settings import load_settings
 from tests import web
-from tests.conftest import API_TOKEN, free_port, wait_until
+from tests.conftest import API_TOKEN, wait_until
 
 ADMIN = Actor("tests", Role.ADMIN)
 PASSWORD = "quatre tirages sous la lune"

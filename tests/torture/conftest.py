@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import opened, sandbox_process
+from tests.conftest import opened, sandbox
 from tests.torture.stripe_side import StripeSide
 
 # `make torture` sets more rounds of the same tests.
@@ -26,7 +26,7 @@ def counts(record_property) -> Iterator[Counter[str]]:
 @pytest.fixture
 def torture_sandbox() -> Iterator[str]:
     """A Stripe whose every PaymentIntent is this test's, and which settles at once."""
-    with sandbox_process("--faults", "--settlement-delay", "0.01") as url:
+    with sandbox(faults=True, settlement_delay=0.01) as url:
         yield url
 
 

@@ -15,16 +15,15 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from lumira.child_process import kept_running
+from lumira.child_process import free_port, kept_running
 from lumira.embedded import embedded_store
 from lumira.errors import OrderNotPayable, StoreUnavailable
 from lumira.serving import routes
 from tests.conftest import (
     WEBHOOK_SECRET,
-    free_port,
     opened,
     reconciliation_of,
-    sandbox_process,
+    sandbox,
     serving,
     wait_until,
 )
@@ -44,9 +43,13 @@ def webhook_port() -> int:
 @pytest.fixture
 def torture_sandbox(webhook_port: int) -> Iterator[str]:
     """A Stripe that delivers every event to our webhook until it hears a 200, and then never again."""
-    arguments = ["--faults", "--settlement-delay", "0.01", "--back-off", ",".join(["0.3"] * 400)]
-    arguments += ["--webhook-url", f"http://127.0.0.1:{webhook_port}/api/products/webhook"]
-    with sandbox_process(*arguments, "--webhook-secret", WEBHOOK_SECRET) as url:
+    with sandbox(
+        faults=True,
+        settlement_delay=0.01,
+        back_off=(0.3,) * 400,
+        webhook_url=f"http://127.0.0.1:{webhook_port}/api/products/webhook",
+        webhook_secret=WEBHOOK_SECRET,
+    ) as url:
         yield url
 
 
