@@ -53,8 +53,8 @@ from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
 from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
+from tests.running import running
 from tests.security.openid_provider import served_provider
-from tests.test_run import running
 
 # Its checks are of what the database is made of.
 pytestmark = pytest.mark.reshapes
@@ -823,12 +823,12 @@ def test_with_nothing_running_it_says_so_starts_nothing_and_beside_a_desk_all_is
     assert alone.exit_code == 0, alone.output
     assert "lumira run" in alone.output
     assert not home.exists()
-    with running(home, LUMIRA_HOST="localhost") as (url, _process):
+    with running(home, environment={"LUMIRA_HOST": "localhost"}) as server:
         beside = CliRunner().invoke(app, ["doctor", "--json"], env={"LUMIRA_HOME": str(home)})
         assert beside.exit_code == 0, beside.output
         wrong = [one for one in json.loads(beside.output)["findings"] if one["status"] != "ok"]
         assert {one["name"] for one in wrong} <= {"revenue.fresh", "staff.administrator"}
-        assert url.rsplit(":", 1)[1] in beside.output
+        assert server.url.rsplit(":", 1)[1] in beside.output
     (home / "store.uri").write_text("mongodb://127.0.0.1:1/")
     dead = CliRunner().invoke(app, ["doctor"], env={"LUMIRA_HOME": str(home)})
     assert dead.exit_code == 1

@@ -5,15 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -25,6 +21,7 @@ from lumira.settings import load_settings
 from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import wait_until
+from tests.running import Running, running
 
 PASSWORD = "hunter2hunter2"
 BEARER = "a-bearer-nobody-may-read"
@@ -154,14 +151,9 @@ def test_a_delivery_is_told_with_its_event_and_its_order(configured: Any, desk: 
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """`lumira run` with a store that is down and a Stripe that is not there, and the file it logs to."""
-    home, port = tmp_path_factory.mktemp("troubled"), free_port()
-    log = home / "run.log"
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`lumira run` with a store that is down and a Stripe that is not there."""
     environment = {
-        **os.environ,
-        "LUMIRA_HOME": str(home),
-        "LUMIRA_PORT": str(port),
         "LUMIRA_API_TOKEN": BEARER,
         "LUMIRA_LOG_LEVEL": "debug",
         "MONGODB_URI": f"mongodb://lumira:{PASSWORD}@127.0.0.1:{free_port()}/lumira?serverSelectionTimeoutMS=300",
@@ -169,28 +161,13 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
         "STRIPE_WEBHOOK_SECRET": "whsec_nobodyMayReadThis",
         "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
     }
-    with log.open("wb") as stream:
-        command = [sys.executable, "-m", "lumira", "run"]
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: _answers(url) or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        yield url, log
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    home = tmp_path_factory.mktemp("troubled")
+    with running(home, answering="/api/healthz", environment=environment) as server:
+        yield server
 
 
-def _answers(url: str) -> bool:
-    try:
-        return web.get(f"{url}/api/healthz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret(troubled: Any) -> None:
-    url, log = troubled
+def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret(troubled: Running) -> None:
+    url, log = troubled.url, troubled.log
     signed = sign(
         json.dumps(event("payment_intent.succeeded", {"id": "pi_1"})).encode(), secret="whsec_forged"
     )

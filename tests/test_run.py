@@ -11,8 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,54 +20,15 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lumira import background
-from lumira.child_process import Child, free_port, kept_running, listens
+from lumira.child_process import Child, free_port, kept_running
 from lumira.embedded import embedded_store
 from tests import web
 from tests.conftest import API_TOKEN, wait_until
+from tests.running import ROOT, running, variables
 
-ROOT = Path(__file__).parents[1]
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
 # The ports the system itself gives to connections.
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-
-
-@contextmanager
-def running(
-    home: Path, command: list[str] | None = None, **environment: str
-) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A server on a free port, up and answering; stopped with SIGTERM in the end."""
-    port = free_port()
-    command = command or ["-m", "lumira", "run"]
-    process = subprocess.Popen(
-        [sys.executable, *(part.format(port=port) for part in command)],
-        cwd=ROOT,
-        env=variables(**{"LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port), **environment}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: listens(port) or process.poll() is not None, 120)
-        assert process.poll() is None, process.stderr.read()
-        answers: list[httpx.Response] = []
-
-        def is_ready() -> bool:
-            answers.append(web.get(f"{url}/api/ready", timeout=60))
-            return answers[-1].status_code == 200
-
-        wait_until(is_ready, 60, lambda: answers[-1].text)
-        yield url, process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
-        process.stderr.close()
-
-
-def variables(**more: str) -> dict[str, str]:
-    """Our environment with the API token, and `more`."""
-    return {**os.environ, "LUMIRA_API_TOKEN": API_TOKEN, **more}
 
 
 def child_of(process: subprocess.Popen, name: str) -> psutil.Process:
@@ -103,7 +62,8 @@ def created(url: str) -> str | None:
 
 @pytest.mark.long(15)
 def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
-    with running(tmp_path / "home") as (url, process):
+    with running(tmp_path / "home") as server:
+        url, process = server.url, server.process
         order_id = create(url)
         assert web.get(f"{url}/sign-in", timeout=60).status_code == 200
         assert web.get(url).status_code == 401
@@ -113,21 +73,23 @@ def test_one_command_serves_everything_and_data_is_there_again(tmp_path):
         assert len(children) == 2
     assert process.returncode == 0
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-    with running(tmp_path / "home") as (url, _process):
-        read = web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).json()
+    with running(tmp_path / "home") as server:
+        read = web.get(f"{server.url}/api/products/orders/{order_id}", headers=HEADERS).json()
         assert read["order"]["status"] == "pending"
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        ["-m", "uvicorn", "app:app", "--port", "{port}", "--log-level", "warning"],
-        ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"],
+        "-m uvicorn app:app --port {port} --log-level warning",
+        "-m streamlit run app.py --server.port {port}",
     ],
     ids=["uvicorn", "streamlit"],
 )
 def test_other_servers_serve_the_same_and_receive_the_sandboxs_webhooks(tmp_path, command):
-    with running(tmp_path / "home", command, LUMIRA_PORT="1") as (url, process):
+    # It is told by its command alone where it listens.
+    with running(tmp_path / "home", command, environment={"LUMIRA_PORT": "1"}) as server:
+        url, process = server.url, server.process
         order_id = create(url)
         assert web.get(url).status_code == 401
         keys = json.loads((tmp_path / "home" / "sandbox.json").read_text())
@@ -209,7 +171,8 @@ def test_no_port_is_given_twice_and_a_server_can_listen_on_each():
 
 @pytest.mark.long(15)
 def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_path):
-    with running(tmp_path / "home") as (url, process):
+    with running(tmp_path / "home") as server:
+        url, process = server.url, server.process
         for name in ("secantusd", "lumira.sandbox"):
             child = child_of(process, name)
             child.kill()
@@ -219,9 +182,9 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-    with running(tmp_path / "home") as (url, _process):
+    with running(tmp_path / "home") as server:
         assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
-        assert web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
+        assert web.get(f"{server.url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
 def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, monkeypatch):

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,7 +16,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lumira import traces
-from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.errors import SettingsError
 from lumira.settings import load_settings
@@ -28,7 +23,8 @@ from lumira.storage.indexes import TOKENS
 from lumira.tokens import PREFIX
 from tests import web
 from tests.api.conftest import event, sign
-from tests.conftest import API_TOKEN, WEBHOOK_SECRET, wait_until
+from tests.conftest import API_TOKEN, WEBHOOK_SECRET
+from tests.running import Running, running
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 COLLECTOR_KEY = "the-key-of-the-collector"
@@ -85,14 +81,10 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-def observed(desk: Desk, collector: Collector) -> Iterator[tuple[httpx.Client, Callable[[], str]]]:
-    """`lumira api` that reports to the collector, and what ends it and answers its log."""
-    told, port = desk.settings, free_port()
+def observed(desk: Desk, collector: Collector) -> Iterator[Running]:
+    """`lumira api` that reports to the collector."""
+    told = desk.settings
     environment = {
-        **os.environ,
-        "LUMIRA_HOME": str(told.home),
-        "LUMIRA_PORT": str(port),
-        "LUMIRA_API_TOKEN": API_TOKEN,
         "MONGODB_URI": told.mongodb_uri.get_secret_value(),
         "MONGODB_DB": told.mongodb_db,
         "STRIPE_SECRET_KEY": told.stripe_secret_key.get_secret_value(),
@@ -102,43 +94,21 @@ def observed(desk: Desk, collector: Collector) -> Iterator[tuple[httpx.Client, C
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-collector-key={COLLECTOR_KEY}",
         "SENTRY_DSN": f"http://public@127.0.0.1:{collector.server_port}/7",
     }
-    log = told.home.parent / "api.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lumira", "api"], env=environment, stdout=stream, stderr=subprocess.STDOUT
-        )
-    client = web.Client(
-        base_url=f"http://127.0.0.1:{port}/api",
-        headers={"Authorization": f"Bearer {API_TOKEN}"},
-        timeout=30,
-    )
-
-    def end() -> str:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-        return log.read_text()
-
-    with client:
-        try:
-            wait_until(lambda: _answers(client) or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
-            yield client, end
-        finally:
-            if process.poll() is None:
-                end()
+    with running(told.home, "-m lumira api", answering="/api/healthz", environment=environment) as server:
+        yield server
 
 
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz").status_code == 200
-    except httpx.HTTPError:
-        return False
+@pytest.fixture
+def client(observed: Running) -> Iterator[httpx.Client]:
+    """A caller of that API."""
+    headers = {"Authorization": f"Bearer {API_TOKEN}"}
+    with web.Client(base_url=f"{observed.url}/api", headers=headers, timeout=30) as client:
+        yield client
 
 
 def test_a_request_is_traced_to_stripe_and_the_store_and_its_failure_reported(
-    observed: Any, collector: Collector, documents: Any
+    observed: Running, client: httpx.Client, collector: Collector, documents: Any
 ) -> None:
-    client, end = observed
     created = client.post(
         "/products/create-payment-intent",
         json={"productId": "mystique", "customerEmail": EMAIL},
@@ -155,7 +125,7 @@ def test_a_request_is_traced_to_stripe_and_the_store_and_its_failure_reported(
     for body, status in ((json.dumps(event("plan.created", {"id": "plan_1"})).encode(), 200), (b"[]", 400)):
         headers = sign(body) | {"X-Request-Id": f"r-webhook-{status}"}
         assert client.post("/products/webhook", content=body, headers=headers).status_code == status
-    log = end()
+    log = observed.stop()
 
     spans = collector.spans()
     (server,) = [span for span in spans if span.trace_id.hex() == TRACE and span.kind == 2]

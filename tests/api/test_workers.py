@@ -9,57 +9,37 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from lumira.child_process import free_port
 from lumira.settings import Settings
 from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
+from tests.running import Running, running
 
 
-def variables(settings: Settings) -> dict[str, str]:
+def serving(settings: Settings) -> dict[str, str]:
     """What makes a process serve the database of the test."""
     return {
-        **os.environ,
         "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
         "MONGODB_DB": settings.mongodb_db,
         "STRIPE_SECRET_KEY": STRIPE_KEY,
         "STRIPE_API_BASE": settings.stripe_api_base,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-        "LUMIRA_API_TOKEN": API_TOKEN,
         "LUMIRA_RATE_LIMIT": settings.rate_limit,
-        "LUMIRA_HOME": str(settings.home),
     }
 
 
-@contextmanager
-def workers(environment: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Two workers, or as `options` say, on a free port, up and answering; stopped with SIGTERM in the end."""
-    port = free_port()
-    command = [sys.executable, "-m", "lumira", "api", "--workers", "2", "--port", str(port), *options]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/api/ready"), 60)
-        yield url, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=40)
-
-
-def answers(url: str) -> bool:
-    try:
-        return web.get(url, timeout=20).is_success
-    except httpx.TransportError:
-        return False
+def workers(settings: Settings, number: int = 2) -> AbstractContextManager[Running]:
+    """So many workers on a free port."""
+    command = f"-m lumira api --workers {number} --port {{port}}"
+    return running(settings.home, command, environment=serving(settings))
 
 
 def servers(process: subprocess.Popen) -> list[psutil.Process]:
@@ -82,7 +62,8 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
         body = json.dumps(events[number % 10]).encode()
         return web.post(f"{url}/api/products/webhook", content=body, headers=sign(body), timeout=30)
 
-    with workers(variables(settings)) as (url, process):
+    with workers(settings) as server:
+        url, process = server.url, server.process
         assert len(servers(process)) == 2
         with ThreadPoolExecutor(8) as pool:
             delivered = list(pool.map(deliver, range(40)))
@@ -123,17 +104,17 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
 
 
 def test_a_single_worker_counts_too(settings, desk):
-    with workers(variables(settings), "--workers", "1") as (url, _process):
-        assert web.get(f"{url}/api/nothing").status_code == 404
-        assert 'lumira_api_errors_total{code="NOT_FOUND"} 1.0' in web.get(f"{url}/metrics").text
+    with workers(settings, 1) as server:
+        assert web.get(f"{server.url}/api/nothing").status_code == 404
+        assert 'lumira_api_errors_total{code="NOT_FOUND"} 1.0' in web.get(f"{server.url}/metrics").text
 
 
 @pytest.mark.long(10)
 def test_no_worker_outlives_the_process_that_started_it(settings, desk):
-    with workers(variables(settings)) as (_url, process):
-        children = servers(process)
-        process.kill()
-        process.wait()
+    with workers(settings) as server:
+        children = servers(server.process)
+        server.process.kill()
+        server.process.wait()
         gone, alive = psutil.wait_procs(children, timeout=15)
         assert (len(gone), alive) == (2, [])
 

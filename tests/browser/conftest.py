@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
@@ -19,12 +15,12 @@ from pymongo import MongoClient
 from starlette.responses import Response
 
 from lumira.access import Actor, Role
-from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.embedded import beside
 from lumira.session_cookie import set_session
 from lumira.settings import load_settings
 from tests.conftest import wait_until
+from tests.running import running
 
 ADMINISTRATOR = "anais@example.com"
 PASSWORD = "quatre tirages sous la lune"
@@ -80,23 +76,11 @@ class Served:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`lumira run` on a free port with an empty home."""
-    home, port = tmp_path_factory.mktemp("home"), free_port()
-    log = (home / "run.log").open("wb")
-    environment = {**os.environ, "LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lumira", "run"], env=environment, stdout=log, stderr=subprocess.STDOUT
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=60)
-        assert process.poll() is None, (home / "run.log").read_text()
+    home = tmp_path_factory.mktemp("home")
+    with running(home) as server:
         behind = Desk.open(beside(load_settings(home=home)))
         with closing(behind.store):
-            yield Served(url, home, session_cookie(url, behind), behind)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
+            yield Served(server.url, home, session_cookie(server.url, behind), behind)
 
 
 def session_cookie(url: str, behind: Desk) -> Any:
@@ -107,14 +91,6 @@ def session_cookie(url: str, behind: Desk) -> Any:
     set_session(response, token, behind.signing_key(), secure=False, seconds=3600)
     name, _, value = response.headers["set-cookie"].partition(";")[0].partition("=")
     return {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Lax"}
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/api/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def reader(chromium: Browser, **options: Any) -> BrowserContext:

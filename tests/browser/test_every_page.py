@@ -4,21 +4,17 @@ As axe-core sees it, with contrast, names and order of headings (WCAG 2.2 AA), a
 Content-Security-Policy.
 """
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from lumira.child_process import free_port
-from tests.browser.conftest import _is_ready, follow, settle
+from tests.browser.conftest import follow, settle
 from tests.conftest import wait_until
+from tests.running import running
 
 pytestmark = pytest.mark.browser
 
@@ -38,28 +34,6 @@ COVERED = """what => {
     const {left, right, bottom} = what.getBoundingClientRect();
     return !!document.elementFromPoint((left + right) / 2, bottom - 2).closest("[data-testid=stPopoverBody]");
 }"""
-
-
-@contextmanager
-def demo(home):
-    """A demo, whose pages have orders to show."""
-    port = free_port()
-    environment = {**os.environ, "LUMIRA_HOME": str(home), "LUMIRA_PORT": str(port)}
-    with (home / "run.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lumira", "run", "--demo"],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            wait_until(lambda: _is_ready(url) or process.poll() is not None)
-            assert process.poll() is None, (home / "run.log").read_text()
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def on_overview(page: Page) -> None:
@@ -151,7 +125,9 @@ PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
 def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Browser, tmp_path):
     complaints: list[str] = []
     unreadable: list[str] = []
-    with demo(tmp_path) as url:
+    # A demo, whose pages have orders to show.
+    with running(tmp_path / "home", "-m lumira run --demo") as server:
+        url = server.url
         context = chromium.new_context(
             locale="fr-FR", color_scheme="dark", viewport={"width": 1440, "height": 1000}
         )

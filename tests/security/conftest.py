@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from oidc_provider_mock import run_server_in_thread
 from pydantic import SecretStr
@@ -23,8 +19,7 @@ from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.session_cookie import set_session
 from lumira.settings import load_settings
-from tests import web
-from tests.conftest import API_TOKEN, wait_until
+from tests.running import running
 
 ADMIN = Actor("tests", Role.ADMIN)
 PASSWORD = "quatre tirages sous la lune"
@@ -38,6 +33,7 @@ class Fortress:
     desk: Desk
     home: Path
     provider: str
+    log: Path
 
     def cookie(self, email: str) -> str:
         """The Cookie header of a new session of this member."""
@@ -76,40 +72,18 @@ def fortress(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iter
         """
     )
     environment = {
-        **os.environ,
         # Where Streamlit looks for [auth], beside the working directory.
         "HOME": str(home),
-        "LUMIRA_HOME": str(home),
-        "LUMIRA_PORT": str(port),
-        "LUMIRA_API_TOKEN": API_TOKEN,
         # This test asks more often than any caller may.
         "LUMIRA_RATE_LIMIT": "100000/minute",
     }
-    log = home / "run.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lumira", "run"], env=environment, stdout=stream, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: _is_ready(url) or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
+    with running(home, port=port, environment=environment) as server:
         uri = (home / "store.uri").read_text().strip()
         desk = Desk.open(load_settings(home=home, mongodb_uri=SecretStr(uri)))
         with closing(desk.store):
             for role in Role:
                 desk.staff.add(f"{role}@example.com", role, password=PASSWORD, actor=ADMIN)
-            yield Fortress(url, desk, home, issuer)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return web.get(f"{url}/api/ready", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+            yield Fortress(server.url, desk, home, issuer, server.log)
 
 
 @dataclass

@@ -440,7 +440,7 @@ def test_no_body_is_too_large_for_us(fortress, stranger, attempts: Attempts, sto
 
 
 def test_the_log_holds_no_traceback_and_no_secret(fortress):
-    log = (fortress.home / "run.log").read_text()
+    log = fortress.log.read_text()
     assert "Traceback" not in log
     assert PASSWORD not in log
     assert API_TOKEN not in log

@@ -80,7 +80,7 @@ def test_who_cancels_at_the_provider_reads_so_and_the_log_says_why(browser, fort
     assert "annulé" in response.text
     # The next try leads to the page that was asked for.
     assert 'name="next" value="/orders"' in response.text
-    log = (fortress.home / "run.log").read_text()
+    log = fortress.log.read_text()
     [refused] = [line for line in log.splitlines() if "sign-in refused" in line and "access_denied" in line]
     assert "The OpenID provider's answer" in refused
 
