@@ -43,7 +43,7 @@ def test_a_comparison_is_there_after_a_reload(open_page, desk, pay):
     month = f"{desk.revenue.today():%Y-%m}"
     app = open_page("month_close", month=month, compared="yes")
     assert metrics(app)["Net"] == "47,00\u00a0€"
-    moment = r"Comparé le \d+ \S+ \d{4} à \d\d:\d\d, pas encore clôturé"
+    moment = r"Comparé le (1er|\d+) \S+ \d{4} à \d\d:\d\d, pas encore clôturé"
     assert re.search(moment, shown(app))
     assert "Les jours sont comptés à l’heure du fuseau Europe/Paris." in shown(app)
     app.get_by_key("month").set_value(app.get_by_key("month").options[0]).run()
