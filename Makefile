@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture bench screenshots check lint format lock clean coverage docs
+.PHONY: help install run test quick torture bench screenshots check lint format lock clean coverage docs
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ run: install ## Serve the desk with demo data on http://127.0.0.1:8501.
 
 test: install ## Run every test.
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+quick: install ## Run what needs no browser and no processes of Lumira's own: most tests, two minutes on two cores.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not (browser or long or whole)" --ignore tests/torture
 
 bench: install ## Print what speed is claimed, as ratios measured in one run.
 	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done

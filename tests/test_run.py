@@ -26,6 +26,8 @@ from tests import web
 from tests.conftest import API_TOKEN, wait_until
 from tests.running import ROOT, running, variables
 
+pytestmark = pytest.mark.whole
+
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
 # The ports the system itself gives to connections.
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")

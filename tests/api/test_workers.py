@@ -23,6 +23,8 @@ from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
 from tests.running import Running, running
 
+pytestmark = pytest.mark.whole
+
 
 def serving(settings: Settings) -> dict[str, str]:
     """What makes a process serve the database of the test."""

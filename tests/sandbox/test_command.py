@@ -21,6 +21,8 @@ from lumira.sandbox.store import Store
 from tests import web
 from tests.sandbox.conftest import KEY, ROOT, client_of, eventually, paid, sandbox_process
 
+pytestmark = pytest.mark.whole
+
 QUICK = ",".join(["0.3"] * 500)
 
 

@@ -24,6 +24,8 @@ from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN
 from tests.security.conftest import ADMIN, PASSWORD, Attempts, Fortress
 
+pytestmark = pytest.mark.whole
+
 PAGES = (
     *("overview", "orders", "order", "new-payment", "revenue", "month-close", "webhooks", "reconciliation"),
     *("account", "staff", "system"),

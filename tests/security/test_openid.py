@@ -14,6 +14,8 @@ from tests import web
 from tests.security.conftest import ADMIN, Fortress
 from tests.security.openid_provider import Provider, served_provider
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def browser(fortress: Fortress):
