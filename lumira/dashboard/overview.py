@@ -271,7 +271,7 @@ def show_latest() -> None:
 
 def _show_line(order: Order, when: str | None = None) -> None:
     """One order in a line that leads to its page; `when` stands in place of when it was made."""
-    who = order.name or order.address or text("overview.nobody")
+    who = order.known_as or text("overview.nobody")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             navigation.order(),
