@@ -130,9 +130,9 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
     """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`).
 
-    Raises ValueError for an amount that is none in minor units.
+    Raises ValueError where it has no amount in minor units.
     """
-    amount = payment_intent.get("amount") or 0
+    amount = payment_intent.get("amount")
     if type(amount) is not int or amount < 0:
         raise ValueError("amount: not a number of minor units")
     metadata = mapping_or_empty(payment_intent.get("metadata"))

@@ -262,6 +262,11 @@ class Order(Document):
         return address_in(self.customer_email, self.metadata)
 
     @property
+    def known_as(self) -> str | None:
+        """The customer's name, else their e-mail address; None where the order names nobody."""
+        return self.name or self.address
+
+    @property
     def names(self) -> tuple[str, str]:
         """First and last name: as they were corrected last, else the one name cut at its first space."""
         first, last = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,27 +125,27 @@ class Reconciliation:
         run = _Run(report, apply, actor)
         known = len(report.differences)
         windows = list(_windows(start, report.until))
-        try:
-            for done, (first, last) in enumerate(windows):
-                if progress:
-                    progress(done, len(windows))
-                untied |= self._walk(first, last, run)
-                self._reconciliations.save(key, saved(report, last, untied), self._clock())
-            tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
-            for order_id in sorted(untied - tied):
-                self._check_never_sent(order_id, run)
-            for pages in self._money_back(since, report.until):
-                for page, asked_at in pages:
-                    self._compare_money_back(page, asked_at, run)
-        except StripeError:
-            # What is repaired stays repaired, and is no difference when the day is walked again.
-            if any(difference.repaired for difference in report.differences[known:]):
-                self._record_repairs(report.differences[known:], actor)
-            raise
+        with _counted(report):
+            try:
+                for done, (first, last) in enumerate(windows):
+                    if progress:
+                        progress(done, len(windows))
+                    untied |= self._walk(first, last, run)
+                    self._reconciliations.save(key, saved(report, last, untied), self._clock())
+                tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
+                for order_id in sorted(untied - tied):
+                    self._check_never_sent(order_id, run)
+                for pages in self._money_back(since, report.until):
+                    for page, asked_at in pages:
+                        self._compare_money_back(page, asked_at, run)
+            except StripeError:
+                # What is repaired stays repaired, and is no difference when the day is walked again.
+                if any(difference.repaired for difference in report.differences[known:]):
+                    self._record_repairs(report.differences[known:], actor)
+                raise
         if progress:
             progress(len(windows), len(windows))
         self._reconciliations.finish(key)
-        _count(report)
         if apply:
             self._record_repairs(report.differences, actor)
         return report
@@ -172,21 +172,21 @@ class Reconciliation:
             resumed = min(self._settled_to or behind, behind)
             further = self._orders.open_between(report.since, resumed, OPEN_LIMIT)
             self._settled_to = _unread_before(further)
-        for order in {order.id: order for order in [*newest, *further]}.values():
-            if order.is_free or not self._is_ours(order):
-                continue
-            report.orders += 1
-            if not order.payment_intent_id:
-                self._look_for(order, run)
-                continue
-            asked_at = self._clock()
-            try:
-                payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
-            except StripeRefused:
-                report.add_missing_intent(order)
-            else:
-                self._match(order, payment_intent, asked_at, run)
-        _count(report)
+        with _counted(report):
+            for order in {order.id: order for order in [*newest, *further]}.values():
+                if order.is_free or not self._is_ours(order):
+                    continue
+                report.orders += 1
+                if not order.payment_intent_id:
+                    self._look_for(order, run)
+                    continue
+                asked_at = self._clock()
+                try:
+                    payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
+                except StripeRefused:
+                    report.add_missing_intent(order)
+                else:
+                    self._match(order, payment_intent, asked_at, run)
         return report
 
     def settle_money_back(self, *, actor: Actor) -> Report:
@@ -199,10 +199,10 @@ class Reconciliation:
         now = self._clock()
         report = Report(since=now - MONEY_BACK_SINCE, until=now + timedelta(seconds=1))
         run = _Run(report, apply=True, actor=actor)
-        for pages in self._money_back(report.since, report.until):
-            page, asked_at = next(pages)
-            self._compare_money_back(page, asked_at, run)
-        _count(report)
+        with _counted(report):
+            for pages in self._money_back(report.since, report.until):
+                page, asked_at = next(pages)
+                self._compare_money_back(page, asked_at, run)
         return report
 
     def _money_back(self, first: datetime, last: datetime) -> Iterator[Iterator[Page]]:
@@ -412,9 +412,15 @@ class Reconciliation:
             asked_at = self._clock()
 
 
-def _count(report: Report) -> None:
-    for difference in report.differences:
-        DIFFERENCES.labels(str(difference.kind), "yes" if difference.repaired else "no").inc()
+@contextmanager
+def _counted(report: Report) -> Iterator[None]:
+    """Counts what the report is told meanwhile, also where an error ends that: what is repaired stays so."""
+    known = len(report.differences)
+    try:
+        yield
+    finally:
+        for difference in report.differences[known:]:
+            DIFFERENCES.labels(str(difference.kind), "yes" if difference.repaired else "no").inc()
 
 
 def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -301,14 +301,17 @@ class Webhooks:
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        if event["type"] not in _FINAL_TYPES:
+        # Without its amount no order can be made of it: that would be one of nothing.
+        lacks_amount = payment_intent.get("amount") is None and not self._has_order(event)
+        if lacks_amount or event["type"] not in _FINAL_TYPES:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
             try:
                 payment_intent = self._gateway.retrieve_payment_intent(payment_intent["id"], once=True)
                 at = asked_at
             except StripeError:
-                pass
+                if lacks_amount:
+                    raise
         order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
         if self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"]):
             return True
@@ -376,6 +379,11 @@ class Webhooks:
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])
             order = self._orders.find(order.id) or order
         return order
+
+    def _has_order(self, event: Event) -> bool:
+        """Whether there is an order of the event's PaymentIntent, or one that its metadata names."""
+        known = self._orders.find_by_payment_intent(event["data"]["object"]["id"])
+        return known is not None or self._order_in_metadata(event["data"]) is not None
 
     def _order_in_metadata(self, data: Mapping[str, Any]) -> Order | None:
         named = order_named_by(data)

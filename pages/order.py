@@ -51,7 +51,7 @@ def show(order: Order) -> None:
         order_actions.show_share(order)
     shown = order_details.price(order), level_name(order.level)
     st.set_page_config(page_title=navigation.tab_title(*shown))
-    whose = order.name or order.address
+    whose = order.known_as
     title = text("order.of", whose=problems.plain(whose)) if whose else text("result.order")
     st.title(title, anchor=False)
     st.caption(order_details.when(order))

@@ -17,7 +17,6 @@ from lumira.dashboard import (
     revenue_choices,
     revenue_files,
     revenue_tables,
-    tables,
 )
 from lumira.dashboard.periods import Compare
 from lumira.dashboard.revenue_figures import Figures, conversion, read, view
@@ -127,7 +126,7 @@ def show_main() -> None:
             opens=(first, last, width),
         )
         with st.expander(text("revenue.table"), icon=":material/table_rows:"):
-            tables.show_revenue(f"{key}:{width}", rows, bars, width, currency)
+            revenue_tables.show_revenue(f"{key}:{width}", rows, bars, width, currency)
 
 
 def show_course_and_levels() -> None:

@@ -21,6 +21,7 @@ from lumira.dashboard import (
 from lumira.dashboard.event_filter import ONLY_FAILED
 from lumira.dashboard.session import actor, desk, may
 from lumira.dashboard.texts import counted, number, text
+from lumira.embedded import sandbox_state
 from lumira.errors import EventNotFound
 from lumira.events import ACTED_ON, EVERY_EVENT, WEBHOOK_PATHS
 
@@ -127,20 +128,30 @@ def show_connection(*, missing: bool) -> None:
 
 def show_empty() -> None:
     """What to do when the list has nothing to show."""
+    if selected == EVERY_EVENT and not pager.after():
+        show_none_yet()
+        return
     if pager.after():
         title, advice = text("events.page_empty"), ""
     elif selected == ONLY_FAILED:
         title, advice = text("events.none_failed"), text("events.none_failed.next")
-    elif selected != EVERY_EVENT:
-        title, advice = text("events.nothing_fits"), text("events.nothing_fits.next")
     else:
-        where = "events.empty.sandbox" if desk().gateway.is_sandbox else "events.empty.stripe"
-        title, advice = text("events.empty"), text(where)
+        title, advice = text("events.nothing_fits"), text("events.nothing_fits.next")
     with empty.card(title, advice):
         if pager.after():
             pager.show_newest()
-        elif selected == EVERY_EVENT:
-            navigation.link_new_payment()
+
+
+def show_none_yet() -> None:
+    """Where the first event will come from; nothing of the kind while Stripe takes no payment from us."""
+    if problem := desk().health.problems()["stripe"]:
+        with empty.card(text("events.empty")):
+            problems.show(problem)
+        return
+    # Only the local Stripe that Lumira started is known to deliver here.
+    where = "events.empty.sandbox" if sandbox_state(desk().settings) else "events.empty.stripe"
+    with empty.card(text("events.empty"), text(where)):
+        navigation.link_new_payment()
 
 
 notices.show()

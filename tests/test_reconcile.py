@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ import pytest
 import stripe
 import typer
 from bson import ObjectId
+from prometheus_client import REGISTRY
 
 from lumira.access import Actor, Role
 from lumira.commands import reconcile as command
@@ -289,32 +291,85 @@ def test_a_killed_run_goes_on_where_it_was(desk, create):
     assert report.since.replace(microsecond=0) == since.replace(microsecond=0)
 
 
-def test_what_a_run_repaired_before_stripe_failed_is_audited(desk, create, documents):
+@pytest.fixture
+def failing(desk):
+    """A reconciliation, an hour later, whose Stripe answers a question so many times and then, once, not."""
+
+    def failing(answers, question="retrieve_payment_intent"):
+        gateway = StripeGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base)
+        answered, asked = getattr(gateway, question), itertools.count()
+
+        def ask(*arguments, **named):
+            if next(asked) == answers:
+                raise StripeServiceError("Stripe has a problem of its own.")
+            return answered(*arguments, **named)
+
+        setattr(gateway, question, ask)
+        return Reconciliation(
+            desk.orders,
+            gateway,
+            desk.audit,
+            Reconciliations(desk.store.database),
+            clock=lambda: datetime.now(UTC) + timedelta(hours=1),
+        )
+
+    return failing
+
+
+@pytest.fixture
+def counted():
+    """How many differences of a kind were counted as repaired since the test began."""
+
+    def read(kind):
+        labels = {"kind": str(kind), "repaired": "yes"}
+        return REGISTRY.get_sample_value("lumira_reconcile_differences_total", labels) or 0
+
+    before = {kind: read(kind) for kind in Kind}
+    return lambda kind: read(kind) - before[kind]
+
+
+def test_what_a_run_repaired_before_stripe_failed_is_audited(failing, create, desk, documents, counted):
     for order in (create(), create()):
         pay(desk, order)
-
-    class FailingGateway(StripeGateway):
-        asked = 0
-
-        def retrieve_payment_intent(self, payment_intent_id, *, once=False):
-            self.asked += 1
-            if self.asked == 2:
-                raise StripeServiceError("Stripe has a problem of its own.")
-            return super().retrieve_payment_intent(payment_intent_id, once=once)
-
-    reconciliation = Reconciliation(
-        desk.orders,
-        FailingGateway(STRIPE_KEY, api_base=desk.settings.stripe_api_base),
-        desk.audit,
-        Reconciliations(desk.store.database),
-    )
+    reconciliation = failing(1)
     since = datetime.now(UTC) - timedelta(hours=1)
     with pytest.raises(StripeServiceError):
         reconciliation.run(since, actor=ADMIN, apply=True)
     [entry] = documents.audit_entries.find({"action": "repair"})
     assert (entry["actor"], entry["after"]) == ("ada", {"differences": 1, "repaired": 1})
+    assert counted(Kind.STATUS) == 1
     reconciliation.run(since, actor=ADMIN, apply=True)
     assert documents.audit_entries.count_documents({"action": "repair"}) == 2
+    assert counted(Kind.STATUS) == 2
+
+
+def test_what_a_run_is_told_of_days_already_walked_is_counted_once(failing, create, desk, counted):
+    order, since = create(), datetime.now(UTC) - timedelta(hours=1)
+    pay(desk, order)
+    # The refunds are read after the last day.
+    reconciliation = failing(0, "list_refunds_between")
+    with pytest.raises(StripeServiceError):
+        reconciliation.run(since, actor=ADMIN, apply=True)
+    found = reconciliation.run(since, actor=ADMIN, apply=True).differences
+    assert [one.repaired for one in found if one.order_id == order.id] == [True]
+    assert counted(Kind.STATUS) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.STATUS, Kind.REFUNDS])
+def test_what_was_settled_before_stripe_failed_is_counted(failing, create, desk, support, counted, kind):
+    for order in (create(), create()):
+        pay(desk, order)
+        if kind is Kind.REFUNDS:
+            desk.intents.refresh(order.id, actor=support)
+            desk.gateway.create_refund(order.payment_intent_id, 4700, None, {}, secrets.token_hex(8))
+    # Two looks at the first of them; the second one's is not answered.
+    cut_short = failing(2)
+    settle = cut_short.settle_open_orders if kind is Kind.STATUS else cut_short.settle_money_back
+    with pytest.raises(StripeServiceError):
+        settle(actor=ADMIN)
+    assert counted(kind) == 1
+    settle(actor=ADMIN)
+    assert counted(kind) == 2
 
 
 def test_open_orders_are_settled_after_fifteen_minutes(desk, create):

@@ -18,9 +18,10 @@ from lumira import desk as desks
 from lumira.api.addresses import caller_address, is_https
 from lumira.api.pages import page
 from lumira.api.paths import is_within
-from lumira.api.responses import refuse_websocket
+from lumira.api.request_id import RequestId
+from lumira.api.responses import error_body, refuse_websocket
 from lumira.desk import Desk
-from lumira.errors import LumiraError, StoreUnavailable, Unauthorized
+from lumira.errors import Forbidden, LumiraError, StoreUnavailable, Unauthorized
 from lumira.openid_providers import CALLBACK
 from lumira.session_cookie import session_token
 from lumira.sessions import Session
@@ -55,18 +56,16 @@ class Gate:
         desk = desks.current()
         try:
             passes = comes_from_here(scope) if desk.is_demo else await session_of(desk, scope) is not None
-        except StoreUnavailable as error:
-            if scope["type"] == "http" and _is_navigation(scope):
+        except LumiraError as error:
+            is_away = isinstance(error, StoreUnavailable)
+            if is_away and scope["type"] == "http" and _is_navigation(scope):
                 await _show_store_away(scope, receive, send)
             else:
-                await _refuse(scope, receive, send, error.status, error.message)
-            return
-        except LumiraError as error:
-            await _refuse(scope, receive, send, error.status, error.message)
+                await _refuse(scope, receive, send, error)
             return
         if scope["type"] == "websocket":
             if not passes or not is_same_origin(scope):
-                await _refuse(scope, receive, send, 403, "")
+                await refuse_websocket(receive, send)
             elif desk.is_demo:
                 await self._app(scope, receive, send)
             else:
@@ -74,11 +73,11 @@ class Gate:
         elif passes:
             await self._app(scope, receive, send)
         elif desk.is_demo:
-            await _refuse(scope, receive, send, 403, "The demo is for this machine alone.")
+            await _refuse(scope, receive, send, Forbidden("The demo is for this machine alone."))
         elif _is_navigation(scope):
             await RedirectResponse(sign_in_address(scope), 303)(scope, receive, send)
         else:
-            await _refuse(scope, receive, send, 401, "Sign in first.")
+            await _refuse(scope, receive, send, Unauthorized("Sign in first."))
 
     async def _while_signed_in(self, desk: Desk, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a websocket until it closes or its session ends, whichever comes first."""
@@ -187,19 +186,22 @@ async def _show_store_away(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: LumiraError) -> None:
     if scope["type"] == "websocket":
         await refuse_websocket(receive, send)
         return
-    response: Response
-    if _is_navigation(scope):
-        response = PlainTextResponse(f"{message}\n", status)
-    else:
-        body = {
-            "error": "Refused",
-            "code": Unauthorized.code if status == 401 else "REFUSED",
-            "message": message,
-        }
-        response = JSONResponse(body, status)
-    response.headers["Cache-Control"] = "no-store"
-    await response(scope, receive, send)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await _refusal(Request(scope), error)(scope, receive, send)
+
+    await RequestId(answer)(scope, receive, send)
+
+
+def _refusal(request: Request, error: LumiraError) -> Response:
+    """The error in a person's browser as its sentence, and for a program in the shape of every other."""
+    request.state.error_code = error.code  # for the log
+    headers = {"Cache-Control": "no-store"}
+    if _is_navigation(request.scope):
+        return PlainTextResponse(f"{error.message}\n", error.status, headers)
+    body = error_body(request, code=error.code, error=error.error, message=error.message)
+    return JSONResponse(body, error.status, headers)

@@ -16,18 +16,22 @@ from lumira.metrics import REFUSALS
 def error_response(
     request: Request, *, status: int, code: str, error: str, message: str, **extra: Any
 ) -> JSONResponse:
-    """The body every error has: error, code, message, timestamp (UTC, ISO 8601) and requestId."""
+    """An error that the API answers, counted by its code."""
     REFUSALS.labels(code).inc()
     request.state.error_code = code  # for the log
-    body = {
+    body = error_body(request, code=code, error=error, message=message)
+    return JSONResponse(body | extra, status_code=status)
+
+
+def error_body(request: Request, *, code: str, error: str, message: str) -> dict[str, Any]:
+    """What every error has: error, code, message, timestamp (UTC, ISO 8601) and requestId."""
+    return {
         "error": error,
         "code": code,
         "message": message,
         "timestamp": iso(datetime.now(UTC)),
         "requestId": getattr(request.state, "request_id", ""),
-        **extra,
     }
-    return JSONResponse(body, status_code=status)
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:

@@ -56,7 +56,7 @@ def show(wanted: OrderFilter) -> bool:
 
 
 def _show_line(order: Order) -> None:
-    who = order.name or order.address or text("overview.nobody")
+    who = order.known_as or text("overview.nobody")
     told = (
         moment(order.created_at),
         who,

@@ -19,6 +19,7 @@ from plotly.basedatatypes import BaseTraceType
 
 from lumira.catalog import Level
 from lumira.dashboard import revenue_choices, session
+from lumira.dashboard.revenue_figures import made_once
 from lumira.dashboard.texts import (
     capitalized,
     counted,
@@ -69,7 +70,7 @@ def show(
     `image` is what the button at its corner saves: png or svg. A click on a bar opens its orders
     when `opens` says which days the chart shows, in bars of which width.
     """
-    figure = _drawn(name, key, session.language(), draw)
+    figure = made_once(name, key, draw)
     if opens:
         revenue_choices.remember_shown(name, [trace.meta for trace in figure.data], *opens)
     st.plotly_chart(
@@ -88,11 +89,6 @@ def show(
         },
         alt=text(f"revenue.{name}"),
     )
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _drawn(name: str, key: str, language: str, _draw: Callable[[], go.Figure]) -> go.Figure:  # noqa: ARG001
-    return _draw()
 
 
 def revenue_figure(

@@ -159,7 +159,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "product":
             return order.product_name
         case "customer":
-            return order.name or order.address or words.nobody
+            return order.known_as or words.nobody
         case "email":
             return order.address or NOTHING
         case "amount" | "refunded" | "net":
@@ -263,7 +263,7 @@ def clicked(key: str, orders: list[Order]) -> Order | None:
 def _card(order: Order, words: _Words, listed: dict[str, str]) -> markup.Card:
     return markup.Card(
         link=address.link("/order", {"id": order.order_id, **listed}),
-        title=order.name or order.address or words.nobody,
+        title=order.known_as or words.nobody,
         beside=price(order),
         chips=[
             (words.levels[order.level], level_colour(order.level)),

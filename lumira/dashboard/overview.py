@@ -26,6 +26,8 @@ _LATEST: Final = 8
 _LATEST_SECONDS: Final = 5
 _REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
+# In the session, the code of the error that stands where the figures would: once is enough.
+_SAID: Final = "overview-error"
 
 
 def today() -> date:
@@ -89,12 +91,14 @@ def _ago(instant: datetime) -> str:
 @st.fragment(run_every=_REST_SECONDS)
 def show_figures() -> None:
     """Today beside yesterday and this week beside the week before, until the same hour."""
+    st.session_state[_SAID] = None
     try:
         if session.may(Permission.VIEW_REVENUE):
             _show_money()
         else:
             _show_counts()
     except LumiraError as error:
+        st.session_state[_SAID] = error.code
         problems.show(error)
 
 
@@ -250,7 +254,8 @@ def show_latest() -> None:
         page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
     except LumiraError as error:
         # Streamlit catches what a part drawn by the clock raises, in words of its own.
-        problems.show(error)
+        if error.code != st.session_state.get(_SAID):
+            problems.show(error)
         return
     if not page.orders:
         with st.container(border=True, horizontal_alignment="center", key="no-orders"):
@@ -266,7 +271,7 @@ def show_latest() -> None:
 
 def _show_line(order: Order, when: str | None = None) -> None:
     """One order in a line that leads to its page; `when` stands in place of when it was made."""
-    who = order.name or order.address or text("overview.nobody")
+    who = order.known_as or text("overview.nobody")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             navigation.order(),

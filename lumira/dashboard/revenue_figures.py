@@ -6,10 +6,11 @@ store only whether anything changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -24,6 +25,7 @@ _HOUSE_CURRENCY: Final = "eur"
 _CONVERSION_SECONDS: Final = 600
 
 Days = tuple[date, date]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,19 @@ def _read(revision: str, days: Days, before: Days) -> Figures:
         rows=revenue.days(*days, actor=actor),
         rows_before=revenue.days(*before, actor=actor),
     )
+
+
+def made_once(name: str, key: str, make: Callable[[], Made]) -> Made:
+    """What `make` makes of the figures of this key in the reader's language: once under its name, shared
+    by all sessions.
+    """
+    made: Made = _made_once(name, key, session.language(), make)
+    return made
+
+
+@st.cache_resource(max_entries=320, show_spinner=False)
+def _made_once(name: str, key: str, language: str, _make: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _make()
 
 
 def conversion(figures: Figures) -> Conversion:

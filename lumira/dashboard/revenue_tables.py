@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,9 +12,19 @@ from babel.dates import get_day_names
 
 from lumira.dashboard import session
 from lumira.dashboard.charts import amounts_by_day, by_level
+from lumira.dashboard.revenue_figures import made_once
 from lumira.dashboard.tables import NOTHING, ROW_HEIGHT, height
-from lumira.dashboard.texts import day, level_name, money, number, share, text
+from lumira.dashboard.texts import capitalized, day, level_name, money, number, period, share, text
+from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.days import every_day
+from lumira.revenue_sums import Period
+
+
+def show_revenue(key: str, by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
+    """Revenue by period, newest first, written only when there is none of this `key` yet."""
+    # A year of days is thousands of words, in a table that most readers leave closed.
+    frame = made_once("table", key, lambda: _revenue_frame(by_period, bars, width, currency))
+    _show(frame, pinned=True, alt=text("revenue.table"))
 
 
 def show_cumulative(daily: pd.DataFrame, days: tuple[date, date], currency: str) -> None:
@@ -72,16 +83,55 @@ def show_failures(rows: list[tuple[str, int]]) -> None:
     )
 
 
-def _show_plain(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of words and figures, the first column to the left."""
-    columns = {
-        title: st.column_config.TextColumn(alignment="right" if place else "left")
-        for place, title in enumerate(titles)
+def _revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:
+    """The revenue table in the reader's words: a total, then one row a bar, newest first."""
+    figures = ["gross", "refunds", "net", "fees", "orders", "free"]
+    gross_by_level = by_period.pivot_table(
+        index="day", columns="level", values="gross", aggfunc="sum", fill_value=0
+    )
+    levels = [level for level in LEVEL_COLOURS if level in gross_by_level and gross_by_level[level].any()]
+    sums = by_period.groupby("day")[figures].sum().join(gross_by_level[levels]).to_dict("index")
+    nothing = dict.fromkeys([*figures, *levels], 0)
+    total = {name: sum(row[name] for row in sums.values()) for name in nothing}
+    named = [(text("revenue.total"), total)] + [
+        (period(start, width), sums.get(pd.Timestamp(start), nothing)) for start in reversed(bars)
+    ]
+    return pd.DataFrame([_revenue_row(name, row, levels, currency) for name, row in named])
+
+
+def _revenue_row(name: str, row: dict[Any, int], levels: list[str], currency: str) -> dict[str, str]:
+    def amount(figure: str) -> str:
+        return money(int(row[figure]), currency) if row[figure] else NOTHING
+
+    def count(figure: str) -> str:
+        return number(int(row[figure])) if row[figure] else NOTHING
+
+    return {
+        text("revenue.range"): capitalized(name),
+        **{level_name(level): amount(level) for level in levels},
+        text("revenue.gross"): amount("gross"),
+        text("revenue.refunds"): amount("refunds"),
+        text("revenue.net"): amount("net"),
+        text("revenue.fees"): amount("fees"),
+        text("revenue.orders"): count("orders"),
+        text("revenue.free"): count("free"),
     }
+
+
+def _show_plain(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    _show(pd.DataFrame(rows, columns=list(titles)))
+
+
+def _show(frame: pd.DataFrame, *, pinned: bool = False, alt: str | None = None) -> None:
+    """A table of words and figures, the first column to the left, where a `pinned` one stays in sight."""
+    name, *figures = frame.columns
+    columns: dict[str, Any] = {figure: st.column_config.TextColumn(alignment="right") for figure in figures}
+    columns[name] = st.column_config.TextColumn(pinned=pinned, alignment="left")
     st.dataframe(
-        pd.DataFrame(rows, columns=list(titles)),
+        frame,
         hide_index=True,
         column_config=columns,
         row_height=ROW_HEIGHT,
-        height=height(len(rows)),
+        height=height(len(frame)),
+        alt=alt,
     )

@@ -1,22 +1,20 @@
-"""The tables of the pages: a page of events, revenue by period, differences from Stripe."""
+"""The tables of the pages, and two of them: a page of events, and differences from Stripe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
 from lumira.dashboard import address, comparison, event_details, markup, session, theme
-from lumira.dashboard.texts import capitalized, level_name, moment, money, number, period, text
-from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
+from lumira.dashboard.texts import moment, text
+from lumira.dashboard.theme import STATUS_COLOURS
 from lumira.differences import Difference, Report
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
-from lumira.revenue_sums import Period
 
 NOTHING: Final = "–"
 ROW_HEIGHT: Final = 38
@@ -212,62 +210,3 @@ def _difference_card(difference: Difference) -> markup.Card:
         # The report is this session's: a page that opened in its place would lose it.
         apart=True,
     )
-
-
-def show_revenue(key: str, by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> None:
-    """Revenue by period, newest first: the same figures as the chart, to read and to copy; written only when
-    there is none of this `key` yet.
-    """
-    frame = _written(key, session.language(), lambda: revenue_frame(by_period, bars, width, currency))
-    name, *figures = frame.columns
-    columns: dict[str, Any] = {figure: st.column_config.TextColumn(alignment="right") for figure in figures}
-    columns[name] = st.column_config.TextColumn(pinned=True, alignment="left")
-    st.dataframe(
-        frame,
-        hide_index=True,
-        column_config=columns,
-        row_height=ROW_HEIGHT,
-        height=height(len(frame)),
-        alt=text("revenue.table"),
-    )
-
-
-# A year of days is thousands of words, in a table that most readers leave closed.
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _written(key: str, language: str, _write: Callable[[], pd.DataFrame]) -> pd.DataFrame:  # noqa: ARG001
-    return _write()
-
-
-def revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> pd.DataFrame:
-    """The revenue table in the reader's words: a total, then one row a bar, newest first."""
-    figures = ["gross", "refunds", "net", "fees", "orders", "free"]
-    by_level = by_period.pivot_table(
-        index="day", columns="level", values="gross", aggfunc="sum", fill_value=0
-    )
-    levels = [level for level in LEVEL_COLOURS if level in by_level and by_level[level].any()]
-    sums = by_period.groupby("day")[figures].sum().join(by_level[levels]).to_dict("index")
-    nothing = dict.fromkeys([*figures, *levels], 0)
-    total = {name: sum(row[name] for row in sums.values()) for name in nothing}
-    named = [(text("revenue.total"), total)] + [
-        (period(start, width), sums.get(pd.Timestamp(start), nothing)) for start in reversed(bars)
-    ]
-    return pd.DataFrame([_revenue_row(name, row, levels, currency) for name, row in named])
-
-
-def _revenue_row(name: str, row: dict[Any, int], levels: list[str], currency: str) -> dict[str, str]:
-    def amount(figure: str) -> str:
-        return money(int(row[figure]), currency) if row[figure] else NOTHING
-
-    def count(figure: str) -> str:
-        return number(int(row[figure])) if row[figure] else NOTHING
-
-    return {
-        text("revenue.range"): capitalized(name),
-        **{level_name(level): amount(level) for level in levels},
-        text("revenue.gross"): amount("gross"),
-        text("revenue.refunds"): amount("refunds"),
-        text("revenue.net"): amount("net"),
-        text("revenue.fees"): amount("fees"),
-        text("revenue.orders"): count("orders"),
-        text("revenue.free"): count("free"),
-    }

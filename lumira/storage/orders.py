@@ -50,6 +50,9 @@ DUPLICATE_KEY: Final = 11000
 # Found and written in one go.
 _AT_ONCE: Final = 200
 
+# An update of an order, and what its timeline tells of it.
+_Change = tuple[Document, list[TimelineEntry]]
+
 
 class Orders:
     """Reads and writes orders. Every method raises StoreUnavailable when the store can't be reached.
@@ -245,37 +248,44 @@ class Orders:
         Returns whether anything was new.
         """
         as_of = as_of or datetime.now(UTC)
-        while True:
+
+        def merged(order: Order) -> _Change | None:
             heard = news(order.refunds) if callable(news) else news
-            merged = merge_refunds(order.refunds, heard, complete=complete)
-            if merged == order.refunds and order.amount_refunded == refunded(merged):
-                return False
-            entries = refund_entries(order, merged, by=by, event_id=event_id, note=note, as_of=as_of)
-            if self._replace(order, with_refunds(merged), entries):
-                return True
-            if (current := self.find(order.id)) is None:
-                return False
-            order = current
+            refunds = merge_refunds(order.refunds, heard, complete=complete)
+            if refunds == order.refunds and order.amount_refunded == refunded(refunds):
+                return None
+            entries = refund_entries(order, refunds, by=by, event_id=event_id, note=note, as_of=as_of)
+            return with_refunds(refunds), entries
+
+        return self._merge(order, merged)
 
     def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
         """Merges what was heard of a dispute into the order; returns whether it was new."""
-        while True:
-            merged = merge_disputes(order.disputes, news)
-            if merged == order.disputes:
-                return False
-            entries = dispute_entries(order, news, by=by, event_id=event_id)
-            if self._replace(order, with_disputes(merged), entries):
-                return True
-            if (current := self.find(order.id)) is None:
-                return False
-            order = current
 
-    def _replace(self, order: Order, update: Document, entries: list[TimelineEntry]) -> bool:
-        update["$set"]["updatedAt"] = datetime.now(UTC)
-        update["$unset"] = update.get("$unset", {}) | UNLISTED
-        if entries:
-            update |= append_to_timeline(*entries)
-        return self._change(order, update)
+        def merged(order: Order) -> _Change | None:
+            disputes = merge_disputes(order.disputes, news)
+            if disputes == order.disputes:
+                return None
+            return with_disputes(disputes), dispute_entries(order, news, by=by, event_id=event_id)
+
+        return self._merge(order, merged)
+
+    def _merge(self, order: Order, merged: Callable[[Order], _Change | None]) -> bool:
+        """Makes the change that follows from the order, onto the very state it follows from.
+
+        False when nothing follows, also from what others have written meanwhile, or the order is gone.
+        """
+        current: Order | None = order
+        while current and (change := merged(current)):
+            update, entries = change
+            update["$set"]["updatedAt"] = datetime.now(UTC)
+            update["$unset"] = update.get("$unset", {}) | UNLISTED
+            if entries:
+                update |= append_to_timeline(*entries)
+            if self._change(current, update):
+                return True
+            current = self.find(order.id)
+        return False
 
     def append_if_unchanged(self, order: Order, entry: TimelineEntry) -> bool:
         """Adds one entry to the timeline as a change of the order's money, onto the very state that was read.

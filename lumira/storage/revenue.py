@@ -10,6 +10,8 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
+from lumira.order_filter import local_part_key
+from lumira.orders import address_in
 from lumira.refunds import RETURNED
 from lumira.storage.conditions import AMOUNT, is_missing
 from lumira.storage.failures import Document, store_errors
@@ -30,6 +32,8 @@ _PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
 _IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
 # When an order counts.
 _DATES: Final = ("completedAt", "createdAt")
+# Where the customer's e-mail address may stand.
+_ADDRESS: Final = ("customerEmail", "metadata.customerEmail")
 _SUMS: Final[Document] = {
     "amount": {"$sum": AMOUNT},
     "orders": {"$sum": _PAID},
@@ -129,30 +133,38 @@ class RevenueRows:
     def free_customers(
         self, start: datetime, end: datetime, *, livemode: bool
     ) -> Iterator[tuple[str, datetime]]:
-        """E-mail and instant of free orders that count from start to before end."""
+        """E-mail (lower case) and instant of free orders that count from start to before end."""
         free = {**_ours(livemode), "amount": 0, "status": "completed"}
-        fields = dict.fromkeys(("customerEmail", *_DATES), 1)
+        fields = dict.fromkeys((*_ADDRESS, *_DATES), 1)
         with store_errors():
             for indexed, further in _counting({"$gt": start - MILLISECOND, "$lt": end}):
                 stages: list[Document] = [{"$match": indexed}, {"$match": free | further}]
                 for row in self._collection.aggregate([*stages, {"$project": fields}]):
-                    if row.get("customerEmail"):
-                        yield row["customerEmail"], _counts_at(row)
+                    if address := _address(row):
+                        yield address, _counts_at(row)
 
     def bought(self, emails: Sequence[str], *, livemode: bool) -> list[tuple[str, Any, Any, datetime]]:
-        """E-mail, productId, metadata.level and instant of these customers' paid orders, oldest first."""
-        fields = ("productId", "metadata.level", *_DATES)
+        """E-mail, productId, metadata.level and instant of these customers' paid orders, oldest first.
+
+        The e-mails in lower case. Orders that another program wrote otherwise are found once they are listed.
+        """
+        fields = (*_ADDRESS, "productId", "metadata.level", *_DATES)
         paid = {"$match": {"status": "completed", **_ours(livemode)}}, {"$match": {"amount": {"$gt": 0}}}
-        found = [
-            (
-                row["customerEmail"],
+        ways = ("customerEmail", emails), ("listing.keys", sorted(set(map(local_part_key, emails))))
+        # Others have the same name at another domain.
+        asked = set(emails)
+        found = {
+            row["_id"]: (
+                address,
                 row["productId"],
                 mapping_or_empty(row.get("metadata")).get("level"),
                 _counts_at(row),
             )
-            for row in self._with("customerEmail", emails, fields, paid)
-        ]
-        return sorted(found, key=lambda row: row[3])
+            for field, values in ways
+            for row in self._with(field, values, fields, paid)
+            if (address := _address(row)) in asked
+        }
+        return sorted(found.values(), key=lambda row: row[3])
 
     def instants(self, payment_intent_ids: Sequence[str]) -> set[datetime]:
         """When the orders of these PaymentIntents count (UTC)."""
@@ -211,6 +223,10 @@ def _counting(inside: Document) -> tuple[tuple[Document, Document], ...]:
     """The orders that count at such an instant: a range of an index, and what more must hold."""
     # The program we replaced did not always say when it was paid.
     return ({"completedAt": inside}, {}), ({"createdAt": inside}, {"completedAt": None})
+
+
+def _address(row: Document) -> str | None:
+    return address_in(row.get("customerEmail"), row.get("metadata"))
 
 
 def _counts_at(row: Document) -> datetime:

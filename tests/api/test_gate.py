@@ -1,6 +1,7 @@
-"""What the gate answers while it can't tell who asks."""
+"""What the gate answers to whom it does not let in, or can't tell."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -46,4 +47,26 @@ def test_while_the_store_is_down_a_person_gets_a_calm_page_that_comes_back(away,
 
 
 def test_while_the_store_is_down_a_program_gets_an_error(away):
-    assert away(Accept="application/json").json()["code"] == "REFUSED"
+    assert refused(away(Accept="application/json")) == (503, "STORE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("is_demo", "answer"),
+    [(False, (401, "UNAUTHORIZED")), (True, (403, "FORBIDDEN"))],
+)
+def test_a_program_is_refused_as_by_the_api(desk, is_demo, answer):
+    desks.use(replace(desk, is_demo=is_demo))
+    with serving(Starlette(routes=routes(), middleware=[Middleware(Gate)])) as url:
+        response = web.get(f"{url}/orders", headers={"X-Forwarded-For": "203.0.113.7", "X-Request-Id": "r-1"})
+    assert refused(response) == answer
+    assert (response.headers["X-Request-Id"], response.headers["Cache-Control"]) == ("r-1", "no-store")
+
+
+def refused(response):
+    """Status and code of an error in the shape that all have."""
+    body = response.json()
+    assert set(body) == {"error", "code", "message", "timestamp", "requestId"}
+    assert datetime.now(UTC) - datetime.fromisoformat(body["timestamp"]) < timedelta(minutes=1)
+    assert body["requestId"] == response.headers["X-Request-Id"] != ""
+    assert body["message"] != ""
+    return response.status_code, body["code"]

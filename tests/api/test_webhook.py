@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from lumira import desk as desks
 from lumira.child_process import free_port
 from lumira.errors import EventNotFound, PaymentFailed, StoreUnavailable
 from lumira.orders import OrderStatus
@@ -266,6 +267,59 @@ def test_a_minimal_event_of_an_old_sender_makes_the_order_from_its_metadata(deli
     assert order.customer_email == "old@example.com"
 
 
+@pytest.fixture
+def unknown(payment_intent, documents):
+    """A PaymentIntent of Stripe's that no order names, as an event that leaves out its amount shows it."""
+    documents.productorders.delete_many({})
+    return {"id": payment_intent["id"]}
+
+
+@pytest.mark.parametrize("type_", ["succeeded", "canceled", "processing", "payment_failed"])
+def test_of_an_unknown_payment_without_an_amount_stripe_is_asked(deliver, unknown, order_of, type_):
+    assert deliver(event(f"payment_intent.{type_}", unknown)).json() == {"received": True}
+    order = order_of(unknown["id"])
+    # What Stripe says now, of the status too.
+    assert (order.amount, order.product_id, order.status) == (4700, "mystique", "pending")
+
+
+def test_without_an_amount_an_unknown_payment_waits_for_stripe_to_be_there(
+    settings, deliver, desk, unknown, documents, order_of
+):
+    paid = event("payment_intent.succeeded", unknown)
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        response = deliver(paid)
+    assert (response.status_code, response.json()["code"]) == (500, "STRIPE_SERVICE_ERROR")
+    assert documents.productorders.count_documents({}) == 0
+    assert documents.processed_events.find_one()["state"] == "failed"
+    desk.gateway.confirm_payment_intent(unknown["id"], "pm_card_visa", "key", "http://127.0.0.1/")
+    desks.use(desk)
+    assert deliver(paid).json() == {"received": True}
+    assert (order_of(unknown["id"]).amount, order_of(unknown["id"]).status) == (4700, "completed")
+
+
+@pytest.mark.parametrize("amount", [{}, {"amount": None}, {"amount": ""}])
+def test_no_order_is_made_of_a_payment_without_an_amount_that_stripe_does_not_know(
+    deliver, documents, amount
+):
+    response = deliver(event("payment_intent.succeeded", {"id": "pi_nobody", **amount}))
+    assert response.status_code >= 400
+    assert documents.productorders.count_documents({}) == 0
+    recorded = documents.processed_events.find_one()
+    assert (recorded["state"], recorded["error"] != "") == ("failed", True)
+
+
+def test_an_order_that_waits_for_its_payment_has_its_amount_already(
+    settings, deliver, payment_intent, documents, order_of
+):
+    documents.productorders.update_one({}, {"$unset": {"paymentIntentId": "", "stripeStatus": ""}})
+    minimal = {"id": payment_intent["id"], "metadata": {"orderId": payment_intent["metadata"]["orderId"]}}
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        assert deliver(event("payment_intent.succeeded", minimal)).json() == {"received": True}
+    assert (order_of(payment_intent["id"]).amount, order_of(payment_intent["id"]).status) == (
+        *(4700, "completed"),
+    )
+
+
 def test_a_failed_payment_that_does_not_say_why_has_failed(deliver, order_of):
     failed = event("payment_intent.payment_failed", {"id": "pi_x", "amount": 100, "last_payment_error": None})
     assert deliver(failed).json() == {"received": True}
@@ -417,7 +471,6 @@ def test_what_the_other_program_has_processed_is_a_duplicate(deliver, documents)
 
 
 def test_a_ledger_out_of_reach_is_a_500_and_no_work_is_done(settings, deliver, payment_intent):
-    from lumira import desk as desks
     from lumira.desk import Desk
 
     down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})

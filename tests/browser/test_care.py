@@ -1,5 +1,6 @@
 """What staff do after the payment, in a browser: refund, correct the customer, retry a webhook, repair."""
 
+import json
 import re
 
 import pytest
@@ -91,6 +92,33 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     expect(dialog).to_be_hidden()
     expect(opened.get_by_text("Anaïs Laurent", exact=True)).to_be_visible()
     expect(opened.get_by_text(f"{ADMINISTRATOR} a corrigé le client.")).to_be_visible()
+
+
+def test_what_was_typed_waits_at_rest_for_its_dialog_to_be_opened_again(open_page, paid):
+    page = open_page(f"/order?id={paid}")
+    edit = page.get_by_test_id("stMain").get_by_role("button", name="Corriger le client")
+    first_name = page.get_by_role("dialog").get_by_label("Prénom")
+    edit.click()
+    first_name.fill("Anaïs")
+    page.reload()
+    settle(page)
+    expect(edit).to_be_visible()
+    calls = calls_of(page, "typed.js", seconds=3)
+    edit.click()
+    expect(first_name).to_have_value("Anaïs")
+    # A page that looks again by itself calls it a few times, a clock five times a second.
+    assert calls < 10
+
+
+def calls_of(page, script, seconds):
+    """How often the browser ran functions of a script meanwhile."""
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["devtools.timeline"])
+    page.wait_for_timeout(seconds * 1000)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    assert events
+    calls = (event["args"]["data"] for event in events if event["name"] == "FunctionCall")
+    return sum(call.get("url", "").endswith(script) for call in calls)
 
 
 def test_the_payment_of_an_event_leads_to_its_order_and_back_to_the_list(open_page, paid):

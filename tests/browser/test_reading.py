@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import follow, settle
 
 pytestmark = pytest.mark.browser
 
@@ -96,3 +96,26 @@ def test_on_a_phone_the_menu_gives_way_to_where_it_led(open_page, way):
         menu.get_by_role("button", name="Nouveau paiement").click()
         page.wait_for_url(re.compile("new-payment"))
     expect(menu).to_have_attribute("data-collapsed", "true")
+
+
+def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_page):
+    page = open_page("/webhooks")
+    page.get_by_text("Relier un vrai compte Stripe").click()
+    copy = page.get_by_test_id("stCode").first.get_by_role("button")
+    expect(copy).to_have_accessible_name("Copier")
+    menu = page.get_by_test_id("stSidebar")
+    expect(menu.get_by_role("button", name="Aller à l’accueil")).to_be_visible()
+    menu.get_by_text("English").click()
+    settle(page)
+    page.get_by_text("Connect a real Stripe account").click()
+    expect(copy).to_have_accessible_name("Copy to clipboard")
+    expect(menu.get_by_role("button", name="Navigate to home page")).to_be_visible()
+    follow(page, "Orders")
+    page.get_by_role("button", name="Filters").click()
+    expect(page.get_by_role("button", name="Choose date").first).to_be_visible()
+    menu.get_by_text("Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.get_by_role("button", name="Filtres").click()
+    days = page.get_by_test_id("stPopoverBody").get_by_label("Du", exact=True)
+    expect(page.get_by_role("button", name="Choisir une date").first).to_be_visible()
+    expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import pytest
+from pydantic import SecretStr
 
 from lumira.access import Role
 from lumira.dashboard.event_details import outcome, payment_intent_of, without_secrets
 from lumira.dashboard.event_filter import State
+from lumira.embedded import SANDBOX_FILE
 from lumira.events import RecordedEvent
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
@@ -47,6 +49,30 @@ def test_an_empty_ledger_says_where_webhooks_come_from(open_page):
     assert "Aucun webhook pour l’instant" in page
     assert "stripe listen --latest --forward-to localhost:9/api/products/webhook" in page
     assert not app.warning
+
+
+def test_an_empty_ledger_promises_webhooks_only_of_the_stripe_that_lumira_started(open_page, settings):
+    by_itself, by_hand = "Le Stripe local les envoie de lui-même", "Reliez l’adresse ci-dessous chez Stripe"
+    page = shown(open_page("webhooks"))
+    assert (by_itself in page, by_hand in page) == (False, True)
+    settings.home.mkdir()
+    (settings.home / SANDBOX_FILE).write_text(str(settings.stripe_api_base))
+    page = shown(open_page("webhooks"))
+    assert (by_itself in page, by_hand in page) == (True, False)
+
+
+def test_where_stripe_takes_no_payment_an_empty_ledger_advises_none(open_page, settings):
+    for changed, advice in (
+        ({"stripe_secret_key": SecretStr("sk_test_wrong")}, "STRIPE_SECRET_KEY"),
+        ({"stripe_secret_key": None}, "STRIPE_SECRET_KEY"),
+        ({"stripe_api_base": "http://127.0.0.1:9"}, "Stripe ne répond pas correctement"),
+    ):
+        with opened(settings.model_copy(update=changed)):
+            app = open_page("webhooks")
+        page = shown(app)
+        assert ("Aucun webhook pour l’instant" in page, advice in page) == (True, True)
+        assert "créez un paiement" not in page
+        assert "Nouveau paiement" not in [link.value for link in app.page_link]
 
 
 def test_a_missing_secret_is_said_with_what_to_do(settings, open_page):

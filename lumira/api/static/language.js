@@ -1,6 +1,69 @@
 // The page comes in the language the browser asks for; its reader may have chosen another, here or elsewhere, and
 // screen readers and translators go by what the document says.
-new MutationObserver(() => {
-  const said = document.querySelector(".lumira-mode")?.lang;
-  if (said && document.documentElement.lang !== said) document.documentElement.lang = said;
-}).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["lang"] });
+const html = document.documentElement;
+
+// What Streamlit says to screen readers in English only; what it shows is in lumira.css.
+const FRENCH = new Map(
+  Object.entries({
+    "Add row": "Ajouter une ligne",
+    "App pages": "Pages",
+    "Choose date": "Choisir une date",
+    Close: "Fermer",
+    "Collapse sidebar": "Replier le menu",
+    "Copy to clipboard": "Copier",
+    day: "jour",
+    "Download as CSV": "Télécharger en CSV",
+    Empty: "vide",
+    "Expand sidebar": "Déplier le menu",
+    Fullscreen: "Plein écran",
+    Help: "Aide",
+    "Main menu": "Menu principal",
+    month: "mois",
+    "Navigate to home page": "Aller à l’accueil",
+    "Next month": "Mois suivant",
+    Open: "Ouvrir la liste",
+    "Previous month": "Mois précédent",
+    Search: "Chercher",
+    "Show/hide columns": "Afficher ou masquer des colonnes",
+    Sidebar: "Menu",
+    "Vega visualization": "Graphique",
+    year: "année",
+  }),
+);
+const SAID = ["aria-label", "aria-valuetext", "title"];
+const SPEAKING = SAID.map((attribute) => `[${attribute}]`).join();
+// Of each element, by attribute, what it said before.
+const english = new WeakMap();
+
+// With the name of what it belongs to, where that follows: `Fullscreen: …`, `day, …`, `Help for …`.
+function inFrench(words) {
+  const [, what, link, rest] = words.match(/^(.+?)(?:(: |, | for )(.*))?$/s);
+  const french = FRENCH.get(words) ?? FRENCH.get(what);
+  return french && (rest ? `${french}${link === ", " ? link : " : "}${rest}` : french);
+}
+
+function speak(element) {
+  const before = english.get(element) ?? {};
+  for (const attribute of SAID) {
+    const words = element.getAttribute(attribute);
+    const others = html.lang === "fr" ? words && inFrench(words) : before[attribute];
+    if (!others) continue;
+    before[attribute] = html.lang === "fr" ? words : undefined;
+    english.set(element, before);
+    element.setAttribute(attribute, others);
+  }
+}
+
+new MutationObserver((changes) => {
+  const chosen = document.querySelector(".lumira-mode")?.lang;
+  const turns = chosen && html.lang !== chosen;
+  if (turns) html.lang = chosen;
+  const changed = turns
+    ? [document.body]
+    : changes.flatMap(({ type, target, addedNodes }) => (type === "attributes" ? [target] : [...addedNodes]));
+  for (const node of changed) {
+    if (!(node instanceof Element)) continue;
+    speak(node);
+    for (const inner of node.querySelectorAll(SPEAKING)) speak(inner);
+  }
+}).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["lang", ...SAID] });

@@ -20,24 +20,35 @@ function putBack(field, value) {
 }
 
 new MutationObserver(() => {
-  for (const field of document.querySelectorAll(FIELDS)) if (!atFirst.has(field)) atFirst.set(field, field.value);
+  for (const field of document.querySelectorAll(FIELDS)) {
+    if (atFirst.has(field)) continue;
+    atFirst.set(field, field.value);
+    if (nameOf(field) in waiting) looks ??= setInterval(look, 200);
+  }
   for (const field of atFirst.keys()) if (!field.isConnected) atFirst.delete(field);
 }).observe(document.body, { childList: true, subtree: true });
 
 // A page that is still being drawn may draw its fields once more, empty: until it rests, each is looked at again.
 const RESTS = 2_000;
 const since = new Map();
-const looks = setInterval(() => {
+let looks;
+function look() {
+  let isAwaited = false;
   for (const field of atFirst.keys()) {
     const name = nameOf(field);
     if (!(name in waiting)) continue;
     if (field.value !== waiting[name]) {
       putBack(field, waiting[name]);
       since.set(name, Date.now());
-    } else if (Date.now() - (since.get(name) ?? 0) > RESTS) delete waiting[name];
+    } else if (Date.now() - (since.get(name) ?? 0) > RESTS) {
+      delete waiting[name];
+      continue;
+    }
+    isAwaited = true;
   }
-  if (!Object.keys(waiting).length) clearInterval(looks);
-}, 200);
+  // What is left waits for a field that is not on the page, such as one of a dialog, to be drawn.
+  if (!isAwaited) looks = clearInterval(looks);
+}
 // Whoever types or clicks goes on from there: what they send is not put back once more.
 function goesOn({ isTrusted, target }) {
   if (!isTrusted) return;
