@@ -199,6 +199,7 @@ def test_a_refund_dated_before_every_order_counts_on_its_day(desk):
 changes = st.lists(st.tuples(st.integers(0, 5), documents()), min_size=1, max_size=8)
 
 
+@pytest.mark.long(13)
 @quick
 @given(st.lists(documents(), min_size=1, max_size=6), changes)
 def test_what_is_kept_follows_every_change(desk, orders, rewrites):
