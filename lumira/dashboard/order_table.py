@@ -159,7 +159,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "product":
             return order.product_name
         case "customer":
-            return order.name or order.address or words.nobody
+            return markup.undirected(order.name or order.address or words.nobody)
         case "email":
             return order.address or NOTHING
         case "amount" | "refunded" | "net":
