@@ -96,3 +96,14 @@ def test_on_a_phone_the_menu_gives_way_to_where_it_led(open_page, way):
         menu.get_by_role("button", name="Nouveau paiement").click()
         page.wait_for_url(re.compile("new-payment"))
     expect(menu).to_have_attribute("data-collapsed", "true")
+
+
+def test_an_address_is_copied_as_it_reads(open_page, served):
+    order_id = served.create("mystique", "copiee@example.com")
+    page = open_page(f"/order?id={order_id}")
+    page.get_by_role("heading", level=1).click(click_count=3)
+    page.keyboard.press("Control+c")
+    search = page.get_by_test_id("stSidebar").get_by_role("textbox")
+    search.click()
+    page.keyboard.press("Control+v")
+    expect(search).to_have_value("Commande pour copiee@example.com")
