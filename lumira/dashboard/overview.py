@@ -26,6 +26,8 @@ _LATEST: Final = 8
 _LATEST_SECONDS: Final = 5
 _REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
+_GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
+_BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 
 
 def today() -> date:
@@ -46,13 +48,17 @@ def show_head() -> None:
 
 
 def _show_health() -> None:
-    found = session.desk().health.problems()
-    good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
-    chips = [(_state(name, problem), bad if problem else good) for name, problem in found.items()]
-    if found["store"] is None:
-        chips.append(_webhooks(good, bad))
     with st.container(width="content"):
-        st.html(markup.chips(chips))
+        st.html(markup.chips(_health()))
+
+
+def _health() -> list[tuple[str, str]]:
+    """How store, Stripe and webhooks are: what to say, and its colour."""
+    found = session.desk().health.problems()
+    chips = [(_state(name, problem), _BAD if problem else _GOOD) for name, problem in found.items()]
+    if found["store"] is None:
+        chips.append(_webhooks())
+    return chips
 
 
 def _state(name: str, problem: LumiraError | None) -> str:
@@ -62,17 +68,20 @@ def _state(name: str, problem: LumiraError | None) -> str:
     return text(f"health.{name}.down" if problem else f"health.{name}")
 
 
-def _webhooks(good: str, bad: str) -> tuple[str, str]:
+def _webhooks() -> tuple[str, str]:
     desk = session.desk()
     if desk.settings.stripe_webhook_secret is None:
-        return text("health.webhooks.no_secret"), bad
+        return text("health.webhooks.no_secret"), _BAD
     try:
         last, _ = desk.webhooks.page(1, actor=session.actor())
     except StoreUnavailable:
-        return text("health.store.down"), bad
-    if not last or last[0].created_at is None:
+        return text("health.store.down"), _BAD
+    received, refused = last[0].created_at if last else None, desk.webhooks.refused_at
+    if refused and (received is None or refused > received):
+        return text("health.webhooks.refused"), _BAD
+    if received is None:
         return text("health.webhooks.none"), NEUTRAL
-    return text("health.webhooks", since=_ago(last[0].created_at)), good
+    return text("health.webhooks", since=_ago(received)), _GOOD
 
 
 def _ago(instant: datetime) -> str:
@@ -194,11 +203,24 @@ def show_needed() -> None:
     for group in groups:
         _show_group(group)
     if not failed and not groups:
-        with st.container(border=True, horizontal_alignment="center", key="calm"):
-            st.space("small")
+        _show_nothing_needed([said for said, colour in _health() if colour == _BAD])
+
+
+def _show_nothing_needed(ours: list[str]) -> None:
+    """That nothing waits, as far as one can tell while these things of ours are amiss."""
+    mends = navigation.is_open(navigation.system())
+    with st.container(border=True, horizontal_alignment="center", key="calm"):
+        st.space("small")
+        if ours:
+            st.markdown(f":orange[:material/warning:] **{text('overview.unsure')}**", width="content")
+            advice = "overview.unsure.next" if mends else "overview.unsure.others"
+            st.caption(text(advice, problems=", ".join(ours)), width="content", text_alignment="center")
+            if mends:
+                st.page_link(navigation.system(), width="content")
+        else:
             st.markdown(f":green[:material/check_circle:] **{text('overview.calm')}**", width="content")
             st.caption(text("overview.calm.next"), width="content")
-            st.space("small")
+        st.space("small")
 
 
 def _show_failed_events(count: int, more: bool) -> None:
