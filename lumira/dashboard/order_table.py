@@ -50,7 +50,7 @@ _OF_REFUNDED: Final = ("level", "customer", "amount", "refunded", "status", "ema
 _OF_FAILED: Final = ("level", "customer", "amount", "failure", "email")
 _WIDTHS: Final = {
     "customer": 140,
-    "email": 228,
+    "email": 238,
     "product": 130,
     "source": 110,
     "id": 205,
