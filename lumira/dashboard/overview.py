@@ -116,7 +116,7 @@ def _show_money() -> None:
     same_hour = _sold(rows, day - timedelta(days=1), day - timedelta(days=1), until_hour=hour)
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
-    hours = growing(rows, day, _CURRENCY, hour)
+    hours = [Sold(0, 0), *growing(rows, day, _CURRENCY, hour)]
     # Seven days, also on a Monday: a week that has just begun is no line.
     days = every_day(day - timedelta(days=6), day)
     with st.grid(4, key="four-sums"):
@@ -182,7 +182,7 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
         delta_color="off",
         delta_arrow="off",
         border=True,
-        chart_data=line if line and len(line) > 1 else None,
+        chart_data=line,
         # A filled one would have to begin at zero.
         chart_type="line",
         height="stretch",
@@ -225,7 +225,7 @@ def _show_nothing_needed(ours: list[str]) -> None:
 
 def _show_failed_events(count: int, more: bool) -> None:
     label = counted("need.webhooks", count, count=f"{number(count)}{'+' * more}")
-    with st.container(border=True, key="needed-webhooks"):
+    with st.container(border=True, key="needed-webhooks", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":red[:material/webhook:] **{label}**", width="content")
             st.page_link(
@@ -239,7 +239,7 @@ def _show_failed_events(count: int, more: bool) -> None:
 
 
 def _show_group(group: Needed) -> None:
-    with st.container(border=True, key=f"needed-{group.need}"):
+    with st.container(border=True, key=f"needed-{group.need}", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
                 group.need, ":red[:material/credit_card_off:]"

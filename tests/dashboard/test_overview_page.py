@@ -67,6 +67,9 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     # Also on a Monday there is a line to look at.
     lines = {metric.label: list(metric.proto.chart_data) for metric in app.metric}
     assert lines["Encaissé cette semaine"] == [0, 0, 0, 0, 0, 0, 67]
+    # And in the first hour of a day, which began with nothing.
+    assert (lines["Encaissé aujourd’hui"][0], lines["Encaissé aujourd’hui"][-1]) == (0, 67)
+    assert (lines["Paiements aujourd’hui"][0], lines["Paiements aujourd’hui"][-1]) == (0, 1)
     link = next(link for link in app.page_link if "Zoé" in link.value)
     assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
     assert link.proto.query_string == f"id={order.payment_intent_id}"
