@@ -24,6 +24,7 @@ from lumira.errors import (
     EventInProgress,
     EventNotFound,
     InvalidEvent,
+    InvalidSignature,
     LumiraError,
     StoreUnavailable,
     StripeError,
@@ -83,7 +84,11 @@ class Receipt:
 
 
 class Webhooks:
-    """Handles deliveries. `verify` turns raw bytes, header and secret into an event or raises."""
+    """Handles deliveries. `verify` turns raw bytes, header and secret into an event or raises.
+
+    `refused_at` is when this process last refused a signature (UTC). It is stored nowhere, as nothing is that
+    nobody proved.
+    """
 
     def __init__(
         self,
@@ -101,6 +106,7 @@ class Webhooks:
         self._audit = audit
         self._secret = secret
         self._verify = verify
+        self.refused_at: datetime | None = None
 
     def receive(self, payload: bytes, signature: str | None) -> Receipt:
         """Handles one delivery of raw bytes.
@@ -113,7 +119,12 @@ class Webhooks:
             raise WebhookNotConfigured(
                 "No webhook secret is configured. Set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret."
             )
-        event = self._verify(payload, signature, self._secret)
+        try:
+            event = self._verify(payload, signature, self._secret)
+        except InvalidSignature:
+            if signature:
+                self.refused_at = datetime.now(UTC)
+            raise
         return Receipt(self._handle(event))
 
     def page(

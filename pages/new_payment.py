@@ -84,8 +84,8 @@ def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
             [{"key": "", "value": ""}],
             num_rows="dynamic",
             column_config={
-                "key": st.column_config.TextColumn(text("new_payment.metadata.key"), width="medium"),
-                "value": st.column_config.TextColumn(text("new_payment.metadata.value"), width="large"),
+                "key": text("new_payment.metadata.key"),
+                "value": text("new_payment.metadata.value"),
             },
             key="metadata",
             hide_index=True,

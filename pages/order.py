@@ -94,7 +94,7 @@ def show(order: Order) -> None:
                 st.header(text("order.customer"), anchor=False, width="content")
                 order_actions.show_edit(order)
             customer_details.show(order)
-            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
                 order_actions.show_again(order)
                 personal_data.show(order)
         with titled("order.facts"):

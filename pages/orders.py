@@ -65,7 +65,7 @@ def show_list(wanted: OrderFilter) -> None:
     """The controls, what they select, and the way through it."""
     order_views.show(wanted)
     with st.container(horizontal=True, vertical_alignment="center", key="order-controls"):
-        order_filters.show_search(wanted)
+        order_filters.show_search()
         order_filters.show_filters(wanted)
         order_filters.show_sort(wanted)
         columns = order_table.show_column_choice(wanted)
@@ -115,6 +115,7 @@ if not order_table.is_cards():
 try:
     wanted = order_filters.read()
 except InvalidFilter as error:
+    order_filters.show_search()
     problems.show(error)
     st.button(text("orders.show_all"), icon=":material/filter_alt_off:", on_click=order_filters.clear)
 else:

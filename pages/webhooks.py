@@ -117,13 +117,13 @@ def show_connection(*, missing: bool) -> None:
     st.markdown(text("events.connect.listen"))
     # Without --latest the events come in the account's own API version.
     listen = f"stripe listen --latest --forward-to localhost:{desk().settings.port}{path}"
-    st.code(listen, language="sh", wrap_lines=True)
+    st.code(listen, language=None, wrap_lines=True)
     st.markdown(text("events.connect.address", version=desk().gateway.api_version))
     st.code(f"https://…{path}", language=None, wrap_lines=True)
     st.markdown(text("events.connect.types"))
     st.code("\n".join(ACTED_ON), language=None)
     st.markdown(text("events.connect.secret"))
-    st.code("export STRIPE_WEBHOOK_SECRET='whsec_…'", language="sh", wrap_lines=True)
+    st.code("export STRIPE_WEBHOOK_SECRET='whsec_…'", language=None, wrap_lines=True)
 
 
 def show_empty() -> None:

@@ -101,7 +101,7 @@ def show_problem(finding: Finding) -> None:
         with mend, st.container(gap="small"):
             if finding.mend:
                 st.caption(text("system.mend"))
-                st.code(finding.mend, language="sh", wrap_lines=True)
+                st.code(finding.mend, language=None, wrap_lines=True)
 
 
 def show_in_order(findings: Sequence[Finding]) -> None:
@@ -143,7 +143,7 @@ def show_created_webhook() -> None:
         return
     with st.container(border=True, key="created-webhook-secret"):
         st.markdown(f":orange[:material/key:] **{text('system.create_webhook.secret')}**")
-        st.code(set_signing_secret(created.secret), language="sh", wrap_lines=True)
+        st.code(set_signing_secret(created.secret), language=None, wrap_lines=True)
         if st.button(text("system.create_webhook.noted"), icon=":material/check:", key="secret-noted"):
             st.session_state.pop(_CREATED)
             st.rerun()

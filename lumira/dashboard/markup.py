@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from html import escape
+from typing import Final
+
+# With these in it a name turns round the letters of itself and of what stands beside it.
+_DIRECTIONS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,16 @@ class Card:
     beside: str = ""
     figures: list[tuple[str, ...]] = field(default_factory=list)
     apart: bool = False
+
+
+def undirected(sentence: str) -> str:
+    """Text from outside in the order it is read in: names in Arabic or Hebrew need no marks for theirs."""
+    return _DIRECTIONS.sub("", sentence)
+
+
+def escape(sentence: str) -> str:
+    """Text from outside as HTML that says it and does nothing else."""
+    return html.escape(undirected(sentence))
 
 
 def chip(label: str, colour: str) -> str:

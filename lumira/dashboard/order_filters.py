@@ -87,10 +87,10 @@ def put_back() -> None:
         address.change({"id": None, OPENED_FROM: None, **opened_from()})
 
 
-def show_search(wanted: OrderFilter) -> None:
-    """The field for a name, an address or an id."""
+def show_search() -> None:
+    """The field for a name, an address or an id: also over a search that the list refuses, to correct it."""
     used = address.control(
-        "q", wanted.search, lambda words: write({**filter_query(read()), "q": words.strip()})
+        "q", address.held().get("q", ""), lambda words: address.change({"q": words.strip(), "after": None})
     )
     st.text_input(
         text("orders.search"),

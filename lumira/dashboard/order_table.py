@@ -50,7 +50,7 @@ _OF_REFUNDED: Final = ("level", "customer", "amount", "refunded", "status", "ema
 _OF_FAILED: Final = ("level", "customer", "amount", "failure", "email")
 _WIDTHS: Final = {
     "customer": 140,
-    "email": 228,
+    "email": 238,
     "product": 130,
     "source": 110,
     "id": 205,
@@ -159,7 +159,7 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
         case "product":
             return order.product_name
         case "customer":
-            return order.known_as or words.nobody
+            return markup.undirected(order.known_as or words.nobody)
         case "email":
             return order.address or NOTHING
         case "amount" | "refunded" | "net":

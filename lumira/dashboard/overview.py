@@ -28,6 +28,8 @@ _REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
 # In the session, the code of the error that stands where the figures would: once is enough.
 _SAID: Final = "overview-error"
+_GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
+_BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 
 
 def today() -> date:
@@ -48,13 +50,17 @@ def show_head() -> None:
 
 
 def _show_health() -> None:
-    found = session.desk().health.problems()
-    good, bad = STATUS_COLOURS[OrderStatus.COMPLETED], STATUS_COLOURS[OrderStatus.FAILED]
-    chips = [(_state(name, problem), bad if problem else good) for name, problem in found.items()]
-    if found["store"] is None:
-        chips.append(_webhooks(good, bad))
     with st.container(width="content"):
-        st.html(markup.chips(chips))
+        st.html(markup.chips(_health()))
+
+
+def _health() -> list[tuple[str, str]]:
+    """How store, Stripe and webhooks are: what to say, and its colour."""
+    found = session.desk().health.problems()
+    chips = [(_state(name, problem), _BAD if problem else _GOOD) for name, problem in found.items()]
+    if found["store"] is None:
+        chips.append(_webhooks())
+    return chips
 
 
 def _state(name: str, problem: LumiraError | None) -> str:
@@ -64,17 +70,20 @@ def _state(name: str, problem: LumiraError | None) -> str:
     return text(f"health.{name}.down" if problem else f"health.{name}")
 
 
-def _webhooks(good: str, bad: str) -> tuple[str, str]:
+def _webhooks() -> tuple[str, str]:
     desk = session.desk()
     if desk.settings.stripe_webhook_secret is None:
-        return text("health.webhooks.no_secret"), bad
+        return text("health.webhooks.no_secret"), _BAD
     try:
         last, _ = desk.webhooks.page(1, actor=session.actor())
     except StoreUnavailable:
-        return text("health.store.down"), bad
-    if not last or last[0].created_at is None:
+        return text("health.store.down"), _BAD
+    received, refused = last[0].created_at if last else None, desk.webhooks.refused_at
+    if refused and (received is None or refused > received):
+        return text("health.webhooks.refused"), _BAD
+    if received is None:
         return text("health.webhooks.none"), NEUTRAL
-    return text("health.webhooks", since=_ago(last[0].created_at)), good
+    return text("health.webhooks", since=_ago(received)), _GOOD
 
 
 def _ago(instant: datetime) -> str:
@@ -111,7 +120,7 @@ def _show_money() -> None:
     same_hour = _sold(rows, day - timedelta(days=1), day - timedelta(days=1), until_hour=hour)
     this_week = _sold(rows, week, day)
     a_week_ago = _sold(rows, before, day - timedelta(days=7), until_hour=hour)
-    hours = growing(rows, day, _CURRENCY, hour)
+    hours = [Sold(0, 0), *growing(rows, day, _CURRENCY, hour)]
     # Seven days, also on a Monday: a week that has just begun is no line.
     days = every_day(day - timedelta(days=6), day)
     with st.grid(4, key="four-sums"):
@@ -177,7 +186,7 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
         delta_color="off",
         delta_arrow="off",
         border=True,
-        chart_data=line if line and len(line) > 1 else None,
+        chart_data=line,
         # A filled one would have to begin at zero.
         chart_type="line",
         height="stretch",
@@ -198,16 +207,29 @@ def show_needed() -> None:
     for group in groups:
         _show_group(group)
     if not failed and not groups:
-        with st.container(border=True, horizontal_alignment="center", key="calm"):
-            st.space("small")
+        _show_nothing_needed([said for said, colour in _health() if colour == _BAD])
+
+
+def _show_nothing_needed(ours: list[str]) -> None:
+    """That nothing waits, as far as one can tell while these things of ours are amiss."""
+    mends = navigation.is_open(navigation.system())
+    with st.container(border=True, horizontal_alignment="center", key="calm"):
+        st.space("small")
+        if ours:
+            st.markdown(f":orange[:material/warning:] **{text('overview.unsure')}**", width="content")
+            advice = "overview.unsure.next" if mends else "overview.unsure.others"
+            st.caption(text(advice, problems=", ".join(ours)), width="content", text_alignment="center")
+            if mends:
+                st.page_link(navigation.system(), width="content")
+        else:
             st.markdown(f":green[:material/check_circle:] **{text('overview.calm')}**", width="content")
             st.caption(text("overview.calm.next"), width="content")
-            st.space("small")
+        st.space("small")
 
 
 def _show_failed_events(count: int, more: bool) -> None:
     label = counted("need.webhooks", count, count=f"{number(count)}{'+' * more}")
-    with st.container(border=True, key="needed-webhooks"):
+    with st.container(border=True, key="needed-webhooks", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":red[:material/webhook:] **{label}**", width="content")
             st.page_link(
@@ -221,7 +243,7 @@ def _show_failed_events(count: int, more: bool) -> None:
 
 
 def _show_group(group: Needed) -> None:
-    with st.container(border=True, key=f"needed-{group.need}"):
+    with st.container(border=True, key=f"needed-{group.need}", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
                 group.need, ":red[:material/credit_card_off:]"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from lumira.dashboard import markup
 from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
@@ -87,7 +88,8 @@ def plain(sentence: str) -> str:
     Bare addresses become links, and names between colons icons, behind any backslash, so a word joiner,
     which nobody sees, parts them.
     """
-    parted = re.sub(r"(?<=@)|(?<=://)|(?<=:)(?=\w)|(?i:(?<=www))(?=\.)", WORD_JOINER, sentence)
+    linked = r"(?<=@)|(?<=://)|(?<=:)(?=\w)|(?i:(?<=www))(?=\.)"
+    parted = re.sub(linked, WORD_JOINER, markup.undirected(sentence))
     return re.sub(r"([\\`*_{}\[\]()#+!|<>$:~])", r"\\\1", parted)
 
 

@@ -121,10 +121,10 @@ def show_events(
             column_config={
                 "received": moments(text("event.received"), narrow=narrow),
                 "type": config.TextColumn(text("event.type"), width=180 if narrow else 175),
-                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 228),
+                "outcome": config.TextColumn(text("event.outcome"), width=205 if narrow else 212),
                 "state": chips(text("event.state"), states, width=100),
                 "attempts": config.NumberColumn(text("event.attempts"), width=82),
-                "payment_intent": config.TextColumn(text("order.payment_intent"), width=200),
+                "payment_intent": config.TextColumn(text("order.payment_intent"), width=216),
             },
             row_height=ROW_HEIGHT,
             height=height(len(events)),

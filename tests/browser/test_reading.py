@@ -119,3 +119,14 @@ def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_p
     days = page.get_by_test_id("stPopoverBody").get_by_label("Du", exact=True)
     expect(page.get_by_role("button", name="Choisir une date").first).to_be_visible()
     expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()
+
+
+def test_an_address_is_copied_as_it_reads(open_page, served):
+    order_id = served.create("mystique", "copiee@example.com")
+    page = open_page(f"/order?id={order_id}")
+    page.get_by_role("heading", level=1).click(click_count=3)
+    page.keyboard.press("Control+c")
+    search = page.get_by_test_id("stSidebar").get_by_role("textbox")
+    search.click()
+    page.keyboard.press("Control+v")
+    expect(search).to_have_value("Commande pour copiee@example.com")

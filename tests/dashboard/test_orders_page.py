@@ -154,7 +154,7 @@ def test_a_search_that_finds_nothing_says_what_can_be_searched_for(open_page, de
     assert "Élargissez la période" in shown(open_page("orders", status="failed"))
 
 
-@pytest.mark.parametrize("search", ["$where", ".*", "{$ne: 1}", '"; drop', "[a-z]", "(", "\\"])
+@pytest.mark.parametrize("search", ["$where", ".*", "{$ne: 1}", '"; drop', "[a-z]", "(", "\\", "x" * 2000])
 def test_a_search_is_text_whatever_it_says(open_page, desk, search):
     make(desk, 1, customer_name="Zoé")
     app = open_page("orders", q=search)
@@ -205,6 +205,17 @@ def test_a_link_that_means_nothing_shows_no_other_orders(open_page, desk):
     assert app.error[0].title == "Ce filtre n’est pas valable."
     app.button[0].click().run()
     assert len(rows(app)) == 1
+
+
+def test_a_search_without_a_letter_is_corrected_where_it_was_typed(open_page, desk):
+    make(desk, 1, status="failed")
+    app = open_page("orders", q="?!", status="failed")
+    assert app.error[0].title == "Ce filtre n’est pas valable."
+    assert app.text_input(key="q").value == "?!"
+    app.text_input(key="q").set_value("person1").run()
+    assert not app.error
+    assert len(rows(app)) == 1
+    assert app.query_params["status"] == "failed"
 
 
 def test_a_view_is_saved_and_shown(open_page, desk, admin):

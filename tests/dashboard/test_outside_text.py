@@ -167,6 +167,21 @@ def test_the_name_of_a_view_is_shown_as_text_wherever_it_stands(open_page, poiso
     assert app.toast
 
 
+@pytest.mark.parametrize("page", ["overview", "orders", "order"])
+def test_a_name_does_not_turn_round_what_stands_beside_it(open_page, desk, support, page):
+    asked = {
+        "productId": "mystique",
+        "customerEmail": "zoe@example.com",
+        "customerName": "\u202eZoé\u2066 سارة",
+    }
+    created = desk.intents.create(asked, actor=support, source="tests")
+    app = open_page(page, **({"id": created.order_id} if page == "order" else {}))
+    shown = [one for kind, one in drawn(app._tree) if kind != "json"]
+    shown += [str(value) for frame in app.dataframe for value in frame.value.to_numpy().flat]
+    assert any("Zoé سارة" in one for one in shown)
+    assert [one for one in shown if re.search("[\u202a-\u202e\u2066-\u2069]", one)] == []
+
+
 class Unheard(LumiraError):
     """An error without a text of its own, so that its message is shown."""
 

@@ -1,5 +1,6 @@
 """The start page: figures beside the period before, what needs a person, and the latest orders."""
 
+import json
 import re
 import secrets
 from datetime import UTC, date, datetime, timedelta
@@ -10,9 +11,10 @@ from pydantic import SecretStr
 from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
-from lumira.errors import StoreUnavailable
+from lumira.errors import InvalidSignature, StoreUnavailable
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
+from tests.api.conftest import event, sign
 from tests.conftest import NO_STORE
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_new_payment import closing_desk
@@ -66,6 +68,9 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     # Also on a Monday there is a line to look at.
     lines = {metric.label: list(metric.proto.chart_data) for metric in app.metric}
     assert lines["Encaissé cette semaine"] == [0, 0, 0, 0, 0, 0, 67]
+    # And in the first hour of a day, which began with nothing.
+    assert (lines["Encaissé aujourd’hui"][0], lines["Encaissé aujourd’hui"][-1]) == (0, 67)
+    assert (lines["Paiements aujourd’hui"][0], lines["Paiements aujourd’hui"][-1]) == (0, 1)
     link = next(link for link in app.page_link if "Zoé" in link.value)
     assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
     assert link.proto.query_string == f"id={order.payment_intent_id}"
@@ -106,11 +111,30 @@ def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings
         page = shown(open_page("overview"))
         assert "Clé Stripe à vérifier" in page
         assert "Stripe ne répond pas" not in page
+        # Nobody is told that all is well meanwhile.
+        assert "Rien à traiter" not in page
+        assert "Clé Stripe à vérifier. Ce que Stripe annonce" in page
         app = open_page("new_payment")
         app.button(key="choose-mystique").click().run()
         app.button(key="create").click().run()
         assert "STRIPE_SECRET_KEY" in app.warning[0].value
         assert "Stripe refuses the key" not in app.warning[0].value
+
+
+def test_deliveries_with_another_signature_are_told_until_one_with_ours_comes(open_page, desk):
+    body = json.dumps(event("payout.paid", {"id": "po_1", "object": "payout"})).encode()
+    with pytest.raises(InvalidSignature):
+        desk.webhooks.receive(body, sign(body, secret="whsec_of_another")["Stripe-Signature"])
+    page = shown(open_page("overview"))
+    assert "Webhooks refusés\u00a0: signature" in page
+    assert "Rien à traiter" not in page
+    # A header that is missing is nobody's secret: whoever finds the address may send that.
+    desk.webhooks.receive(body, sign(body)["Stripe-Signature"])
+    with pytest.raises(InvalidSignature):
+        desk.webhooks.receive(body, None)
+    page = shown(open_page("overview"))
+    assert "Webhooks\u00a0: à l’instant" in page
+    assert "Rien à traiter" in page
 
 
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):

@@ -44,3 +44,12 @@ addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, target }) => {
   for (const other of ["keydown", "pointerdown"]) addEventListener(other, () => waits.disconnect(), { once: true });
   setTimeout(() => waits.disconnect(), 10_000);
 });
+
+// Where Markdown would make a link of an address, a character that nobody sees parts it (problems.plain). With that in
+// it an address that was copied would reach nobody.
+addEventListener("copy", (event) => {
+  const copied = String(getSelection());
+  if (!copied.includes("\u2060")) return;
+  event.clipboardData.setData("text/plain", copied.replaceAll("\u2060", ""));
+  event.preventDefault();
+});
