@@ -35,6 +35,7 @@ def serving(settings: Settings) -> dict[str, str]:
         "STRIPE_API_BASE": settings.stripe_api_base,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "LUMIRA_RATE_LIMIT": settings.rate_limit,
+        "LUMIRA_WEBHOOK_RATE_LIMIT": settings.webhook_rate_limit,
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests import web
 from tests.api.conftest import sign
-from tests.api.test_workers import variables, workers
+from tests.api.test_workers import workers
 from tests.torture.conftest import ROUNDS
 from tests.torture.crash import ACTOR, without_main
 from tests.torture.stripe_side import compare
@@ -45,12 +45,11 @@ def test_eight_senders_of_the_same_events(desk, stripe_side, documents, counts):
         stripe_side.refund(intent, 900)
         events += stripe_side.events(seen)
     bodies = [json.dumps(event).encode() for event in events]
-    environment = variables(desk.settings) | {"LUMIRA_WEBHOOK_RATE_LIMIT": "1000000/second"}
     processes = multiprocessing.get_context("forkserver")
-    with workers(environment) as (url, _), without_main(), processes.Pool(SENDERS) as pool:
+    with workers(desk.settings) as server, without_main(), processes.Pool(SENDERS) as pool:
         answers = [
             answer
-            for sent in pool.starmap(send, [(url, bodies, seed) for seed in range(SENDERS)])
+            for sent in pool.starmap(send, [(server.url, bodies, seed) for seed in range(SENDERS)])
             for answer in sent
         ]
     counts["events sent"] += len(answers)
