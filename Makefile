@@ -37,7 +37,7 @@ run: install ## Serve the desk with demo data on http://127.0.0.1:8501.
 test: install ## Run every test.
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-quick: install ## Run what needs no browser and no processes of Lumira's own: most tests, two minutes on two cores.
+quick: install ## Run what needs no browser and no processes of Lumira's own: nine tests of ten, 140 s on two cores.
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not (browser or long or whole)" --ignore tests/torture
 
 bench: install ## Print what speed is claimed, as ratios measured in one run.

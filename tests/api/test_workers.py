@@ -26,9 +26,9 @@ from tests.running import Running, running
 pytestmark = pytest.mark.whole
 
 
-def serving(settings: Settings) -> dict[str, str]:
-    """What makes a process serve the database of the test."""
-    return {
+def workers(settings: Settings, number: int = 2) -> AbstractContextManager[Running]:
+    """So many workers on a free port, which serve the database of the test."""
+    environment = {
         "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
         "MONGODB_DB": settings.mongodb_db,
         "STRIPE_SECRET_KEY": STRIPE_KEY,
@@ -37,12 +37,8 @@ def serving(settings: Settings) -> dict[str, str]:
         "LUMIRA_RATE_LIMIT": settings.rate_limit,
         "LUMIRA_WEBHOOK_RATE_LIMIT": settings.webhook_rate_limit,
     }
-
-
-def workers(settings: Settings, number: int = 2) -> AbstractContextManager[Running]:
-    """So many workers on a free port."""
     command = f"-m lumira api --workers {number} --port {{port}}"
-    return running(settings.home, command, environment=serving(settings))
+    return running(settings.home, command, environment=environment)
 
 
 def servers(process: subprocess.Popen) -> list[psutil.Process]:
