@@ -58,11 +58,13 @@ new MutationObserver((changes) => {
   const chosen = document.querySelector(".lumira-mode")?.lang;
   const turns = chosen && html.lang !== chosen;
   if (turns) html.lang = chosen;
+  if (html.lang !== "fr" && !turns) return;
   const changed = turns
     ? [document.body]
     : changes.flatMap(({ type, target, addedNodes }) => (type === "attributes" ? [target] : [...addedNodes]));
   for (const node of changed) {
-    if (!(node instanceof Element)) continue;
+    // Not what charts are drawn of: thousands of marks, of which none says a word.
+    if (!(node instanceof HTMLElement)) continue;
     speak(node);
     for (const inner of node.querySelectorAll(SPEAKING)) speak(inner);
   }
