@@ -31,6 +31,7 @@ from lumira.desk import Desk
 from lumira.embedded import embedded_store
 from lumira.reconcile import Reconciliation
 from lumira.sandbox.app import create_app
+from lumira.sandbox.server import OPTIONS
 from lumira.serving import routes
 from lumira.settings import Settings, load_settings
 from lumira.storage import Reconciliations
@@ -107,7 +108,7 @@ def sandbox(**options: Any) -> Iterator[str]:
 
     `options` are those of create_app.
     """
-    with serving(create_app(**{"key": STRIPE_KEY, **options}), lifespan="on", date_header=False) as url:
+    with serving(create_app(**{"key": STRIPE_KEY, **options}), lifespan="on", **OPTIONS) as url:
         yield url
 
 
@@ -226,7 +227,7 @@ def admin() -> Actor:
 def serving(app: Starlette, port: int = 0, **options: Any) -> Iterator[str]:
     """The app on a real port of this machine, served as uvicorn's `options` say besides."""
     options = {"log_level": "error", "lifespan": "off", "proxy_headers": False, **options}
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, timeout_graceful_shutdown=1, **options)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -60,7 +60,7 @@ def running(
         )
     server = Running(f"http://127.0.0.1:{port}", process, log)
     try:
-        wait_until(lambda: process.poll() is not None or _answers(server.url + answering), 120, log.read_text)
+        wait_until(lambda: process.poll() is not None or answers(server.url + answering), 120, log.read_text)
         assert process.poll() is None, log.read_text()
         yield server
     finally:
@@ -73,7 +73,8 @@ def variables(**more: str) -> dict[str, str]:
     return {**os.environ, "LUMIRA_API_TOKEN": API_TOKEN, **more}
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether the address is answered 200."""
     try:
         # As patient as a machine that has much to do.
         return web.get(url, timeout=60).status_code == 200

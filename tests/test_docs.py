@@ -13,10 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 import typer.main
 from prometheus_client import REGISTRY
@@ -28,8 +26,8 @@ from lumira.orders import TRANSITIONS
 from lumira.setting_sources import variables
 from lumira.settings import Settings
 from lumira.storage import indexes
-from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, wait_until
+from tests.running import answers
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "quatre tirages sous la lune"
@@ -129,7 +127,7 @@ def typed(line: str, environment: dict[str, str], address: str | None) -> None:
     reading.start()
     try:
         if address:
-            wait_until(lambda: process.poll() is not None or _is_ready(address))
+            wait_until(lambda: process.poll() is not None or answers(address))
             assert process.poll() is None, (line, said.decode(errors="replace"))
             os.write(master, b"\x03")
         process.wait(timeout=60)
@@ -151,14 +149,6 @@ def _own_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return web.get(address, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        time.sleep(0.1)
-        return False
 
 
 def test_the_site_builds_without_a_dead_link_and_asks_nobody_elsewhere(tmp_path):

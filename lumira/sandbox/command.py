@@ -113,18 +113,9 @@ def _serve(application: Starlette, listener: socket.socket, *, address: str, sec
     """Serve until SIGINT or SIGTERM; say `address`, and a `secret` that was made up, once it listens."""
     import uvicorn
 
-    from lumira.sandbox.server import Server
+    from lumira.sandbox.server import OPTIONS, Server
 
-    config = uvicorn.Config(
-        application,
-        log_level="warning",
-        access_log=False,
-        # The API says the date itself, by the sandbox's own clock.
-        date_header=False,
-        timeout_graceful_shutdown=1,
-        timeout_keep_alive=75,
-    )
-    server = Server(config)
+    server = Server(uvicorn.Config(application, log_level="warning", **OPTIONS))
     server.secret = secret
     server.address = address
     for stop in (signal.SIGINT, signal.SIGTERM):
