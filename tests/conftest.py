@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.database import Database
 from starlette.applications import Starlette
+from streamlit.config import get_config_options
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
@@ -55,6 +56,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in list(os.environ):
     if name.startswith(("MONGODB_", "STRIPE_", "LUMIRA_")):
         del os.environ[name]
+
+# Streamlit reads its configuration once, from wherever the process stands: before a test goes elsewhere.
+get_config_options()
 
 
 @pytest.fixture(scope="session")
