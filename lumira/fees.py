@@ -76,11 +76,12 @@ class Fees:
                 step = min(step * 2, _MOST) if found < _MANY else _LEAST
 
     def read_anew(self) -> None:
-        """Has everything read again, for orders that came in dated to days already read.
+        """Has everything read again, at once, for orders that came in dated to days already read.
 
         Raises StoreUnavailable.
         """
         self._read.forget()
+        self._rest_until = 0.0
 
     def _note(self, start: datetime, end: datetime) -> int:
         fees = {}

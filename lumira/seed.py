@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,14 +13,18 @@ from rich.progress import Progress
 
 from lumira.access import Actor, Role
 from lumira.catalog import CATALOG, Level
+from lumira.documents import instant_of
 from lumira.embedded import sandbox_state
+from lumira.events import ACTED_ON, APPLIED
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
+from lumira.redaction import without_secrets
 from lumira.refunds import Dispute, Refund
 from lumira.sandbox.disputes import DAYS_TO_RESPOND
-from lumira.sandbox.history import PastDispute, PastPayment, PastRefund, write_history
+from lumira.sandbox.history import PastDispute, PastIds, PastPayment, PastRefund, write_history
 
 if TYPE_CHECKING:
     from lumira.desk import Desk
+    from lumira.storage import Events
 
 SEED: Final = Actor("seed", Role.ADMIN)
 DEMO_ORDERS: Final = 1_200
@@ -93,7 +96,8 @@ def seed_demo(desk: Desk) -> None:
 def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before.
 
-    With the sandbox that Lumira started, their payments, refunds and disputes are there too.
+    With the sandbox that Lumira started, their payments, refunds and disputes are there too, and the ledger
+    holds what webhooks told of them in the last 30 days.
     """
     zone = desk.settings.business_timezone
     made = generate(orders, days, seed, zone=zone, now=datetime.now(UTC))
@@ -102,30 +106,42 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     with Progress(transient=True) as progress:
         bar = progress.add_task("Seeding orders", total=orders)
         for batch in _batched(made):
-            inserted += desk.orders.insert_many(_at_stripe(batch, state) if state else batch)
+            if state is None:
+                inserted += desk.orders.insert_many(batch)
+            else:
+                written = write_history(state, [_past_payment(order) for order in batch if not order.is_free])
+                inserted += desk.orders.insert_many([_named(order, written.ids) for order in batch])
+                _record(desk.events, written.events)
             progress.advance(bar, len(batch))
-    # Orders of the past have dates of the past: revenue would not look for them.
+    # Orders of the past have dates of the past: neither revenue nor fees would look for them.
     desk.revenue.rebuild(actor=SEED)
+    desk.fees.read_anew()
     return inserted
 
 
-def _at_stripe(orders: list[Order], state: Path) -> list[Order]:
-    """The orders, their payments written into the sandbox, which names the refunds and disputes."""
-    written = write_history(state, [_past_payment(order) for order in orders if not order.is_free])
-    return [_named(order, written.get(str(order.payment_intent_id), [])) for order in orders]
-
-
-def _named(order: Order, names: list[str]) -> Order:
-    """The order, its refunds and then its disputes under the names that Stripe gave them."""
+def _named(order: Order, ids: Mapping[str, PastIds]) -> Order:
+    """The order, its charge, refunds and disputes under the ids that Stripe gave them."""
+    named = ids.get(str(order.payment_intent_id))
+    if named is None:
+        return order
     # A payment that another day's seed has written stays as it is there, and so does its order in the store.
-    refunds = zip(order.refunds, names, strict=False)
-    disputes = zip(order.disputes, names[len(order.refunds) :], strict=False)
+    refunds = zip(order.refunds, named.refunds, strict=False)
+    disputes = zip(order.disputes, named.disputes, strict=False)
     return order.model_copy(
         update={
+            "latest_charge": named.charge,
             "refunds": [refund.model_copy(update={"id": name}) for refund, name in refunds],
             "disputes": [dispute.model_copy(update={"id": name}) for dispute, name in disputes],
         }
     )
+
+
+def _record(ledger: Events, events: Iterable[Mapping[str, Any]]) -> None:
+    """The webhooks that brought the orders to where they are, each received as it happened."""
+    for event in events:
+        if event["type"] in ACTED_ON:
+            kept = {**event, "data": without_secrets(event["data"])}
+            ledger.record(kept, APPLIED, instant_of(event["created"], datetime.now(UTC)))
 
 
 def _past_payment(order: Order) -> PastPayment:
@@ -292,7 +308,8 @@ def _order(
         amount=amount,
         currency=product.currency,
         status=status,
-        payment_intent_id=f"{FREE_PREFIX if amount == 0 else 'pi_demo'}{identifier}",
+        # As long as Stripe's.
+        payment_intent_id=f"{FREE_PREFIX}{identifier}" if amount == 0 else f"pi_demo{identifier[:20]}",
         created_at=created,
         updated_at=created if status is OrderStatus.PENDING else settled,
         metadata={

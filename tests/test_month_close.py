@@ -53,8 +53,8 @@ def september(settings, tmp_path):
             payment("d", 4700, MIDNIGHT - timedelta(seconds=1), PastRefund(4700, MIDNIGHT)),
             payment("e", 4700, MIDNIGHT + timedelta(days=30)),
         ]
-        refunds = write_history(state, past)
-        desk.orders.insert_many([order(one, refunds[one.id]) for one in past])
+        ids = write_history(state, past).ids
+        desk.orders.insert_many([order(one, ids[one.id].refunds) for one in past])
         yield desk
 
 

@@ -1,6 +1,8 @@
 """Seeded orders: the same for the same seed, believable, and stored as any order."""
 
+import json
 import zlib
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,14 +10,18 @@ import pytest
 
 from lumira.catalog import Level
 from lumira.embedded import running
+from lumira.events import ACTED_ON, EventState
 from lumira.orders import OrderStatus
 from lumira.overview import needed
 from lumira.refunds import dispute_from
 from lumira.sandbox.disputes import REASON_CODES
 from lumira.seed import generate, insert_orders, seed_demo
+from lumira.stripe_gateway import signature
 from tests.conftest import opened
 
 PARIS = ZoneInfo("Europe/Paris")
+# All of an order but when it was last compared with Stripe.
+KEPT = {"stripeSyncedAt": 0, "revision": 0}
 NOW = datetime(2026, 11, 22, 21, 30, tzinfo=UTC)
 
 
@@ -119,6 +125,44 @@ def alone(settings):
 def disputed_orders(desk):
     stored = desk.store.database.productorders.find({"disputes.id": {"$exists": True}}, {"_id": 1})
     return [desk.orders.get(str(document["_id"])) for document in stored]
+
+
+def test_the_webhooks_of_seeded_orders_have_arrived(alone, admin):
+    insert_orders(alone, orders=200, days=40, seed=3)
+    ledger, _ = alone.webhooks.page(500, actor=admin)
+    named = Counter(event.event_type for event in ledger)
+    recent = datetime.now(UTC) - timedelta(days=30)
+    orders = list(
+        alone.store.database.productorders.find({"updatedAt": {"$gt": recent}, "amount": {"$gt": 0}})
+    )
+    for status, kind in (("completed", "succeeded"), ("failed", "payment_failed"), ("cancelled", "canceled")):
+        settled = [order for order in orders if order["status"] == status and order["createdAt"] > recent]
+        assert 0 < len(settled) <= named[f"payment_intent.{kind}"]
+    assert named["charge.refunded"]
+    assert {event.state for event in ledger} == {EventState.PROCESSED}
+    now = datetime.now(UTC)
+    at_stripe = alone.gateway.list_events(ACTED_ON, recent + timedelta(hours=1), now, 100)
+    assert {event["id"] for event in at_stripe} == alone.events.known([event["id"] for event in at_stripe])
+    # They brought the orders to where they are: handled once more they change nothing.
+    before = list(alone.store.database.productorders.find({}, KEPT))
+    for event in ledger:
+        alone.events.forget(event.event_id)
+    for event in at_stripe:
+        body = json.dumps(event)
+        secret = alone.settings.stripe_webhook_secret.get_secret_value()
+        assert not alone.webhooks.receive(body.encode(), signature(body, secret)).duplicate
+    assert list(alone.store.database.productorders.find({}, KEPT)) == before
+    assert "client_secret" not in str(list(alone.store.database.processed_events.find({})))
+
+
+def test_what_stripe_keeps_of_seeded_payments_is_read_although_nothing_was_sold_before(alone):
+    alone.fees.follow(60)
+    insert_orders(alone, orders=120, days=10, seed=3)
+    alone.fees.follow(60)
+    paid = {"status": "completed", "amount": {"$gt": 0}}
+    stored = list(alone.store.database.productorders.find(paid, {"fee": 1}))
+    assert stored
+    assert all(order.get("fee") for order in stored)
 
 
 @pytest.mark.long(20)

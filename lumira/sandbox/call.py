@@ -81,19 +81,31 @@ class Call:
         `previous` are the former values of what changed, for `*.updated` events.
         """
         endpoints = self.endpoints_for(kind)
+        event = self.record(kind, body, previous, pending_webhooks=len(endpoints))
+        for endpoint in endpoints:
+            self.store.owe(event["id"], endpoint, self.clock)
+
+    def record(
+        self,
+        kind: str,
+        body: StripeObject,
+        previous: StripeObject | None = None,
+        *,
+        pending_webhooks: int = 0,
+    ) -> StripeObject:
+        """Record an event of which so many deliveries are to be made."""
         data = {"object": shapes.shown(body)}
         event = shapes.new(
             "event",
             self.now,
             api_version=API_VERSION,
             data=data if previous is None else {**data, "previous_attributes": previous},
-            pending_webhooks=len(endpoints),
+            pending_webhooks=pending_webhooks,
             request={"id": self.request_id, "idempotency_key": self.idempotency_key},
             type=kind,
         )
         self.save(event)
-        for endpoint in endpoints:
-            self.store.owe(event["id"], endpoint, self.clock)
+        return event
 
     def endpoints_for(self, kind: str) -> list[str]:
         """The ids of the webhook endpoints that want this type of event."""

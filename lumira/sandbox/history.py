@@ -1,7 +1,7 @@
 """Payments of the past, written into a sandbox's state: a desk filled with a history finds it at Stripe too.
 
-They are made by the functions that answer Stripe's API, at the time they say, and tell nobody: no event is
-recorded or delivered for them.
+They are made by the functions that answer Stripe's API, at the time they say. Their events are recorded, as
+far back as Stripe keeps any, and delivered to nobody.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lumira.sandbox.call import Call
 from lumira.sandbox.cards import CARDS
 from lumira.sandbox.errors import StripeError, StripeObject
 from lumira.sandbox.resources import TASKS
-from lumira.sandbox.store import Store
+from lumira.sandbox.store import EVENTS_KEPT, Store
 
 DEBIT = {
     "type": "sepa_debit",
@@ -76,67 +76,87 @@ class PastPayment:
     authorized: datetime | None = None
 
 
+@dataclass(frozen=True)
+class PastIds:
+    """The ids that a payment's latest charge, its refunds and its disputes were given, oldest first."""
+
+    charge: str | None
+    refunds: list[str]
+    disputes: list[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a history has left: the ids of what belongs to each payment, and the events of the new ones."""
+
+    ids: dict[str, PastIds]
+    events: list[StripeObject]
+
+
 class History:
-    """The past of a store: calls that tell nobody, and what follows from them in the order it fell due."""
+    """The past of a store up to `now` (UTC seconds): its calls, and what follows from them as it fell due."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: float) -> None:
         self.store = store
+        self.now = now
         self.tasks: list[tuple[float, str, str]] = []
+        self.events: list[StripeObject] = []
 
-    def at(self, clock: float) -> QuietCall:
-        """A call at a time (UTC seconds)."""
-        return QuietCall(self.store, clock, tasks=self.tasks)
+    def at(self, clock: float, *, silent: bool = False) -> PastCall:
+        """A call at a time (UTC seconds), which if `silent` has no events."""
+        return PastCall(self.store, clock, history=self, silent=silent)
 
-    def catch_up(self, now: float) -> None:
+    def catch_up(self) -> None:
         """Do what fell due before now, and leave the rest to the sandbox."""
         while self.tasks:
             due, kind, identifier = heapq.heappop(self.tasks)
-            if due > now:
+            if due > self.now:
                 self.store.add_task(due, kind, identifier)
             else:
                 TASKS[kind](self.at(due), identifier)
 
 
-@dataclass
-class QuietCall(Call):
-    """A call that tells nobody."""
+@dataclass(kw_only=True)
+class PastCall(Call):
+    """A call that happened: whoever wanted its events has had them."""
 
-    tasks: list[tuple[float, str, str]] = field(default_factory=list)
+    history: History
+    silent: bool
 
     def emit(self, kind: str, body: StripeObject, previous: StripeObject | None = None) -> None:
-        """Record nothing."""
+        """Record an event that Stripe would still know of."""
+        if not self.silent and self.clock >= self.history.now - EVENTS_KEPT:
+            self.history.events.append(self.record(kind, body, previous))
 
     def later(self, kind: str, identifier: str, *, at: float | None = None) -> None:
         """Keep the task for `History.catch_up`; a debit is one that the bank has not answered yet."""
         if kind != "settle_debit":
             due = self.clock + self.settlement_delay if at is None else at
-            heapq.heappush(self.tasks, (due, kind, identifier))
+            heapq.heappush(self.history.tasks, (due, kind, identifier))
 
 
-def write_history(state: Path, past: Iterable[PastPayment]) -> dict[str, list[str]]:
+def write_history(state: Path, past: Iterable[PastPayment]) -> Written:
     """Write the payments into a sandbox's state file, running or not.
 
-    Returns each id with the ids of its refunds, then those of its disputes.
     A PaymentIntent that is there already stays as it is. Raises sqlite3.Error when the file can't be used.
     """
     store = Store(state)
-    history = History(store)
+    history = History(store, time.time())
     try:
         with store.transaction():
-            written = {payment.id: _write(history, payment) for payment in past}
-            history.catch_up(time.time())
-        return written
+            ids = {payment.id: _write(history, payment) for payment in past}
+            history.catch_up()
+        return Written(ids, history.events)
     finally:
         store.close()
 
 
-def _write(history: History, payment: PastPayment) -> list[str]:
-    store = history.store
+def _write(history: History, payment: PastPayment) -> PastIds:
+    store, created = history.store, payment.created.timestamp()
     if store.get(payment.id):
-        there = [[*store.each(kind, payment_intent=payment.id)] for kind in ("refund", "dispute")]
-        return [body["id"] for newest_first in there for body in reversed(newest_first)]
+        return _ids(store, payment.id)
     intent = payments.create(
-        history.at(payment.created.timestamp()),
+        history.at(created, silent=True),
         {
             "amount": payment.amount,
             "currency": payment.currency,
@@ -147,11 +167,13 @@ def _write(history: History, payment: PastPayment) -> list[str]:
     )
     store.delete(intent["id"])
     intent["client_secret"] = intent["client_secret"].replace(intent["id"], payment.id)
-    store.save({**intent, "id": payment.id})
+    intent["id"] = payment.id
+    store.save(intent)
+    history.at(created).emit("payment_intent.created", intent)
     if payment.authorized:
         _confirm(history.at(payment.authorized.timestamp()), payment, "pm_card_visa")
     _settle(history.at(payment.settled.timestamp()), payment)
-    refunded = [
+    for refund in payment.refunds:
         refunds.create(
             history.at(refund.at.timestamp()),
             {
@@ -159,13 +181,21 @@ def _write(history: History, payment: PastPayment) -> list[str]:
                 "amount": refund.amount,
                 **({"reason": refund.reason} if refund.reason else {}),
             },
-        )["id"]
-        for refund in payment.refunds
-    ]
-    return refunded + [_dispute(history, payment.id, dispute) for dispute in payment.disputes]
+        )
+    for dispute in payment.disputes:
+        _dispute(history, payment.id, dispute)
+    return _ids(store, payment.id)
 
 
-def _dispute(history: History, payment: str, past: PastDispute) -> str:
+def _ids(store: Store, payment: str) -> PastIds:
+    charges, refunded, disputed = (
+        [body["id"] for body in store.each(kind, payment_intent=payment)][::-1]
+        for kind in ("charge", "refund", "dispute")
+    )
+    return PastIds(charges[-1] if charges else None, refunded, disputed)
+
+
+def _dispute(history: History, payment: str, past: PastDispute) -> None:
     [charge] = history.store.each("charge", payment_intent=payment)
     dispute = disputes.open_dispute(history.at(past.at.timestamp()), charge, past.reason)
     if past.answered:
@@ -173,10 +203,9 @@ def _dispute(history: History, payment: str, past: PastDispute) -> str:
         if past.closed:
             call.settlement_delay = (past.closed - past.answered).total_seconds()
         disputes.update(call, dispute["id"], {"evidence": {"uncategorized_text": EVIDENCE[past.status]}})
-    return str(dispute["id"])
 
 
-def _settle(call: QuietCall, payment: PastPayment) -> None:
+def _settle(call: PastCall, payment: PastPayment) -> None:
     match payment.status:
         case "canceled":
             payments.cancel(call, payment.id, {"cancellation_reason": "abandoned"})
@@ -192,7 +221,7 @@ def _settle(call: QuietCall, payment: PastPayment) -> None:
                 _confirm(call, payment, next(declined, "pm_card_chargeDeclined"))
 
 
-def _confirm(call: QuietCall, payment: PastPayment, method: str) -> None:
+def _confirm(call: PastCall, payment: PastPayment, method: str) -> None:
     mandate = {"customer_acceptance": {"type": "offline"}}  # a direct debit needs one; a card doesn't mind
     params = {"payment_method": method, "return_url": "https://example.com/", "mandate_data": mandate}
     payments.confirm(call, payment.id, params)

@@ -82,10 +82,13 @@ class Events:
             )
         return "ours" if taken.modified_count else "busy"
 
-    def record(self, event: Mapping[str, Any], outcome: str) -> bool:
-        """Stores an event whose work is done; False when the ledger holds it already, in whatever state."""
-        now = datetime.now(UTC)
-        return insert_new(self._collection, _row(event, now) | _settled(outcome, now))
+    def record(self, event: Mapping[str, Any], outcome: str, received_at: datetime | None = None) -> bool:
+        """Stores an event whose work is done; False when the ledger holds it already, in whatever state.
+
+        It was received now, unless an instant (UTC) is given.
+        """
+        at = received_at or datetime.now(UTC)
+        return insert_new(self._collection, _row(event, at) | _settled(outcome, at))
 
     def settle(self, event_id: str, outcome: str) -> None:
         """Marks the event as processed; `outcome` says in a word what came of it."""

@@ -222,20 +222,51 @@ def test_a_refund_above_the_balance_waits_for_the_next_payment_to_be_paid_out(se
     assert latest.amount == 10000 - 175 - 4700
 
 
-def test_a_history_has_been_paid_out_and_tells_nobody(tmp_path, serve):
+def test_a_history_has_been_paid_out(tmp_path, serve):
     now = datetime.now(UTC)
     refund = PastRefund(1000, now - timedelta(days=20))
     then = now - timedelta(days=30)
     past = PastPayment("pi_past", 4700, "eur", then, then, "succeeded", refunds=(refund,))
     written = write_history(tmp_path / "state.sqlite", [past])
-    assert write_history(tmp_path / "state.sqlite", [past]) == written
+    again = write_history(tmp_path / "state.sqlite", [past])
+    assert (again.ids, again.events) == (written.ids, [])
     client = client_of(serve(state=tmp_path / "state.sqlite"))
     [payout] = client.v1.payouts.list().data
     assert (payout.amount, payout.status) == (4604, "paid")
     assert then.timestamp() + 7 * 86400 < payout.created <= then.timestamp() + 8 * 86400
     assert client.v1.balance.retrieve().available[0].amount == -1000
     assert client.v1.payment_intents.retrieve("pi_past").created == int(then.timestamp())
-    assert client.v1.events.list().data == []
+
+
+def test_of_a_history_stripe_knows_the_events_of_30_days_and_delivers_none(tmp_path, serve):
+    now = datetime.now(UTC)
+    old, recent = now - timedelta(days=31), now - timedelta(days=2)
+    refund = PastRefund(1000, recent + timedelta(hours=1))
+    past = [
+        PastPayment("pi_old", 4700, "eur", old, old, "succeeded", refunds=(refund,)),
+        PastPayment("pi_recent", 6700, "eur", recent, recent + timedelta(minutes=1), "succeeded"),
+        PastPayment(
+            *("pi_declined", 4700, "eur", recent, recent, "requires_payment_method"),
+            decline_code="insufficient_funds",
+        ),
+    ]
+    written = write_history(tmp_path / "state.sqlite", past)
+    client = client_of(serve(state=tmp_path / "state.sqlite"))
+    listed = list(client.v1.events.list({"limit": 100}).auto_paging_iter())
+    assert {event.id for event in listed} == {event["id"] for event in written.events}
+    assert all(event.pending_webhooks == 0 and event.created > old.timestamp() for event in listed)
+    told = {
+        (
+            event["type"],
+            event["data"]["object"].get("payment_intent") or event["data"]["object"]["id"],
+        ): event["created"]
+        for event in written.events
+    }
+    assert told["payment_intent.created", "pi_recent"] == int(recent.timestamp())
+    assert told["payment_intent.succeeded", "pi_recent"] == int(recent.timestamp()) + 60
+    assert told["charge.refunded", "pi_old"] == int(recent.timestamp()) + 3600
+    assert ("payment_intent.payment_failed", "pi_declined") in told
+    assert ("payment_intent.succeeded", "pi_old") not in told
 
 
 def test_disputes_of_the_past_take_money_when_they_are_opened_and_give_it_back_when_won(tmp_path, serve):
@@ -252,12 +283,12 @@ def test_disputes_of_the_past_take_money_when_they_are_opened_and_give_it_back_w
         PastPayment(name, 4700, "eur", then, then, "succeeded", disputes=(dispute,))
         for name, dispute in known.items()
     ]
-    written = write_history(tmp_path / "state.sqlite", past)
-    assert write_history(tmp_path / "state.sqlite", past) == written
+    written = write_history(tmp_path / "state.sqlite", past).ids
+    assert write_history(tmp_path / "state.sqlite", past).ids == written
     client = client_of(serve(state=tmp_path / "state.sqlite"))
     for name, dispute in known.items():
         [found] = client.v1.disputes.list({"payment_intent": name}).data
-        assert written[name] == [found.id]
+        assert written[name].disputes == [found.id]
         assert (found.status, found.reason, found.created) == (
             "lost" if name == "pi_forgotten" else dispute.status,
             dispute.reason,
@@ -271,7 +302,6 @@ def test_disputes_of_the_past_take_money_when_they_are_opened_and_give_it_back_w
     assert payout.amount == 4 * 4604
     assert payout.created < opened.timestamp()
     assert client.v1.balance.retrieve().available[0].amount == -3 * 6700
-    assert client.v1.events.list().data == []
 
 
 def test_events_are_kept_for_30_days(tmp_path, serve):
