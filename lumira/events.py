@@ -56,6 +56,7 @@ class RecordedEvent(Document):
     state: str = EventState.PROCESSED
     outcome: Text = None
     error: Text = None
+    error_code: Text = None
     attempts: int = 1
     api_version: Text = None
     livemode: Annotated[bool | None, BeforeValidator(bool_or_none)] = None

@@ -67,6 +67,9 @@ IGNORED: Final = "ignored"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
 # How long a delivery waits for another worker that handles the same event, in seconds.
 _PATIENCE: Final = 5.0
+# How long a refused signature is told, where Stripe delivers nothing meanwhile that would show the secret is
+# right: anybody who finds the address may send a wrong one.
+_REFUSAL_TOLD: Final = timedelta(hours=1)
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
 
@@ -84,11 +87,7 @@ class Receipt:
 
 
 class Webhooks:
-    """Handles deliveries. `verify` turns raw bytes, header and secret into an event or raises.
-
-    `refused_at` is when this process last refused a signature (UTC). It is stored nowhere, as nothing is that
-    nobody proved.
-    """
+    """Handles deliveries. `verify` turns raw bytes, header and secret into an event or raises."""
 
     def __init__(
         self,
@@ -106,7 +105,13 @@ class Webhooks:
         self._audit = audit
         self._secret = secret
         self._verify = verify
-        self.refused_at: datetime | None = None
+        # Stored nowhere, as nothing is that nobody proved.
+        self._refused_at: datetime | None = None
+
+    @property
+    def refuses_signatures(self) -> bool:
+        """Whether this process refused the last signature it saw, within the last hour."""
+        return self._refused_at is not None and datetime.now(UTC) - self._refused_at < _REFUSAL_TOLD
 
     def receive(self, payload: bytes, signature: str | None) -> Receipt:
         """Handles one delivery of raw bytes.
@@ -123,8 +128,9 @@ class Webhooks:
             event = self._verify(payload, signature, self._secret)
         except InvalidSignature:
             if signature:
-                self.refused_at = datetime.now(UTC)
+                self._refused_at = datetime.now(UTC)
             raise
+        self._refused_at = None
         return Receipt(self._handle(event))
 
     def page(
@@ -229,8 +235,8 @@ class Webhooks:
             try:
                 outcome = self._apply(event)
             except Exception as error:
-                reason = _reason(error)
-                self._events.fail(event["id"], reason)
+                code, reason = _reason(error)
+                self._events.fail(event["id"], reason, code)
                 logger.warning("webhook failed", extra={"reason": reason})
                 if isinstance(error, ValueError):
                     raise InvalidEvent(reason) from error
@@ -401,18 +407,18 @@ class Webhooks:
         return self._orders.find(named) if named else None
 
 
-def _reason(error: Exception) -> str:
-    """Why an event failed, for the ledger."""
+def _reason(error: Exception) -> tuple[str, str]:
+    """Why an event failed, for the ledger: the code of an error and a sentence."""
     match error:
         case LumiraError():
-            return error.message
+            return error.code, error.message
         case ValidationError():
             wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            return f"The event's object is not as Stripe sends it: {', '.join(wrong)}."
+            return InvalidEvent.code, f"The event's object is not as Stripe sends it: {', '.join(wrong)}."
         case ValueError():
-            return f"The event's object is not as Stripe sends it: {error}."
+            return InvalidEvent.code, f"The event's object is not as Stripe sends it: {error}."
         case _:
-            return type(error).__name__
+            return LumiraError.code, type(error).__name__
 
 
 def _handled(outcome: str) -> str:

@@ -148,6 +148,10 @@ def show_none_yet() -> None:
         with empty.card(text("events.empty")):
             problems.show(problem)
         return
+    if desk().webhooks.refuses_signatures:
+        with empty.card(text("events.empty"), text("events.empty.refused")):
+            pass
+        return
     # Only the local Stripe that Lumira started is known to deliver here.
     where = "events.empty.sandbox" if sandbox_state(desk().settings) else "events.empty.stripe"
     with empty.card(text("events.empty"), text(where)):

@@ -538,7 +538,7 @@ def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_
 def test_a_failed_event_is_found_and_handled_again(desk, find, mend, paid):
     event = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": paid}}
     desk.events.claim(event)
-    desk.events.fail("evt_1", "time-out")
+    desk.events.fail("evt_1", "time-out", "SERVICE_TIMEOUT")
     finding = find("events.failed")
     assert (finding.status, finding.values["count"]) == (Status.FAILURE, 1)
     mend(finding)
@@ -561,7 +561,7 @@ def test_events_of_another_api_version_are_noticed_until_one_of_ours_comes(desk,
     def deliver(event_id, **more):
         event = {"id": event_id, "type": "payment_intent.succeeded", "data": {"object": paid}, **more}
         desk.events.claim(event)
-        desk.events.fail(event_id, "kept for the test")
+        desk.events.fail(event_id, "kept for the test", "SERVICE_TIMEOUT")
         desk.webhooks.retry(event_id, actor=admin)
 
     deliver("evt_3", api_version="2019-01-01")

@@ -108,7 +108,7 @@ def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkey
 def test_a_worker_slower_than_its_lease_undoes_nothing(desk, documents):
     desk.events.claim({"id": "evt_1", "type": "refund.created", "data": {"object": {}}})
     desk.events.settle("evt_1", "applied")
-    desk.events.fail("evt_1", "too slow")
+    desk.events.fail("evt_1", "too slow", "INTERNAL_SERVER_ERROR")
     row = documents.processed_events.find_one({"eventId": "evt_1"})
     assert (row["state"], "error" in row) == ("processed", False)
 

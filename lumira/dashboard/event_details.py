@@ -16,6 +16,7 @@ from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.events import OTHER_API_VERSION, RecordedEvent
 from lumira.orders import Order
 from lumira.redaction import without_secrets
+from lumira.texts import is_known
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
 
@@ -31,7 +32,7 @@ def outcome(event: RecordedEvent) -> str:
 
 def outcome_or_error(event: RecordedEvent) -> str:
     """What came of an event, for a list that shows its state beside: of a failed one, why it failed."""
-    return event.error if event.state == "failed" and event.error else outcome(event)
+    return failure(event) if event.state == "failed" and event.error else outcome(event)
 
 
 def type_name(event_type: str) -> str:
@@ -48,7 +49,10 @@ def show(event: RecordedEvent) -> None:
     """State, error in full, facts, and the payload folded up."""
     st.html(markup.chips([(state_name(event.state), event_colour(event.state))]))
     if event.error and event.state == "failed":
-        st.error(problems.plain(event.error), title=text("event.failed"), icon=":material/error:")
+        known = event.error_code and is_known(f"error.{event.error_code}")
+        said = problems.plain(event.error)
+        told = f"{problems.plain(failure(event))}  \n:small[{said}]" if known else said
+        st.error(told, title=text("event.failed"), icon=":material/error:")
     else:
         st.markdown(f"**{problems.plain(outcome(event))}**")
     if event.outcome == OTHER_API_VERSION:
@@ -58,6 +62,11 @@ def show(event: RecordedEvent) -> None:
     if session.may(Permission.READ_PAYLOAD):
         st.caption(text("event.payload"))
         st.json(without_secrets(event.data or {}), expanded=False)
+
+
+def failure(event: RecordedEvent) -> str:
+    """Why an event failed, in words; as the ledger has it where we have none."""
+    return text_or(f"error.{event.error_code}", event.error or "")
 
 
 def order_of(event: RecordedEvent) -> Order | None:

@@ -78,9 +78,9 @@ def _webhooks() -> tuple[str, str]:
         last, _ = desk.webhooks.page(1, actor=session.actor())
     except StoreUnavailable:
         return text("health.store.down"), _BAD
-    received, refused = last[0].created_at if last else None, desk.webhooks.refused_at
-    if refused and (received is None or refused > received):
+    if desk.webhooks.refuses_signatures:
         return text("health.webhooks.refused"), _BAD
+    received = last[0].created_at if last else None
     if received is None:
         return text("health.webhooks.none"), NEUTRAL
     return text("health.webhooks", since=_ago(received)), _GOOD

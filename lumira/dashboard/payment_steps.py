@@ -8,7 +8,15 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import markup, order_details, payment_actions, problems, session, stripe_details
+from lumira.dashboard import (
+    event_details,
+    markup,
+    order_details,
+    payment_actions,
+    problems,
+    session,
+    stripe_details,
+)
 from lumira.dashboard.texts import failure_reason, moment, text, text_or
 from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS, event_colour
 from lumira.errors import LumiraError
@@ -89,7 +97,7 @@ def _told(event: RecordedEvent) -> markup.Step:
     when = f" · {moment(event.created_at, seconds=True)}" if event.created_at else ""
     return markup.Step(
         text("steps.webhook", type=event.event_type, state=state),
-        event.error or "",
+        event_details.failure(event),
         f"{event.event_id}{when}",
         event_colour(event.state),
     )

@@ -34,8 +34,8 @@ _LOOK_BACK: Final = timedelta(days=90)
 # An event without its payload, and the ids of what it is about.
 _LISTED: Final = dict.fromkeys(
     (
-        *("eventId", "eventType", "state", "outcome", "error", "attempts", "apiVersion", "livemode"),
-        *("createdAt", "processedAt", "data.object.id", "data.object.payment_intent"),
+        *("eventId", "eventType", "state", "outcome", "error", "errorCode", "attempts", "apiVersion"),
+        *("livemode", "createdAt", "processedAt", "data.object.id", "data.object.payment_intent"),
     ),
     1,
 )
@@ -93,12 +93,16 @@ class Events:
     def settle(self, event_id: str, outcome: str) -> None:
         """Marks the event as processed; `outcome` says in a word what came of it."""
         settled = _settled(outcome, datetime.now(UTC))
-        self._update(event_id, {"$set": settled, "$unset": {"leaseUntil": "", "error": ""}})
+        self._update(
+            event_id, {"$set": settled, "$unset": dict.fromkeys(("leaseUntil", "error", "errorCode"), "")}
+        )
 
-    def fail(self, event_id: str, error: str) -> None:
-        """Gives the event back with the reason, for Stripe's next delivery; what is processed stays so."""
+    def fail(self, event_id: str, error: str, code: str) -> None:
+        """Gives the event back with the reason and its code, for Stripe's next delivery; what is processed
+        stays so.
+        """
         failed = {
-            "$set": {"state": "failed", "error": error, "updatedAt": datetime.now(UTC)},
+            "$set": {"state": "failed", "error": error, "errorCode": code, "updatedAt": datetime.now(UTC)},
             "$unset": {"leaseUntil": ""},
         }
         # A worker that was slower than its lease must not undo what its successor has done.

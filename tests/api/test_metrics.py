@@ -69,7 +69,7 @@ def test_what_is_looked_up_and_that_nothing_names_anybody(api_server, desk):
     )
     desk.revenue.refresh()
     desk.events.claim({"id": "evt_metrics", "type": "charge.refunded", "data": {"object": {}}})
-    desk.events.fail("evt_metrics", "time-out")
+    desk.events.fail("evt_metrics", "time-out", "SERVICE_TIMEOUT")
     answer = web.get(f"{api_server}/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     found = samples(answer.text)

@@ -537,7 +537,7 @@ def test_an_event_nobody_foresaw_fails_alone_when_all_are_retried(
     )
     held_up = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
     desk.events.claim(held_up)
-    desk.events.fail(held_up["id"], "the store was away")
+    desk.events.fail(held_up["id"], "the store was away", "STORE_UNAVAILABLE")
     assert dict(desk.webhooks.retry_failed(actor=admin)) == {
         broken["id"]: "The event could not be handled: KeyError.",
         held_up["id"]: "applied",

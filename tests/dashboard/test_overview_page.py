@@ -137,6 +137,15 @@ def test_deliveries_with_another_signature_are_told_until_one_with_ours_comes(op
     assert "Rien à traiter" in page
 
 
+def test_a_signature_refused_an_hour_ago_is_over(open_page, desk):
+    """Anybody may send a wrong one, and nothing may be sold for a day that would show the secret is right."""
+    with pytest.raises(InvalidSignature):
+        desk.webhooks.receive(b"{}", sign(b"{}", secret="whsec_of_another")["Stripe-Signature"])
+    assert "Webhooks refusés" in shown(open_page("overview"))
+    desk.webhooks._refused_at -= timedelta(hours=1)
+    assert "Webhooks refusés" not in shown(open_page("overview"))
+
+
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
     for number in range(2):
         created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
@@ -159,7 +168,7 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
             {"$set": {"disputes": [dispute | {"status": status}], "updatedAt": datetime.now(UTC)}},
         )
     desk.events.claim({"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {}}})
-    desk.events.fail("evt_1", "the store was away")
+    desk.events.fail("evt_1", "the store was away", "STORE_UNAVAILABLE")
     desk.order_list.list_all()
     app = open_page("overview")
     page = shown(app)
