@@ -384,7 +384,9 @@ def _settled(chance: random.Random, order: Order, at: datetime, now: datetime) -
 
 def _refunded(chance: random.Random, order: Order, now: datetime) -> Order:
     completed = order.completed_at or order.created_at
-    at = min(completed + timedelta(hours=chance.randint(2, 240)), now)
+    at = completed + timedelta(hours=chance.randint(2, 240))
+    if at > now:
+        at = completed + (now - completed) / 2
     amount = order.amount if chance.random() < 0.7 else order.amount // 2
     reason = chance.choices([name for name, _ in _REFUND_REASONS], [weight for _, weight in _REFUND_REASONS])[
         0
