@@ -156,6 +156,7 @@ def _write(history: History, payment: PastPayment) -> PastIds:
     if store.get(payment.id):
         return _ids(store, payment.id)
     intent = payments.create(
+        # Its event would tell the id that it has for a moment.
         history.at(created, silent=True),
         {
             "amount": payment.amount,
