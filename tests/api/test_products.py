@@ -234,7 +234,8 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
 ):
     with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
         created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
-        fault(answer="hang", seconds=5, share=1)
+        # Of one PaymentIntent: whoever asks whether Stripe answers gets its list of them.
+        fault(answer="hang", seconds=5, share=1, path="/v1/payment_intents/")
         # More than there are threads for them.
         with ThreadPoolExecutor(45) as pool:
             read = functools.partial(client.get, timeout=60)
@@ -243,6 +244,8 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
             for answer in (
                 client.get("/api/healthz", timeout=3),
                 client.head("/api/healthz", timeout=3),
+                client.get("/api/ready", timeout=3),
+                client.get("/metrics", timeout=3),
                 client.get("/api/products", timeout=3),
                 deliver(event("customer.created", {"id": "cus_1"})),
             ):
