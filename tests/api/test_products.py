@@ -1,6 +1,7 @@
 """Catalog, creation and reads over a real port, as the contract's tables say."""
 
 import functools
+import secrets
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -141,8 +142,6 @@ def test_the_catalog(api_server, desk):
 
 
 def test_an_order_is_read_with_stripes_live_status(client, desk):
-    import secrets
-
     created = client.post(CREATE, json={"productId": "mystique", "customerEmail": "a@b.fr"}).json()
     path = f"/api/products/order/{created['orderId']}"
     waiting = client.get(path).json()
@@ -226,6 +225,20 @@ def test_what_stripe_told_before_it_failed_is_answered(
         read = client.get(f"/api/products/orders/{created}").json()
     assert documents.productorders.find_one()["status"] == "completed"
     assert (read["order"]["status"], read["accessGranted"]) == ("completed", True)
+
+
+def test_a_read_has_the_stored_order_before_a_slow_stripe_has_answered(
+    settings, client, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
+        desk.gateway.confirm_payment_intent(
+            created, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+        )
+        # Longer than a reader waits, and not as long as whoever asks Stripe for something waits.
+        fault(answer="slow", seconds=6, path="/v1/payment_intents/")
+        read = [client.get(f"/api/products/orders/{created}").json()["order"]["status"] for _ in range(2)]
+    assert read == ["pending", "completed"]
 
 
 @pytest.mark.long(10)
