@@ -132,10 +132,23 @@ class _TimedClient(stripe.RequestsClient):
                 http__request__method=method.upper(),
                 http__response__status_code=status,
             )
+        if not _is_stripes(answer[0]):
+            # A proxy in between: what became of the request it does not know, or does not say.
+            self._open.key = key
+            raise stripe.APIConnectionError("no answer of Stripe's", should_retry=True)  # type: ignore[no-untyped-call]
         if status == "429" and key and getattr(self._open, "key", None) == key:
             lost = "told to slow down after an answer was lost"
             raise stripe.APIConnectionError(lost, should_retry=False)  # type: ignore[no-untyped-call]
         return answer
+
+
+def _is_stripes(body: bytes) -> bool:
+    """Whether Stripe may have answered this: an object that says which, or an error that is one."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and ("object" in said or isinstance(said.get("error"), dict))
 
 
 def _client(

@@ -10,10 +10,15 @@ from datetime import UTC, datetime
 import pytest
 from bson import DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from lumira import desk as desks
 from tests import web
 from tests.api.conftest import event
-from tests.conftest import API_TOKEN, opened
+from tests.conftest import API_TOKEN, opened, serving
 
 CREATE = "/api/products/create-payment-intent"
 
@@ -208,6 +213,35 @@ def test_stripe_errors_have_the_contracts_codes(settings, client):
             assert (response.json()["code"], response.json()["error"]) == (code, error)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((200, body) for body in (b"{}", b"[1]", b"null", b"", b'{"id": "\xe9"}', b"<html>Sign in</html>")),
+        (400, b'{"error": "no healthy upstream"}'),
+        (503, b'{"error": null}'),
+    ],
+)
+def test_what_answers_in_place_of_stripe_is_a_stripe_out_of_reach(settings, client, desk, status, body):
+    """A proxy in between answers in its own words, which say nothing of what became of the request."""
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    request = {"productId": "mystique"}
+
+    async def answer(_request: Request) -> Response:
+        return Response(body, status)
+
+    route = Route("/{path:path}", answer, methods=["GET", "POST"])
+    with (
+        serving(Starlette(routes=[route])) as proxy,
+        opened(settings.model_copy(update={"stripe_api_base": proxy})),
+    ):
+        refused = client.post(CREATE, json=request, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (502, "STRIPE_SERVICE_ERROR")
+    desks.use(desk)
+    assert client.post(CREATE, json=request, headers=headers).status_code == 200
+    [order] = desk.store.database.productorders.find()
+    assert (order["status"], "failureCode" in order) == ("pending", False)
+
+
 def test_what_stripe_told_before_it_failed_is_answered(
     settings, client, faulty_sandbox_url, fault, documents
 ):
@@ -268,7 +302,6 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
 
 
 def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, client):
-    from lumira import desk as desks
     from lumira.desk import Desk
 
     down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})
