@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.documents import instant_of, mapping_or_empty
+from lumira.money import currency_code, is_amount
 from lumira.orders import (
     CUSTOMER,
     NAME_PARTS,
@@ -130,11 +131,13 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
     """A pending order for a PaymentIntent that we did not make, from its metadata (source `stripe`).
 
-    Raises ValueError where it has no amount in minor units.
+    Raises ValueError where it has no amount in minor units, or no currency.
     """
-    amount = payment_intent.get("amount")
-    if type(amount) is not int or amount < 0:
+    amount, currency = payment_intent.get("amount"), currency_code(payment_intent.get("currency"))
+    if not is_amount(amount):
         raise ValueError("amount: not a number of minor units")
+    if currency is None:
+        raise ValueError("currency: not a code of three letters")
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     at = instant_of(payment_intent.get("created"), datetime.now(UTC))
     return Order(
@@ -143,7 +146,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
         customer_email=address_in(None, metadata),
         customer_name=str(metadata.get("customerName") or "") or None,
         amount=amount,
-        currency=str(payment_intent.get("currency") or "eur").lower(),
+        currency=currency,
         status=OrderStatus.PENDING,
         payment_intent_id=payment_intent["id"],
         created_at=at,

@@ -1,4 +1,5 @@
-"""Money is an integer in minor units beside its currency; this module only counts decimals and writes text.
+"""Money is an integer in minor units beside its currency; this module knows what is one, counts decimals and
+writes text.
 
 Which currencies have none, two or three decimals is Stripe's list, not ISO 4217's (to Stripe, UGX has two):
 https://docs.stripe.com/currencies#zero-decimal
@@ -7,7 +8,7 @@ https://docs.stripe.com/currencies#zero-decimal
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeGuard
 
 from babel.numbers import format_currency
 
@@ -15,6 +16,20 @@ ZERO_DECIMAL_CURRENCIES: Final = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
 THREE_DECIMAL_CURRENCIES: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+# The most that Stripe charges has twelve digits, in rupiahs. The sum of a few larger ones does not fit into
+# the 64 bits of the store's whole numbers. https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+_TOO_MUCH: Final = 10**12
+
+
+def is_amount(value: object) -> TypeGuard[int]:
+    """Whether Stripe may have stated it as minor units: whole, of twelve digits at most, not below zero."""
+    return type(value) is int and 0 <= value < _TOO_MUCH
+
+
+def currency_code(value: object) -> str | None:
+    """A currency's code of three letters in lower case, as Stripe writes it; None for what is none."""
+    is_code = isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha()
+    return str(value).lower() if is_code else None
 
 
 def decimals(currency: str) -> int:

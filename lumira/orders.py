@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
 from lumira.documents import Document, MinorUnits, Text, mapping_or_empty, text_or_none
+from lumira.money import currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
 FREE_PREFIX: Final = "free_"
@@ -123,8 +124,8 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     movement = booked if isinstance(booked, Mapping) else {}
     # What an old sender's minimal event says of money, nobody has charged.
     is_whole = payment_intent.get("object") == "payment_intent"
-    amount, currency = payment_intent.get("amount"), str(payment_intent.get("currency") or "").lower()
-    is_stated = is_whole and type(amount) is int and currency != ""
+    amount, currency = payment_intent.get("amount"), currency_code(payment_intent.get("currency"))
+    is_stated = is_whole and is_amount(amount) and currency is not None
     return Observation(
         status=status,
         stripe_status=str(payment_intent.get("status")),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lumira.documents import Document, Text, instant_of, mapping_or_empty
+from lumira.money import is_amount
 from lumira.money_back import due_by
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
@@ -86,10 +87,11 @@ class Dispute(Document):
 
 def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
     """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it, and
-    without an instant it was made when it was heard of (UTC), now by default.
+    without an instant it was made when it was heard of (UTC), now by default. Raises ValueError where it has
+    no amount in minor units.
     """
     implied = "failed" if event_type == "refund.failed" else "succeeded"
-    return Refund(
+    read = Refund(
         id=refund["id"],
         amount=refund.get("amount"),
         status=refund.get("status") or implied,
@@ -97,15 +99,17 @@ def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datet
         created_at=instant_of(refund.get("created"), heard_at or datetime.now(UTC)),
         attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),
     )
+    _check_amount("amount", read.amount)
+    return read
 
 
 def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
     """Reads Stripe's Dispute object, seen at an instant (UTC).
 
     Without a status, as from a minimal sender, it waits for evidence: that is how a dispute begins, and it
-    gives way to whatever is known.
+    gives way to whatever is known. Raises ValueError where it has no amount in minor units.
     """
-    return Dispute(
+    read = Dispute(
         id=dispute["id"],
         amount=dispute.get("amount"),
         status=dispute.get("status") or "needs_response",
@@ -114,19 +118,24 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
         as_of=as_of,
         due_by=due_by(dispute),
     )
+    _check_amount("amount", read.amount)
+    return read
 
 
 def refunds_of_charge(charge: Mapping[str, Any], known: Sequence[Refund], at: datetime) -> list[Refund]:
     """What a charge alone says of its refunds, for when Stripe can't be asked for them.
 
     Older API versions list them on the charge; today it holds the sum, of which the part that `known` does
-    not explain stands in as one refund made `at`, until the refund itself is heard of.
+    not explain stands in as one refund made `at`, until the refund itself is heard of. Raises ValueError
+    where it is no sum in minor units.
     """
     listed = charge.get("refunds")
     if isinstance(listed, Mapping) and listed.get("data"):
         return [refund_from(refund) for refund in listed["data"]]
+    total = charge.get("amount_refunded") or 0
+    _check_amount("amount_refunded", total)
     # A refund that failed explains its part too: this charge may be older than the failure.
-    unexplained = int(charge.get("amount_refunded") or 0) - sum(refund.amount for refund in known)
+    unexplained = total - sum(refund.amount for refund in known)
     if unexplained <= 0:
         return []
     return [Refund(id=f"{_SUM_PREFIX}{charge['id']}", amount=unexplained, created_at=at)]
@@ -188,6 +197,12 @@ def refunded(refunds: Iterable[Refund]) -> int:
 def last_refund_at(refunds: Iterable[Refund]) -> datetime | None:
     """When the latest refund that counts was made (UTC), or None."""
     return max((refund.created_at for refund in refunds if refund.counts), default=None)
+
+
+def _check_amount(name: str, value: object) -> None:
+    """Raises ValueError for what Stripe can't have stated."""
+    if not is_amount(value):
+        raise ValueError(f"{name}: not a number of minor units")
 
 
 def _in_sums(refunds: Iterable[Refund]) -> int:

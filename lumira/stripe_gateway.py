@@ -47,8 +47,12 @@ stripe.enable_telemetry = False
 PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 
-TIMEOUT_SECONDS: Final = 10
+# All tries and the rests between them end before the half minute after which many callers and proxies give
+# up, and a worker that was asked to end.
+TIMEOUT_SECONDS: Final = 9
 TRIES: Final = 3
+# For who has another answer: many programs wait no longer than five seconds for all of ours.
+ONCE_SECONDS: Final = 4
 # Expanding the charge's balance transaction expands the charge too.
 CHARGE: Final = "latest_charge.balance_transaction"
 # More than anybody looks through for one card.
@@ -128,18 +132,42 @@ class _TimedClient(stripe.RequestsClient):
                 http__request__method=method.upper(),
                 http__response__status_code=status,
             )
+        if not _is_stripes(answer[0]):
+            # A proxy in between: what became of the request it does not know, or does not say.
+            self._open.key = key
+            raise stripe.APIConnectionError("no answer of Stripe's", should_retry=True)  # type: ignore[no-untyped-call]
         if status == "429" and key and getattr(self._open, "key", None) == key:
             lost = "told to slow down after an answer was lost"
             raise stripe.APIConnectionError(lost, should_retry=False)  # type: ignore[no-untyped-call]
         return answer
 
 
+def _is_stripes(body: bytes) -> bool:
+    """Whether Stripe may have answered this: an object that says which, or an error that is one."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and ("object" in said or isinstance(said.get("error"), dict))
+
+
+def _client(
+    key: str, api_base: str | None, session: requests.Session, timeout: float, tries: int
+) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        key,
+        base_addresses={"api": api_base} if api_base else {},
+        max_network_retries=tries - 1,
+        http_client=_TimedClient(timeout=timeout, session=session),
+    )
+
+
 class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
-    Stripe is given `timeout` seconds for each of at most `tries` tries. Without a key every call raises
-    StripeConfigError. Otherwise: StripeTimeout, StripeServiceError, PaymentFailed, IdempotencyConflict; none
-    of their messages holds a secret.
+    Stripe is given `timeout` seconds for each of at most `tries` tries, and less for what is asked `once`.
+    Without a key every call raises StripeConfigError. Otherwise: StripeTimeout, StripeServiceError,
+    PaymentFailed, IdempotencyConflict; none of their messages holds a secret.
     """
 
     def __init__(
@@ -154,18 +182,12 @@ class StripeGateway:
         # The version the SDK is written for; objects of another version may read differently.
         self.api_version: str = stripe.api_version
         self.livemode = bool(key) and str(key).startswith(("sk_live_", "rk_live_"))
-        self._client = (
-            stripe.StripeClient(
-                key,
-                base_addresses={"api": api_base} if api_base else {},
-                max_network_retries=tries - 1,
-                http_client=_TimedClient(
-                    timeout=timeout, session=_session(api_base or stripe.DEFAULT_API_BASE)
-                ),
-            )
-            if key
-            else None
-        )
+        self._client: stripe.StripeClient | None = None
+        self._hurried: stripe.StripeClient | None = None
+        if key:
+            client = partial(_client, key, api_base, _session(api_base or stripe.DEFAULT_API_BASE))
+            self._client = client(timeout, tries)
+            self._hurried = client(min(timeout, ONCE_SECONDS), 1)
 
     @property
     def is_configured(self) -> bool:
@@ -201,7 +223,7 @@ class StripeGateway:
     def retrieve_payment_intent(self, payment_intent_id: str, *, once: bool = False) -> PaymentIntent:
         """The PaymentIntent as it is now, its latest charge expanded with its balance transaction.
 
-        `once`: without further tries, for who has another answer and can't wait.
+        `once`: in one try of at most four seconds, for who has another answer and can't wait.
         """
         return self._get(f"payment_intents/{_quoted(payment_intent_id)}", {"expand": [CHARGE]}, once=once)
 
@@ -414,25 +436,27 @@ class StripeGateway:
     def _get(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, once: bool = False
     ) -> dict[str, Any]:
-        options = {"max_network_retries": 0} if once else {}
-        answer: dict[str, Any] = self._request("get", path, parameters or {}, **options).data
+        answer: dict[str, Any] = self._request("get", path, parameters or {}, once=once).data
         return answer
 
     def _post(
         self, path: str, parameters: Mapping[str, Any], idempotency_key: str | None = None
     ) -> dict[str, Any]:
-        options = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        options: dict[str, Any] = {"idempotency_key": idempotency_key} if idempotency_key else {}
         answer: dict[str, Any] = self._request("post", path, parameters, **options).data
         return answer
 
-    def _request(self, method: str, path: str, parameters: Mapping[str, Any], **options: Any) -> Any:
+    def _request(
+        self, method: str, path: str, parameters: Mapping[str, Any], *, once: bool = False, **options: Any
+    ) -> Any:
         """The answer to one request, with `data` and `headers`. `options` are stripe-python's own, see its
         RequestOptions. Raises as the class says.
         """
-        if self._client is None:
+        client = self._hurried if once else self._client
+        if client is None:
             raise StripeConfigError("No Stripe key is configured. Set STRIPE_SECRET_KEY and start again.")
         try:
-            return self._client.raw_request(method, f"/v1/{path}", **parameters, **options)
+            return client.raw_request(method, f"/v1/{path}", **parameters, **options)
         except stripe.StripeError as error:
             raise _translated(error) from error
 

@@ -318,16 +318,17 @@ class Webhooks:
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        # Without its amount no order can be made of it: that would be one of nothing.
-        lacks_amount = payment_intent.get("amount") is None and not self._has_order(event)
-        if lacks_amount or event["type"] not in _FINAL_TYPES:
+        # Without its money no order can be made of it: that would be one of nothing, or of a guess.
+        is_incomplete = any(payment_intent.get(name) in (None, "") for name in ("amount", "currency"))
+        lacks_money = is_incomplete and not self._has_order(event)
+        if lacks_money or event["type"] not in _FINAL_TYPES:
             # These states may have changed since: what Stripe says now is worth more than the event.
             asked_at = datetime.now(UTC)
             try:
                 payment_intent = self._gateway.retrieve_payment_intent(payment_intent["id"], once=True)
                 at = asked_at
             except StripeError:
-                if lacks_amount:
+                if lacks_money:
                     raise
         order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
         if self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"]):

@@ -984,3 +984,31 @@ def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
         page = OrderRows(client[documents.name], PARIS).page(former, 10)
     assert [order.id for order in page.orders] == [order.id for order in made[100:110]]
     assert windows.longest < timedelta(days=25)
+
+
+@pytest.mark.parametrize("sort", [Sort.OLDEST, Sort.LOWEST])
+def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
+    desk, documents, store_uri, monkeypatch, sort
+):
+    """Window by window the way to the year 3000 was thousands of questions: two seconds for nothing."""
+    monkeypatch.setattr("lumira.storage.order_rows.IN_A_WINDOW", 20)
+    made = [
+        Order(
+            id=Orders.new_id(),
+            product_id="x",
+            amount=1,
+            status="failed",
+            payment_intent_id=f"pi_{days}",
+            created_at=NOW - timedelta(days=days),
+            updated_at=NOW,
+        )
+        # One by a clock that is ahead of ours.
+        for days in range(-30, 370)
+    ]
+    desk.orders.insert_many(made)
+    asked = Asked()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
+        rows = OrderRows(client[documents.name], PARIS)
+        assert rows.page(OrderFilter(search="pi_zz", sort=sort), 50).orders == []
+        assert len(asked.prefixes) < 100
+        assert [order.id for order in rows.every(OrderFilter(sort=sort))] == [one.id for one in made[::-1]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
@@ -24,13 +26,15 @@ async def healthz() -> dict[str, str]:
     response_model=ReadyBody,
     responses={503: {"model": ReadyBody, "description": "A dependency is down: `dependencies` says which."}},
 )
-def ready() -> JSONResponse:
+async def ready() -> JSONResponse:
     """Whether store and Stripe answer, each by name; 503 when one does not."""
+    # Not in the threads that routes are run in: all of those may be waiting for Stripe.
+    problems = await asyncio.to_thread(desks.current().health.problems)
     states = {
         name: {"status": "down", "code": problem.code, "message": problem.message}
         if problem
         else {"status": "ok"}
-        for name, problem in desks.current().health.problems().items()
+        for name, problem in problems.items()
     }
     up = all(state["status"] == "ok" for state in states.values())
     return JSONResponse(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,6 +18,8 @@ from lumira import desk as desks
 from lumira.access import Permission, require
 from lumira.api.application import http_error, lumira_error
 from lumira.api.gate import comes_from_here
+from lumira.api.request_id import RequestId
+from lumira.api.unexpected import Unexpected
 from lumira.desk import Desk
 from lumira.errors import LumiraError, StoreUnavailable
 from lumira.events import EventFilter, EventState
@@ -29,11 +33,17 @@ def metrics_application() -> Starlette:
     """The application at /metrics, and of nothing below it."""
     return Starlette(
         routes=[Route("/", _metrics)],
+        middleware=[Middleware(RequestId), Middleware(Unexpected)],
         exception_handlers={LumiraError: lumira_error, HTTPException: http_error},
     )
 
 
-def _metrics(request: Request) -> Response:
+async def _metrics(request: Request) -> Response:
+    # As `ready` in health.py: it is most wanted while all other threads are waiting.
+    return await asyncio.to_thread(_counted, request)
+
+
+def _counted(request: Request) -> Response:
     """Everything counted. Raises Unauthorized, and Forbidden for a token without VIEW_SYSTEM."""
     desk = desks.current()
     if not comes_from_here(request.scope):

@@ -17,11 +17,12 @@ logger: Final = logging.getLogger("lumira.api")
 
 # Asked every few seconds for as long as we run.
 PROBES: Final = ("/healthz", "/ready")
+_METRICS: Final = "/metrics/"
 
 
 def is_probe(scope: Scope) -> bool:
     """Whether a request asks only how we are: it is not worth a line or a trace."""
-    return str(scope["path"]).endswith(PROBES)
+    return str(scope["path"]).endswith((*PROBES, _METRICS))
 
 
 class RequestId:

@@ -137,7 +137,8 @@ class OrderRows:
                 window = {"$gt": max(low, edge - MILLISECOND), "$lt": high}
                 high = edge
             else:
-                edge = low + width if high - low > width else high
+                # The last one likewise: an empty future is not walked through.
+                edge = low + width if low < now and high - low > width else high
                 window = {"$gt": low, "$lt": min(high, edge + MILLISECOND)}
                 low = edge
             rows = self._first_rows(walk.reads(window), need - len(found), only_keys)

@@ -88,4 +88,15 @@ def test_a_caller_of_elsewhere_needs_a_token_that_may_see_the_system(api_server,
         assert answer.status_code == status
     wrong = elsewhere | {"Authorization": "Bearer lum_wrong"}
     assert web.get(f"{api_server}/metrics", headers=wrong).json()["code"] == "UNAUTHORIZED"
-    assert web.get(f"{api_server}/metrics/more").status_code == 404
+
+
+def test_what_is_refused_can_be_named_and_what_is_scraped_fills_no_log(api_server, desk, caplog):
+    caplog.set_level("INFO", "lumira.api")
+    refused = {"X-Forwarded-For": "203.0.113.9", "X-Request-Id": "req-1"}
+    for path, headers, status in (("", refused, 401), ("/more", {"X-Request-Id": "req-1"}, 404)):
+        answer = web.get(f"{api_server}/metrics{path}", headers=headers)
+        assert answer.status_code == status
+        assert answer.json()["requestId"] == answer.headers["X-Request-Id"] == "req-1"
+    caplog.clear()
+    assert web.get(f"{api_server}/metrics").headers["X-Request-Id"]
+    assert caplog.records == []

@@ -1,6 +1,7 @@
 """Catalog, creation and reads over a real port, as the contract's tables say."""
 
 import functools
+import secrets
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,15 @@ from datetime import UTC, datetime
 import pytest
 from bson import DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from lumira import desk as desks
 from tests import web
 from tests.api.conftest import event
-from tests.conftest import API_TOKEN, opened
+from tests.conftest import API_TOKEN, opened, serving
 
 CREATE = "/api/products/create-payment-intent"
 
@@ -141,8 +147,6 @@ def test_the_catalog(api_server, desk):
 
 
 def test_an_order_is_read_with_stripes_live_status(client, desk):
-    import secrets
-
     created = client.post(CREATE, json={"productId": "mystique", "customerEmail": "a@b.fr"}).json()
     path = f"/api/products/order/{created['orderId']}"
     waiting = client.get(path).json()
@@ -209,6 +213,35 @@ def test_stripe_errors_have_the_contracts_codes(settings, client):
             assert (response.json()["code"], response.json()["error"]) == (code, error)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((200, body) for body in (b"{}", b"[1]", b"null", b"", b'{"id": "\xe9"}', b"<html>Sign in</html>")),
+        (400, b'{"error": "no healthy upstream"}'),
+        (503, b'{"error": null}'),
+    ],
+)
+def test_what_answers_in_place_of_stripe_is_a_stripe_out_of_reach(settings, client, desk, status, body):
+    """A proxy in between answers in its own words, which say nothing of what became of the request."""
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    request = {"productId": "mystique"}
+
+    async def answer(_request: Request) -> Response:
+        return Response(body, status)
+
+    route = Route("/{path:path}", answer, methods=["GET", "POST"])
+    with (
+        serving(Starlette(routes=[route])) as proxy,
+        opened(settings.model_copy(update={"stripe_api_base": proxy})),
+    ):
+        refused = client.post(CREATE, json=request, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (502, "STRIPE_SERVICE_ERROR")
+    desks.use(desk)
+    assert client.post(CREATE, json=request, headers=headers).status_code == 200
+    [order] = desk.store.database.productorders.find()
+    assert (order["status"], "failureCode" in order) == ("pending", False)
+
+
 def test_what_stripe_told_before_it_failed_is_answered(
     settings, client, faulty_sandbox_url, fault, documents
 ):
@@ -228,13 +261,28 @@ def test_what_stripe_told_before_it_failed_is_answered(
     assert (read["order"]["status"], read["accessGranted"]) == ("completed", True)
 
 
+def test_a_read_has_the_stored_order_before_a_slow_stripe_has_answered(
+    settings, client, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
+        desk.gateway.confirm_payment_intent(
+            created, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
+        )
+        # Longer than a reader waits, and not as long as whoever asks Stripe for something waits.
+        fault(answer="slow", seconds=6, path="/v1/payment_intents/")
+        read = [client.get(f"/api/products/orders/{created}").json()["order"]["status"] for _ in range(2)]
+    assert read == ["pending", "completed"]
+
+
 @pytest.mark.long(10)
 def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
     settings, client, faulty_sandbox_url, fault, deliver
 ):
     with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
         created = client.post(CREATE, json={"productId": "mystique"}).json()["orderId"]
-        fault(answer="hang", seconds=5, share=1)
+        # Of one PaymentIntent: whoever asks whether Stripe answers gets its list of them.
+        fault(answer="hang", seconds=5, share=1, path="/v1/payment_intents/")
         # More than there are threads for them.
         with ThreadPoolExecutor(45) as pool:
             read = functools.partial(client.get, timeout=60)
@@ -243,6 +291,8 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
             for answer in (
                 client.get("/api/healthz", timeout=3),
                 client.head("/api/healthz", timeout=3),
+                client.get("/api/ready", timeout=3),
+                client.get("/metrics", timeout=3),
                 client.get("/api/products", timeout=3),
                 deliver(event("customer.created", {"id": "cus_1"})),
             ):
@@ -252,7 +302,6 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
 
 
 def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, client):
-    from lumira import desk as desks
     from lumira.desk import Desk
 
     down = settings.model_copy(update={"mongodb_uri": SecretStr("mongodb://127.0.0.1:9/")})

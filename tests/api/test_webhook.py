@@ -90,6 +90,15 @@ def test_a_paid_order_keeps_its_amount_whatever_a_late_event_says(deliver, payme
     assert [entry.kind for entry in order.timeline].count("payment_intent.succeeded") == 1
 
 
+@pytest.mark.parametrize("odd", [{"amount": -1}, {"amount": 2**60}, {"amount": 47.5}, {"currency": "euro"}])
+def test_what_is_no_money_leaves_the_order_its_own(deliver, payment_intent, order_of, odd):
+    # Stored, one amount of nineteen digits would stop every figure of revenue for good.
+    ended = payment_intent | {"status": "succeeded"} | odd
+    assert deliver(event("payment_intent.succeeded", ended)).json() == {"received": True}
+    order = order_of(payment_intent["id"])
+    assert (order.status, order.amount, order.currency) == ("completed", 4700, "eur")
+
+
 def test_a_minimal_event_says_nothing_of_the_amount(deliver, payment_intent, order_of):
     minimal = {"id": payment_intent["id"], "amount": 1, "currency": "usd", "metadata": {}}
     deliver({"id": "evt_minimal", "type": "payment_intent.succeeded", "data": {"object": minimal}})
@@ -133,8 +142,16 @@ def test_what_no_document_can_hold_is_refused(deliver, documents, subject):
     [
         ("payment_intent.succeeded", {"amount": "abc"}, "amount: not a number of minor units"),
         ("payment_intent.succeeded", {"amount": -1}, "amount: not a number of minor units"),
+        ("payment_intent.succeeded", {"amount": 10**12}, "amount: not a number of minor units"),
+        *(
+            ("payment_intent.succeeded", {"amount": 100, "currency": odd}, "currency: not a code of three")
+            for odd in ("euro", "€ur", 978, ["eur"])
+        ),
         ("refund.updated", {"amount": "abc"}, "amount: Input should be a valid integer"),
+        ("refund.updated", {"amount": -1}, "amount: not a number of minor units"),
+        ("refund.updated", {"amount": 10**12}, "amount: not a number of minor units"),
         ("refund.updated", {}, "amount: Field required"),
+        ("charge.dispute.created", {"amount": -1}, "amount: not a number of minor units"),
         (
             "charge.dispute.created",
             {"amount": 100, "status": ["lost"]},
@@ -146,7 +163,7 @@ def test_an_event_whose_object_has_another_shape_fails_and_says_where(
     deliver, payment_intent, documents, type_, odd, named
 ):
     about = (
-        {"id": "pi_odd"}
+        {"id": "pi_odd", "currency": "eur"}
         if type_.startswith("payment")
         else {"id": "x_1", "payment_intent": payment_intent["id"]}
     )
@@ -282,6 +299,32 @@ def test_of_an_unknown_payment_without_an_amount_stripe_is_asked(deliver, unknow
     assert (order.amount, order.product_id, order.status) == (4700, "mystique", "pending")
 
 
+@pytest.mark.parametrize("without", [{}, {"currency": None}, {"currency": ""}])
+def test_without_a_currency_an_unknown_payment_has_that_of_stripe(
+    settings, deliver, desk, documents, order_of, without
+):
+    """900 of what, nobody has said: 9.00 in dollars are 900 yen."""
+    made = desk.gateway.create_payment_intent({"amount": 900, "currency": "usd"}, secrets.token_hex(8))
+    paid = event("payment_intent.succeeded", {"id": made["id"], "amount": 900, **without})
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        response = deliver(paid)
+    assert (response.status_code, response.json()["code"]) == (500, "STRIPE_SERVICE_ERROR")
+    assert documents.productorders.count_documents({}) == 0
+    desk.gateway.confirm_payment_intent(made["id"], "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/")
+    desks.use(desk)
+    assert deliver(paid).json() == {"received": True}
+    order = order_of(made["id"])
+    assert (order.amount, order.currency, order.status) == (900, "usd", "completed")
+
+
+def test_without_a_currency_a_known_payment_keeps_that_of_its_order(deliver, payment_intent, documents):
+    documents.productorders.update_one({}, {"$set": {"currency": "gbp"}})
+    minimal = {"id": payment_intent["id"], "amount": 4700}
+    assert deliver(event("payment_intent.succeeded", minimal)).json() == {"received": True}
+    order = documents.productorders.find_one()
+    assert (order["status"], order["amount"], order["currency"]) == ("completed", 4700, "gbp")
+
+
 def test_without_an_amount_an_unknown_payment_waits_for_stripe_to_be_there(
     settings, deliver, desk, unknown, documents, order_of
 ):
@@ -297,11 +340,9 @@ def test_without_an_amount_an_unknown_payment_waits_for_stripe_to_be_there(
     assert (order_of(unknown["id"]).amount, order_of(unknown["id"]).status) == (4700, "completed")
 
 
-@pytest.mark.parametrize("amount", [{}, {"amount": None}, {"amount": ""}])
-def test_no_order_is_made_of_a_payment_without_an_amount_that_stripe_does_not_know(
-    deliver, documents, amount
-):
-    response = deliver(event("payment_intent.succeeded", {"id": "pi_nobody", **amount}))
+@pytest.mark.parametrize("money", [{}, {"amount": None}, {"amount": ""}, {"amount": 4700}])
+def test_no_order_is_made_of_a_payment_without_its_money_that_stripe_does_not_know(deliver, documents, money):
+    response = deliver(event("payment_intent.succeeded", {"id": "pi_nobody", **money}))
     assert response.status_code >= 400
     assert documents.productorders.count_documents({}) == 0
     recorded = documents.processed_events.find_one()
@@ -321,7 +362,8 @@ def test_an_order_that_waits_for_its_payment_has_its_amount_already(
 
 
 def test_a_failed_payment_that_does_not_say_why_has_failed(deliver, order_of):
-    failed = event("payment_intent.payment_failed", {"id": "pi_x", "amount": 100, "last_payment_error": None})
+    payment_intent = {"id": "pi_x", "amount": 100, "currency": "eur", "last_payment_error": None}
+    failed = event("payment_intent.payment_failed", payment_intent)
     assert deliver(failed).json() == {"received": True}
     assert order_of("pi_x").status is OrderStatus.FAILED
 

@@ -83,6 +83,16 @@ def test_without_stripe_the_charges_own_sum_counts(settings, deliver, desk, paid
         assert order_of(paid.payment_intent_id).amount_refunded == 2000
 
 
+@pytest.mark.parametrize("odd", [-1, 10**12, 47.5, "700"])
+def test_without_stripe_no_sum_of_a_charge_is_guessed(settings, deliver, desk, paid, order_of, odd):
+    charge = charge_of(desk, paid) | {"amount_refunded": odd}
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        response = deliver(event("charge.refunded", charge))
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_EVENT")
+    assert "amount_refunded: not a number of minor units" in response.json()["message"]
+    assert order_of(paid.payment_intent_id).refunds == []
+
+
 def test_what_was_told_as_a_sum_is_not_told_again(settings, deliver, desk, paid, refund_at_stripe, order_of):
     refunds = [refund_at_stripe(2000), refund_at_stripe(500)]
     charge = charge_of(desk, paid)

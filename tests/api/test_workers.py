@@ -16,8 +16,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from stripe import HTTPClient
 
 from lumira.settings import Settings
+from lumira.stripe_gateway import TIMEOUT_SECONDS, TRIES
+from lumira.workers import GRACE_SECONDS
 from tests import web
 from tests.api.conftest import event, sign
 from tests.conftest import API_TOKEN, STRIPE_KEY, WEBHOOK_SECRET, wait_until
@@ -100,6 +103,11 @@ def test_two_workers_apply_each_event_once_and_finish_what_they_have_begun(setti
     assert {order["status"] for order in orders} == {"completed"}
     assert all(len([e for e in order["timeline"] if e.get("to") == "completed"]) <= 1 for order in orders)
     assert documents.processed_events.count_documents({"state": "processed"}) == 10
+
+
+def test_a_stripe_that_is_silent_holds_no_request_beyond_the_end_of_its_worker():
+    rests = sum(HTTPClient.INITIAL_DELAY * 2**number for number in range(TRIES - 1))
+    assert TRIES * TIMEOUT_SECONDS + rests < GRACE_SECONDS
 
 
 def test_a_single_worker_counts_too(settings, desk):

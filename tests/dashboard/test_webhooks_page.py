@@ -206,7 +206,7 @@ def test_a_failed_event_is_handled_again(open_page, desk, record, waiting, admin
 
 
 def test_what_fails_again_says_why(open_page, record):
-    event_id = record({"id": "pi_unknown", "amount": "many"}, failed="time-out")
+    event_id = record({"id": "pi_unknown", "amount": "many", "currency": "eur"}, failed="time-out")
     app = open_page("webhooks", event=event_id)
     app.button(key="retry-event").click().run()
     assert "INVALID_EVENT" in shown(app)
