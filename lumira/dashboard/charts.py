@@ -35,7 +35,7 @@ from lumira.dashboard.texts import (
 from lumira.dashboard.theme import GOLD, LEVEL_COLOURS, NEUTRAL
 from lumira.days import every_day
 from lumira.money import major_units
-from lumira.order_filter import UNKNOWN
+from lumira.order_filter import LEVELS, UNKNOWN
 from lumira.revenue_sums import Period
 
 _HEIGHT: Final = 400
@@ -172,7 +172,7 @@ def _add_bars_of_levels(
 ) -> None:
     """The gross of each level, one on top of the other."""
     base = [0.0] * len(bars)
-    for level in LEVEL_COLOURS:
+    for level in LEVELS:
         rows = by_period[by_period["level"] == level].set_index("day")
         gross, orders = amounts_by_day(rows["gross"]), amounts_by_day(rows["orders"])
         if not any(gross.values()):
@@ -434,7 +434,7 @@ def by_level(daily: pd.DataFrame) -> dict[str, dict[str, int]]:
     sums = daily.groupby("level")[["gross", "orders", "free"]].sum().to_dict("index")
     return {
         level: {str(name): int(value) for name, value in sums[level].items()}
-        for level in LEVEL_COLOURS
+        for level in LEVELS
         if level in sums
     }
 

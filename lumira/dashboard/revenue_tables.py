@@ -15,8 +15,8 @@ from lumira.dashboard.charts import amounts_by_day, by_level
 from lumira.dashboard.revenue_figures import made_once
 from lumira.dashboard.tables import NOTHING, ROW_HEIGHT, height
 from lumira.dashboard.texts import capitalized, day, level_name, money, number, period, share, text
-from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.days import every_day
+from lumira.order_filter import LEVELS
 from lumira.revenue_sums import Period
 
 
@@ -89,7 +89,7 @@ def _revenue_frame(by_period: pd.DataFrame, bars: list[date], width: Period, cur
     gross_by_level = by_period.pivot_table(
         index="day", columns="level", values="gross", aggfunc="sum", fill_value=0
     )
-    levels = [level for level in LEVEL_COLOURS if level in gross_by_level and gross_by_level[level].any()]
+    levels = [level for level in LEVELS if level in gross_by_level and gross_by_level[level].any()]
     sums = by_period.groupby("day")[figures].sum().join(gross_by_level[levels]).to_dict("index")
     nothing = dict.fromkeys([*figures, *levels], 0)
     total = {name: sum(row[name] for row in sums.values()) for name in nothing}

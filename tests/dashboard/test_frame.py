@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from lumira import errors
 from lumira.access import Role
+from lumira.catalog import CATALOG
 from lumira.dashboard import attempt, navigation, problems, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 from lumira.texts import texts, written_moment
@@ -123,6 +124,12 @@ def _names(argument):
     if isinstance(argument, ast.IfExp):
         return [*_names(argument.body), *_names(argument.orelse)]
     return []
+
+
+def test_every_product_has_words():
+    wanted = {f"product.{product.id}" for product in CATALOG.values()}
+    wanted |= {f"holds.{item}" for product in CATALOG.values() for item in (*product.access, *product.bonus)}
+    assert wanted - set(texts("fr")) == set()
 
 
 def test_every_test_card_and_failure_has_words():

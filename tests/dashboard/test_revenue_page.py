@@ -9,11 +9,12 @@ import pytest
 
 from lumira.access import Actor, Role
 from lumira.dashboard import revenue_choices, session, texts
-from lumira.dashboard.charts import revenue_figure
+from lumira.dashboard.charts import PATTERNS, revenue_figure
 from lumira.dashboard.periods import Compare, Range, days, days_before, starts
 from lumira.dashboard.revenue_choices import orders_of
 from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.errors import PaymentFailed
+from lumira.order_filter import LEVELS
 from lumira.orders import Order, Refund
 from lumira.revenue_sums import Period
 from tests.dashboard.conftest import shown
@@ -370,11 +371,14 @@ def test_every_bar_has_a_start_also_where_nothing_was_sold():
     ]
 
 
-def test_an_unknown_level_is_drawn_in_a_neutral_colour():
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_is_drawn_in_a_colour_and_a_pattern_of_its_own(level):
+    assert level in LEVEL_COLOURS, f"lumira/dashboard/theme.py has no colour for {level}"
+    assert level in PATTERNS, f"lumira/dashboard/charts.py has no pattern for {level}"
     frame = pd.DataFrame(
         {
             "day": [pd.Timestamp(2026, 11, 1)],
-            "level": ["unknown"],
+            "level": [level],
             "currency": ["eur"],
             "gross": [100],
             "refunds": [0],
@@ -384,5 +388,7 @@ def test_an_unknown_level_is_drawn_in_a_neutral_colour():
         }
     )
     figure = revenue_figure(frame, [date(2026, 11, 1)], Period.DAY, "eur", "fr")
-    assert figure.data[0].name == "Autre"
-    assert figure.data[0].marker.color == LEVEL_COLOURS["unknown"]
+    [bars] = figure.data
+    assert (bars.name, bars.marker.color) == (texts.level_name(level), LEVEL_COLOURS[level])
+    looks = [(LEVEL_COLOURS[one], PATTERNS[one]) for one in LEVELS if one != level]
+    assert all(bars.marker.color != colour and bars.marker.pattern.shape != shape for colour, shape in looks)
