@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -135,6 +135,12 @@ def product(name: str, price: str, description: str, holds: Iterable[str]) -> st
         f'<div class="lumira-product"><h2>{escape(name)}</h2><p class="lumira-price">{escape(price)}</p>'
         f"<p>{escape(description)}</p><ul>{items}</ul></div>"
     )
+
+
+def card_colours(colours: Mapping[str, str]) -> str:
+    """Gives the card of each product id its colour; lumira.css says where a card shows it."""
+    rules = (f".st-key-product-{name} {{ --level: {colour}; }}" for name, colour in colours.items())
+    return f"<style>{' '.join(rules)}</style>"
 
 
 def amount(value: str, caption: str) -> str:

@@ -21,6 +21,7 @@ def choose(key: str) -> Product | None:
     named = CATALOG.get(address.held().get(key, ""))
     if key not in st.session_state and named and not named.coming_soon:
         st.session_state[key] = named.id
+    st.html(markup.card_colours({product.id: level_colour(product.level) for product in CATALOG.values()}))
     with st.grid(4, key="four-products"):
         for product in CATALOG.values():
             _card(product, key)

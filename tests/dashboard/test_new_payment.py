@@ -7,7 +7,9 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Role
+from lumira.catalog import CATALOG
 from lumira.dashboard.navigation import PAGES
+from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.desk import Desk
 from lumira.order_filter import OrderFilter
 from tests import web
@@ -81,6 +83,12 @@ def test_what_is_not_for_sale_cannot_be_chosen(open_page):
     assert app.button(key="choose-integrale").disabled
     assert app.button(key="choose-integrale").label == "Bientôt"
     assert app.button(key="create").disabled
+
+
+def test_each_card_has_the_colour_of_its_level(open_page):
+    page = shown(open_page("new_payment"))
+    for product in CATALOG.values():
+        assert f".st-key-product-{product.id} {{ --level: {LEVEL_COLOURS[product.level]}; }}" in page
 
 
 def test_the_product_chosen_stands_in_the_address_until_it_is_paid_for(open_page):
