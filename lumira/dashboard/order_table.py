@@ -178,8 +178,10 @@ def _cell(name: str, order: Order, words: _Words, numeric: bool) -> Any:
             if not order.stripe_payment_intent_id:
                 return None
             return session.desk().gateway.payment_intent_url(order.stripe_payment_intent_id)
-        case _:
+        case "id":
             return order.id
+        case _:
+            raise KeyError(name)
 
 
 def _dispute(order: Order) -> str:
