@@ -171,7 +171,8 @@ def _visibility(address: str) -> Literal["visible", "hidden"]:
 def start() -> Page:
     """The address `/`, which leads to the overview so that every page keeps an address of its own."""
     return st.Page(
-        lambda: st.switch_page(overview()),
+        # Given none, Streamlit refuses to clear a query that names the language or the role.
+        lambda: st.switch_page(overview(), query_params={}),
         title="Lumira",
         url_path="start",
         default=True,

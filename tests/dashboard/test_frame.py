@@ -73,6 +73,16 @@ def test_a_card_opens_its_order_in_the_language_and_the_role_of_its_list(open_pa
     assert "What happened" in shown(anew)
 
 
+def test_the_start_leads_to_today_in_the_language_and_the_role_of_its_address(desk):
+    app = AppTest.from_file(str(ROUTER), default_timeout=30)
+    app.context = {"locale": "fr-FR"}
+    app.query_params["language"] = "English"
+    app.query_params["role"] = Role.STAFF
+    app.run()
+    assert app.title[0].value == "Today"
+    assert app.get_by_key("role-en").value == Role.STAFF
+
+
 def test_the_unforeseen_is_no_traceback(open_page, desk, monkeypatch):
     monkeypatch.setattr(desk.intents, "find", lambda *_, **__: 1 // 0)
     app = open_page("orders", order="pi_broken")
