@@ -23,8 +23,11 @@ ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
 
 
 @pytest.fixture
-def open_page(desk, roles) -> Callable[..., AppTest]:
-    """Opens a page of the dashboard, in French unless the browser asks for another language."""
+def open_page(desk, roles, caplog) -> Callable[..., AppTest]:
+    """Opens a page of the dashboard, in French unless the browser asks for another language.
+
+    A page tells its reader only that something went wrong; here it is told what.
+    """
 
     def open_page(page: str, *, locale: str = "fr-FR", **query: str) -> AppTest:
         app = AppTest.from_file(str(ROUTER), default_timeout=30)
@@ -39,6 +42,10 @@ def open_page(desk, roles) -> Callable[..., AppTest]:
             app.query_params[name] = value
         app.run()
         assert not app.exception
+        unforeseen = [record.exc_text for record in caplog.records if record.msg == "page failed"]
+        if unforeseen:
+            # The summary has a line of it; where it came from stands in the log of the test.
+            pytest.fail(f"the page {page} failed: {unforeseen[-1].splitlines()[-1]}", pytrace=False)
         return app
 
     return open_page

@@ -84,8 +84,10 @@ def test_the_start_leads_to_today_in_the_language_and_the_role_of_its_address(de
 
 
 def test_the_unforeseen_is_no_traceback(open_page, desk, monkeypatch):
+    app = open_page("orders")
     monkeypatch.setattr(desk.intents, "find", lambda *_, **__: 1 // 0)
-    app = open_page("orders", order="pi_broken")
+    app.query_params["order"] = "pi_broken"
+    app.run()
     assert not app.exception
     assert "INTERNAL_SERVER_ERROR" in app.error[0].value
     assert app.button(key="try-again")
