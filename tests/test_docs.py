@@ -20,7 +20,7 @@ import typer.main
 from prometheus_client import REGISTRY
 from typer.core import TyperCommand, TyperGroup
 
-from lumira import cli, errors
+from lumira import cli, errors, validation
 from lumira.child_process import free_port
 from lumira.orders import TRANSITIONS
 from lumira.setting_sources import variables
@@ -274,6 +274,25 @@ def test_the_codes_of_the_api_are_codes_there_are():
     table = pages()["docs/api.md"].partition("| status | code |")[2].partition("\n## ")[0]
     told = set(re.findall(r"`([A-Z_]{6,})`", table))
     assert told - known == {"UNKNOWN_HOST", "METHOD_NOT_ALLOWED", "LUMIRA_ALLOWED_HOSTS"}
+    refusals = {thing.code for thing in vars(validation).values() if hasattr(thing, "code")}
+    assert refusals - told == set(), "what lumira/validation.py refuses is told in docs/api.md"
+
+
+def test_the_tree_of_errors_is_the_one_there_is():
+    branch = re.compile(r"    ((?:│   |    )*)([├└]── )?(\w+)(?: +(\d{3}))?(?: +([A-Z_]{6,})\b)?")
+    above, told = [], set()
+    for line in errors.__doc__.splitlines():
+        if found := branch.match(line):
+            indent, is_below, name, status, code = found.groups()
+            del above[len(indent) // 4 + bool(is_below) :]
+            error = getattr(errors, name)
+            assert error.__base__.__name__ == (above[-1] if above else "Exception"), name
+            assert code in (None, error.code), name
+            assert status in (None, str(error.status)), name
+            above.append(name)
+            told.add(name)
+    there = {name for name, thing in vars(errors).items() if hasattr(thing, "code")}
+    assert there - told == set(), "the tree at the head of lumira/errors.py tells every error"
 
 
 def test_every_picture_that_is_kept_is_shown():
