@@ -1,4 +1,4 @@
-"""What the house sells: four levels, one product each, prices in EUR minor units.
+"""What the house sells: a product for each level, prices in EUR minor units.
 
 The catalog says what a new order costs. What an old order cost stands on the order: prices changed over
 time, so revenue never asks the catalog.
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Level(StrEnum):
-    """The four levels of a reading, lowest first; the value is the level's name on the wire."""
+    """The levels of a reading, lowest first; the value is the level's name on the wire."""
 
     INITIE = "initie"
     MYSTIQUE = "mystique"
@@ -23,7 +23,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """1 for the lowest level to 4 for the highest."""
+        """1 for the lowest level, and one more for each above it."""
         return list(Level).index(self) + 1
 
     @property
@@ -39,8 +39,12 @@ _LABELS: Final = {
     Level.INTEGRALE: "Intégral",
 }
 
-# Names of the levels 1 to 4 met in documents of earlier years.
+# Names of the levels met in documents of earlier years, which knew four and numbered them.
 _FORMER_NAMES: Final = {
+    "1": Level.INITIE,
+    "2": Level.MYSTIQUE,
+    "3": Level.PROFOND,
+    "4": Level.INTEGRALE,
     "simple": Level.INITIE,
     "intuitive": Level.MYSTIQUE,
     "alchimique": Level.PROFOND,
@@ -115,7 +119,7 @@ CATALOG: Final[dict[str, Product]] = {product.id: product for product in _PRODUC
 def level_of(name: object) -> Level | None:
     """The level a stored name means, or None when it means none we know.
 
-    Takes today's ids, the names of earlier years and ranks 1 to 4, without regard to case and accents:
+    Takes today's ids, and the names and numbers of earlier years, without regard to case and accents:
     `Intégrale`, `ALCHIMIQUE`, `niveau profond` and `3` are all found.
     """
     if isinstance(name, float) and name.is_integer():
@@ -134,8 +138,6 @@ def level_sold(product: object, level: object) -> Level | None:
 def _level_named(name: str) -> Level | None:
     folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold().strip()
     folded = folded.removeprefix("niveau").strip()
-    if folded in {"1", "2", "3", "4"}:
-        return list(Level)[int(folded) - 1]
     if folded in set(Level):
         return Level(folded)
     return _FORMER_NAMES.get(folded)
