@@ -12,7 +12,14 @@ from lumira.dashboard import markup
 from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
+    InvalidEmail,
+    InvalidFirstName,
+    InvalidLastName,
+    InvalidMetadata,
     LumiraError,
+    MissingProductId,
+    ProductNotAvailable,
+    ProductNotFound,
     StoreUnavailable,
     StripeConfigError,
     StripeError,
@@ -109,15 +116,15 @@ def what_to_do(error: LumiraError) -> str:
 def field_of(error: LumiraError) -> str | None:
     """The field of a form an error belongs to: email, phone, one of the names, metadata or product."""
     match error.code:
-        case "INVALID_EMAIL":
+        case InvalidEmail.code:
             return "email"
-        case "INVALID_METADATA":
+        case InvalidMetadata.code:
             return "metadata"
-        case "MISSING_PRODUCT_ID" | "PRODUCT_NOT_FOUND" | "PRODUCT_NOT_AVAILABLE":
+        case MissingProductId.code | ProductNotFound.code | ProductNotAvailable.code:
             return "product"
-        case "INVALID_FIRST_NAME":
+        case InvalidFirstName.code:
             return "first_name"
-        case "INVALID_LAST_NAME":
+        case InvalidLastName.code:
             return "last_name"
         case InvalidCustomer.code:
             return "phone" if error.message.startswith(("customerPhone", "phone")) else "name"
