@@ -32,11 +32,11 @@ DEMO_DAYS: Final = 180
 DEMO_SEED: Final = 7
 _BATCH: Final = 1_000
 
-# What each level cost, minor units EUR, up to how many days ago; the last entry is today's price.
-_PRICES: Final = {
-    Level.INITIE: ((240, 4900), (120, 2700), (0, 0)),
-    Level.MYSTIQUE: ((120, 9900), (0, 4700)),
-    Level.PROFOND: ((120, 19900), (0, 6700)),
+# What each level cost, minor units EUR, up to how many days ago; since then it costs what the catalog says.
+_FORMER_PRICES: Final = {
+    Level.INITIE: ((240, 4900), (120, 2700)),
+    Level.MYSTIQUE: ((120, 9900),),
+    Level.PROFOND: ((120, 19900),),
     # Sold to a few in its first form; today it is announced anew and can't be bought yet.
     Level.INTEGRALE: ((120, 9700),),
 }
@@ -286,13 +286,19 @@ def _customer(chance: random.Random, number: int) -> tuple[str, str]:
     return name, f"{local}.{number}@{chance.choice(_DOMAINS)}"
 
 
+def _price(level: Level, days_ago: int) -> int | None:
+    """What a level cost that many days ago, minor units EUR; None while it could not be bought."""
+    former = next((price for until, price in _FORMER_PRICES.get(level, ()) if days_ago >= until), None)
+    product = CATALOG[level]
+    return product.amount if former is None and not product.coming_soon else former
+
+
 def _order(
     chance: random.Random, created: datetime, now: datetime, days_ago: int, name: str, email: str
 ) -> Order:
-    sold = {level: weight for level, weight in _LEVELS.items() if days_ago >= _PRICES[level][-1][0]}
-    level = chance.choices(list(sold), list(sold.values()))[0]
-    amount = next(price for until, price in _PRICES[level] if days_ago >= until)
-    product = CATALOG[str(level)]
+    prices = {level: price for level in Level if (price := _price(level, days_ago)) is not None}
+    level = chance.choices(list(prices), [_LEVELS[level] for level in prices])[0]
+    amount, product = prices[level], CATALOG[level]
     status = OrderStatus.COMPLETED if amount == 0 else _status(chance, days_ago)
     identifier = f"{chance.getrandbits(96):024x}"
     source = chance.choices(("api", "desk", "stripe"), (90, 6, 4))[0]
