@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
+from lumira.catalog import Level
 from lumira.errors import WeakPassword
 
 # Length counts more than signs of several kinds: https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver
@@ -21,7 +22,7 @@ MAX_LENGTH: Final = 128
 _JUDGED_LENGTH: Final = 72
 # "Safely unguessable: moderate protection from an offline attack", of 0 to 4.
 _GOOD: Final = 3
-_HOUSE: Final = ("lumira", "oracle", "initié", "mystique", "profond", "intégral")
+_HOUSE: Final = ("lumira", "oracle", *(level.label.lower() for level in Level))
 # No letter or digit that looks like another.
 _READABLE: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # pragma: allowlist secret
 # Each hash takes 64 MiB: a crowd at the door must not take the machine's memory.
