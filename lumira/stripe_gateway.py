@@ -63,7 +63,7 @@ CONNECTIONS: Final = 32
 SIGNATURE_TOLERANCE_SECONDS: Final = 300
 # As deep as a document of the store may be, and far deeper than Stripe's events:
 # https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Nested-Depth-for-BSON-Documents
-_LEVELS: Final = 100
+_DEEPEST: Final = 100
 # How the types of events begin that are about money, whose object is read.
 _WITH_OBJECT: Final = ("payment_intent", "charge", "refund")
 
@@ -497,7 +497,7 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         event = None
     if (
         not isinstance(event, dict)
-        or _is_deeper(event, _LEVELS)
+        or _is_deeper(event, _DEEPEST)
         or not isinstance(event.get("id"), str)
         or not isinstance(event.get("type"), str)
         # A thin event names its object elsewhere.

@@ -299,7 +299,7 @@ class Webhooks:
             case ["payment_intent", "succeeded" | "canceled" | "processing" | "payment_failed"]:
                 changed = self._apply_payment_intent(event)
             case ["charge", "refunded"]:
-                changed = self._apply_charge(event)
+                changed = self._apply_refunded_charge(event)
             case ["refund", *_]:
                 changed = self._apply_refund(event)
             case ["charge", "dispute", *_]:
@@ -337,7 +337,7 @@ class Webhooks:
         after = self._orders.find(order.id) or order
         return any(entry.event_id == event["id"] for entry in after.timeline)
 
-    def _apply_charge(self, event: Event) -> bool:
+    def _apply_refunded_charge(self, event: Event) -> bool:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves."""
         charge = event["data"]["object"]
         order = self._order_of_charge(event)

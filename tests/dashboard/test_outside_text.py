@@ -21,7 +21,7 @@ POISON = (
     '<b onclick="x">MARK</b> ![MARK](//evil.example/x.png) https://MARK.example www.MARK.example'
 )
 # Each of them as it must not come to the page.
-ACTED_ON = (
+MARKED_UP = (
     *(r"\*\*MARK", r"(?<!\\)\[MARK(?<!\\)\]", r"red(?<!\\)\[", r":material/MARK", r"(?<!\\)\$MARK"),
     *(r"(?<!\\)`MARK", r"(?<!\\)~MARK", r"(?<!\\)<b onclick", r"https://MARK", r"www\.MARK"),
 )
@@ -72,7 +72,7 @@ def acted_on(app: AppTest) -> list[tuple[str, str]]:
         # HTML of our own knows no Markdown.
         if "mark" in one.lower()
         and any(
-            re.search(f"(?i){pattern}", one) for pattern in (["<b onclick"] if kind == "html" else ACTED_ON)
+            re.search(f"(?i){pattern}", one) for pattern in (["<b onclick"] if kind == "html" else MARKED_UP)
         )
     ]
 
