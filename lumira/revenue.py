@@ -157,7 +157,7 @@ class Revenue:
         start, end = self._bounds(first, last)
         took: dict[str, datetime] = {}
         step = timedelta(days=1)
-        while end > start and len(took) < CUSTOMERS_AT_MOST:
+        while end > start and len(took) <= CUSTOMERS_AT_MOST:
             middle = max(start, end - step)
             for email, instant in self._rows.free_customers(middle, end, livemode=self._livemode):
                 took[email] = min(instant, took.get(email, instant))

@@ -489,13 +489,14 @@ def test_who_bought_after_a_free_reading_is_who_a_plain_count_finds(desk, orders
 
 @pytest.mark.parametrize(("customers", "complete"), [(2, True), (3, True), (4, False)])
 def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, customers, complete):
-    """All of one day, which is read at once."""
+    """Whether the days before have to be read or not."""
     monkeypatch.setattr("lumira.revenue.CUSTOMERS_AT_MOST", 3)
     for number in range(customers):
         sold(desk, amount=0, customerEmail=f"c{number}@x.fr", paymentIntentId=f"free_{number}")
     today = desk.revenue.today()
-    found = desk.revenue.conversion(today, today, actor=FANNY)
-    assert (found.customers, found.complete) == (min(customers, 3), complete)
+    for days in (0, 3):
+        found = desk.revenue.conversion(today - timedelta(days=days), today, actor=FANNY)
+        assert (found.customers, found.complete) == (min(customers, 3), complete)
 
 
 def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
