@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from lumira import desk as desks
 from lumira.child_process import free_port
 from lumira.errors import EventNotFound, PaymentFailed, StoreUnavailable
+from lumira.events import ACTED_ON
 from lumira.orders import OrderStatus
 from lumira.storage import Events
 from tests.api.conftest import event, sign, webhooks_on
@@ -65,6 +66,16 @@ def test_an_amount_changed_at_stripe_is_the_amount_of_the_order(
     told = [entry.kind for entry in order.timeline[-2:]]
     assert told == ["amount.changed", f"payment_intent.{stripe_status}"]
     assert order.timeline[-2].amount == ended["amount"]
+
+
+@pytest.mark.parametrize(
+    "type_", [*ACTED_ON, "refund.of_a_later_version", "charge.dispute.of_a_later_version"]
+)
+def test_no_type_that_stripe_is_asked_for_is_ignored(deliver, payment_intent, documents, type_):
+    belongs = {"id": "re_1", "payment_intent": payment_intent["id"], "amount": 100, "currency": "eur"}
+    subject = payment_intent | {"status": None} if type_.startswith("payment_intent.") else belongs
+    assert deliver(event(type_, subject)).json() == {"received": True}
+    assert documents.processed_events.find_one()["outcome"] in {"applied", "unchanged"}
 
 
 def test_an_event_that_brings_news_without_a_move_is_applied(deliver, payment_intent, desk, documents):
