@@ -15,8 +15,10 @@ pytestmark = pytest.mark.browser
 
 def create(page: Page, card: int, email: str, *, clicks: int = 1) -> str:
     """Fills the form for the product of that card and returns the PaymentIntent's id."""
-    # Anywhere on the card, not the button alone.
-    page.locator(f".st-key-product-{list(CATALOG)[card]}").click(position={"x": 30, "y": 30})
+    # Anywhere on the card, not the button alone; which is drawn after the card.
+    chosen = page.locator(f".st-key-product-{list(CATALOG)[card]}")
+    expect(chosen.get_by_role("button", name="Choisir")).to_be_enabled()
+    chosen.click(position={"x": 30, "y": 30})
     expect(page.get_by_role("button", name="Choisi", exact=True)).to_be_visible()
     page.get_by_label("Adresse e-mail").fill(email)
     page.get_by_label("Adresse e-mail").blur()
