@@ -6,18 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import streamlit as st
+from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Role
 from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
-from lumira.errors import PaymentFailed
+from lumira.errors import PaymentFailed, StripeConfigError
 from lumira.orders import Order, TimelineEntry
 from lumira.payment_details import ChargeDetails
 from lumira.refunds import Dispute, Refund, dispute_from
 from lumira.texts import is_known
-from tests.conftest import wait_until
+from tests.conftest import opened, wait_until
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_orders_page import make
 
@@ -367,6 +368,18 @@ def test_an_attempt_is_found_that_an_entry_tells_of(entries, charges, told):
         id="f" * 24, product_id="mystique", amount=4700, status="failed", created_at=AT, updated_at=AT
     ).model_copy(update={"timeline": entries})
     assert {place: charge.id for place, charge in told_of(order, charges).items()} == told
+
+
+def test_a_payment_that_our_own_key_kept_from_being_made_says_so(open_page, settings, support):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with opened(wrong) as refused:
+        with pytest.raises(StripeConfigError):
+            refused.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        [document] = refused.store.database.productorders.find({})
+    with opened(settings):
+        page = shown(open_page("order", id=str(document["_id"])))
+    assert page.count("lé Stripe manquante ou refusée") == 2
+    assert "Stripe refuses the key" not in page
 
 
 def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, desk, pay):
