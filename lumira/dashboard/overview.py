@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -28,6 +30,10 @@ _REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
 # In the session, the code of the error that stands where the figures would: once is enough.
 _SAID: Final = "overview-error"
+# In the session, how the head or the figures found the store, and when (monotonic seconds). Each part that
+# asks a silent one waits as long as the first, so for a moment their word is taken.
+_AWAY: Final = "overview-away"
+_MOMENT: Final = 1
 _GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
 _BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 
@@ -57,10 +63,22 @@ def _show_health() -> None:
 def _health() -> list[tuple[str, str]]:
     """How store, Stripe and webhooks are: what to say, and its colour."""
     found = session.desk().health.problems()
+    _note(found["store"])
     chips = [(_state(name, problem), _BAD if problem else _GOOD) for name, problem in found.items()]
     if found["store"] is None:
         chips.append(_webhooks())
     return chips
+
+
+def _note(problem: LumiraError | None) -> None:
+    away = problem if isinstance(problem, StoreUnavailable) else None
+    st.session_state[_AWAY] = away, time.monotonic()
+
+
+def _noted() -> StoreUnavailable | None:
+    """How the store was found away a moment ago."""
+    problem, at = st.session_state.get(_AWAY, (None, -math.inf))
+    return problem if time.monotonic() < at + _MOMENT else None
 
 
 def _state(name: str, problem: LumiraError | None) -> str:
@@ -102,11 +120,14 @@ def show_figures() -> None:
     """Today beside yesterday and this week beside the week before, until the same hour."""
     st.session_state[_SAID] = None
     try:
+        if away := _noted():
+            raise away
         if session.may(Permission.VIEW_REVENUE):
             _show_money()
         else:
             _show_counts()
     except LumiraError as error:
+        _note(error)
         st.session_state[_SAID] = error.code
         problems.show(error)
 
@@ -196,11 +217,13 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
 @st.fragment(run_every=_REST_SECONDS)
 def show_needed() -> None:
     """The orders that need a person and the webhooks that failed, each with the way there."""
+    if _noted():
+        # The figures above say so.
+        return
     try:
         groups = needed(session.desk().order_list, today(), actor=session.actor())
         failed, more = event_actions.failed(_FAILED_SHOWN)
     except StoreUnavailable:
-        # The figures above say so.
         return
     if failed:
         _show_failed_events(len(failed), more)
@@ -272,6 +295,8 @@ def _counted(count: int) -> str:
 @st.fragment(run_every=_LATEST_SECONDS)
 def show_latest() -> None:
     """The latest orders, looked up again every few seconds."""
+    if _noted():
+        return
     try:
         page = session.desk().order_list.page(OrderFilter(), _LATEST, actor=session.actor())
     except LumiraError as error:

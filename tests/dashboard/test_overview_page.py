@@ -91,6 +91,20 @@ def test_a_store_that_goes_away_under_the_page_is_told_once_in_our_own_words(ope
     assert not app.run().warning
 
 
+def test_a_page_waits_for_a_silent_store_once(open_page, settings, caplog):
+    app = open_page("overview")
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    caplog.set_level("DEBUG", "pymongo.serverSelection")
+    with closing_desk(Desk.open(down, demo=True)) as away:
+        desks.use(away)
+        app.run()
+    assert [warning.title for warning in app.warning] == [AWAY]
+    waited = [
+        record for record in caplog.records if '"message": "Server selection failed"' in record.getMessage()
+    ]
+    assert len(waited) == 1
+
+
 def test_a_list_that_alone_can_not_be_read_says_so_beside_its_figures(open_page, desk, monkeypatch):
     """It is looked up more often than they are, and sees first that the store went away."""
     app = open_page("overview")
