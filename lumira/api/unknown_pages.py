@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class UnknownPages:
-    """Leads a browser that asks for a page there is none of to the start page.
+    """Leads a browser that asks for a page there is none of to the start page, which says so.
 
     Streamlit would show that page too, behind a dialog of its own words. `pages` are the addresses of ours,
     `others` the paths of further applications; files, which have a dot in their name, are nobody's page.
@@ -25,6 +25,7 @@ class UnknownPages:
         name = str(scope.get("path", "")).strip("/")
         is_page = scope["type"] == "http" and scope["method"] == "GET" and not {"/", "."} & set(name)
         if is_page and name not in self._known and "text/html" in Headers(scope=scope).get("accept", ""):
-            await RedirectResponse("/", 303, headers={"Cache-Control": "no-store"})(scope, receive, send)
+            start = RedirectResponse("/?unknown=yes", 303, headers={"Cache-Control": "no-store"})
+            await start(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from lumira.access import Permission
-from lumira.dashboard import PAGES, empty, session
+from lumira.dashboard import PAGES, empty, notices, session
 from lumira.dashboard.texts import text
 
 # What a page asks for beside BROWSE, by its address. The page that creates payments also shows them, for
@@ -168,11 +168,17 @@ def _visibility(address: str) -> Literal["visible", "hidden"]:
     return "visible" if session.may(NEEDS[address]) else "hidden"
 
 
+def _lead_on() -> None:
+    if st.query_params.get("unknown"):
+        notices.say(text("start.unknown"), icon=":material/wrong_location:")
+    # Given none, Streamlit refuses to clear a query that names the language or the role.
+    st.switch_page(overview(), query_params={})
+
+
 def start() -> Page:
     """The address `/`, which leads to the overview so that every page keeps an address of its own."""
     return st.Page(
-        # Given none, Streamlit refuses to clear a query that names the language or the role.
-        lambda: st.switch_page(overview(), query_params={}),
+        _lead_on,
         title="Lumira",
         url_path="start",
         default=True,

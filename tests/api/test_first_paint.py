@@ -72,7 +72,7 @@ def test_a_page_there_is_none_of_leads_to_the_start(site, desk):
     asked = {"headers": {"Accept": "text/html,*/*;q=0.8"}}
     for unknown in ("nothing", "Orders", "orders%20", "new_payment"):
         answer = web.get(f"{site}/{unknown}?x=1", **asked)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/?unknown=yes")
     for known in ("", "orders", "orders/", "new-payment?order=pi_1", "static/nothing", "robots.txt"):
         assert web.get(f"{site}/{known}", **asked).status_code == 200
     # A program is not led anywhere.

@@ -83,6 +83,15 @@ def test_the_start_leads_to_today_in_the_language_and_the_role_of_its_address(de
     assert app.get_by_key("role-en").value == Role.STAFF
 
 
+def test_who_asked_for_a_page_there_is_none_of_is_told_once(desk):
+    app = AppTest.from_file(str(ROUTER), default_timeout=30)
+    app.context = {"locale": "fr-FR"}
+    app.query_params["unknown"] = "yes"
+    app.run()
+    assert [toast.value for toast in app.toast] == ["Cette page n’existe pas\u00a0: voici Aujourd’hui."]
+    assert not app.run().toast
+
+
 def test_the_unforeseen_is_no_traceback(open_page, desk, monkeypatch):
     app = open_page("orders")
     monkeypatch.setattr(desk.intents, "find", lambda *_, **__: 1 // 0)
