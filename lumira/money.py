@@ -16,14 +16,15 @@ ZERO_DECIMAL_CURRENCIES: Final = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
 THREE_DECIMAL_CURRENCIES: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-# The most that Stripe charges has twelve digits, in rupiahs. The sum of a few larger ones does not fit into
-# the 64 bits of the store's whole numbers. https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-_TOO_MUCH: Final = 10**12
+# Every amount lies below it: the most that Stripe charges has twelve digits, in rupiahs, and the sum of a few
+# larger ones does not fit into the 64 bits of the store's whole numbers.
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+AMOUNT_LIMIT: Final = 10**12
 
 
 def is_amount(value: object) -> TypeGuard[int]:
     """Whether Stripe may have stated it as minor units: whole, of twelve digits at most, not below zero."""
-    return type(value) is int and 0 <= value < _TOO_MUCH
+    return type(value) is int and 0 <= value < AMOUNT_LIMIT
 
 
 def currency_code(value: object) -> str | None:

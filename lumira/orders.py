@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
 from lumira.documents import Document, MinorUnits, Text, mapping_or_empty, text_or_none
-from lumira.money import currency_code, is_amount
+from lumira.money import AMOUNT_LIMIT, currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
 FREE_PREFIX: Final = "free_"
@@ -213,7 +213,7 @@ class Order(Document):
     customer_id: Text = None
     customer_email: Text = None
     customer_name: Text = None
-    amount: MinorUnits
+    amount: Annotated[MinorUnits, Field(gt=-AMOUNT_LIMIT, lt=AMOUNT_LIMIT)]
     currency: str = "eur"
     status: OrderStatus
     payment_intent_id: Text = None

@@ -505,6 +505,8 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     paid_at = whole["completedAt"] + timedelta(milliseconds=1)
     spoilt: list[dict[str, Any]] = [
         *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", None)),
+        # No sum of these fits into the store's whole numbers.
+        *({"amount": amount} for amount in (2**62, 2**62, -(2**62), 1e18)),
         {"productId": None, "amount": 4700},
         {"completedAt": "2026-11-20T10:00:00.000Z", "amount": 4700},
         {"currency": None, "amount": 300},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from lumira.documents import mapping_or_empty
+from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
 from lumira.refunds import RETURNED
@@ -50,7 +50,7 @@ _FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", _
 # What lists can't read as an order is none here either: one that another program spoilt stops no figure.
 _READABLE: Final[Document] = {
     "productId": {"$type": "string"},
-    "amount": {"$type": ["int", "long", "double"], "$gt": -math.inf, "$lt": math.inf},
+    "amount": {"$type": ["int", "long", "double"], "$gt": -AMOUNT_LIMIT, "$lt": AMOUNT_LIMIT},
 }
 
 
