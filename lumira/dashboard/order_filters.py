@@ -235,8 +235,8 @@ def _show_amounts(wanted: OrderFilter) -> None:
             _choose_amount("max", wanted.maximum, lambda now, chosen: replace(now, maximum=chosen)),
         ]
         st.button(text("orders.filters.clear"), icon=":material/filter_alt_off:", on_click=clear)
-    if any(wrong):
-        st.markdown(f":red[{text('orders.filter.amount.wrong')}]")
+    for typed in filter(None, wrong):
+        st.markdown(f":red[{text('orders.filter.amount.wrong', typed=problems.plain(typed))}]")
 
 
 def _control(
@@ -309,8 +309,8 @@ def _choose_day(
 
 def _choose_amount(
     name: str, value: int | None, changed: Callable[[OrderFilter, int | None], OrderFilter]
-) -> bool:
-    """A field for an amount; whether what stands in it is none."""
+) -> str:
+    """A field for an amount; what stands in it where that is none."""
     key, wrong = f"filter-{name}", f"filter-{name}-wrong"
 
     def typed(content: str) -> None:
@@ -330,7 +330,7 @@ def _choose_amount(
         on_change=used,
         icon=":material/euro:",
     )
-    return bool(st.session_state.get(wrong))
+    return str(st.session_state.get(wrong, ""))
 
 
 def show_description(wanted: OrderFilter) -> None:

@@ -603,3 +603,21 @@ def test_english_is_spoken_to_an_english_browser(open_page, desk):
 
 def test_the_frame_of_no_orders_is_empty(desk):
     assert orders_frame([], ["created", "amount"]).empty
+
+
+def test_of_two_amounts_the_one_that_is_none_is_named(open_page, desk):
+    make(desk, 1)
+    app = open_page("orders")
+
+    def typed(name, amount):
+        app.session_state["filters"] = True
+        app.run()
+        app.text_input(key=f"filter-{name}").set_value(amount).run()
+        app.session_state["filters"] = True
+        return shown(app.run())
+
+    typed("min", "20,50")
+    assert "«\u00a0cent \\*euros\\*\u00a0» n’est pas un montant" in typed("max", "cent *euros*")
+    assert app.query_params["min"] == "2050"
+    assert "n’est pas un montant" not in typed("max", "100")
+    assert app.query_params["max"] == "10000"
