@@ -33,7 +33,7 @@ _SAID: Final = "overview-error"
 # In the session, how the head or the figures found the store, and when (monotonic seconds). Each part that
 # asks a silent one waits as long as the first, so for a moment their word is taken.
 _AWAY: Final = "overview-away"
-_MOMENT: Final = 1
+_MOMENT: Final = 2
 _GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
 _BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 
