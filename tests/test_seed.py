@@ -137,8 +137,10 @@ def test_the_webhooks_of_seeded_orders_have_arrived(alone, admin):
     )
     for status, kind in (("completed", "succeeded"), ("failed", "payment_failed"), ("cancelled", "canceled")):
         settled = [order for order in orders if order["status"] == status and order["createdAt"] > recent]
-        assert 0 < len(settled) <= named[f"payment_intent.{kind}"]
-    assert named["charge.refunded"]
+        assert len(settled) <= named[f"payment_intent.{kind}"]
+    refunds = [made for order in orders for made in order["refunds"] if made["createdAt"] > recent]
+    assert len(refunds) <= named["charge.refunded"]
+    assert named.total() > 50
     assert {event.state for event in ledger} == {EventState.PROCESSED}
     now = datetime.now(UTC)
     at_stripe = alone.gateway.list_events(ACTED_ON, recent + timedelta(hours=1), now, 100)
