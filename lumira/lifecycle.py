@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.documents import instant_of, mapping_or_empty
-from lumira.money import currency_code, is_amount
+from lumira.money import check_amount, currency_code
 from lumira.orders import (
     CUSTOMER,
     NAME_PARTS,
@@ -134,8 +134,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     Raises ValueError where it has no amount in minor units, or no currency.
     """
     amount, currency = payment_intent.get("amount"), currency_code(payment_intent.get("currency"))
-    if not is_amount(amount):
-        raise ValueError("amount: not a number of minor units")
+    check_amount("amount", amount)
     if currency is None:
         raise ValueError("currency: not a code of three letters")
     metadata = mapping_or_empty(payment_intent.get("metadata"))

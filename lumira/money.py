@@ -27,6 +27,12 @@ def is_amount(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < AMOUNT_LIMIT
 
 
+def check_amount(name: str, value: object) -> None:
+    """Raises ValueError, with the name of what holds it, for what Stripe can't have stated as minor units."""
+    if not is_amount(value):
+        raise ValueError(f"{name}: not a number of minor units")
+
+
 def currency_code(value: object) -> str | None:
     """A currency's code of three letters in lower case, as Stripe writes it; None for what is none."""
     is_code = isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha()

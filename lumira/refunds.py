@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lumira.documents import Document, Text, instant_of, mapping_or_empty
-from lumira.money import is_amount
+from lumira.money import check_amount
 from lumira.money_back import due_by
 
 # Money that went back, or is on its way; a refund that failed or was canceled returned to us.
@@ -99,7 +99,7 @@ def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datet
         created_at=instant_of(refund.get("created"), heard_at or datetime.now(UTC)),
         attempt_id=mapping_or_empty(refund.get("metadata")).get("attemptId"),
     )
-    _check_amount("amount", read.amount)
+    check_amount("amount", read.amount)
     return read
 
 
@@ -118,7 +118,7 @@ def dispute_from(dispute: Mapping[str, Any], as_of: datetime) -> Dispute:
         as_of=as_of,
         due_by=due_by(dispute),
     )
-    _check_amount("amount", read.amount)
+    check_amount("amount", read.amount)
     return read
 
 
@@ -133,7 +133,7 @@ def refunds_of_charge(charge: Mapping[str, Any], known: Sequence[Refund], at: da
     if isinstance(listed, Mapping) and listed.get("data"):
         return [refund_from(refund) for refund in listed["data"]]
     total = charge.get("amount_refunded") or 0
-    _check_amount("amount_refunded", total)
+    check_amount("amount_refunded", total)
     # A refund that failed explains its part too: this charge may be older than the failure.
     unexplained = total - sum(refund.amount for refund in known)
     if unexplained <= 0:
@@ -197,12 +197,6 @@ def refunded(refunds: Iterable[Refund]) -> int:
 def last_refund_at(refunds: Iterable[Refund]) -> datetime | None:
     """When the latest refund that counts was made (UTC), or None."""
     return max((refund.created_at for refund in refunds if refund.counts), default=None)
-
-
-def _check_amount(name: str, value: object) -> None:
-    """Raises ValueError for what Stripe can't have stated."""
-    if not is_amount(value):
-        raise ValueError(f"{name}: not a number of minor units")
 
 
 def _in_sums(refunds: Iterable[Refund]) -> int:

@@ -13,11 +13,9 @@ from rich.progress import Progress
 
 from lumira.access import Actor, Role
 from lumira.catalog import CATALOG, Level
-from lumira.documents import instant_of
 from lumira.embedded import sandbox_state
 from lumira.events import ACTED_ON, APPLIED
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
-from lumira.redaction import without_secrets
 from lumira.refunds import Dispute, Refund
 from lumira.sandbox.disputes import DAYS_TO_RESPOND
 from lumira.sandbox.history import PastDispute, PastIds, PastPayment, PastRefund, write_history
@@ -140,8 +138,7 @@ def _record(ledger: Events, events: Iterable[Mapping[str, Any]]) -> None:
     """The webhooks that brought the orders to where they are, each received as it happened."""
     for event in events:
         if event["type"] in ACTED_ON:
-            kept = {**event, "data": without_secrets(event["data"])}
-            ledger.record(kept, APPLIED, instant_of(event["created"], datetime.now(UTC)))
+            ledger.record(event, APPLIED, datetime.fromtimestamp(event["created"], UTC))
 
 
 def _past_payment(order: Order) -> PastPayment:

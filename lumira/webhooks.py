@@ -226,10 +226,9 @@ class Webhooks:
     def _handle(self, event: Event) -> str | None:
         """Applies an event and settles it; what came of it, or None when it had been handled before."""
         with bound(event_id=event["id"], event_type=event["type"]):
-            kept = {**event, "data": without_secrets(event["data"])}
-            if self._moved_at_once(event) and self._events.record(kept, APPLIED):
+            if self._moved_at_once(event) and self._events.record(event, APPLIED):
                 return _handled(APPLIED)
-            if not self._claim(kept):
+            if not self._claim(event):
                 logger.info("webhook repeated")
                 return None
             try:

@@ -959,24 +959,25 @@ class Windows(CommandListener):
     failed = succeeded
 
 
+def made_days_ago(days, **fields):
+    return Order(
+        id=Orders.new_id(),
+        product_id="x",
+        amount=1,
+        status="failed",
+        payment_intent_id=f"pi_{days}",
+        created_at=NOW - timedelta(days=days),
+        updated_at=NOW,
+        **fields,
+    )
+
+
 def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
     desk, documents, store_uri, monkeypatch
 ):
     """Orders of the program that was replaced a hundred days ago, on a store that reads a window whole."""
     monkeypatch.setattr("lumira.storage.order_rows.IN_A_WINDOW", 20)
-    made = [
-        Order(
-            id=Orders.new_id(),
-            product_id="x",
-            amount=1,
-            status="failed",
-            source="api" if days < 100 else None,
-            payment_intent_id=f"pi_{days}",
-            created_at=NOW - timedelta(days=days),
-            updated_at=NOW,
-        )
-        for days in range(400)
-    ]
+    made = [made_days_ago(days, source="api" if days < 100 else None) for days in range(400)]
     desk.orders.insert_many(made)
     windows = Windows()
     former = OrderFilter(sources=frozenset({FORMER}))
@@ -993,15 +994,7 @@ def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
     """Window by window the way to the year 3000 was thousands of questions: two seconds for nothing."""
     monkeypatch.setattr("lumira.storage.order_rows.IN_A_WINDOW", 20)
     made = [
-        Order(
-            id=Orders.new_id(),
-            product_id="x",
-            amount=1,
-            status="failed",
-            payment_intent_id=f"pi_{days}",
-            created_at=NOW - timedelta(days=days),
-            updated_at=NOW,
-        )
+        made_days_ago(days)
         # One by a clock that is ahead of ours.
         for days in range(-30, 370)
     ]

@@ -16,7 +16,6 @@ from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.events import OTHER_API_VERSION, RecordedEvent
 from lumira.orders import Order
 from lumira.redaction import without_secrets
-from lumira.texts import is_known
 
 _COPIED: Final = ("event.id", "event.type", "event.object", "order.payment_intent")
 
@@ -49,9 +48,8 @@ def show(event: RecordedEvent) -> None:
     """State, error in full, facts, and the payload folded up."""
     st.html(markup.chips([(state_name(event.state), event_colour(event.state))]))
     if event.error and event.state == "failed":
-        known = event.error_code and is_known(f"error.{event.error_code}")
-        said = problems.plain(event.error)
-        told = f"{problems.plain(failure(event))}  \n:small[{said}]" if known else said
+        why, said = problems.plain(failure(event)), problems.plain(event.error)
+        told = why if why == said else f"{why}  \n:small[{said}]"
         st.error(told, title=text("event.failed"), icon=":material/error:")
     else:
         st.markdown(f"**{problems.plain(outcome(event))}**")

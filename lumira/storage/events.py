@@ -18,6 +18,7 @@ from lumira.events import (
     RecordedEvent,
     payment_intent_of,
 )
+from lumira.redaction import without_secrets
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import EVENTS
@@ -241,7 +242,7 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
         "eventType": event["type"],
         "apiVersion": event.get("api_version"),
         "livemode": event.get("livemode"),
-        "data": event["data"],
+        "data": without_secrets(event["data"]),
         "eventCreated": event.get("created"),
         "attempts": 1,
         "createdAt": now,

@@ -14,12 +14,25 @@ import lumira.dashboard
 from lumira.access import Actor, Role
 from lumira.dashboard import session
 from lumira.dashboard.navigation import PAGES
+from lumira.errors import InvalidSignature
+from tests.api.conftest import sign
 
 # For every AppTest Streamlit reads what each installed package says of itself, which takes longer than most
 # pages; a server does so once. What is installed does not change while tests run.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 ROUTER = Path(lumira.dashboard.__file__).parent / "router.py"
+
+
+@pytest.fixture
+def refuse_a_signature(desk) -> Callable[[], None]:
+    """Delivers an event that is signed with the secret of somebody else."""
+
+    def refuse_a_signature() -> None:
+        with pytest.raises(InvalidSignature):
+            desk.webhooks.receive(b"{}", sign(b"{}", secret="whsec_of_another")["Stripe-Signature"])
+
+    return refuse_a_signature
 
 
 @pytest.fixture

@@ -302,6 +302,7 @@ def test_disputes_of_the_past_take_money_when_they_are_opened_and_give_it_back_w
     assert payout.amount == 4 * 4604
     assert payout.created < opened.timestamp()
     assert client.v1.balance.retrieve().available[0].amount == -3 * 6700
+    assert client.v1.events.list().data == []
 
 
 def test_events_are_kept_for_30_days(tmp_path, serve):
