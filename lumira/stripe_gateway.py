@@ -57,8 +57,11 @@ ONCE_SECONDS: Final = 4
 CHARGE: Final = "latest_charge.balance_transaction"
 # More than anybody looks through for one card.
 SEARCHED: Final = 20
-# As many threads as ask Stripe at once keep a connection open.
+# As many threads as ask Stripe at once, each on a connection that is kept. Routes have 40: while Stripe is
+# silent the others are for orders and pages that need no Stripe.
 CONNECTIONS: Final = 32
+# Stripe answers a payment in less.
+CONNECTION_SECONDS: Final = 1
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
 SIGNATURE_TOLERANCE_SECONDS: Final = 300
 # As deep as a document of the store may be, and far deeper than Stripe's events:
@@ -101,11 +104,13 @@ class _TimedClient(stripe.RequestsClient):
     """Requests to Stripe, each try of them timed.
 
     stripe-python tries again where Stripe did not say what came of a request. That a later try is told to
-    slow down says nothing of the first, which Stripe may have done: the request then has no answer.
+    slow down says nothing of the first, which Stripe may have done: the request then has no answer. Nor has
+    one that finds no connection free for a second.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, connections: threading.Semaphore, **options: Any) -> None:
         super().__init__(**options)
+        self._connections = connections
         # In each thread the idempotency key of the last request that has no answer.
         self._open = threading.local()
 
@@ -116,10 +121,14 @@ class _TimedClient(stripe.RequestsClient):
         """Sends one request. The resource is what follows /v1/: its id, and all behind it, stay out."""
         began, status = time.perf_counter(), "unreachable"
         key = (headers or {}).get("Idempotency-Key")
+        if not self._connections.acquire(timeout=CONNECTION_SECONDS):
+            no_answer = "all connections wait for answers"
+            raise stripe.APIConnectionError(no_answer, should_retry=False) from TimeoutError()  # type: ignore[no-untyped-call]
         try:
             answer = super().request(method, url, headers, post_data)
             status = str(answer[1])
         finally:
+            self._connections.release()
             if status in {"unreachable", "409"} or status.startswith("5"):
                 self._open.key = key
             resource = urlsplit(url).path.removeprefix("/v1/").partition("/")[0]
@@ -151,17 +160,6 @@ def _is_stripes(body: bytes) -> bool:
     return isinstance(said, dict) and ("object" in said or isinstance(said.get("error"), dict))
 
 
-def _client(
-    key: str, api_base: str | None, session: requests.Session, timeout: float, tries: int
-) -> stripe.StripeClient:
-    return stripe.StripeClient(
-        key,
-        base_addresses={"api": api_base} if api_base else {},
-        max_network_retries=tries - 1,
-        http_client=_TimedClient(timeout=timeout, session=session),
-    )
-
-
 class StripeGateway:
     """One Stripe account, in test mode or live. Connections are kept for the life of the gateway.
 
@@ -185,7 +183,17 @@ class StripeGateway:
         self._client: stripe.StripeClient | None = None
         self._hurried: stripe.StripeClient | None = None
         if key:
-            client = partial(_client, key, api_base, _session(api_base or stripe.DEFAULT_API_BASE))
+            session = _session(api_base or stripe.DEFAULT_API_BASE)
+            connections = threading.Semaphore(CONNECTIONS)
+
+            def client(timeout: float, tries: int) -> stripe.StripeClient:
+                return stripe.StripeClient(
+                    key,
+                    base_addresses={"api": api_base} if api_base else {},
+                    max_network_retries=tries - 1,
+                    http_client=_TimedClient(connections, timeout=timeout, session=session),
+                )
+
             self._client = client(timeout, tries)
             self._hurried = client(min(timeout, ONCE_SECONDS), 1)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lumira import desk as desks
+from lumira.stripe_gateway import CONNECTIONS
 from tests import web
 from tests.api.conftest import event
 from tests.conftest import API_TOKEN, opened, serving
@@ -299,6 +300,25 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
                 assert answer.status_code == 200
             assert not any(read.done() for read in reads)
         assert all(read.result().json()["order"]["status"] == "pending" for read in reads)
+
+
+@pytest.mark.long(10)
+def test_payments_that_wait_for_stripe_leave_room_for_what_needs_no_stripe(
+    settings, client, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
+        fault(answer="slow", seconds=6, share=1, method="POST")
+        # More than there are threads for them.
+        with ThreadPoolExecutor(45) as pool:
+            create = functools.partial(client.post, CREATE, json={"productId": "mystique"}, timeout=60)
+            waiting = [pool.submit(create) for _ in range(45)]
+            time.sleep(2)
+            free = client.post(CREATE, json={"productId": "initie"}, timeout=3)
+            assert (free.status_code, free.json()["amount"]) == (200, 0)
+            assert any(not payment.done() for payment in waiting)
+        answers = [payment.result() for payment in waiting]
+        assert {answer.json().get("code") for answer in answers} == {None, "SERVICE_TIMEOUT"}
+        assert sum(answer.status_code == 200 for answer in answers) == CONNECTIONS
 
 
 def test_a_store_that_is_down_is_503_and_the_process_stays_alive(settings, client):
