@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,8 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,12 +23,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import background
+from lumira import background, child_process
 from lumira.child_process import Child, free_port, kept_running
 from lumira.embedded import embedded_store
 from tests import web
 from tests.conftest import API_TOKEN, wait_until
-from tests.running import ROOT, running, variables
+from tests.running import ROOT, answers, running, variables
 
 pytestmark = pytest.mark.whole
 
@@ -213,6 +217,82 @@ def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, 
             again[0].kill()
 
 
+def test_a_child_that_could_not_be_started_again_is_once_it_can_be(tmp_path):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    log, record = tmp_path / "sleeper.log", tmp_path / "sleeper.pid"
+    with kept_running(Child("sleeper", command, tmp_path, is_ready=lambda: True)):
+        pid, _ = json.loads(record.read_text())
+        log.unlink()
+        log.mkdir()
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(1)
+        log.rmdir()
+        wait_until(lambda: json.loads(record.read_text())[0] != pid, 20)
+
+
+def test_a_child_that_runs_on_without_working_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(child_process, "WORKS_SECONDS", 0.1)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    record = tmp_path / "sleeper.pid"
+    broken = []
+
+    def works() -> bool:
+        return json.loads(record.read_text())[0] not in broken
+
+    with kept_running(Child("sleeper", command, tmp_path, is_ready=lambda: True, works=works)):
+        broken.append(json.loads(record.read_text())[0])
+        wait_until(lambda: not psutil.pid_exists(broken[0]), 20)
+        again = wait_until(lambda: [json.loads(record.read_text())[0]] != broken, 20)
+        assert again
+
+
+@contextmanager
+def small_disk(size: str) -> Iterator[tuple[list[str], Path]]:
+    """The command with which a program sees a small disk of its own, and the folder it is there."""
+    folder = Path(tempfile.mkdtemp())
+    mount = f"mount -t tmpfs -o size={size} tmpfs {folder}"
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*alone, mount], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield [*alone, f'{mount} && exec "$@"', "sh"], folder
+    folder.rmdir()
+
+
+def fill(uri: str) -> None:
+    """Writes into a store until it takes no more."""
+    with MongoClient(uri) as client, contextlib.suppress(PyMongoError):
+        while True:
+            client.test.full.insert_one({"bytes": bytes(1 << 20)})
+
+
+@pytest.mark.long(30)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has disks for one program")
+def test_a_store_on_a_full_disk_is_down_and_goes_on_once_there_is_room():
+    with small_disk("100m") as (command, folder):
+        port = free_port()
+        process = subprocess.Popen(
+            [*command, sys.executable, "-m", "lumira", "run"],
+            cwd=ROOT,
+            env=variables(LUMIRA_HOME=str(folder / "home"), LUMIRA_PORT=str(port)),
+            stderr=subprocess.DEVNULL,
+        )
+        enter = ["nsenter", "--user", "--mount", "--preserve-credentials", "--target", str(process.pid)]
+        url = f"http://127.0.0.1:{port}"
+        try:
+            first = wait_until(lambda: answers(f"{url}/api/ready") and created(url), 60)
+            seen_from_here = Path(f"/proc/{process.pid}/root{folder}")
+            fill((seen_from_here / "home" / "store.uri").read_text())
+            wait_until(lambda: not answers(f"{url}/api/ready"))
+            subprocess.run([*enter, "mount", "-o", "remount,size=500m", folder], check=True)
+            second = wait_until(lambda: created(url), 60)
+            for order_id in (first, second):
+                read = web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS, timeout=60)
+                assert read.status_code == 200
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
 def fails(*arguments: str, **environment: str) -> str:
     """What a command that can't start says: one line, exit code 1, no traceback."""
     done = subprocess.run(
@@ -247,6 +327,10 @@ def test_what_keeps_it_from_starting_is_one_line_that_says_what_to_do(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "store").write_text("not a folder")
     assert "store" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port)
+    (tmp_path / "other" / "store.log").mkdir(parents=True)
+    assert "store.log" in fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "other"), LUMIRA_PORT=port)
+    (tmp_path / "third" / "desk.port").mkdir(parents=True)
+    assert "desk.port" in fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "third"), LUMIRA_PORT=port)
     assert "MONGODB_URI" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port, MONGODB_URI="nonsense")
     assert "LUMIRA_ALLOW_LIVE" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, STRIPE_SECRET_KEY="sk_live_1")
     assert "LUMIRA_HOST" in fails(*LUMIRA_RUN, "--demo", LUMIRA_HOME=home, LUMIRA_HOST="0.0.0.0")
