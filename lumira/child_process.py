@@ -24,12 +24,16 @@ from lumira.private_files import write
 
 logger: Final = logging.getLogger("lumira.children")
 
-START_SECONDS: Final = 30.0
+# A store that was killed reads its journal first. Whoever waits is told after a while.
+START_SECONDS: Final = 300.0
+TOLD_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 # Until a child that ended is started again: longer each time it ends soon, as on a full disk.
 RESTART_SECONDS: Final = 0.2
 RESTART_AT_MOST: Final = 10.0
 SOON_SECONDS: Final = 60.0
+# A longer log is put aside at the next start: a child that can't live writes why, over and over.
+LOG_AT_MOST: Final = 10_000_000
 # How often a child that runs is asked whether it still works.
 WORKS_SECONDS: Final = 5.0
 # Below those that a system gives away itself: Linux begins at 32768, others at 49152.
@@ -93,15 +97,21 @@ class Child:
     def wait(self) -> None:
         """Waits until the child answers and keeps it running from then on.
 
-        Raises SettingsError with the end of its log when it ends, or is not up within thirty seconds.
+        Raises SettingsError with the end of its log when it ends, or is not up within five minutes.
         """
-        deadline = time.monotonic() + START_SECONDS
+        began = time.monotonic()
+        deadline, told = began + START_SECONDS, False
         while not self._is_ready():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise SettingsError(
                     f"The {self.name} does not start: {self._last_words()}. Its log is {self._log}."
                 )
+            if not told and time.monotonic() > began + TOLD_SECONDS:
+                print(
+                    f"The {self.name} is still starting. Its log is {self._log}.", file=sys.stderr, flush=True
+                )
+                told = True
             time.sleep(0.02)
         threading.Thread(target=self._keep_running, name=f"keep-{self.name}", daemon=True).start()
 
@@ -116,6 +126,8 @@ class Child:
         self._record.unlink(missing_ok=True)
 
     def _spawn(self) -> None:
+        if self._log.exists() and self._log.stat().st_size > LOG_AT_MOST:
+            self._log.replace(self._log.with_suffix(".log.1"))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,

@@ -28,6 +28,10 @@ from lumira.storage import Store
 
 # The programs the embedded store can be, best first, with the folder each keeps its data in.
 STORE_PROGRAMS: Final = {"mongod": "mongod", "secantusd-rs": "store", "secantusd-py": "store"}
+# Left alone, this store empties its journal into its files only when it is stopped: the journal
+# would grow for as long as it runs, and all of it be read again after a crash.
+# https://source.wiredtiger.com/develop/checkpoint.html
+_CHECKPOINTS: Final = "checkpoint=(wait=60,log_size=64MB)"
 STORE_FILE: Final = "store.uri"
 SANDBOX_FILE: Final = "sandbox.url"
 # The port of the desk that holds this home.
@@ -208,7 +212,8 @@ def embedded_store(home: Path) -> tuple[Child, str]:
         with closing(Store(uri)) as again:
             return not again.has_given_up()
 
-    return Child("store", command, home, is_ready=is_ready, works=works), uri
+    environment = {"WIREDTIGER_CONFIG": _CHECKPOINTS} if name == "secantusd-rs" else None
+    return Child("store", command, home, is_ready=is_ready, works=works, environment=environment), uri
 
 
 def _store_arguments(name: str, data: str, port: str) -> list[str]:

@@ -24,7 +24,7 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lumira import background, child_process
-from lumira.child_process import Child, free_port, kept_running
+from lumira.child_process import LOG_AT_MOST, Child, free_port, kept_running
 from lumira.embedded import embedded_store
 from tests import web
 from tests.conftest import API_TOKEN, wait_until
@@ -217,6 +217,15 @@ def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, 
             again[0].kill()
 
 
+def test_a_long_log_is_put_aside_and_only_the_last_one_kept(tmp_path):
+    log, aside = tmp_path / "talker.log", tmp_path / "talker.log.1"
+    aside.write_text("the one before")
+    log.write_text("long" * LOG_AT_MOST)
+    command = [sys.executable, "-c", "import time; print('new', flush=True); time.sleep(60)"]
+    with kept_running(Child("talker", command, tmp_path, is_ready=lambda: log.read_text() == "new\n")):
+        assert aside.read_text().startswith("long")
+
+
 def test_a_child_that_could_not_be_started_again_is_once_it_can_be(tmp_path):
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     log, record = tmp_path / "sleeper.log", tmp_path / "sleeper.pid"
@@ -244,6 +253,15 @@ def test_a_child_that_runs_on_without_working_begins_anew(tmp_path, monkeypatch)
         wait_until(lambda: not psutil.pid_exists(broken[0]), 20)
         again = wait_until(lambda: [json.loads(record.read_text())[0]] != broken, 20)
         assert again
+
+
+@pytest.mark.long(10)
+def test_the_journal_of_the_store_is_emptied_while_it_runs(tmp_path):
+    child, uri = embedded_store(tmp_path)
+    with kept_running(child), MongoClient(uri) as client:
+        for _ in range(6):
+            client.test.much.insert_many({"bytes": os.urandom(1 << 20)} for _ in range(40))
+        wait_until(lambda: len(list(tmp_path.glob("store/WiredTigerLog.*"))) <= 2, 30)
 
 
 @contextmanager
