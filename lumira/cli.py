@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -51,6 +54,7 @@ def _commands() -> None:
 
 def main() -> None:
     """Runs the command; an error of ours is one line on stderr and exit code 1."""
+    _end_with_what_we_started()
     try:
         app()
     except StoreUnavailable as error:
@@ -59,3 +63,15 @@ def main() -> None:
     except LumiraError as error:
         print(f"lumira: {error.message}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _end_with_what_we_started() -> None:
+    """Has a signal that ends us end the embedded store too, and remove what is half written."""
+    signal.signal(signal.SIGTERM, _stop)
+    # A terminal that is closed; nohup has set it to be ignored.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

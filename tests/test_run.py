@@ -193,6 +193,26 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         assert web.get(f"{server.url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["seed --orders 50000", "run"])
+def test_what_ends_a_command_ends_what_it_has_started(tmp_path, command, number):
+    environment = variables(LUMIRA_HOME=str(tmp_path), LUMIRA_PORT=str(free_port()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lumira", *command.split()],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        records = [tmp_path / "store.pid", tmp_path / "sandbox.pid"]
+        wait_until(lambda: all(record.exists() for record in records))
+        children = [psutil.Process(json.loads(record.read_text())[0]) for record in records]
+        process.send_signal(number)
+        process.wait(40)
+    assert not any(child.is_running() for child in children)
+
+
 def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, monkeypatch):
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     child = Child("sleeper", command, tmp_path, is_ready=lambda: True)
