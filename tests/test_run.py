@@ -193,9 +193,10 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         assert web.get(f"{server.url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.long(10)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("command", ["seed --orders 50000", "run"])
-def test_what_ends_a_command_ends_what_it_has_started(tmp_path, command, number):
+def test_what_ends_a_command_ends_what_it_has_started_however_often_it_is_told(tmp_path, command, number):
     environment = variables(LUMIRA_HOME=str(tmp_path), LUMIRA_PORT=str(free_port()))
     process = subprocess.Popen(
         [sys.executable, "-m", "lumira", *command.split()],
@@ -208,7 +209,9 @@ def test_what_ends_a_command_ends_what_it_has_started(tmp_path, command, number)
         records = [tmp_path / "store.pid", tmp_path / "sandbox.pid"]
         wait_until(lambda: all(record.exists() for record in records))
         children = [psutil.Process(json.loads(record.read_text())[0]) for record in records]
-        process.send_signal(number)
+        for _ in range(4):
+            process.send_signal(number)
+            time.sleep(0.2)
         process.wait(40)
     assert not any(child.is_running() for child in children)
 
