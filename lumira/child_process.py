@@ -139,11 +139,9 @@ class Child:
                 # before our last writes.
                 start_new_session=True,
             )
-        created = _process_of(self._process.pid)
-        if created is not None:
-            # Without the record, on a full disk say, it runs all the same.
-            with contextlib.suppress(psutil.Error, OSError):
-                write(self._record, json.dumps([created.pid, created.create_time()]))
+        # Without the record, on a full disk say, it runs all the same.
+        with contextlib.suppress(OSError):
+            write(self._record, json.dumps([self._process.pid, self._command[1:]]))
 
     def _keep_running(self) -> None:
         pause = RESTART_SECONDS
@@ -182,12 +180,17 @@ class Child:
     def _end_survivor(self) -> None:
         """Ends the child of a run that was killed: it holds the data folder. We hold the home's lock."""
         try:
-            pid, created = json.loads(self._record.read_text(encoding="utf-8"))
+            pid, arguments = json.loads(self._record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
         survivor = _process_of(pid)
-        if survivor is not None and abs(survivor.create_time() - created) < 1:
-            _end(survivor)
+        if survivor is None or not isinstance(arguments, list):
+            return
+        with contextlib.suppress(psutil.Error):
+            # Its arguments name our folder and its port. Not by when it began: that follows the clock, which
+            # may have been set since.
+            if survivor.cmdline()[-len(arguments) :] == arguments:
+                _end(survivor)
 
     def _last_words(self) -> str:
         try:

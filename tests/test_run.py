@@ -240,6 +240,27 @@ def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, 
             again[0].kill()
 
 
+def test_what_outlived_its_desk_is_known_by_its_command_and_no_other_process_is_ended(tmp_path):
+    def sleeper(seconds: int) -> Child:
+        command = [sys.executable, "-c", f"import time; time.sleep({seconds})"]
+        return Child("sleeper", command, tmp_path, is_ready=lambda: True)
+
+    def recorded() -> psutil.Process:
+        return psutil.Process(json.loads((tmp_path / "sleeper.pid").read_text())[0])
+
+    first = sleeper(61)
+    first.start()
+    survivor = recorded()
+    with kept_running(sleeper(62)):
+        wait_until(lambda: not survivor.is_running() or survivor.status() == psutil.STATUS_ZOMBIE)
+        another, text = recorded(), (tmp_path / "sleeper.pid").read_text()
+        (tmp_path / "sleeper.pid").write_text(text.replace("62", "63"))
+        with kept_running(sleeper(64)):
+            assert another.is_running()
+            assert another.status() != psutil.STATUS_ZOMBIE
+    first.stop()
+
+
 def test_a_long_log_is_put_aside_and_only_the_last_one_kept(tmp_path):
     log, aside = tmp_path / "talker.log", tmp_path / "talker.log.1"
     aside.write_text("the one before")
