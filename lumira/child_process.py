@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import socket
@@ -21,9 +22,20 @@ import psutil
 from lumira.errors import SettingsError
 from lumira.private_files import write
 
-START_SECONDS: Final = 30.0
+logger: Final = logging.getLogger("lumira.children")
+
+# A store that was killed reads its journal first. Whoever waits is told after a while.
+START_SECONDS: Final = 300.0
+TOLD_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
+# Until a child that ended is started again: longer each time it ends soon, as on a full disk.
 RESTART_SECONDS: Final = 0.2
+RESTART_AT_MOST: Final = 10.0
+SOON_SECONDS: Final = 60.0
+# A longer log is put aside at the next start: a child that can't live writes why, over and over.
+LOG_AT_MOST: Final = 10_000_000
+# How often a child that runs is asked whether it still works.
+WORKS_SECONDS: Final = 5.0
 # Below those that a system gives away itself: Linux begins at 32768, others at 49152.
 PORTS: Final = range(16_000, 32_000)
 
@@ -45,7 +57,8 @@ def kept_running(*children: Child) -> Iterator[None]:
 class Child:
     """A child process that is kept running until `stop`.
 
-    `is_ready` is asked until it is true; `environment` adds to ours, for what must not stand in the process
+    `is_ready` is asked until it is true, `works` every few seconds from then on: a child that runs on without
+    working is ended, and so begins anew. `environment` adds to ours, for what must not stand in the process
     list. `home` holds the child's log, and a record by which the next start finds a child that outlived us.
     """
 
@@ -56,6 +69,7 @@ class Child:
         home: Path,
         *,
         is_ready: Callable[[], bool],
+        works: Callable[[], bool] = lambda: True,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -63,6 +77,7 @@ class Child:
         self._log = home / f"{name}.log"
         self._record = home / f"{name}.pid"
         self._is_ready = is_ready
+        self._works = works
         self._environment = {**os.environ, **(environment or {})}
         self._stopping = threading.Event()
         # It is not stopped while it is started again: the new process would be nobody's.
@@ -70,22 +85,33 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts the child, without waiting for its first answer."""
+        """Starts the child, without waiting for its first answer. Raises SettingsError where it can't be."""
         self._end_survivor()
-        self._spawn()
+        try:
+            self._spawn()
+        except OSError as error:
+            raise SettingsError(
+                f"The {self.name} can't be started: {error.strerror}: {error.filename}."
+            ) from None
 
     def wait(self) -> None:
         """Waits until the child answers and keeps it running from then on.
 
-        Raises SettingsError with the end of its log when it ends, or is not up within thirty seconds.
+        Raises SettingsError with the end of its log when it ends, or is not up within five minutes.
         """
-        deadline = time.monotonic() + START_SECONDS
+        began = time.monotonic()
+        deadline, told = began + START_SECONDS, False
         while not self._is_ready():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise SettingsError(
                     f"The {self.name} does not start: {self._last_words()}. Its log is {self._log}."
                 )
+            if not told and time.monotonic() > began + TOLD_SECONDS:
+                print(
+                    f"The {self.name} is still starting. Its log is {self._log}.", file=sys.stderr, flush=True
+                )
+                told = True
             time.sleep(0.02)
         threading.Thread(target=self._keep_running, name=f"keep-{self.name}", daemon=True).start()
 
@@ -100,6 +126,8 @@ class Child:
         self._record.unlink(missing_ok=True)
 
     def _spawn(self) -> None:
+        if self._log.exists() and self._log.stat().st_size > LOG_AT_MOST:
+            self._log.replace(self._log.with_suffix(".log.1"))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -111,31 +139,58 @@ class Child:
                 # before our last writes.
                 start_new_session=True,
             )
-        created = _process_of(self._process.pid)
-        if created is not None:
-            with contextlib.suppress(psutil.Error):
-                write(self._record, json.dumps([created.pid, created.create_time()]))
+        # Without the record, on a full disk say, it runs all the same.
+        with contextlib.suppress(OSError):
+            write(self._record, json.dumps([self._process.pid, self._command[1:]]))
 
     def _keep_running(self) -> None:
+        pause = RESTART_SECONDS
         while self._process is not None:
-            self._process.wait()
+            began = time.monotonic()
+            self._wait_for_end(self._process)
             if self._stopping.is_set():
                 return
-            print(f"The {self.name} ended unexpectedly; starting it again.", file=sys.stderr, flush=True)
-            time.sleep(RESTART_SECONDS)
-            with self._spawning:
-                if not self._stopping.is_set():
-                    self._spawn()
+            if time.monotonic() > began + SOON_SECONDS:
+                pause = RESTART_SECONDS
+            logger.error("child ended, starting it again", extra={"child": self.name})
+            while not self._stopping.wait(pause):
+                pause = min(2 * pause, RESTART_AT_MOST)
+                try:
+                    with self._spawning:
+                        if not self._stopping.is_set():
+                            self._spawn()
+                    break
+                except OSError as error:
+                    # Too many open files, say: it is tried again for as long as we run.
+                    logger.error(
+                        "child can't be started", extra={"child": self.name, "reason": error.strerror}
+                    )
+
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits until the child has ended, by itself or by us because it does not work any more."""
+        while True:
+            try:
+                process.wait(timeout=WORKS_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                if not self._stopping.is_set() and not self._works():
+                    logger.error("child does not work, ending it", extra={"child": self.name})
+                    _end(_process_of(process.pid))
 
     def _end_survivor(self) -> None:
         """Ends the child of a run that was killed: it holds the data folder. We hold the home's lock."""
         try:
-            pid, created = json.loads(self._record.read_text(encoding="utf-8"))
+            pid, arguments = json.loads(self._record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
         survivor = _process_of(pid)
-        if survivor is not None and abs(survivor.create_time() - created) < 1:
-            _end(survivor)
+        if survivor is None or not isinstance(arguments, list):
+            return
+        with contextlib.suppress(psutil.Error):
+            # Its arguments name our folder and its port. Not by when it began: that follows the clock, which
+            # may have been set since.
+            if survivor.cmdline()[-len(arguments) :] == arguments:
+                _end(survivor)
 
     def _last_words(self) -> str:
         try:

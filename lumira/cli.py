@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -14,7 +17,7 @@ from lumira.commands.order_import import import_orders
 from lumira.commands.reconcile import reconcile
 from lumira.commands.revenue import revenue
 from lumira.commands.seed import seed
-from lumira.commands.serve import api, run
+from lumira.commands.serve import api, end_once, run
 from lumira.commands.staff import staff
 from lumira.commands.token import token
 from lumira.commands.webhooks import webhooks
@@ -51,6 +54,7 @@ def _commands() -> None:
 
 def main() -> None:
     """Runs the command; an error of ours is one line on stderr and exit code 1."""
+    _end_with_what_we_started()
     try:
         app()
     except StoreUnavailable as error:
@@ -59,3 +63,22 @@ def main() -> None:
     except LumiraError as error:
         print(f"lumira: {error.message}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _end_with_what_we_started() -> None:
+    """Has a signal that ends us end the embedded store too, and remove what is half written."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _interrupt)
+    # A terminal that is closed; nohup has set it to be ignored.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    end_once()
+    raise SystemExit(128 + number)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    end_once()
+    raise KeyboardInterrupt

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,10 @@ from lumira.storage import Store
 
 # The programs the embedded store can be, best first, with the folder each keeps its data in.
 STORE_PROGRAMS: Final = {"mongod": "mongod", "secantusd-rs": "store", "secantusd-py": "store"}
+# Left alone, this store empties its journal into its files only when it is stopped: the journal
+# would grow for as long as it runs, and all of it be read again after a crash.
+# https://source.wiredtiger.com/develop/checkpoint.html
+_CHECKPOINTS: Final = "checkpoint=(wait=60,log_size=64MB)"
 STORE_FILE: Final = "store.uri"
 SANDBOX_FILE: Final = "sandbox.url"
 # The port of the desk that holds this home.
@@ -126,11 +130,20 @@ def running(settings: Settings) -> Iterator[Settings]:
 @contextmanager
 def _recorded(file: Path, text: str) -> Iterator[None]:
     """Keeps `text` in `file` for other commands to find, while the context lasts."""
-    write(file, text)
+    _write(file, text)
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write(file, text)
+    except OSError as error:
+        raise SettingsError(
+            f"{file} can't be written: {error.strerror}. Make room there, or choose another LUMIRA_HOME."
+        ) from None
 
 
 @contextmanager
@@ -195,7 +208,12 @@ def embedded_store(home: Path) -> tuple[Child, str]:
         store.close()
         return True
 
-    return Child("store", command, home, is_ready=is_ready), uri
+    def works() -> bool:
+        with closing(Store(uri)) as again:
+            return not again.has_given_up()
+
+    environment = {"WIREDTIGER_CONFIG": _CHECKPOINTS} if name == "secantusd-rs" else None
+    return Child("store", command, home, is_ready=is_ready, works=works, environment=environment), uri
 
 
 def _store_arguments(name: str, data: str, port: str) -> list[str]:
@@ -234,7 +252,7 @@ def _sandbox_keys(home: Path, settings: Settings) -> tuple[dict[str, str], dict[
             "publishable_key": f"pk_test_lumira{secrets.token_hex(24)}",
             "webhook_secret": f"whsec_{secrets.token_hex(24)}",
         }
-        write(file, json.dumps(keys))
+        _write(file, json.dumps(keys))
     webhook_secret = settings.stripe_webhook_secret or SecretStr(keys["webhook_secret"])
     environment = {
         "LUMIRA_SANDBOX_KEY": keys["secret_key"],

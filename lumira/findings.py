@@ -125,6 +125,9 @@ def judge_write(refusal: str | None, mongosh: str) -> Finding:
     """Whether the store takes a write; `mongosh` is the command that evaluates what follows it."""
     if refusal is None:
         return Finding("store.writable", Status.OK)
+    if refusal != "Unauthorized":
+        # Where the store stands, which need not be here.
+        return Finding("store.writable", Status.FAILURE, "failed", {"code": refusal}, "df -h")
     mend = f'{mongosh} \'db.grantRolesToUser("lumira", ["readWrite"])\''
     return Finding("store.writable", Status.FAILURE, "refused", {"code": refusal}, mend)
 

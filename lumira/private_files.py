@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 @contextmanager
 def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file beside `file`, opened for bytes, to be flushed and then renamed or linked to it.
+    """A new file beside `file`, opened for bytes, to be `settled` and then renamed or linked to it.
 
     It has a name of its own, so that whoever else writes the same file is not disturbed, and is removed where
     it was not renamed. Raises OSError where it can't be made.
@@ -26,11 +26,17 @@ def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
         written.unlink(missing_ok=True)
 
 
+def settled(stream: BinaryIO) -> None:
+    """Returns once what was written is on the disk: what has its name after a power cut is whole."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
 def write(file: Path, text: str) -> None:
     """Puts `text` into `file`, readable by this user alone; a reader sees the old text or the new one,
     never a part, and so does the next start after a crash in the middle.
     """
     with written_beside(file) as (written, stream):
         stream.write(text.encode())
-        stream.flush()
+        settled(stream)
         written.replace(file)

@@ -27,6 +27,8 @@ class Fate(Enum):
     """
 
     PASSES = None
+    # The embedded store could not write, and does nothing more; its name is how it says so.
+    WT_PANIC = 1
     # Whoever asks has no right to it.
     REFUSED = 13
     # It is done, and the connection breaks before the answer.
@@ -68,7 +70,7 @@ def _answered(client: socket, store: socket, fate: Callable[[str], Fate]) -> boo
     length, number, _, operation = _HEADER.unpack(header)
     body = _read(client, length - _HEADER.size)
     meant = fate(_command(body)) if operation == _OP_MSG else Fate.PASSES
-    if meant in (Fate.REFUSED, Fate.NOT_PRIMARY):
+    if meant in (Fate.WT_PANIC, Fate.REFUSED, Fate.NOT_PRIMARY):
         client.sendall(_error(number, meant))
         return True
     store.sendall(header + body)
@@ -92,7 +94,7 @@ def _command(body: bytes) -> str:
 
 def _error(number: int, fate: Fate) -> bytes:
     # With this label a server says that the driver may repeat the very same write.
-    labels = [] if fate is Fate.REFUSED else ["RetryableWriteError"]
+    labels = [] if fate in (Fate.REFUSED, Fate.WT_PANIC) else ["RetryableWriteError"]
     said = {"ok": 0.0, "code": fate.value, "errmsg": f"the gate: {fate.name}", "errorLabels": labels}
     body = struct.pack("<iB", 0, 0) + bson.encode(said)
     return _HEADER.pack(_HEADER.size + len(body), 0, number, _OP_MSG) + body

@@ -9,9 +9,10 @@ import shlex
 import ssl
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import httpx
 import pyotp
@@ -44,6 +45,7 @@ from lumira.findings import (
     judge_disk,
     judge_home,
     judge_replica_set,
+    judge_write,
     worst,
 )
 from lumira.setting_sources import Source, masked, settings_in_force
@@ -55,6 +57,7 @@ from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
 from tests.running import running
 from tests.security.openid_provider import served_provider
+from tests.store_gate import refusing
 
 # Its checks are of what the database is made of.
 pytestmark = pytest.mark.reshapes
@@ -241,10 +244,17 @@ def test_a_store_that_takes_no_write(find, documents):
     documents.create_collection("doctor", validator={"allowed": True})
     finding = find("store.writable")
     assert finding.status is Status.FAILURE
-    assert finding.values["code"] == "Document failed validation"
+    assert (finding.reason, finding.values["code"]) == ("failed", "Document failed validation")
     documents.command("collMod", "doctor", validator={})
     assert find("store.writable").status is Status.OK
     assert documents.doctor.find_one() is None
+
+
+def test_a_store_whose_user_may_not_write_is_told_from_one_that_can_not(store_uri):
+    with refusing(urlsplit(store_uri).port, "insert") as uri, closing(Store(uri)) as store:
+        finding = judge_write(store.refused_write(), "mongosh --eval")
+    assert finding.reason == "refused"
+    assert "readWrite" in finding.mend
 
 
 def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, admin, tmp_path, monkeypatch):

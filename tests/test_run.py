@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,8 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,12 +23,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from lumira import background
-from lumira.child_process import Child, free_port, kept_running
+from lumira import background, child_process
+from lumira.child_process import LOG_AT_MOST, Child, free_port, kept_running
 from lumira.embedded import embedded_store
 from tests import web
 from tests.conftest import API_TOKEN, wait_until
-from tests.running import ROOT, running, variables
+from tests.running import ROOT, answers, running, variables
 
 pytestmark = pytest.mark.whole
 
@@ -189,6 +193,29 @@ def test_killed_children_come_back_and_a_killed_desk_leaves_no_one_behind(tmp_pa
         assert web.get(f"{server.url}/api/products/orders/{order_id}", headers=HEADERS).status_code == 200
 
 
+@pytest.mark.long(10)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("command", ["seed --orders 50000", "run"])
+def test_what_ends_a_command_ends_what_it_has_started_however_often_it_is_told(tmp_path, command, number):
+    environment = variables(LUMIRA_HOME=str(tmp_path), LUMIRA_PORT=str(free_port()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lumira", *command.split()],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        records = [tmp_path / "store.pid", tmp_path / "sandbox.pid"]
+        wait_until(lambda: all(record.exists() for record in records))
+        children = [psutil.Process(json.loads(record.read_text())[0]) for record in records]
+        for _ in range(4):
+            process.send_signal(number)
+            time.sleep(0.2)
+        process.wait(40)
+    assert not any(child.is_running() for child in children)
+
+
 def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, monkeypatch):
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     child = Child("sleeper", command, tmp_path, is_ready=lambda: True)
@@ -211,6 +238,121 @@ def test_a_child_that_is_stopped_while_it_is_started_again_is_stopped(tmp_path, 
             wait_until(lambda: again[0].poll() is not None, 5)
         finally:
             again[0].kill()
+
+
+def test_what_outlived_its_desk_is_known_by_its_command_and_no_other_process_is_ended(tmp_path):
+    def sleeper(seconds: int) -> Child:
+        command = [sys.executable, "-c", f"import time; time.sleep({seconds})"]
+        return Child("sleeper", command, tmp_path, is_ready=lambda: True)
+
+    def recorded() -> psutil.Process:
+        return psutil.Process(json.loads((tmp_path / "sleeper.pid").read_text())[0])
+
+    first = sleeper(61)
+    first.start()
+    survivor = recorded()
+    with kept_running(sleeper(62)):
+        wait_until(lambda: not survivor.is_running() or survivor.status() == psutil.STATUS_ZOMBIE)
+        another, text = recorded(), (tmp_path / "sleeper.pid").read_text()
+        (tmp_path / "sleeper.pid").write_text(text.replace("62", "63"))
+        with kept_running(sleeper(64)):
+            assert another.is_running()
+            assert another.status() != psutil.STATUS_ZOMBIE
+    first.stop()
+
+
+def test_a_long_log_is_put_aside_and_only_the_last_one_kept(tmp_path):
+    log, aside = tmp_path / "talker.log", tmp_path / "talker.log.1"
+    aside.write_text("the one before")
+    log.write_text("long" * LOG_AT_MOST)
+    command = [sys.executable, "-c", "import time; print('new', flush=True); time.sleep(60)"]
+    with kept_running(Child("talker", command, tmp_path, is_ready=lambda: log.read_text() == "new\n")):
+        assert aside.read_text().startswith("long")
+
+
+def test_a_child_that_could_not_be_started_again_is_once_it_can_be(tmp_path):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    log, record = tmp_path / "sleeper.log", tmp_path / "sleeper.pid"
+    with kept_running(Child("sleeper", command, tmp_path, is_ready=lambda: True)):
+        pid, _ = json.loads(record.read_text())
+        log.unlink()
+        log.mkdir()
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(1)
+        log.rmdir()
+        wait_until(lambda: json.loads(record.read_text())[0] != pid, 20)
+
+
+def test_a_child_that_runs_on_without_working_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(child_process, "WORKS_SECONDS", 0.1)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    record = tmp_path / "sleeper.pid"
+    broken = []
+
+    def works() -> bool:
+        return json.loads(record.read_text())[0] not in broken
+
+    with kept_running(Child("sleeper", command, tmp_path, is_ready=lambda: True, works=works)):
+        broken.append(json.loads(record.read_text())[0])
+        wait_until(lambda: not psutil.pid_exists(broken[0]), 20)
+        again = wait_until(lambda: [json.loads(record.read_text())[0]] != broken, 20)
+        assert again
+
+
+@pytest.mark.long(10)
+def test_the_journal_of_the_store_is_emptied_while_it_runs(tmp_path):
+    child, uri = embedded_store(tmp_path)
+    with kept_running(child), MongoClient(uri) as client:
+        for _ in range(6):
+            client.test.much.insert_many({"bytes": os.urandom(1 << 20)} for _ in range(40))
+        wait_until(lambda: len(list(tmp_path.glob("store/WiredTigerLog.*"))) <= 2, 30)
+
+
+@contextmanager
+def small_disk(size: str) -> Iterator[tuple[list[str], Path]]:
+    """The command with which a program sees a small disk of its own, and the folder it is there."""
+    folder = Path(tempfile.mkdtemp())
+    mount = f"mount -t tmpfs -o size={size} tmpfs {folder}"
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*alone, mount], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield [*alone, f'{mount} && exec "$@"', "sh"], folder
+    folder.rmdir()
+
+
+def fill(uri: str) -> None:
+    """Writes into a store until it takes no more."""
+    with MongoClient(uri) as client, contextlib.suppress(PyMongoError):
+        while True:
+            client.test.full.insert_one({"bytes": bytes(1 << 20)})
+
+
+@pytest.mark.long(30)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has disks for one program")
+def test_a_store_on_a_full_disk_is_down_and_goes_on_once_there_is_room():
+    with small_disk("100m") as (command, folder):
+        port = free_port()
+        process = subprocess.Popen(
+            [*command, sys.executable, "-m", "lumira", "run"],
+            cwd=ROOT,
+            env=variables(LUMIRA_HOME=str(folder / "home"), LUMIRA_PORT=str(port)),
+            stderr=subprocess.DEVNULL,
+        )
+        enter = ["nsenter", "--user", "--mount", "--preserve-credentials", "--target", str(process.pid)]
+        url = f"http://127.0.0.1:{port}"
+        try:
+            first = wait_until(lambda: answers(f"{url}/api/ready") and created(url), 60)
+            seen_from_here = Path(f"/proc/{process.pid}/root{folder}")
+            fill((seen_from_here / "home" / "store.uri").read_text())
+            wait_until(lambda: not answers(f"{url}/api/ready"))
+            subprocess.run([*enter, "mount", "-o", "remount,size=500m", folder], check=True)
+            second = wait_until(lambda: created(url), 60)
+            for order_id in (first, second):
+                read = web.get(f"{url}/api/products/orders/{order_id}", headers=HEADERS, timeout=60)
+                assert read.status_code == 200
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
 
 
 def fails(*arguments: str, **environment: str) -> str:
@@ -247,6 +389,10 @@ def test_what_keeps_it_from_starting_is_one_line_that_says_what_to_do(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "store").write_text("not a folder")
     assert "store" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port)
+    (tmp_path / "other" / "store.log").mkdir(parents=True)
+    assert "store.log" in fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "other"), LUMIRA_PORT=port)
+    (tmp_path / "third" / "desk.port").mkdir(parents=True)
+    assert "desk.port" in fails(*LUMIRA_RUN, LUMIRA_HOME=str(tmp_path / "third"), LUMIRA_PORT=port)
     assert "MONGODB_URI" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, LUMIRA_PORT=port, MONGODB_URI="nonsense")
     assert "LUMIRA_ALLOW_LIVE" in fails(*LUMIRA_RUN, LUMIRA_HOME=home, STRIPE_SECRET_KEY="sk_live_1")
     assert "LUMIRA_HOST" in fails(*LUMIRA_RUN, "--demo", LUMIRA_HOME=home, LUMIRA_HOST="0.0.0.0")

@@ -29,3 +29,10 @@ def test_a_key_that_cannot_be_kept_is_said(settings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="LUMIRA_SECRET_KEY"):
         secret_key(settings.model_copy(update={"home": tmp_path / "file"}))
+
+
+def test_an_empty_key_is_none(settings):
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / FILE).write_text("\n")
+    with pytest.raises(SettingsError, match="empty"):
+        secret_key(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from bson import ObjectId
@@ -21,7 +22,7 @@ from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
 from tests.conftest import NO_STORE
-from tests.store_gate import refusing
+from tests.store_gate import Fate, gate, refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -265,6 +266,24 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
         assert {c: client[name][c].index_information() for c in INDEXES} == before
         store.close()
         client.drop_database(name)
+
+
+def test_a_store_that_has_given_up_is_none_that_answers(store_uri):
+    fates = {"find": Fate.WT_PANIC}
+    port = urlsplit(store_uri).port
+    with (
+        gate(port, lambda command: fates.get(command, Fate.PASSES)) as uri,
+        closing(Store(uri)) as store,
+        closing(Store(NO_STORE)) as none,
+    ):
+        assert store.has_given_up()
+        with pytest.raises(StoreUnavailable):
+            store.ping()
+        fates.clear()
+        store.ping()
+        assert not store.has_given_up()
+        # It may be busy.
+        assert not none.has_given_up()
 
 
 def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other(store_uri):

@@ -66,7 +66,14 @@ def _serve(settings: Settings) -> None:
     entry.app.run(config=config)
 
 
+def end_once() -> None:
+    """Has further signals count for nothing: they would cut short the stopping of what we started."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _stop(_signal: int, _frame: object) -> NoReturn:
+    end_once()
     raise SystemExit(0)
 
 

@@ -26,7 +26,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from lumira.errors import BackupUnreadable, StoreNotEmpty
-from lumira.private_files import written_beside
+from lumira.private_files import settled, written_beside
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import DOCTOR, ORDERS, REVENUE_DAILY, REVENUE_STATE, SESSIONS
 
@@ -82,7 +82,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
                 "collections": {name: {"documents": counts[name], "sha256": sums[name]} for name in names},
             }
             archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
-        stream.flush()
+        settled(stream)
         part.rename(out)
     return counts
 

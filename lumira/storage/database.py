@@ -7,6 +7,7 @@ import threading
 from datetime import UTC
 from typing import Any, Final
 
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -20,11 +21,11 @@ from pymongo.monitoring import (
 from pymongo.uri_parser import split_options
 
 from lumira import traces
-from lumira.errors import SettingsError
+from lumira.errors import SettingsError, StoreUnavailable
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
-from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import Unmade, create_indexes
+from lumira.storage.failures import Document, has_given_up, store_errors
+from lumira.storage.indexes import ORDERS, Unmade, create_indexes
 from lumira.storage.server import (
     Deviations,
     Server,
@@ -46,6 +47,8 @@ _PATIENCE: Final = {
     "connectTimeoutMS": 2_000,
     "timeoutMS": OPERATION_TIMEOUT_MS,
 }
+# No order has it.
+_NO_ORDER: Final = ObjectId(b"\0" * 12)
 # The commands worth a line of their own.
 _COMMANDS: Final = frozenset({"find", "getMore", "aggregate", "insert", "update", "delete", "ping"})
 
@@ -145,9 +148,18 @@ class Store:
         return unmade
 
     def ping(self) -> None:
-        """Raises StoreUnavailable when the store does not answer in time."""
+        """Raises StoreUnavailable when the store does not answer in time, or not with what it holds."""
         with store_errors():
-            self.database.command("ping")
+            # To a bare ping a store answers that can't read any more.
+            self.database[ORDERS].find_one({"_id": _NO_ORDER})
+
+    def has_given_up(self) -> bool:
+        """Whether the store says itself that it does not work until it begins anew; a busy one does not."""
+        try:
+            self.ping()
+        except StoreUnavailable as error:
+            return has_given_up(error.__cause__)
+        return False
 
     def server(self) -> Server:
         """Which server answers. Raises StoreUnavailable when none does in time."""

@@ -21,12 +21,16 @@ from lumira.errors import InvalidText, InvalidValue, StoreUnavailable
 Document = dict[str, Any]
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
-_UNAUTHORIZED: Final = 13
+UNAUTHORIZED: Final = 13
+# What the embedded store answers to everything once it could not write, to a full disk say, until it begins
+# anew. https://source.wiredtiger.com/develop/error_handling.html
+_PANIC: Final = "WT_PANIC"
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raises StoreUnavailable where the driver could not reach the store or ran out of time.
+    """Raises StoreUnavailable where the driver could not reach the store or ran out of time, and where the
+    store has given up.
 
     And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't,
     InvalidValue for the rest of what JSON can hold and BSON can't.
@@ -38,6 +42,11 @@ def store_errors() -> Iterator[None]:
             "The order store does not answer. Nothing was lost: try again in a moment."
         ) from error
     except PyMongoError as error:
+        if has_given_up(error):
+            raise StoreUnavailable(
+                "The order store has stopped working, as it does on a full disk. Nothing was lost: try again "
+                "in a moment."
+            ) from error
         if error.timeout:
             raise StoreUnavailable(
                 "The order store did not answer in time. Nothing was lost: try again in a moment."
@@ -49,13 +58,18 @@ def store_errors() -> Iterator[None]:
         raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
 
 
+def has_given_up(error: BaseException | None) -> bool:
+    """Whether an error of the driver's says that the store runs and will not work until it begins anew."""
+    return isinstance(error, OperationFailure) and _PANIC in str(error)
+
+
 @contextmanager
 def refusal_noted(refused: list[str], name: str) -> Iterator[None]:
     """Adds `name` to `refused` where the user of MONGODB_URI has no right to what is done inside."""
     try:
         yield
     except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
+        if error.code != UNAUTHORIZED:
             raise
         refused.append(name)
 

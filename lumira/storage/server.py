@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import UNAUTHORIZED, Document, store_errors
 from lumira.storage.indexes import DOCTOR, INDEXES, index_keys, indexes_in_place_of
 from lumira.storage.validators import VALIDATORS
 
@@ -66,7 +66,7 @@ def server(database: Database[Document]) -> Server:
 def refused_write(database: Database[Document]) -> str | None:
     """Writes one document of its own, reads it and removes it; why that was refused, None when it was not.
 
-    Raises StoreUnavailable.
+    `Unauthorized` where the user of MONGODB_URI lacks the right. Raises StoreUnavailable.
     """
     collection, document = database[DOCTOR], {"_id": ObjectId()}
     with store_errors():
@@ -75,6 +75,8 @@ def refused_write(database: Database[Document]) -> str | None:
             found = collection.find_one(document)
             removed = collection.delete_one(document).deleted_count
         except OperationFailure as error:
+            if error.code == UNAUTHORIZED:
+                return "Unauthorized"
             details = error.details or {}
             return str(details.get("codeName") or details.get("errmsg") or error.code)
     return None if found and removed else "NotReadBack"
