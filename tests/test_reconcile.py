@@ -589,8 +589,8 @@ def test_a_look_at_an_order_brings_its_disputes(desk, create, support):
     decided(desk, dispute, "winning_evidence")
     order = desk.intents.refresh(order.id, actor=support)
     assert [dispute.status for dispute in order.disputes] == ["won"]
-    told = [entry.kind for entry in order.timeline if entry.kind.startswith("dispute.")]
-    assert told == ["dispute.needs_response", "dispute.won"]
+    told = [(entry.kind, entry.by) for entry in order.timeline if entry.kind.startswith("dispute.")]
+    assert told == [("dispute.needs_response", "stripe"), ("dispute.won", "stripe")]
     again = desk.intents.refresh(order.id, actor=support)
     assert (again.timeline, again.revision) == (order.timeline, order.revision)
 
