@@ -29,6 +29,7 @@ from lumira.errors import (
     ProductNotFound,
     StoreUnavailable,
     StripeConfigError,
+    StripeRefused,
     StripeServiceError,
     StripeTimeout,
 )
@@ -311,6 +312,18 @@ def test_a_refused_key_is_a_configuration_error_that_hides_the_key(settings, sup
         assert "sk_test_wrong" not in caught.value.message
         [order] = desk.order_list.page(OrderFilter(), 10, actor=support).orders
         assert (order.status, order.failure_code) == (OrderStatus.FAILED, "STRIPE_CONFIG_ERROR")
+        assert order.failure_message == caught.value.message
+        assert desk.orders.find(order.id).timeline[-1].by == "stripe"
+
+
+def test_an_order_that_stripe_refused_to_make_waits_for_its_payment_once_it_is_made(settings, support, key):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with opened(wrong) as desk, pytest.raises(StripeConfigError):
+        desk.intents.create(BODY, actor=support, source="tests", idempotency_key=key)
+    with opened(settings) as desk:
+        created = desk.intents.create(BODY, actor=support, source="tests", idempotency_key=key)
+        order = desk.intents.find(created.order_id, actor=support)
+        assert (order.status, order.failure_code) == (OrderStatus.PENDING, None)
 
 
 def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings, support):
@@ -380,6 +393,15 @@ def test_an_order_that_somebody_else_has_just_paid_is_answered_as_paid(create, d
     assert (order.status, order.amount) == (OrderStatus.COMPLETED, 4700)
     # It was nobody's action here.
     assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent"]
+
+
+def test_what_stripe_refuses_for_another_reason_is_told_as_stripe_says_it(create, desk, support):
+    waiting = create().order_id
+    with pytest.raises(StripeRefused, match="No such PaymentMethod"):
+        desk.intents.confirm(waiting, "pm_nobody", actor=support)
+    with pytest.raises(StripeRefused, match="cancellation_reason"):
+        desk.intents.cancel(waiting, actor=support, reason="boredom")
+    assert desk.intents.find(waiting, actor=support).status is OrderStatus.PENDING
 
 
 def test_an_order_that_somebody_else_has_just_cancelled_or_is_paying_says_so(settings, create, desk, support):

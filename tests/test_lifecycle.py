@@ -26,7 +26,16 @@ from lumira.errors import (
 )
 from lumira.lifecycle import order_of
 from lumira.orders import CUSTOMER, OrderStatus
-from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
+from lumira.refunds import (
+    Dispute,
+    Refund,
+    last_refund_at,
+    merge_disputes,
+    merge_refunds,
+    refunded,
+    refunds_of_charge,
+    told_as_sum,
+)
 from lumira.storage import Orders
 from lumira.validation import parse_customer_changes, parse_customer_edit
 from tests.conftest import opened
@@ -63,6 +72,8 @@ def test_never_more_than_what_is_left(desk, paid, amount):
         desk.refunds.create(paid.id, amount, actor=FINANCE)
     assert caught.value.extra["refundable"] == 6700
     assert desk.gateway.list_refunds(paid.payment_intent_id) == []
+    # Stripe, which would say the same, was not asked.
+    assert desk.orders.find(paid.id).timeline == paid.timeline
 
 
 def test_a_repeated_refund_is_made_once(desk, paid):
@@ -136,10 +147,32 @@ def test_complete_news_replace_a_sum():
     assert merge_refunds(known, [refund(1, 100)], complete=True) == [refund(1, 100)]
 
 
+def test_a_refund_that_was_in_no_sum_is_told_beside_those_that_were():
+    before = refunds_of_charge(charge(150), [], NOW)
+    after = merge_refunds(before, [refund(1, 100), refund(2, 50), refund(3, 70)], complete=True)
+    assert told_as_sum(before, after) == [refund(1, 100), refund(2, 50)]
+
+
 def test_an_older_version_lists_the_refunds_on_the_charge():
     listed = {"id": "ch_1", "amount_refunded": 5, "refunds": {"data": [{"id": "re_1", "amount": 5}]}}
     [only] = refunds_of_charge(listed, [], NOW)
     assert (only.id, only.amount) == ("re_1", 5)
+
+
+INQUIRY = ["warning_needs_response", "warning_under_review", "warning_closed"]
+DISPUTE = ["needs_response", "under_review"]
+
+
+@pytest.mark.parametrize("life", [[*INQUIRY, *DISPUTE, "lost"], [*DISPUTE, "won"], [*DISPUTE, "prevented"]])
+def test_a_state_of_a_dispute_gives_way_to_a_later_one_alone(life):
+    """Also where it is heard of later, as of who does not say when an event happened."""
+    told = [
+        Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=NOW - timedelta(seconds=number))
+        for number, status in enumerate(life)
+    ]
+    for earlier, later in itertools.combinations(told, 2):
+        for arrival in ([earlier, later], [later, earlier]):
+            assert functools.reduce(merge_disputes, arrival, []) == [later]
 
 
 EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}

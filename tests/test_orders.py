@@ -6,7 +6,7 @@ import pytest
 
 from lumira.catalog import Level, level_of
 from lumira.lifecycle import order_from
-from lumira.money import decimals, format_money, major_units
+from lumira.money import decimals, format_money, is_amount, major_units
 from lumira.orders import (
     REFUND_REQUESTED,
     TRANSITIONS,
@@ -129,6 +129,11 @@ def test_money_is_written_by_its_currency():
     assert format_money(123400, "ugx", "en") == "UGX1,234.00"
     assert decimals("KWD") == 3
     assert str(major_units(1234, "kwd")) == "1.234"
+
+
+def test_an_amount_is_a_whole_number_of_at_most_twelve_digits():
+    assert [amount for amount in (0, 999_999_999_999) if is_amount(amount)] == [0, 999_999_999_999]
+    assert [odd for odd in (-1, 10**12, 1.0, True, "1", None) if is_amount(odd)] == []
 
 
 @pytest.mark.parametrize(

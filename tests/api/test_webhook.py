@@ -186,6 +186,16 @@ def test_an_event_whose_object_has_another_shape_fails_and_says_where(
     assert named in response.json()["message"]
 
 
+def test_an_end_that_can_not_be_read_is_not_taken_for_one_that_was_applied(
+    deliver, payment_intent, documents, order_of
+):
+    charge = {"id": "ch_1", "created": 10**15}
+    ended = payment_intent | {"status": "succeeded", "latest_charge": charge}
+    assert deliver(event("payment_intent.succeeded", ended)).status_code == 400
+    assert documents.processed_events.find_one()["state"] == "failed"
+    assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
+
+
 def test_a_spoilt_order_is_not_the_events_fault(deliver, payment_intent, documents):
     """Stripe is to deliver it again, and whoever reads why it failed is to look at the order."""
     spoilt = {"$set": {"amount": "much", "status": "completed"}}
