@@ -163,7 +163,7 @@ def test_an_intent_is_created_with_our_metadata_and_stored(create, desk, documen
     assert str(document["_id"]) == metadata["orderId"]
     assert document["status"] == "pending"
     assert document["customerEmail"] == "anaïs@example.com"
-    assert document["livemode"] is False
+    assert (document["livemode"], document["source"], document["createdBy"]) == (False, "tests", "claire")
     assert "completedAt" not in document
 
 
@@ -205,6 +205,14 @@ def test_a_key_used_for_another_request_is_refused(create, key):
     for wrong in ("", "x" * 256):
         with pytest.raises(InvalidIdempotencyKey):
             create(idempotency_key=wrong)
+
+
+def test_a_request_of_before_there_were_digests_is_known_by_what_it_asked_for(create, documents, key):
+    first = create(idempotency_key=key, request_id="req-1")
+    documents.productorders.update_one({}, {"$unset": {"requestDigest": ""}})
+    assert create(idempotency_key=key, request_id="req-2") == first
+    with pytest.raises(IdempotencyConflict):
+        create(BODY | {"customerName": "Zoé"}, idempotency_key=key)
 
 
 def test_eight_double_clicks_create_one_payment_intent(create, documents, key):

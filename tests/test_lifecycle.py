@@ -25,7 +25,7 @@ from lumira.errors import (
     RefundUnanswered,
 )
 from lumira.lifecycle import order_of
-from lumira.orders import CUSTOMER, OrderStatus
+from lumira.orders import CUSTOMER, Order, OrderStatus
 from lumira.refunds import (
     Dispute,
     Refund,
@@ -37,6 +37,7 @@ from lumira.refunds import (
     told_as_sum,
 )
 from lumira.storage import Orders
+from lumira.storage.order_updates import dispute_entries, refund_entries
 from lumira.validation import parse_customer_changes, parse_customer_edit
 from tests.conftest import opened
 
@@ -173,6 +174,30 @@ def test_a_state_of_a_dispute_gives_way_to_a_later_one_alone(life):
     for earlier, later in itertools.combinations(told, 2):
         for arrival in ([earlier, later], [later, earlier]):
             assert functools.reduce(merge_disputes, arrival, []) == [later]
+
+
+@pytest.mark.parametrize(("first", "second"), [("lost", "won"), ("won", "lost")])
+def test_of_two_decisions_of_a_dispute_the_later_one_stands(first, second):
+    """A network may reverse the first, whichever it was."""
+    told = [
+        Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=NOW + timedelta(days=number))
+        for number, status in enumerate([first, second])
+    ]
+    for arrival in itertools.permutations(told):
+        assert functools.reduce(merge_disputes, arrival, []) == [told[1]]
+
+
+def test_what_began_is_dated_to_when_it_was_made_and_what_ended_to_when_it_was_heard_of():
+    """Also of a refund or dispute whose beginning nobody has told of."""
+    known = {"refunds": [refund(3, 70, "pending")], "created_at": NOW, "updated_at": NOW}
+    order = Order(id="1", product_id="mystique", amount=1, status="completed", **known)
+    heard, told = NOW + timedelta(days=3), {"by": "stripe", "event_id": None}
+    refunds = [refund(1, 100, "pending"), refund(2, 50, "failed"), refund(3, 70)]
+    entries = refund_entries(order, refunds, **told, note=None, as_of=heard)
+    assert [entry.at for entry in entries] == [refunds[0].created_at, heard, heard]
+    for status, at in (("needs_response", NOW), ("won", heard)):
+        news = Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=heard)
+        assert [entry.at for entry in dispute_entries(order, news, **told)] == [at]
 
 
 EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}

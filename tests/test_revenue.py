@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
+from lumira.revenue import Revenue
 from lumira.revenue_sums import Period, Totals, by_hour, by_period, combine, failures, frame, totals
-from lumira.storage import Rollups
+from lumira.storage import RevenueRows, Rollups
 
 PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)
@@ -363,6 +364,22 @@ def rollups_of(desk) -> Rollups:
 
 def killed(*_):
     raise KeyboardInterrupt
+
+
+def test_the_figures_say_up_to_when_they_follow_the_orders(desk):
+    """From there the next process looks for changes: were it never moved, for all since the first day."""
+    desk.revenue.refresh()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    revenue = Revenue(
+        RevenueRows(desk.store.database),
+        rollups_of(desk),
+        desk.audit,
+        desk.settings.business_timezone,
+        livemode=False,
+        clock=lambda: later,
+    )
+    revenue.refresh()
+    assert desk.revenue.followed_until() == later
 
 
 def test_rows_worked_out_for_an_older_version_are_refused(desk):

@@ -511,6 +511,15 @@ def test_a_failed_handling_is_a_failed_delivery_and_the_next_is_processed(
     assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
 
 
+def test_a_delivery_waits_for_the_worker_that_has_its_event_in_hand(deliver, desk, payment_intent):
+    taken = event("payment_intent.processing", payment_intent | {"status": "processing"})
+    assert desk.events.claim(taken) == "ours"
+    done = threading.Timer(0.3, desk.events.settle, (taken["id"], "applied"))
+    done.start()
+    assert deliver(taken).json() == {"received": True, "duplicate": True}
+    done.join()
+
+
 def test_the_lease_of_a_dead_worker_runs_out(deliver, payment_intent, documents, order_of):
     from datetime import UTC, datetime, timedelta
 
