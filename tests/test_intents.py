@@ -367,6 +367,15 @@ def test_a_test_card_completes_the_order(create, desk, support):
         desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
 
 
+@pytest.mark.parametrize("asked", [None, "http://127.0.0.1/orders/1"])
+def test_the_banks_page_leads_back_to_where_it_is_asked_to(create, desk, support, asked):
+    created = create()
+    card = "pm_card_threeDSecure2Required"
+    desk.intents.confirm(created.order_id, card, actor=support, return_url=asked)
+    waiting = desk.gateway.retrieve_payment_intent(created.order_id)["next_action"]
+    assert waiting["redirect_to_url"]["return_url"] == (asked or f"{desk.settings.local_url}/")
+
+
 def test_a_decline_is_noted_and_may_be_tried_again(create, desk, support):
     created = create()
     with pytest.raises(PaymentFailed) as caught:

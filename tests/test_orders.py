@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lumira.catalog import Level, level_of
-from lumira.lifecycle import order_from
+from lumira.lifecycle import edited_unknown_to_stripe, order_from
 from lumira.money import decimals, format_money, is_amount, major_units
 from lumira.orders import (
     REFUND_REQUESTED,
@@ -202,3 +202,22 @@ def test_a_refund_that_names_no_request_answers_one_alone():
     refunds = [Refund(id=f"re_{number}", amount=1000, created_at=NOW) for number in range(2)]
     assert an_order(timeline=[first, second], refunds=refunds[:1]).unanswered_refund == second
     assert an_order(timeline=[first, second], refunds=refunds).unanswered_refund is None
+
+
+def test_a_customer_whom_stripe_has_otherwise_is_owed_to_it_whole():
+    said = {
+        "customerEmail": "anna@example.com",
+        "customerName": "Anna Martin",
+        "customerPhone": "+33612345678",
+    }
+    customer = said | {"customerFirstName": "Anna", "customerLastName": "Martin"}
+    order = an_order(metadata=customer | {"productId": "mystique"})
+    # The parts of a name are left out where Stripe has no room for them.
+    known = {"object": "payment_intent", "metadata": said}
+    assert edited_unknown_to_stripe(order, known) == {}
+    for name in said:
+        for others in (said | {name: "other"}, {key: text for key, text in said.items() if key != name}):
+            assert edited_unknown_to_stripe(order, known | {"metadata": others}) == customer
+    assert edited_unknown_to_stripe(order, {"metadata": {}}) == {}
+    erased = order.model_copy(update={"erased_at": NOW})
+    assert edited_unknown_to_stripe(erased, known | {"metadata": {}}) == {}

@@ -76,6 +76,8 @@ def test_what_agrees_is_not_reported(desk, create, run, support):
     desk.intents.confirm(paid.id, PAY, actor=support)
     before = stored(desk)
     assert run(waiting.payment_intent_id, paid.payment_intent_id, free.payment_intent_id) == []
+    report = desk.reconciliation.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN)
+    assert (report.orders, report.free) == (2, 1)
     assert stored(desk) == before
 
 

@@ -22,7 +22,17 @@ from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
 from lumira.revenue import Revenue
-from lumira.revenue_sums import Period, Totals, by_hour, by_period, combine, failures, frame, totals
+from lumira.revenue_sums import (
+    Period,
+    Totals,
+    by_hour,
+    by_period,
+    combine,
+    differences,
+    failures,
+    frame,
+    totals,
+)
 from lumira.storage import RevenueRows, Rollups
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -396,6 +406,15 @@ def test_rows_worked_out_for_an_older_version_are_refused(desk):
     assert sums(desk).orders == 2
 
 
+def test_a_day_that_another_process_has_made_keeps_no_other_from_being_stored(desk):
+    desk.revenue.refresh()
+    rollups, rows = rollups_of(desk), [{"level": "mystique"}]
+    taken, free = date(2020, 3, 1), date(2020, 3, 2)
+    rollups.mark([taken])
+    rollups.store({taken: rows, free: rows}, {}, datetime.now(UTC))
+    assert rollups.read(taken, free) == {free: rows}
+
+
 def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk, monkeypatch):
     sold(desk)
     desk.revenue.refresh()
@@ -582,6 +601,20 @@ def test_weeks_begin_on_monday_and_quarters_in_january():
     assert list(weekly["gross"]) == [1, 2, 1]
     quarterly = by_period(daily, Period.QUARTER)
     assert [day.date().isoformat() for day in quarterly["day"]] == ["2026-01-01", "2026-04-01"]
+
+
+def test_an_order_that_counts_in_another_hour_is_a_difference():
+    plain = {"day": date(2026, 3, 1), "level": "mystique", "currency": "eur", **dict.fromkeys(FIGURES, 0)}
+    ten, eleven = ([int(hour == wanted) for hour in range(24)] for wanted in (10, 11))
+    kept, counted = (
+        [plain | {"hours": hours, "gross_hours": [4700 * count for count in hours], "failures": []}]
+        for hours in (ten, eleven)
+    )
+    assert differences(kept, kept) == []
+    assert [(one.figure, one.kept, one.counted) for one in differences(kept, counted)] == [
+        *(("hours.10", 1, 0), ("hours.11", 0, 1)),
+        *(("gross_hours.10", 4700, 0), ("gross_hours.11", 0, 4700)),
+    ]
 
 
 def test_five_thousand_orders_give_the_figures_worked_out_apart(desk):

@@ -49,6 +49,8 @@ def test_a_success_completes_the_order_once(deliver, payment_intent, order_of, d
         *("processed", 1, "payment_intent.succeeded"),
     )
     assert row["processedAt"]
+    # Handled again, it happened then.
+    assert row["eventCreated"] == succeeded["created"]
 
 
 @pytest.mark.parametrize("changed", [{"amount": 5200}, {"currency": "gbp"}])
