@@ -108,7 +108,9 @@ def pay_elsewhere(desk, key):
         ({"productId": "mystique", "metadata": {"a[b]": "x"}}, InvalidMetadata),
         ({"productId": "mystique", "metadata": {"": "x"}}, InvalidMetadata),
         ({"productId": "mystique", "metadata": {"a\x00": "x"}}, InvalidMetadata),
-        ({"productId": "mystique", "metadata": {f"k{n}": "" for n in range(51)}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {f"k{n}": "" for n in range(41)}}, InvalidMetadata),
+        ({"productId": "mystique", "customerName": "half \ud800"}, InvalidCustomer),
+        ({"productId": "mystique", "metadata": {"a": "\udfff"}}, InvalidMetadata),
     ],
 )
 def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):

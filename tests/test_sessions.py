@@ -19,7 +19,7 @@ from lumira.errors import (
     TooManyAttempts,
 )
 from lumira.passwords import Passwords
-from lumira.sessions import LIFETIME, Sessions
+from lumira.sessions import LIFETIME, TICKET_SECONDS, Sessions
 from lumira.storage import AuditLog, StaffAccounts, StaffSessions
 from tests.conftest import wait_until
 from tests.test_staff import CLAIRE, EMAIL, PASSWORD, cheap, claire, clock, entered, sessions, staff
@@ -255,7 +255,7 @@ def test_a_code_is_good_once_and_half_a_minute_either_way(sessions, authenticato
 
 
 def test_a_ticket_is_for_one_account_one_password_and_five_minutes(
-    sessions, staff, authenticator, clock, admin
+    sessions, staff, authenticator, clock, admin, monkeypatch
 ):
     staff.add("eve@example.com", Role.STAFF, password=PASSWORD, actor=admin)
     with pytest.raises(CodeNeeded) as needed:
@@ -274,6 +274,12 @@ def test_a_ticket_is_for_one_account_one_password_and_five_minutes(
             with_ticket(forged)
     with pytest.raises(SignInRefused):
         with_ticket(ticket, "eve@example.com")
+    assert TICKET_SECONDS == 300
+    with monkeypatch.context() as patch:
+        # Nobody waits for five minutes: every ticket is older than this.
+        patch.setattr("lumira.sessions.TICKET_SECONDS", -1)
+        with pytest.raises(SignInRefused):
+            with_ticket(ticket)
     staff.reset(EMAIL, actor=admin)
     with pytest.raises(SignInRefused):
         with_ticket(ticket)
