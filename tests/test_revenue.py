@@ -523,6 +523,18 @@ def test_who_bought_after_a_free_reading_is_who_a_plain_count_finds(desk, orders
     assert sum(found.levels.values()) == found.converted
 
 
+def test_a_conversion_counts_for_the_level_that_was_bought_first(desk):
+    now = datetime.now(UTC)
+    whose = {"customerEmail": "a@x.fr", "createdAt": now - timedelta(hours=9)}
+    # Neither as they were stored nor by their names.
+    for product, hours in (("mystique", 1), ("profond", 2)):
+        sold(desk, productId=product, completedAt=now - timedelta(hours=hours), **whose)
+    sold(desk, productId="initie", amount=0, completedAt=now - timedelta(hours=3), **whose)
+    today = desk.revenue.today()
+    found = desk.revenue.conversion(today - timedelta(days=1), today, actor=FANNY)
+    assert (found.customers, found.levels) == (1, {"profond": 1})
+
+
 @pytest.mark.parametrize(("customers", "complete"), [(2, True), (3, True), (4, False)])
 def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, customers, complete):
     """Whether the days before have to be read or not."""

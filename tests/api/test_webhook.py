@@ -275,7 +275,9 @@ def test_a_thin_event_is_recorded_and_does_nothing(deliver, documents, further):
 def test_the_other_livemode_is_recorded_and_not_applied(deliver, payment_intent, documents, order_of):
     live = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}, livemode=True)
     assert deliver(live).status_code == 200
-    assert documents.processed_events.find_one()["outcome"] == "other livemode"
+    row = documents.processed_events.find_one()
+    # Its mode is kept: whoever has it handled again does not apply it either.
+    assert (row["outcome"], row["livemode"]) == ("other livemode", True)
     assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
 
 
