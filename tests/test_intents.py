@@ -336,6 +336,15 @@ def test_an_order_that_stripe_refused_to_make_waits_for_its_payment_once_it_is_m
         assert (order.status, order.failure_code) == (OrderStatus.PENDING, None)
 
 
+def test_a_password_kept_on_this_machine_does_not_take_the_place_of_the_key(
+    settings, support, tmp_path, monkeypatch
+):
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with opened(settings) as desk:
+        assert desk.intents.create(BODY, actor=support, source="tests").client_secret
+
+
 def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings, support):
     away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})
     with opened(away) as desk:

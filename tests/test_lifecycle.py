@@ -176,6 +176,14 @@ def test_a_state_of_a_dispute_gives_way_to_a_later_one_alone(life):
             assert functools.reduce(merge_disputes, arrival, []) == [later]
 
 
+def test_disputes_of_one_payment_stand_the_oldest_first():
+    older, newer = (
+        Dispute(id=name, amount=1, status="lost", created_at=NOW + timedelta(days=number))
+        for number, name in enumerate(["dp_2", "dp_1"])
+    )
+    assert merge_disputes([newer], older) == merge_disputes([older], newer) == [older, newer]
+
+
 @pytest.mark.parametrize(("first", "second"), [("lost", "won"), ("won", "lost")])
 def test_of_two_decisions_of_a_dispute_the_later_one_stands(first, second):
     """A network may reverse the first, whichever it was."""
@@ -349,6 +357,14 @@ def test_what_is_corrected_is_checked(changes, error):
 def test_a_wrong_edit_is_refused(change, error):
     with pytest.raises(error):
         parse_customer_edit(EDIT | change)
+
+
+def test_a_name_has_two_characters_at_least_and_two_fit_into_one_field():
+    for name in ("Li", "x" * 249):
+        edit = parse_customer_edit(EDIT | {"firstName": name, "lastName": name})
+        assert len(edit.metadata(("", ""))["customerName"]) == 2 * len(name) + 1 <= 500
+    with pytest.raises(InvalidFirstName):
+        parse_customer_edit(EDIT | {"firstName": "x" * 250})
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "x"])

@@ -164,6 +164,13 @@ def test_a_closed_month_stays_and_says_what_came_late(september):
     assert [(one.level, one.figure, one.closed, one.now) for one in late] == [
         ("mystique", "gross", 14600, 19800)
     ]
+    # Of a level that had sold nothing, too.
+    came = order(payment("f", 9700, MIDNIGHT), []).model_copy(
+        update={"product_id": "integrale", "updated_at": now}
+    )
+    september.orders.insert(came)
+    new, *_ = september.month_close.late_changes(closed, actor=FANNY)
+    assert (new.level, new.figure, new.closed, new.now) == ("integrale", "gross", 0, 9700)
     told = sentences(closed, late, language="fr", zone=ZoneInfo("Europe/Paris"))
     assert told[-1].startswith("Depuis la clôture, 1 chiffre a changé")
     with pytest.raises(MonthClosed):

@@ -600,6 +600,16 @@ def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
     assert totals(daily) == []
 
 
+def test_the_ratios_are_of_what_their_names_say():
+    figures = Totals("eur", gross=10000, refunds=2500, net=7500, orders=3, disputed=1, failed=1, fees=500)
+    assert (figures.left, figures.average) == (7000, 3333)
+    assert (figures.refund_rate, figures.dispute_rate, figures.success_rate) == (0.25, 1 / 3, 0.75)
+    nothing = Totals("eur")
+    assert (nothing.average, nothing.refund_rate, nothing.dispute_rate, nothing.success_rate) == (
+        *(0, None, None, None),
+    )
+
+
 def test_weeks_begin_on_monday_and_quarters_in_january():
     days = ("2026-03-01", "2026-03-02", "2026-03-08", "2026-04-01")
     sale = {

@@ -189,7 +189,7 @@ def test_a_session_whose_answer_was_lost_is_stored_again_without_harm(sessions, 
     assert stored.of(EMAIL) == [session]
 
 
-def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin):
+def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin, documents):
     here, there = entered(sessions), entered(sessions, address="2001:db8::1")
     assert {one.address for one in sessions.of(EMAIL, actor=CLAIRE)} == {"192.0.2.1", "2001:db8::1"}
     stranger = Actor("eve@example.com", Role.FINANCE)
@@ -210,6 +210,8 @@ def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin):
     assert sessions.find(here.token)
     assert sessions.sign_out_everywhere(EMAIL, actor=admin) == 1
     assert sessions.find(here.token) is None
+    told = [(one["action"], one["actor"], one["note"]) for one in documents.audit_entries.find().sort("_id")]
+    assert told[-2:] == [("end_session", EMAIL, EMAIL), ("sign_out_everywhere", "ada", EMAIL)]
 
 
 def test_being_seen_is_noted_once_a_minute(sessions, claire, clock, documents):
