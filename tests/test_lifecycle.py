@@ -143,8 +143,11 @@ def test_a_sum_on_a_charge_gives_way_to_the_refunds_behind_it(arrival):
 
 
 def test_complete_news_replace_a_sum():
-    known = merge_refunds([], refunds_of_charge(charge(150), [], NOW))
-    assert refunded(known) == 150
+    known: list[Refund] = []
+    # Also where the charge lists none of them.
+    for told in (charge(100) | {"refunds": {"data": []}}, charge(150)):
+        known = merge_refunds(known, refunds_of_charge(told, known, NOW))
+        assert refunded(known) == told["amount_refunded"]
     assert merge_refunds(known, [refund(1, 100)], complete=True) == [refund(1, 100)]
 
 

@@ -110,6 +110,8 @@ def test_a_document_of_the_other_program_is_a_whole_order():
         ("niveau Profond", Level.PROFOND),
         (1, Level.INITIE),
         ("4", Level.INTEGRALE),
+        (3.0, Level.PROFOND),
+        (3.5, None),
         ("5", None),
         (None, None),
         ("", None),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
-from lumira.revenue import Revenue
+from lumira.revenue import Conversion, Revenue, contiguous
 from lumira.revenue_sums import (
     Period,
     Totals,
@@ -392,6 +392,25 @@ def test_the_figures_say_up_to_when_they_follow_the_orders(desk):
     assert desk.revenue.followed_until() == later
 
 
+def test_a_change_has_no_day_worked_out_anew_that_it_can_not_have_touched(desk):
+    now = datetime.now(UTC)
+    made = [now - timedelta(days=days) for days in (40, 10, 5)]
+    _, changed, _ = [sold(desk, createdAt=at, completedAt=at, updatedAt=at) for at in made]
+    desk.revenue.refresh()
+    before = rollups_of(desk).versions()
+    desk.store.database.productorders.update_one({"_id": changed}, {"$set": {"updatedAt": now}})
+    desk.revenue.refresh()
+    grown = {day for day, version in rollups_of(desk).versions().items() if version != before[day]}
+    # It may have stood on any day since it was made.
+    assert grown == {at.astimezone(PARIS).date() for at in made[1:]}
+
+
+def test_days_that_follow_one_another_are_read_together():
+    days = [date(2026, 3, 5), date(2026, 3, 4), date(2026, 3, 2)]
+    assert contiguous(days) == [(date(2026, 3, 4), date(2026, 3, 5)), (date(2026, 3, 2), date(2026, 3, 2))]
+    assert contiguous([]) == []
+
+
 def test_rows_worked_out_for_an_older_version_are_refused(desk):
     """Another process read the orders before the change, and writes after us."""
     sold(desk)
@@ -604,6 +623,8 @@ def test_the_ratios_are_of_what_their_names_say():
     figures = Totals("eur", gross=10000, refunds=2500, net=7500, orders=3, disputed=1, failed=1, fees=500)
     assert (figures.left, figures.average) == (7000, 3333)
     assert (figures.refund_rate, figures.dispute_rate, figures.success_rate) == (0.25, 1 / 3, 0.75)
+    assert Conversion(4, 1, {}, complete=True).rate == 0.25
+    assert Conversion(0, 0, {}, complete=True).rate is None
     nothing = Totals("eur")
     assert (nothing.average, nothing.refund_rate, nothing.dispute_rate, nothing.success_rate) == (
         *(0, None, None, None),
