@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lumira.catalog import Level
-from lumira.customers import highest_level
+from lumira.customers import Customer, customers_of, highest_level
 from lumira.orders import Order
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
@@ -94,3 +94,13 @@ def test_a_customer_whom_another_program_wrote_in_capitals_is_one_and_the_same(
     assert found.email == "camelia@example.com"
     for written in ("camelia@example.com", "CAMELIA@Example.com"):
         assert len(desk.customers.history(written, actor=support)) == 2
+
+
+def test_of_a_customers_orders_the_first_says_who_they_are():
+    anna = {"customer_email": "Anna@Example.com", "metadata": {"customerPhone": "+33 6"}}
+    orders = [
+        order(customer_name="Anna Martin", **anna),
+        order(customer_name="Nobody's"),
+        order(customer_name="Anna Durand", customer_email="anna@example.com"),
+    ]
+    assert customers_of(orders) == [Customer("anna@example.com", "Anna Martin", "+33 6")]

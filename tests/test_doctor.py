@@ -594,6 +594,19 @@ def test_an_order_that_stripe_has_settled_long_ago(find, mend, paid, documents):
     assert find("orders.overdue").status is Status.OK
 
 
+def test_an_order_that_waits_for_its_customer_is_not_overdue(desk, find, support, documents):
+    asked = {"actor": support, "source": "tests"}
+    untied, moved, _ = (desk.intents.create({"productId": "mystique"}, **asked).order_id for _ in range(3))
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    documents.productorders.update_many({}, {"$set": {"createdAt": an_hour_ago}})
+    assert find("orders.overdue").status is Status.OK
+    documents.productorders.update_one({"paymentIntentId": untied}, {"$unset": {"paymentIntentId": ""}})
+    # What Stripe said before, and nobody made a move of.
+    documents.productorders.update_one({"paymentIntentId": moved}, {"$set": {"stripeStatus": "canceled"}})
+    finding = find("orders.overdue")
+    assert (finding.status, finding.values["count"]) == (Status.FAILURE, 2)
+
+
 def test_what_callers_get_wrong_is_counted(find, documents):
     assert find("orders.callers").reason == "none"
     now = datetime.now(UTC)

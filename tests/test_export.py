@@ -172,6 +172,12 @@ def test_a_file_without_rows_has_its_head():
     assert read_xlsx(written(FileFormat.XLSX, TEXTS, [])) == [[("inlineStr", "title")]]
 
 
+def test_a_file_that_is_written_in_pieces_has_every_row_once():
+    rows = [f"row {number}" for number in range(2_500)]
+    assert len(list(csv_chunks(TEXTS, rows, language="fr", zone=PARIS))) > 2
+    assert read_csv(written(FileFormat.CSV, TEXTS, rows), ";") == [["title"], *([row] for row in rows)]
+
+
 def test_rows_are_not_kept_in_memory():
     rows = (f"row {number} " + "x" * 1000 for number in range(20_000))
     tracemalloc.start()

@@ -29,6 +29,7 @@ from lumira.errors import (
     ProductNotFound,
     StoreUnavailable,
     StripeConfigError,
+    StripeRefused,
     StripeServiceError,
     StripeTimeout,
 )
@@ -107,7 +108,9 @@ def pay_elsewhere(desk, key):
         ({"productId": "mystique", "metadata": {"a[b]": "x"}}, InvalidMetadata),
         ({"productId": "mystique", "metadata": {"": "x"}}, InvalidMetadata),
         ({"productId": "mystique", "metadata": {"a\x00": "x"}}, InvalidMetadata),
-        ({"productId": "mystique", "metadata": {f"k{n}": "" for n in range(51)}}, InvalidMetadata),
+        ({"productId": "mystique", "metadata": {f"k{n}": "" for n in range(41)}}, InvalidMetadata),
+        ({"productId": "mystique", "customerName": "half \ud800"}, InvalidCustomer),
+        ({"productId": "mystique", "metadata": {"a": "\udfff"}}, InvalidMetadata),
     ],
 )
 def test_a_wrong_request_is_refused_in_the_contracts_order(body, error):
@@ -162,7 +165,7 @@ def test_an_intent_is_created_with_our_metadata_and_stored(create, desk, documen
     assert str(document["_id"]) == metadata["orderId"]
     assert document["status"] == "pending"
     assert document["customerEmail"] == "anaïs@example.com"
-    assert document["livemode"] is False
+    assert (document["livemode"], document["source"], document["createdBy"]) == (False, "tests", "claire")
     assert "completedAt" not in document
 
 
@@ -204,6 +207,14 @@ def test_a_key_used_for_another_request_is_refused(create, key):
     for wrong in ("", "x" * 256):
         with pytest.raises(InvalidIdempotencyKey):
             create(idempotency_key=wrong)
+
+
+def test_a_request_of_before_there_were_digests_is_known_by_what_it_asked_for(create, documents, key):
+    first = create(idempotency_key=key, request_id="req-1")
+    documents.productorders.update_one({}, {"$unset": {"requestDigest": ""}})
+    assert create(idempotency_key=key, request_id="req-2") == first
+    with pytest.raises(IdempotencyConflict):
+        create(BODY | {"customerName": "Zoé"}, idempotency_key=key)
 
 
 def test_eight_double_clicks_create_one_payment_intent(create, documents, key):
@@ -311,6 +322,27 @@ def test_a_refused_key_is_a_configuration_error_that_hides_the_key(settings, sup
         assert "sk_test_wrong" not in caught.value.message
         [order] = desk.order_list.page(OrderFilter(), 10, actor=support).orders
         assert (order.status, order.failure_code) == (OrderStatus.FAILED, "STRIPE_CONFIG_ERROR")
+        assert order.failure_message == caught.value.message
+        assert desk.orders.find(order.id).timeline[-1].by == "stripe"
+
+
+def test_an_order_that_stripe_refused_to_make_waits_for_its_payment_once_it_is_made(settings, support, key):
+    wrong = settings.model_copy(update={"stripe_secret_key": SecretStr("sk_test_wrong")})
+    with opened(wrong) as desk, pytest.raises(StripeConfigError):
+        desk.intents.create(BODY, actor=support, source="tests", idempotency_key=key)
+    with opened(settings) as desk:
+        created = desk.intents.create(BODY, actor=support, source="tests", idempotency_key=key)
+        order = desk.intents.find(created.order_id, actor=support)
+        assert (order.status, order.failure_code) == (OrderStatus.PENDING, None)
+
+
+def test_a_password_kept_on_this_machine_does_not_take_the_place_of_the_key(
+    settings, support, tmp_path, monkeypatch
+):
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with opened(settings) as desk:
+        assert desk.intents.create(BODY, actor=support, source="tests").client_secret
 
 
 def test_a_stripe_that_is_away_leaves_the_order_pending_for_the_repeat(settings, support):
@@ -344,6 +376,15 @@ def test_a_test_card_completes_the_order(create, desk, support):
     assert (move.by, move.before, move.after) == ("claire", "pending", "completed")
     with pytest.raises(OrderNotPayable):
         desk.intents.confirm(created.order_id, "pm_card_visa", actor=support)
+
+
+@pytest.mark.parametrize("asked", [None, "http://127.0.0.1/orders/1"])
+def test_the_banks_page_leads_back_to_where_it_is_asked_to(create, desk, support, asked):
+    created = create()
+    card = "pm_card_threeDSecure2Required"
+    desk.intents.confirm(created.order_id, card, actor=support, return_url=asked)
+    waiting = desk.gateway.retrieve_payment_intent(created.order_id)["next_action"]
+    assert waiting["redirect_to_url"]["return_url"] == (asked or f"{desk.settings.local_url}/")
 
 
 def test_a_decline_is_noted_and_may_be_tried_again(create, desk, support):
@@ -380,6 +421,15 @@ def test_an_order_that_somebody_else_has_just_paid_is_answered_as_paid(create, d
     assert (order.status, order.amount) == (OrderStatus.COMPLETED, 4700)
     # It was nobody's action here.
     assert [entry.action for entry in desk.audit.of_order(order.id)] == ["create_intent"]
+
+
+def test_what_stripe_refuses_for_another_reason_is_told_as_stripe_says_it(create, desk, support):
+    waiting = create().order_id
+    with pytest.raises(StripeRefused, match="No such PaymentMethod"):
+        desk.intents.confirm(waiting, "pm_nobody", actor=support)
+    with pytest.raises(StripeRefused, match="cancellation_reason"):
+        desk.intents.cancel(waiting, actor=support, reason="boredom")
+    assert desk.intents.find(waiting, actor=support).status is OrderStatus.PENDING
 
 
 def test_an_order_that_somebody_else_has_just_cancelled_or_is_paying_says_so(settings, create, desk, support):

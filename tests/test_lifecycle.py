@@ -25,9 +25,19 @@ from lumira.errors import (
     RefundUnanswered,
 )
 from lumira.lifecycle import order_of
-from lumira.orders import CUSTOMER, OrderStatus
-from lumira.refunds import Refund, last_refund_at, merge_refunds, refunded, refunds_of_charge
+from lumira.orders import CUSTOMER, Order, OrderStatus
+from lumira.refunds import (
+    Dispute,
+    Refund,
+    last_refund_at,
+    merge_disputes,
+    merge_refunds,
+    refunded,
+    refunds_of_charge,
+    told_as_sum,
+)
 from lumira.storage import Orders
+from lumira.storage.order_updates import dispute_entries, refund_entries
 from lumira.validation import parse_customer_changes, parse_customer_edit
 from tests.conftest import opened
 
@@ -63,6 +73,8 @@ def test_never_more_than_what_is_left(desk, paid, amount):
         desk.refunds.create(paid.id, amount, actor=FINANCE)
     assert caught.value.extra["refundable"] == 6700
     assert desk.gateway.list_refunds(paid.payment_intent_id) == []
+    # Stripe, which would say the same, was not asked.
+    assert desk.orders.find(paid.id).timeline == paid.timeline
 
 
 def test_a_repeated_refund_is_made_once(desk, paid):
@@ -131,15 +143,72 @@ def test_a_sum_on_a_charge_gives_way_to_the_refunds_behind_it(arrival):
 
 
 def test_complete_news_replace_a_sum():
-    known = merge_refunds([], refunds_of_charge(charge(150), [], NOW))
-    assert refunded(known) == 150
+    known: list[Refund] = []
+    # Also where the charge lists none of them.
+    for told in (charge(100) | {"refunds": {"data": []}}, charge(150)):
+        known = merge_refunds(known, refunds_of_charge(told, known, NOW))
+        assert refunded(known) == told["amount_refunded"]
     assert merge_refunds(known, [refund(1, 100)], complete=True) == [refund(1, 100)]
+
+
+def test_a_refund_that_was_in_no_sum_is_told_beside_those_that_were():
+    before = refunds_of_charge(charge(150), [], NOW)
+    after = merge_refunds(before, [refund(1, 100), refund(2, 50), refund(3, 70)], complete=True)
+    assert told_as_sum(before, after) == [refund(1, 100), refund(2, 50)]
 
 
 def test_an_older_version_lists_the_refunds_on_the_charge():
     listed = {"id": "ch_1", "amount_refunded": 5, "refunds": {"data": [{"id": "re_1", "amount": 5}]}}
     [only] = refunds_of_charge(listed, [], NOW)
     assert (only.id, only.amount) == ("re_1", 5)
+
+
+INQUIRY = ["warning_needs_response", "warning_under_review", "warning_closed"]
+DISPUTE = ["needs_response", "under_review"]
+
+
+@pytest.mark.parametrize("life", [[*INQUIRY, *DISPUTE, "lost"], [*DISPUTE, "won"], [*DISPUTE, "prevented"]])
+def test_a_state_of_a_dispute_gives_way_to_a_later_one_alone(life):
+    """Also where it is heard of later, as of who does not say when an event happened."""
+    told = [
+        Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=NOW - timedelta(seconds=number))
+        for number, status in enumerate(life)
+    ]
+    for earlier, later in itertools.combinations(told, 2):
+        for arrival in ([earlier, later], [later, earlier]):
+            assert functools.reduce(merge_disputes, arrival, []) == [later]
+
+
+def test_disputes_of_one_payment_stand_the_oldest_first():
+    older, newer = (
+        Dispute(id=name, amount=1, status="lost", created_at=NOW + timedelta(days=number))
+        for number, name in enumerate(["dp_2", "dp_1"])
+    )
+    assert merge_disputes([newer], older) == merge_disputes([older], newer) == [older, newer]
+
+
+@pytest.mark.parametrize(("first", "second"), [("lost", "won"), ("won", "lost")])
+def test_of_two_decisions_of_a_dispute_the_later_one_stands(first, second):
+    """A network may reverse the first, whichever it was."""
+    told = [
+        Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=NOW + timedelta(days=number))
+        for number, status in enumerate([first, second])
+    ]
+    for arrival in itertools.permutations(told):
+        assert functools.reduce(merge_disputes, arrival, []) == [told[1]]
+
+
+def test_what_began_is_dated_to_when_it_was_made_and_what_ended_to_when_it_was_heard_of():
+    """Also of a refund or dispute whose beginning nobody has told of."""
+    known = {"refunds": [refund(3, 70, "pending")], "created_at": NOW, "updated_at": NOW}
+    order = Order(id="1", product_id="mystique", amount=1, status="completed", **known)
+    heard, told = NOW + timedelta(days=3), {"by": "stripe", "event_id": None}
+    refunds = [refund(1, 100, "pending"), refund(2, 50, "failed"), refund(3, 70)]
+    entries = refund_entries(order, refunds, **told, note=None, as_of=heard)
+    assert [entry.at for entry in entries] == [refunds[0].created_at, heard, heard]
+    for status, at in (("needs_response", NOW), ("won", heard)):
+        news = Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=heard)
+        assert [entry.at for entry in dispute_entries(order, news, **told)] == [at]
 
 
 EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}
@@ -291,6 +360,14 @@ def test_what_is_corrected_is_checked(changes, error):
 def test_a_wrong_edit_is_refused(change, error):
     with pytest.raises(error):
         parse_customer_edit(EDIT | change)
+
+
+def test_a_name_has_two_characters_at_least_and_two_fit_into_one_field():
+    for name in ("Li", "x" * 249):
+        edit = parse_customer_edit(EDIT | {"firstName": name, "lastName": name})
+        assert len(edit.metadata(("", ""))["customerName"]) == 2 * len(name) + 1 <= 500
+    with pytest.raises(InvalidFirstName):
+        parse_customer_edit(EDIT | {"firstName": "x" * 250})
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "x"])

@@ -164,6 +164,13 @@ def test_a_closed_month_stays_and_says_what_came_late(september):
     assert [(one.level, one.figure, one.closed, one.now) for one in late] == [
         ("mystique", "gross", 14600, 19800)
     ]
+    # Of a level that had sold nothing, too.
+    came = order(payment("f", 9700, MIDNIGHT), []).model_copy(
+        update={"product_id": "integrale", "updated_at": now}
+    )
+    september.orders.insert(came)
+    new, *_ = september.month_close.late_changes(closed, actor=FANNY)
+    assert (new.level, new.figure, new.closed, new.now) == ("integrale", "gross", 0, 9700)
     told = sentences(closed, late, language="fr", zone=ZoneInfo("Europe/Paris"))
     assert told[-1].startswith("Depuis la clôture, 1 chiffre a changé")
     with pytest.raises(MonthClosed):
@@ -341,3 +348,28 @@ def test_what_a_month_earned_leaves_payouts_out():
     balance.amounts |= {"charges": 1000, "refunds": -200, "fees": -40, "disputes": -100, "payouts": -600}
     assert balance.earned == 660
     assert Line("mystique", "eur", gross=3, stripe_gross=1, refunds=1).difference == 1
+
+
+def test_an_order_that_is_read_twice_counts_once_and_a_free_one_not_at_all():
+    ours = Ours(MIDNIGHT, MIDNIGHT + timedelta(days=30))
+    sale = {"_id": "1", "paymentIntentId": "pi_1", "amount": 4700, "currency": "eur", "completedAt": MIDNIGHT}
+    for read in (sale, sale | {"_id": "2", "amount": 9900}, sale | {"_id": "3", "paymentIntentId": "free_1"}):
+        ours.add(read)
+    ours.add(sale | {"_id": "4", "paymentIntentId": None, "amount": 0})
+    assert (ours.gross, ours.refunds, list(ours.orders)) == ({"pi_1": 4700}, {}, ["pi_1"])
+
+
+def test_a_refund_of_an_earlier_sale_that_stripe_does_not_know_is_a_difference():
+    order = {
+        "_id": "1",
+        "paymentIntentId": "pi_1",
+        "productId": "mystique",
+        "amount": 4700,
+        "currency": "eur",
+    }
+    ours = Ours(MIDNIGHT, MIDNIGHT, refunds={"pi_1": 1700}, orders={"pi_1": order})
+    figures = compare(ours, Stripes(), MONTH, MIDNIGHT)
+    assert [(one.kind, one.ours, one.stripes) for one in figures.differences] == [("refunds", 1700, 0)]
+    assert [(line.level, line.refunds, line.stripe_refunds) for line in figures.lines] == [
+        ("mystique", 1700, 0)
+    ]

@@ -36,7 +36,7 @@ from lumira.order_filter import (
     search_key,
     search_words,
 )
-from lumira.orders import Order, OrderStatus
+from lumira.orders import Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
 from lumira.revenue import OVERLAP
 from lumira.storage import OrderRows, order_listing
@@ -836,6 +836,28 @@ def test_one_document_that_is_no_order_hides_no_other(desk, documents):
     assert [len(rows.page(OrderFilter(), size).orders) for size in (2, 4)] == [1, 3]
     assert len(list(rows.every(OrderFilter()))) == 3
     assert len(list(desk.orders.created_between(NOW - timedelta(days=9), NOW + timedelta(days=1)))) == 3
+
+
+def test_an_order_is_found_by_the_amount_that_it_was_just_given(desk):
+    """Before anybody looks what changed: a list sorted by amount walks the amounts that are known."""
+    rows = OrderRows(desk.store.database, PARIS)
+    made = {"product_id": "mystique", "status": "pending", "created_at": NOW, "updated_at": NOW}
+    order = Order(id=Orders.new_id(), amount=4700, payment_intent_id="pi_1", **made)
+
+    def amounts():
+        return [found.amount for found in rows.page(OrderFilter(sort=Sort.HIGHEST), 5).orders]
+
+    desk.orders.insert(order)
+    assert amounts() == [4700]
+    waits = Observation(OrderStatus.PENDING, "requires_action", NOW, amount=5200, currency="eur")
+    desk.orders.move(order, waits, by="stripe")
+    assert amounts() == [5200]
+    paid = Observation(OrderStatus.COMPLETED, "succeeded", NOW, amount=6100, currency="eur")
+    assert desk.orders.move_unread("pi_1", paid, by="stripe")
+    assert amounts() == [6100]
+    entry = TimelineEntry(at=NOW, kind="amount.corrected", by="ada", amount=7300)
+    assert desk.orders.correct_amount(desk.orders.get(order.id), 7300, "eur", entry)
+    assert amounts() == [7300]
 
 
 @pytest.mark.parametrize("descending", [True, False])

@@ -8,6 +8,7 @@ import pytest
 
 from lumira.errors import PaymentFailed
 from lumira.redaction import without_secrets
+from lumira.stripe_gateway import StripeGateway
 from tests.conftest import opened, wait_until
 
 
@@ -94,3 +95,27 @@ def test_a_key_that_may_not_read_disputes_still_shows_the_payment(
         details = desk.payments.details(order.id, actor=support)
     assert details.paid.amount == 4700
     assert details.disputes == []
+
+
+DASHBOARD, NOBODY = "https://dashboard.stripe.com", "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("key", "api_base", "payment", "dispute"),
+    [
+        *(
+            (key, None, f"{DASHBOARD}/test/payments/pi_1", f"{DASHBOARD}/test/disputes/dp_1")
+            for key in ("sk_test_1", "rk_test_1")
+        ),
+        *(
+            (key, None, f"{DASHBOARD}/payments/pi_1", f"{DASHBOARD}/disputes/dp_1")
+            for key in ("sk_live_1", "rk_live_1")
+        ),
+        # The sandbox shows a dispute with its payment.
+        ("sk_test_1", NOBODY, f"{NOBODY}/payment_intents/pi_1", f"{NOBODY}/payment_intents/pi_1"),
+    ],
+)
+def test_staff_are_led_to_where_stripe_shows_a_payment_and_a_dispute(key, api_base, payment, dispute):
+    gateway = StripeGateway(key, api_base=api_base)
+    assert gateway.payment_intent_url("pi_1") == payment
+    assert gateway.dispute_url("dp_1", "pi_1") == dispute

@@ -203,6 +203,20 @@ def test_erasing_leaves_accounts_and_nobody_in_them(desk, admin, customer, docum
     assert {entry["actor"] for entry in entries} == {"ada"}
 
 
+def test_events_and_audit_of_other_customers_are_left_as_they_were(desk, admin, customer, documents):
+    [other] = desk.customers.history("st" + EMAIL, actor=admin)
+    owner = {"billing_details": {"email": "st" + EMAIL, "name": "Steve Marin"}, "customer": "cus_2"}
+    of_other = {"id": "ch_2", "object": "charge", "payment_intent": other.payment_intent_id, **owner}
+    event_id = deliver(desk, "charge.updated", of_other)
+    entries = {"orderId": other.id}
+    before = list(documents.audit_entries.find(entries))
+    erased = desk.privacy.erase(EMAIL, actor=admin)
+    assert documents.processed_events.find_one({"eventId": event_id})["data"]["object"] == of_other
+    assert list(documents.audit_entries.find(entries)) == before
+    # Those of the payment and of the customer object at Stripe.
+    assert erased.events == 2
+
+
 def test_erasing_changes_no_figure(desk, admin, customer, documents):
     charged = {"fee": 96, "feeCurrency": "eur", "updatedAt": datetime.now(UTC)}
     documents.productorders.update_one({"paymentIntentId": customer.payment_intent_id}, {"$set": charged})
@@ -551,6 +565,21 @@ def test_a_payload_keeps_what_its_handling_needs():
         "metadata": {},
         "payment_method": "pm_1",
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("billing_details", "customer_details", "shipping", "evidence", "individual", "owner"),
+        *("email", "name", "phone", "address", "receipt_email", "receipt_url", "receipt_number"),
+        *("customer", "customer_email", "customer_name", "customer_phone", "customer_address"),
+        *("customer_shipping", "customer_account", "payment_method_details", "payment_method_options"),
+        *("ip", "ip_address", "client_ip", "description", "fraud_details", "source", "client_secret"),
+    ],
+)
+def test_wherever_stripe_holds_a_person_nothing_stays_of_them(name):
+    held = {"object": {"id": "ch_1", name: "cus_1", "charges": {"data": [{name: {"line1": "3, rue X"}}]}}}
+    assert without_person(held) == {"object": {"id": "ch_1", "charges": {"data": [{}]}}}
 
 
 def test_words_of_staff_go_and_reasons_of_stripe_stay():

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from lumira.access import Actor, Role
 from lumira.commands import reconcile as command
-from lumira.differences import Kind, Report
+from lumira.differences import Kind, Report, restored, saved
 from lumira.errors import Forbidden, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
@@ -76,6 +76,8 @@ def test_what_agrees_is_not_reported(desk, create, run, support):
     desk.intents.confirm(paid.id, PAY, actor=support)
     before = stored(desk)
     assert run(waiting.payment_intent_id, paid.payment_intent_id, free.payment_intent_id) == []
+    report = desk.reconciliation.run(datetime.now(UTC) - timedelta(days=1), actor=ADMIN)
+    assert (report.orders, report.free) == (2, 1)
     assert stored(desk) == before
 
 
@@ -218,6 +220,17 @@ def test_an_order_whose_request_never_arrived_is_given_up_after_a_while(desk, cr
     assert desk.orders.find(order.id).status is OrderStatus.PENDING
 
 
+def test_an_open_order_whose_request_never_arrived_is_given_up_by_itself(desk, create, later, documents):
+    document = documents.productorders.find_one({"_id": ObjectId(create().id)})
+    del document["paymentIntentId"]
+    never_sent = document | {"_id": ObjectId(), "attemptId": secrets.token_hex(8)}
+    documents.productorders.insert_one(never_sent)
+    order = desk.orders.find(str(never_sent["_id"]))
+    report = later.settle_open_orders(actor=ADMIN)
+    assert [(found.kind, found.repaired) for found in of_order(report, order)] == [(Kind.NEVER_SENT, True)]
+    assert desk.orders.find(order.id).status is OrderStatus.CANCELLED
+
+
 @pytest.mark.parametrize("apply", [False, True])
 def test_an_order_that_another_program_spoilt_is_reported_and_stops_nobody(
     desk, create, run, documents, apply
@@ -265,6 +278,28 @@ def test_the_payments_of_other_programs_are_left_alone(desk):
     report = desk.reconciliation.run(datetime.now(UTC) - timedelta(hours=1), actor=ADMIN, apply=True)
     assert report.unrelated >= 1
     assert desk.store.database.productorders.find_one({"amount": 999}) is None
+
+
+@pytest.fixture
+def report():
+    """A report of a difference that is repaired, of one that can't be, and of one that can."""
+    now = datetime.now(UTC)
+    counts = {"payment_intents": 5, "orders": 4, "free": 3, "unrelated": 2}
+    report = Report(since=now - timedelta(days=1), until=now, **counts)
+    report.add(Kind.STATUS, "pi_1", "1", "pending", "completed", repaired=True)
+    report.add(Kind.MISSING_INTENT, "pi_2", "2", "pending", None)
+    report.add(Kind.AMOUNT, "pi_3", "3", "4700 eur", "5200 eur")
+    return report
+
+
+def test_what_is_repaired_is_not_open_and_what_stripe_does_not_know_not_repairable(report):
+    assert report.open_differences == report.differences[1:]
+    assert report.repairable == report.differences[2:]
+
+
+def test_a_run_goes_on_with_what_was_kept_of_it(report):
+    done = report.since + timedelta(hours=3)
+    assert restored(saved(report, done, {"8", "9"})) == (report, done, {"8", "9"})
 
 
 class Killed(BaseException):
@@ -372,18 +407,19 @@ def test_what_was_settled_before_stripe_failed_is_counted(failing, create, desk,
     assert counted(kind) == 2
 
 
-def test_open_orders_are_settled_after_fifteen_minutes(desk, create):
-    fresh, old, final = create(), create(), create()
-    for order in (fresh, old, final):
-        pay(desk, order)
+def test_open_orders_are_settled_from_fifteen_minutes_to_three_days_after_they_were_made(desk, create):
+    ages = [timedelta(minutes=14), timedelta(minutes=16), timedelta(hours=71), timedelta(hours=73)]
+    made, final = [create() for _ in ages], create()
     collection = desk.store.database.productorders
-    past = datetime.now(UTC) - timedelta(minutes=16)
-    collection.update_one({"_id": ObjectId(old.id)}, {"$set": {"createdAt": past}})
-    collection.update_one({"_id": ObjectId(final.id)}, {"$set": {"createdAt": past, "status": "cancelled"}})
+    for order, age in zip([*made, final], [*ages, ages[1]], strict=True):
+        pay(desk, order)
+        past = {"$set": {"createdAt": datetime.now(UTC) - age}}
+        collection.update_one({"_id": ObjectId(order.id)}, past)
+    collection.update_one({"_id": ObjectId(final.id)}, {"$set": {"status": "cancelled"}})
     report = desk.reconciliation.settle_open_orders(actor=ADMIN)
-    assert report.orders == 1
-    assert desk.orders.find(old.id).status is OrderStatus.COMPLETED
-    assert desk.orders.find(fresh.id).status is OrderStatus.PENDING
+    assert report.orders == 2
+    found = [desk.orders.find(order.id).status for order in made]
+    assert found == ["pending", "completed", "completed", "pending"]
     assert desk.orders.find(final.id).status is OrderStatus.CANCELLED
 
 
@@ -589,8 +625,8 @@ def test_a_look_at_an_order_brings_its_disputes(desk, create, support):
     decided(desk, dispute, "winning_evidence")
     order = desk.intents.refresh(order.id, actor=support)
     assert [dispute.status for dispute in order.disputes] == ["won"]
-    told = [entry.kind for entry in order.timeline if entry.kind.startswith("dispute.")]
-    assert told == ["dispute.needs_response", "dispute.won"]
+    told = [(entry.kind, entry.by) for entry in order.timeline if entry.kind.startswith("dispute.")]
+    assert told == [("dispute.needs_response", "stripe"), ("dispute.won", "stripe")]
     again = desk.intents.refresh(order.id, actor=support)
     assert (again.timeline, again.revision) == (order.timeline, order.revision)
 

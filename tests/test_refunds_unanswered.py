@@ -190,9 +190,11 @@ def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, an
     assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
-def test_a_refused_refund_is_answered(desk, paid, settings):
-    desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
-    # Our own sums are behind: the refund that Stripe refuses is asked for.
-    with pytest.raises(OrderNotRefundable):
-        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
-    assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None
+def test_a_refused_refund_is_answered(desk, support):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    disputed = desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)
+    # Nothing was refunded: it is Stripe that says no.
+    with pytest.raises(OrderNotRefundable, match="charged back"):
+        desk.refunds.create(disputed.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    order = desk.intents.find(disputed.id, actor=FINANCE)
+    assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)

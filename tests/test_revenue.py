@@ -21,8 +21,19 @@ from hypothesis import strategies as st
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, StoreUnavailable
 from lumira.orders import Observation, OrderStatus
-from lumira.revenue_sums import Period, Totals, by_hour, by_period, combine, failures, frame, totals
-from lumira.storage import Rollups
+from lumira.revenue import Conversion, Revenue, contiguous
+from lumira.revenue_sums import (
+    Period,
+    Totals,
+    by_hour,
+    by_period,
+    combine,
+    differences,
+    failures,
+    frame,
+    totals,
+)
+from lumira.storage import RevenueRows, Rollups
 
 PARIS = ZoneInfo("Europe/Paris")
 FANNY = Actor("fanny", Role.FINANCE)
@@ -365,6 +376,41 @@ def killed(*_):
     raise KeyboardInterrupt
 
 
+def test_the_figures_say_up_to_when_they_follow_the_orders(desk):
+    """From there the next process looks for changes: were it never moved, for all since the first day."""
+    desk.revenue.refresh()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    revenue = Revenue(
+        RevenueRows(desk.store.database),
+        rollups_of(desk),
+        desk.audit,
+        desk.settings.business_timezone,
+        livemode=False,
+        clock=lambda: later,
+    )
+    revenue.refresh()
+    assert desk.revenue.followed_until() == later
+
+
+def test_a_change_has_no_day_worked_out_anew_that_it_can_not_have_touched(desk):
+    now = datetime.now(UTC)
+    made = [now - timedelta(days=days) for days in (40, 10, 5)]
+    _, changed, _ = [sold(desk, createdAt=at, completedAt=at, updatedAt=at) for at in made]
+    desk.revenue.refresh()
+    before = rollups_of(desk).versions()
+    desk.store.database.productorders.update_one({"_id": changed}, {"$set": {"updatedAt": now}})
+    desk.revenue.refresh()
+    grown = {day for day, version in rollups_of(desk).versions().items() if version != before[day]}
+    # It may have stood on any day since it was made.
+    assert grown == {at.astimezone(PARIS).date() for at in made[1:]}
+
+
+def test_days_that_follow_one_another_are_read_together():
+    days = [date(2026, 3, 5), date(2026, 3, 4), date(2026, 3, 2)]
+    assert contiguous(days) == [(date(2026, 3, 4), date(2026, 3, 5)), (date(2026, 3, 2), date(2026, 3, 2))]
+    assert contiguous([]) == []
+
+
 def test_rows_worked_out_for_an_older_version_are_refused(desk):
     """Another process read the orders before the change, and writes after us."""
     sold(desk)
@@ -377,6 +423,15 @@ def test_rows_worked_out_for_an_older_version_are_refused(desk):
     assert sums(desk).orders == 2
     rollups.store(stale, before, datetime.now(UTC))
     assert sums(desk).orders == 2
+
+
+def test_a_day_that_another_process_has_made_keeps_no_other_from_being_stored(desk):
+    desk.revenue.refresh()
+    rollups, rows = rollups_of(desk), [{"level": "mystique"}]
+    taken, free = date(2020, 3, 1), date(2020, 3, 2)
+    rollups.mark([taken])
+    rollups.store({taken: rows, free: rows}, {}, datetime.now(UTC))
+    assert rollups.read(taken, free) == {free: rows}
 
 
 def test_days_marked_by_a_process_that_died_are_worked_out_by_the_next(desk, monkeypatch):
@@ -487,6 +542,18 @@ def test_who_bought_after_a_free_reading_is_who_a_plain_count_finds(desk, orders
     assert sum(found.levels.values()) == found.converted
 
 
+def test_a_conversion_counts_for_the_level_that_was_bought_first(desk):
+    now = datetime.now(UTC)
+    whose = {"customerEmail": "a@x.fr", "createdAt": now - timedelta(hours=9)}
+    # Neither as they were stored nor by their names.
+    for product, hours in (("mystique", 1), ("profond", 2)):
+        sold(desk, productId=product, completedAt=now - timedelta(hours=hours), **whose)
+    sold(desk, productId="initie", amount=0, completedAt=now - timedelta(hours=3), **whose)
+    today = desk.revenue.today()
+    found = desk.revenue.conversion(today - timedelta(days=1), today, actor=FANNY)
+    assert (found.customers, found.levels) == (1, {"profond": 1})
+
+
 @pytest.mark.parametrize(("customers", "complete"), [(2, True), (3, True), (4, False)])
 def test_a_conversion_that_leaves_customers_out_says_so(desk, monkeypatch, customers, complete):
     """Whether the days before have to be read or not."""
@@ -552,6 +619,18 @@ def test_an_empty_store_has_an_empty_frame_of_the_same_shape(desk):
     assert totals(daily) == []
 
 
+def test_the_ratios_are_of_what_their_names_say():
+    figures = Totals("eur", gross=10000, refunds=2500, net=7500, orders=3, disputed=1, failed=1, fees=500)
+    assert (figures.left, figures.average) == (7000, 3333)
+    assert (figures.refund_rate, figures.dispute_rate, figures.success_rate) == (0.25, 1 / 3, 0.75)
+    assert Conversion(4, 1, {}, complete=True).rate == 0.25
+    assert Conversion(0, 0, {}, complete=True).rate is None
+    nothing = Totals("eur")
+    assert (nothing.average, nothing.refund_rate, nothing.dispute_rate, nothing.success_rate) == (
+        *(0, None, None, None),
+    )
+
+
 def test_weeks_begin_on_monday_and_quarters_in_january():
     days = ("2026-03-01", "2026-03-02", "2026-03-08", "2026-04-01")
     sale = {
@@ -565,6 +644,20 @@ def test_weeks_begin_on_monday_and_quarters_in_january():
     assert list(weekly["gross"]) == [1, 2, 1]
     quarterly = by_period(daily, Period.QUARTER)
     assert [day.date().isoformat() for day in quarterly["day"]] == ["2026-01-01", "2026-04-01"]
+
+
+def test_an_order_that_counts_in_another_hour_is_a_difference():
+    plain = {"day": date(2026, 3, 1), "level": "mystique", "currency": "eur", **dict.fromkeys(FIGURES, 0)}
+    ten, eleven = ([int(hour == wanted) for hour in range(24)] for wanted in (10, 11))
+    kept, counted = (
+        [plain | {"hours": hours, "gross_hours": [4700 * count for count in hours], "failures": []}]
+        for hours in (ten, eleven)
+    )
+    assert differences(kept, kept) == []
+    assert [(one.figure, one.kept, one.counted) for one in differences(kept, counted)] == [
+        *(("hours.10", 1, 0), ("hours.11", 0, 1)),
+        *(("gross_hours.10", 4700, 0), ("gross_hours.11", 0, 4700)),
+    ]
 
 
 def test_five_thousand_orders_give_the_figures_worked_out_apart(desk):

@@ -19,7 +19,7 @@ from lumira.errors import (
     TooManyAttempts,
 )
 from lumira.passwords import Passwords
-from lumira.sessions import LIFETIME, Sessions
+from lumira.sessions import LIFETIME, TICKET_SECONDS, Sessions
 from lumira.storage import AuditLog, StaffAccounts, StaffSessions
 from tests.conftest import wait_until
 from tests.test_staff import CLAIRE, EMAIL, PASSWORD, cheap, claire, clock, entered, sessions, staff
@@ -189,7 +189,7 @@ def test_a_session_whose_answer_was_lost_is_stored_again_without_harm(sessions, 
     assert stored.of(EMAIL) == [session]
 
 
-def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin):
+def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin, documents):
     here, there = entered(sessions), entered(sessions, address="2001:db8::1")
     assert {one.address for one in sessions.of(EMAIL, actor=CLAIRE)} == {"192.0.2.1", "2001:db8::1"}
     stranger = Actor("eve@example.com", Role.FINANCE)
@@ -210,6 +210,8 @@ def test_one_s_own_sessions_and_nobody_else_s(sessions, claire, admin):
     assert sessions.find(here.token)
     assert sessions.sign_out_everywhere(EMAIL, actor=admin) == 1
     assert sessions.find(here.token) is None
+    told = [(one["action"], one["actor"], one["note"]) for one in documents.audit_entries.find().sort("_id")]
+    assert told[-2:] == [("end_session", EMAIL, EMAIL), ("sign_out_everywhere", "ada", EMAIL)]
 
 
 def test_being_seen_is_noted_once_a_minute(sessions, claire, clock, documents):
@@ -255,7 +257,7 @@ def test_a_code_is_good_once_and_half_a_minute_either_way(sessions, authenticato
 
 
 def test_a_ticket_is_for_one_account_one_password_and_five_minutes(
-    sessions, staff, authenticator, clock, admin
+    sessions, staff, authenticator, clock, admin, monkeypatch
 ):
     staff.add("eve@example.com", Role.STAFF, password=PASSWORD, actor=admin)
     with pytest.raises(CodeNeeded) as needed:
@@ -274,6 +276,12 @@ def test_a_ticket_is_for_one_account_one_password_and_five_minutes(
             with_ticket(forged)
     with pytest.raises(SignInRefused):
         with_ticket(ticket, "eve@example.com")
+    assert TICKET_SECONDS == 300
+    with monkeypatch.context() as patch:
+        # Nobody waits for five minutes: every ticket is older than this.
+        patch.setattr("lumira.sessions.TICKET_SECONDS", -1)
+        with pytest.raises(SignInRefused):
+            with_ticket(ticket)
     staff.reset(EMAIL, actor=admin)
     with pytest.raises(SignInRefused):
         with_ticket(ticket)

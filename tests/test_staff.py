@@ -255,7 +255,7 @@ def test_an_account_without_password_has_none_to_change(staff, admin):
             staff.change_password(old, ANOTHER, actor=CLAIRE)
 
 
-def test_an_authenticator_is_kept_once_it_has_shown_a_code(staff, claire, admin, clock):
+def test_an_authenticator_is_kept_once_it_has_shown_a_code(staff, claire, admin, clock, documents):
     enrolment = staff.begin_authenticator(actor=CLAIRE)
     assert enrolment.secret not in repr(enrolment)
     assert enrolment.uri.startswith("otpauth://totp/Oracle%20Lumira:claire%40example.com?secret=")
@@ -273,6 +273,8 @@ def test_an_authenticator_is_kept_once_it_has_shown_a_code(staff, claire, admin,
         staff.remove_authenticator("guess", actor=CLAIRE)
     staff.remove_authenticator(PASSWORD, actor=CLAIRE)
     assert not staff.of(CLAIRE).has_totp
+    told = [(entry["action"], entry["actor"]) for entry in documents.audit_entries.find().sort("_id")]
+    assert told[-2:] == [("add_authenticator", EMAIL), ("remove_authenticator", EMAIL)]
 
 
 def test_an_administrator_can_drop_an_authenticator_that_is_lost(staff, sessions, claire, admin, clock):

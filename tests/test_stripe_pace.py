@@ -15,18 +15,19 @@ def test_it_slows_down_when_stripe_asks_for_it():
     slept: list[float] = []
     answers = [StripeRateLimited("slow")] * 2 + ["fine"] + [StripeRateLimited("slow")] * 6
 
-    def question():
+    def question(number, *, of):
+        assert (number, of) == (1, "tests")
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     pace = Pace(slept.append)
-    assert pace.ask(question) == "fine"
+    assert pace.ask(question, 1, of="tests") == "fine"
     assert [wait for wait in slept if wait >= 1] == [1, 2]
     # Asked once more it comes a moment later, and does not ask for ever.
     with pytest.raises(StripeRateLimited):
-        pace.ask(question)
+        pace.ask(question, 1, of="tests")
     assert [wait for wait in slept if wait >= 1] == [1, 2, 1, 2, 4, 8, 16]
     assert sum(0 < wait <= 1 / 20 for wait in slept) == len(slept) - 7
     assert not answers

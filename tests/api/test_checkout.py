@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
+from lumira.api.checkout import content_security_policy
 from lumira.api.languages import language_of
 from lumira.checkout import LIFETIME
 from lumira.desk import Desk
@@ -69,6 +70,24 @@ def test_the_page_is_kept_nowhere_and_loads_only_what_it_needs(get, link, desk):
     assert f"script-src 'self' {desk.settings.stripe_api_base};" in policy
     assert "frame-ancestors 'none'" in policy
     assert get("/checkout/assets/checkout.css").headers["content-type"].startswith("text/css")
+
+
+def test_an_english_browser_is_shown_an_english_page(get, link):
+    page = get(link, **{"Accept-Language": "en"}).text
+    assert "€47.00" in page
+    assert "47,00" not in page
+
+
+def test_with_stripe_itself_its_scripts_and_frames_may_be_loaded_and_nothing_else(settings):
+    with opened(settings.model_copy(update={"stripe_api_base": None})) as desk:
+        policy = content_security_policy(desk)
+    allowed = {name: values for name, *values in (part.split() for part in policy.split("; "))}
+    assert allowed["default-src"] == ["'none'"]
+    # https://docs.stripe.com/security/guide#content-security-policy
+    scripts = ["https://js.stripe.com", "https://*.js.stripe.com"]
+    assert allowed["script-src"] == ["'self'", *scripts]
+    assert allowed["connect-src"] == ["https://api.stripe.com"]
+    assert allowed["frame-src"] == [*scripts, "https://hooks.stripe.com"]
 
 
 def test_every_link_that_is_none_gets_the_same_answer(get, link, order, desk, support):

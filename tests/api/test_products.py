@@ -145,6 +145,14 @@ def test_the_catalog(api_server, desk):
     assert products[0].keys() == {
         *("id", "name", "description", "amountCents", "currency", "level", "features", "metadata")
     }
+    assert products[1]["features"] == ["pdf", "audio", "audio-meditation"]
+    held = [(product["metadata"]["access"], product["metadata"]["bonus"]) for product in products]
+    assert held == [
+        (["pdf"], ["welcome-guide"]),
+        (["pdf", "audio"], ["audio-meditation"]),
+        (["pdf", "audio", "mandala"], ["mandala-guide"]),
+        (["pdf", "audio", "mandala", "rituals"], ["ritual-kit", "lunar-calendar", "personal-support"]),
+    ]
 
 
 def test_an_order_is_read_with_stripes_live_status(client, desk):

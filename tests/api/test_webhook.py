@@ -49,6 +49,8 @@ def test_a_success_completes_the_order_once(deliver, payment_intent, order_of, d
         *("processed", 1, "payment_intent.succeeded"),
     )
     assert row["processedAt"]
+    # Handled again, it happened then.
+    assert row["eventCreated"] == succeeded["created"]
 
 
 @pytest.mark.parametrize("changed", [{"amount": 5200}, {"currency": "gbp"}])
@@ -186,6 +188,16 @@ def test_an_event_whose_object_has_another_shape_fails_and_says_where(
     assert named in response.json()["message"]
 
 
+def test_an_end_that_can_not_be_read_is_not_taken_for_one_that_was_applied(
+    deliver, payment_intent, documents, order_of
+):
+    charge = {"id": "ch_1", "created": 10**15}
+    ended = payment_intent | {"status": "succeeded", "latest_charge": charge}
+    assert deliver(event("payment_intent.succeeded", ended)).status_code == 400
+    assert documents.processed_events.find_one()["state"] == "failed"
+    assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
+
+
 def test_a_spoilt_order_is_not_the_events_fault(deliver, payment_intent, documents):
     """Stripe is to deliver it again, and whoever reads why it failed is to look at the order."""
     spoilt = {"$set": {"amount": "much", "status": "completed"}}
@@ -263,7 +275,9 @@ def test_a_thin_event_is_recorded_and_does_nothing(deliver, documents, further):
 def test_the_other_livemode_is_recorded_and_not_applied(deliver, payment_intent, documents, order_of):
     live = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}, livemode=True)
     assert deliver(live).status_code == 200
-    assert documents.processed_events.find_one()["outcome"] == "other livemode"
+    row = documents.processed_events.find_one()
+    # Its mode is kept: whoever has it handled again does not apply it either.
+    assert (row["outcome"], row["livemode"]) == ("other livemode", True)
     assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
 
 
@@ -499,6 +513,15 @@ def test_a_failed_handling_is_a_failed_delivery_and_the_next_is_processed(
     assert deliver(mended).json() == {"received": True}
     assert documents.processed_events.find_one()["attempts"] == 2
     assert order_of(payment_intent["id"]).status is OrderStatus.COMPLETED
+
+
+def test_a_delivery_waits_for_the_worker_that_has_its_event_in_hand(deliver, desk, payment_intent):
+    taken = event("payment_intent.processing", payment_intent | {"status": "processing"})
+    assert desk.events.claim(taken) == "ours"
+    done = threading.Timer(0.3, desk.events.settle, (taken["id"], "applied"))
+    done.start()
+    assert deliver(taken).json() == {"received": True, "duplicate": True}
+    done.join()
 
 
 def test_the_lease_of_a_dead_worker_runs_out(deliver, payment_intent, documents, order_of):

@@ -386,13 +386,20 @@ def test_the_ledger_is_pruned_but_for_what_failed(desk, documents, admin):
             {"eventId": "evt_1", "state": "processed", "createdAt": old},
             {"eventId": "evt_2", "state": "failed", "createdAt": old},
             {"eventId": "evt_3", "state": "processed", "createdAt": recent},
+            # Of the program before ours, which recorded only what it had processed.
+            {"eventId": "evt_4", "processedAt": old},
+            {"eventId": "evt_5", "processedAt": recent},
+            {"eventId": "evt_6", "createdAt": old, "processedAt": old},
+            # It failed at first.
+            {"eventId": "evt_7", "state": "processed", "createdAt": old, "processedAt": recent},
         ]
     )
-    assert [desk.webhooks.prune(actor=admin) for _ in range(2)] == [1, 0]
-    assert [row["eventId"] for row in documents.processed_events.find().sort("eventId")] == ["evt_2", "evt_3"]
+    assert [desk.webhooks.prune(actor=admin) for _ in range(2)] == [3, 0]
+    kept = [row["eventId"] for row in documents.processed_events.find().sort("eventId")]
+    assert kept == ["evt_2", "evt_3", "evt_5", "evt_7"]
     # Nothing removed is nothing done.
     [entry] = documents.audit_entries.find({"action": "prune_webhooks"})
-    assert (entry["actor"], entry["after"]) == (admin.name, {"events": 1})
+    assert (entry["actor"], entry["after"]) == (admin.name, {"events": 3})
 
 
 def test_the_ledger_is_read_page_by_page_with_the_failed_ones_apart(desk, documents, support):

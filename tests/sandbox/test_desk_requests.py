@@ -9,9 +9,11 @@ import stripe
 
 from lumira import stripe_gateway
 from lumira.errors import PaymentFailed
+from lumira.events import ACTED_ON
 from lumira.money import THREE_DECIMAL_CURRENCIES, ZERO_DECIMAL_CURRENCIES
 from lumira.sandbox import control, money
 from tests.sandbox.conftest import KEY, RETURN_URL, check_exchange
+from tests.sandbox.openapi import document
 
 CALLS = {
     "ping",
@@ -113,3 +115,13 @@ def test_a_currency_has_as_many_decimals_here_as_at_the_desk():
     page = (control.STATIC / "control.html").read_text(encoding="utf-8")
     shown = [set(listed.split()) for listed in re.findall(r'Decimal = new Set\("([a-z ]+)"', page)]
     assert shown == [ZERO_DECIMAL_CURRENCIES, THREE_DECIMAL_CURRENCIES]
+
+
+def test_every_type_that_tells_of_an_end_a_refund_or_a_dispute_is_asked_for():
+    """An endpoint is not sent what was left out, and nothing would say so."""
+    creation = document()["paths"]["/v1/webhook_endpoints"]["post"]["requestBody"]["content"]
+    fields = creation["application/x-www-form-urlencoded"]["schema"]["properties"]
+    known = set(fields["enabled_events"]["items"]["enum"])
+    ends = {f"payment_intent.{name}" for name in ("succeeded", "processing", "payment_failed", "canceled")}
+    money_back = {name for name in known if name.startswith(("refund.", "charge.dispute."))}
+    assert set(ACTED_ON) == (ends & known) | money_back | {"charge.refunded"}
