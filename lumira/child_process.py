@@ -28,10 +28,11 @@ logger: Final = logging.getLogger("lumira.children")
 START_SECONDS: Final = 300.0
 TOLD_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
-# Until a child that ended is started again: longer each time it ends soon, as on a full disk.
+# Until a child that ended is started again: longer each time it ends at once, as on a full disk.
 RESTART_SECONDS: Final = 0.2
 RESTART_AT_MOST: Final = 10.0
-SOON_SECONDS: Final = 60.0
+# One that lived longer has worked, and is missed.
+AT_ONCE_SECONDS: Final = 2.0
 # A longer log is put aside at the next start: a child that can't live writes why, over and over.
 LOG_AT_MOST: Final = 10_000_000
 # How often a child that runs is asked whether it still works.
@@ -150,7 +151,7 @@ class Child:
             self._wait_for_end(self._process)
             if self._stopping.is_set():
                 return
-            if time.monotonic() > began + SOON_SECONDS:
+            if time.monotonic() > began + AT_ONCE_SECONDS:
                 pause = RESTART_SECONDS
             logger.error("child ended, starting it again", extra={"child": self.name})
             while not self._stopping.wait(pause):
