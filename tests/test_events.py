@@ -85,6 +85,16 @@ def test_what_was_processed_late_is_kept_as_long_from_then(desk, documents):
     assert [row["eventId"] for row in documents.processed_events.find()] == ["evt_late"]
 
 
+def test_what_years_have_left_is_pruned_to_the_last_event(desk, documents):
+    day = timedelta(days=1)
+    ages = [90 * day, 90.5 * day, 91 * day, 92 * day, 1_089 * day, 1_091 * day, 5_000 * day]
+    rows = [{"eventId": f"evt_{age}", "state": "processed", "createdAt": NOW - age} for age in ages]
+    dated = [{**row, "eventId": f"{row['eventId']} of old", "state": None} for row in rows]
+    documents.processed_events.insert_many([*rows, *dated])
+    assert desk.events.prune(NOW - 90 * day) == 2 * (len(ages) - 1)
+    assert {row["createdAt"] for row in documents.processed_events.find()} == {NOW - 90 * day}
+
+
 def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkeypatch):
     monkeypatch.setattr("lumira.storage.events.READ_AT_MOST", 4)
     documents.processed_events.insert_many(

@@ -32,6 +32,8 @@ Claim = Literal["ours", "processed", "busy"]
 _DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
+# A day's go at once; those of years would take longer than the store is given. Still older ones go together.
+_PRUNED_BY_DAY: Final = timedelta(days=1_000)
 # An event without its payload, and the ids of what it is about.
 _LISTED: Final = dict.fromkeys(
     (
@@ -222,13 +224,18 @@ class Events:
             undated = {"state": None, "createdAt": None, "processedAt": {"$lt": before}}
             removed = self._collection.delete_many(undated).deleted_count
             for state in ("processed", None):
-                # One that failed at first may have been processed long after it was recorded.
-                old = {
-                    "state": state,
-                    "createdAt": {"$lt": before},
-                    "processedAt": {"$not": {"$gte": before}},
-                }
-                removed += self._collection.delete_many(old).deleted_count
+                recorded = {"state": state, "createdAt": {"$lt": before}}
+                oldest = self._collection.find_one(recorded, {"createdAt": True}, sort=[("createdAt", 1)])
+                until = max(oldest["createdAt"], before - _PRUNED_BY_DAY) if oldest else before
+                while until < before:
+                    until = min(until + timedelta(days=1), before)
+                    # One that failed at first may have been processed long after it was recorded.
+                    old = {
+                        "state": state,
+                        "createdAt": {"$lt": until},
+                        "processedAt": {"$not": {"$gte": before}},
+                    }
+                    removed += self._collection.delete_many(old).deleted_count
         return removed
 
     def _update(self, event_id: str, update: Document | list[Document]) -> None:
