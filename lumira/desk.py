@@ -120,6 +120,14 @@ class Desk:
         sessions = Sessions(
             kept_sessions, accounts, audit, key=signing_key, passwords=passwords, attempts=attempts
         )
+        webhooks = Webhooks(
+            events,
+            orders,
+            gateway,
+            audit,
+            secret=revealed(settings.stripe_webhook_secret),
+            verify=verified_event,
+        )
         return cls(
             settings=settings,
             staff=Staff(
@@ -154,14 +162,7 @@ class Desk:
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),
             privacy=Privacy(PersonalData(store.database), audit, list_orders=order_list.list_all),
-            webhooks=Webhooks(
-                events,
-                orders,
-                gateway,
-                audit,
-                secret=revealed(settings.stripe_webhook_secret),
-                verify=verified_event,
-            ),
+            webhooks=webhooks,
             reconciliation=Reconciliation(orders, gateway, audit, Reconciliations(store.database)),
             revenue=revenue,
             fees=Fees(
@@ -183,7 +184,16 @@ class Desk:
             doctor=Doctor(
                 settings,
                 page_gateway,
-                Kept(store, orders, events, rollups, audit, None if demo else accounts, signing_key),
+                Kept(
+                    store,
+                    orders,
+                    events,
+                    rollups,
+                    audit,
+                    accounts=None if demo else accounts,
+                    key=signing_key,
+                    refuses_signatures=lambda: webhooks.refuses_signatures,
+                ),
                 sign=signature,
             ),
             tokens=Tokens(ApiTokens(store.database), audit, setting=revealed(settings.api_token)),

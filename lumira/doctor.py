@@ -44,6 +44,7 @@ from lumira.events import (
     ACTED_ON,
     OTHER_API_VERSION,
     OTHER_LIVEMODE,
+    TEST_DELIVERY,
     WEBHOOK_PATHS,
     EventFilter,
     EventState,
@@ -70,6 +71,7 @@ from lumira.findings import (
     judge_openid,
     judge_overdue,
     judge_publishable_key,
+    judge_refused,
     judge_replica_set,
     judge_revenue,
     judge_staff,
@@ -96,8 +98,6 @@ if TYPE_CHECKING:
 # The longest that one check is waited for: store and Stripe have shorter time-outs of their own.
 CHECK_SECONDS: Final = 12.0
 DELIVERY_SECONDS: Final = 5.0
-# The type of the delivery that the doctor sends: no type of Stripe's, so nothing is done with it.
-TEST_DELIVERY: Final = "lumira.test_delivery"
 # What is still open then has been asked for several times: see `Reconciliation.settle_open_orders`.
 OVERDUE: Final = timedelta(minutes=30)
 OVERDUE_SINCE: Final = timedelta(days=3)
@@ -116,7 +116,8 @@ _PACKAGES: Final = ("stripe", "pymongo", "streamlit")
 class Kept:
     """The store and what the doctor reads in it; `accounts` is None where everybody is let in.
 
-    `key` gives the signing key, by which secrets of authenticators are read.
+    `key` gives the signing key, by which secrets of authenticators are read; `refuses_signatures` says
+    whether this process has just refused a delivery's signature.
     """
 
     store: Store
@@ -126,6 +127,7 @@ class Kept:
     audit: AuditLog
     accounts: StaffAccounts | None = None
     key: Callable[[], bytes] | None = None
+    refuses_signatures: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -367,6 +369,13 @@ class Doctor:
         return f"{address}{WEBHOOK_PATHS[0]}" if self._gateway.is_sandbox else None
 
     def _arriving(self, kept: Kept, address: str) -> Finding:
+        """Whether deliveries come through, by the ledger and by the last signature that was seen."""
+        finding = self._newest_arrived(kept, address)
+        if finding.status is Status.OK and kept.refuses_signatures():
+            return judge_refused(address + WEBHOOK_PATHS[0], set_signing_secret("whsec_…"))
+        return finding
+
+    def _newest_arrived(self, kept: Kept, address: str) -> Finding:
         """Whether what Stripe last had to deliver is in the ledger, since there is an endpoint of ours."""
         now, mend = self._clock(), set_signing_secret("whsec_…")
         try:

@@ -14,6 +14,8 @@ from lumira.documents import Document, Text, bool_or_none, mapping_or_empty
 
 # Where Stripe delivers: the endpoint, and its old address.
 WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
+# The type of what the doctor delivers to try us: none of Stripe's, so nothing is done with it.
+TEST_DELIVERY: Final = "lumira.test_delivery"
 # The types that are acted on; every other is recorded and does nothing.
 ACTED_ON: Final = (
     "payment_intent.succeeded",

@@ -264,6 +264,14 @@ def judge_arriving(missing: Sequence[str], url: str | None, mend: str) -> Findin
     return Finding(name, Status.FAILURE, reason, values, mend)
 
 
+def judge_refused(url: str, mend: str) -> Finding:
+    """The last delivery bore a signature that was refused: Stripe's, or of anybody who knows the address.
+
+    `mend` is the command that sets the signing secret.
+    """
+    return Finding("webhook.arriving", Status.WARNING, "refused", {"url": url}, mend)
+
+
 def judge_failed(count: int, *, more: bool) -> Finding:
     """Whether every event that Stripe delivered was handled; `more` when they were not counted to the end."""
     if not count:

@@ -36,7 +36,7 @@ from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
 from lumira.doctor import NAMES, Doctor, Kept, webhook_address
 from lumira.embedded import embedded_store
-from lumira.errors import DuplicateValues, Forbidden, InvalidAddress
+from lumira.errors import DuplicateValues, Forbidden, InvalidAddress, InvalidSignature
 from lumira.events import ACTED_ON
 from lumira.findings import (
     DISK_FAILURE,
@@ -543,6 +543,18 @@ def test_events_that_the_secret_of_another_endpoint_keeps_away(desk, admin, api_
     header = {"Stripe-Signature": signature(body, WEBHOOK_SECRET)}
     assert web.post(f"{api_server}/api/products/webhook", content=body, headers=header).status_code == 200
     assert (arriving().status, arriving().reason) == (Status.OK, "ok")
+
+
+def test_a_delivery_that_the_desk_refused_is_told_before_stripe_is_asked_for_it(desk, find):
+    assert find("webhook.arriving").status is Status.OK
+    body = json.dumps({"id": "evt_1", "type": "payout.paid", "data": {"object": {"id": "po_1"}}})
+    with pytest.raises(InvalidSignature):
+        desk.webhooks.receive(body.encode(), signature(body, "whsec_of_another"))
+    finding = find("webhook.arriving")
+    assert (finding.status, finding.reason) == (Status.WARNING, "refused")
+    assert finding.mend.startswith("export STRIPE_WEBHOOK_SECRET=")
+    desk.webhooks.receive(body.encode(), signature(body, WEBHOOK_SECRET))
+    assert find("webhook.arriving").status is Status.OK
 
 
 def test_a_failed_event_is_found_and_handled_again(desk, find, mend, paid):

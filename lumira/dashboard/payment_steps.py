@@ -49,11 +49,14 @@ def show(order: Order) -> None:
     if isinstance(details, LumiraError):
         problems.show(details)
         details = None
-    st.html(markup.timeline(steps(now, details, events)))
+    refused = session.desk().webhooks.refuses_signatures
+    st.html(markup.timeline(steps(now, details, events, refused=refused)))
 
 
-def steps(order: Order, details: PaymentDetails | None, events: Sequence[RecordedEvent]) -> list[markup.Step]:
-    """What happened in the order it did, and what is waited for now."""
+def steps(
+    order: Order, details: PaymentDetails | None, events: Sequence[RecordedEvent], *, refused: bool = False
+) -> list[markup.Step]:
+    """What happened in the order it did, and what is waited for now; `refused` where deliveries are."""
     charges = list(reversed(details.charges)) if details else []
     happened = [
         (order.created_at, 0, _created(order)),
@@ -64,7 +67,7 @@ def steps(order: Order, details: PaymentDetails | None, events: Sequence[Recorde
     # Stripe counts in whole seconds: what it did comes before what it told in the same second.
     happened.sort(key=lambda one: (one[0].replace(microsecond=0), one[1]))
     done = [step for _, _, step in happened]
-    return [*done, *_waiting(order, details, events)]
+    return [*done, *_waiting(order, details, events, refused=refused)]
 
 
 def _cancelled(order: Order) -> list[TimelineEntry]:
@@ -104,13 +107,14 @@ def _told(event: RecordedEvent) -> markup.Step:
 
 
 def _waiting(
-    order: Order, details: PaymentDetails | None, events: Sequence[RecordedEvent]
+    order: Order, details: PaymentDetails | None, events: Sequence[RecordedEvent], *, refused: bool
 ) -> Iterator[markup.Step]:
     if details and details.action_url:
         yield markup.Step(text("steps.bank"), text("steps.bank.next"), "", _BLUE)
     recent = datetime.now(UTC) - order.updated_at < _WATCHED
     told = any(event.event_type == "payment_intent.succeeded" for event in events)
     if order.status == "completed" and recent and not told:
-        yield markup.Step(text("steps.awaits_webhook"), "", "", NEUTRAL)
+        why = text("health.webhooks.refused") if refused else ""
+        yield markup.Step(text("steps.awaits_webhook"), why, "", _RED if refused else NEUTRAL)
     elif not order.status.is_final and not (details and details.action_url):
         yield markup.Step(text("steps.awaits_card"), "", "", NEUTRAL)

@@ -52,6 +52,16 @@ def test_a_payment_is_created_shown_to_copy_and_paid(open_page, desk, support):
     assert stored(desk, support)[0].status == "completed"
 
 
+def test_a_webhook_that_is_awaited_in_vain_says_why(open_page, refuse_a_signature):
+    app = create(open_page("new_payment"))
+    app.button(key="pay").click().run()
+    assert "Webhooks refusés" not in shown(app)
+    refuse_a_signature()
+    page = shown(app.run())
+    assert "Le webhook de Stripe est attendu" in page
+    assert "Webhooks refusés\u00a0: signature" in page
+
+
 def test_a_decline_is_told_in_words_and_another_card_may_pay(open_page, desk, support):
     app = create(open_page("new_payment"))
     choose_card(app, "pm_card_visa_chargeDeclinedInsufficientFunds")

@@ -12,6 +12,7 @@ from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
 from lumira.errors import InvalidSignature, StoreUnavailable
+from lumira.events import TEST_DELIVERY
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
 from tests.api.conftest import event, sign
@@ -150,6 +151,13 @@ def test_deliveries_with_another_signature_are_told_until_one_with_ours_comes(
     page = shown(open_page("overview"))
     assert "Webhooks\u00a0: à l’instant" in page
     assert "Rien à traiter" in page
+
+
+def test_what_the_doctor_delivers_shows_nothing_of_the_secret_at_stripe(open_page, desk, refuse_a_signature):
+    refuse_a_signature()
+    body = json.dumps(event(TEST_DELIVERY, {"id": "evt_lumira_1"})).encode()
+    desk.webhooks.receive(body, sign(body)["Stripe-Signature"])
+    assert "Webhooks refusés" in shown(open_page("overview"))
 
 
 def test_a_signature_refused_an_hour_ago_is_over(open_page, desk, refuse_a_signature):
