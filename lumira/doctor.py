@@ -36,6 +36,7 @@ from lumira.errors import (
     InvalidAddress,
     SettingsError,
     StoreRightsMissing,
+    StoreSignInRefused,
     StoreUnavailable,
     StripeConfigError,
     StripeError,
@@ -305,12 +306,15 @@ class Doctor:
         name = "store.reachable"
         if self._kept is None:
             return Finding(name, Status.WARNING, "not_running", mend="lumira run")
+        address = masked(self._settings.mongodb_uri)
         began = time.perf_counter()
         try:
             self._kept.store.ping()
             server = self._kept.store.server()
+        except StoreSignInRefused:
+            mend = "export MONGODB_URI='mongodb://…'"
+            return Finding(name, Status.FAILURE, "refused", {"address": address}, mend)
         except StoreUnavailable:
-            address = masked(self._settings.mongodb_uri)
             local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
             mend = "sudo systemctl start mongod" if local else f"{self._mongosh()} 'db.hello()'"
             if not is_told("MONGODB_URI"):

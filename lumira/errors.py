@@ -68,6 +68,7 @@
     │   └── StripeTimeout                SERVICE_TIMEOUT
     ├── SignInUnavailable           503  SIGN_IN_UNAVAILABLE (an OpenID provider is away, or not set up)
     └── StoreUnavailable            503  STORE_UNAVAILABLE
+        └── StoreSignInRefused           the user or password of MONGODB_URI is wrong
 
 `message` is a sentence for the person who reads it and says what to do next; it holds no secret.
 """
@@ -566,6 +567,10 @@ class StoreUnavailable(LumiraError):
     code = "STORE_UNAVAILABLE"
     status = 503
     error = "Order store unavailable"
+
+
+class StoreSignInRefused(StoreUnavailable):
+    """The order store knows no such user with this password: MONGODB_URI is to be corrected."""
 
 
 class SignInUnavailable(LumiraError):

@@ -31,6 +31,8 @@ class Fate(Enum):
     WT_PANIC = 1
     # Whoever asks has no right to it.
     REFUSED = 13
+    # Nobody of that name has this password.
+    UNKNOWN = 18
     # It is done, and the connection breaks before the answer.
     UNHEARD = 0
     # The primary has stepped down before it was done.
@@ -70,7 +72,7 @@ def _answered(client: socket, store: socket, fate: Callable[[str], Fate]) -> boo
     length, number, _, operation = _HEADER.unpack(header)
     body = _read(client, length - _HEADER.size)
     meant = fate(_command(body)) if operation == _OP_MSG else Fate.PASSES
-    if meant in (Fate.WT_PANIC, Fate.REFUSED, Fate.NOT_PRIMARY):
+    if meant in (Fate.WT_PANIC, Fate.REFUSED, Fate.UNKNOWN, Fate.NOT_PRIMARY):
         client.sendall(_error(number, meant))
         return True
     store.sendall(header + body)
@@ -94,7 +96,7 @@ def _command(body: bytes) -> str:
 
 def _error(number: int, fate: Fate) -> bytes:
     # With this label a server says that the driver may repeat the very same write.
-    labels = [] if fate in (Fate.REFUSED, Fate.WT_PANIC) else ["RetryableWriteError"]
+    labels = ["RetryableWriteError"] if fate in (Fate.NOT_PRIMARY, Fate.STEPPED_DOWN) else []
     said = {"ok": 0.0, "code": fate.value, "errmsg": f"the gate: {fate.name}", "errorLabels": labels}
     body = struct.pack("<iB", 0, 0) + bson.encode(said)
     return _HEADER.pack(_HEADER.size + len(body), 0, number, _OP_MSG) + body

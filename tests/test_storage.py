@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from lumira.errors import StoreUnavailable
+from lumira.errors import StoreSignInRefused, StoreUnavailable
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
 from lumira.refunds import Dispute, Refund
@@ -284,6 +284,20 @@ def test_a_store_that_has_given_up_is_none_that_answers(store_uri):
         assert not store.has_given_up()
         # It may be busy.
         assert not none.has_given_up()
+
+
+def test_a_store_that_knows_no_such_user_is_none_that_answers_and_one_without_rights_answers(store_uri):
+    fates = {"find": Fate.UNKNOWN}
+    port = urlsplit(store_uri).port
+    with (
+        gate(port, lambda command: fates.get(command, Fate.PASSES)) as uri,
+        closing(Store(uri)) as store,
+    ):
+        with pytest.raises(StoreSignInRefused, match="MONGODB_URI"):
+            store.ping()
+        # What is missing, the doctor says.
+        fates["find"] = Fate.REFUSED
+        store.ping()
 
 
 def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other(store_uri):

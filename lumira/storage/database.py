@@ -24,7 +24,7 @@ from lumira import traces
 from lumira.errors import SettingsError, StoreUnavailable
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
-from lumira.storage.failures import Document, has_given_up, store_errors
+from lumira.storage.failures import Document, has_given_up, refusal_noted, store_errors
 from lumira.storage.indexes import ORDERS, Unmade, create_indexes
 from lumira.storage.server import (
     Deviations,
@@ -148,8 +148,11 @@ class Store:
         return unmade
 
     def ping(self) -> None:
-        """Raises StoreUnavailable when the store does not answer in time, or not with what it holds."""
-        with store_errors():
+        """Raises StoreUnavailable when the store does not answer in time, or not with what it holds.
+
+        That we have no right to read is an answer: the doctor names the right.
+        """
+        with store_errors(), refusal_noted([], ORDERS):
             # To a bare ping a store answers that can't read any more.
             self.database[ORDERS].find_one({"_id": _NO_ORDER})
 

@@ -16,12 +16,13 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from lumira.errors import InvalidText, InvalidValue, StoreUnavailable
+from lumira.errors import InvalidText, InvalidValue, StoreSignInRefused, StoreUnavailable
 
 Document = dict[str, Any]
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 UNAUTHORIZED: Final = 13
+_AUTHENTICATION_FAILED: Final = 18
 # What the embedded store answers to everything once it could not write, to a full disk say, until it begins
 # anew. https://source.wiredtiger.com/develop/error_handling.html
 _PANIC: Final = "WT_PANIC"
@@ -30,7 +31,7 @@ _PANIC: Final = "WT_PANIC"
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable where the driver could not reach the store or ran out of time, and where the
-    store has given up.
+    store has given up or does not let us in.
 
     And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't,
     InvalidValue for the rest of what JSON can hold and BSON can't.
@@ -46,6 +47,11 @@ def store_errors() -> Iterator[None]:
             raise StoreUnavailable(
                 "The order store has stopped working, as it does on a full disk. Nothing was lost: try again "
                 "in a moment."
+            ) from error
+        if isinstance(error, OperationFailure) and error.code == _AUTHENTICATION_FAILED:
+            raise StoreSignInRefused(
+                "The order store does not accept the user and password of MONGODB_URI. Correct them and "
+                "start again."
             ) from error
         if error.timeout:
             raise StoreUnavailable(
