@@ -68,6 +68,7 @@
     │   └── StripeTimeout                SERVICE_TIMEOUT
     ├── SignInUnavailable           503  SIGN_IN_UNAVAILABLE (an OpenID provider is away, or not set up)
     └── StoreUnavailable            503  STORE_UNAVAILABLE
+        ├── StoreStopped                 it answers, and works again only once it begins anew
         └── StoreSignInRefused           the user or password of MONGODB_URI is wrong
 
 `message` is a sentence for the person who reads it and says what to do next; it holds no secret.
@@ -567,6 +568,10 @@ class StoreUnavailable(LumiraError):
     code = "STORE_UNAVAILABLE"
     status = 503
     error = "Order store unavailable"
+
+
+class StoreStopped(StoreUnavailable):
+    """The order store runs and will not work until it begins anew, as the embedded one after a full disk."""
 
 
 class StoreSignInRefused(StoreUnavailable):

@@ -6,7 +6,7 @@ Speaks MongoDB's wire protocol as far as that: https://www.mongodb.com/docs/manu
 import socketserver
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
 from socket import create_connection, socket
@@ -63,7 +63,12 @@ def gate(port: int, fate: Callable[[str], Fate]) -> Iterator[str]:
 
 def refusing(port: int, *commands: str) -> AbstractContextManager[str]:
     """As `gate`, for a user who lacks the right to these commands."""
-    return gate(port, lambda command: Fate.REFUSED if command in commands else Fate.PASSES)
+    return fated(port, dict.fromkeys(commands, Fate.REFUSED))
+
+
+def fated(port: int, fates: Mapping[str, Fate]) -> AbstractContextManager[str]:
+    """As `gate`, with a fate for commands of these names; what is not named passes."""
+    return gate(port, lambda command: fates.get(command, Fate.PASSES))
 
 
 def _answered(client: socket, store: socket, fate: Callable[[str], Fate]) -> bool:

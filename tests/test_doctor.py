@@ -57,7 +57,7 @@ from tests import web
 from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
 from tests.running import running
 from tests.security.openid_provider import served_provider
-from tests.store_gate import Fate, gate, refusing
+from tests.store_gate import Fate, fated, refusing
 
 # Its checks are of what the database is made of.
 pytestmark = pytest.mark.reshapes
@@ -278,7 +278,7 @@ def test_a_stopped_store_is_one_failure_and_takes_nothing_else_down(desk_with, a
 
 def test_a_store_that_knows_no_such_user(desk_with, find, store_uri):
     fates = {"find": Fate.UNKNOWN}
-    with gate(urlsplit(store_uri).port, lambda command: fates.get(command, Fate.PASSES)) as uri:
+    with fated(urlsplit(store_uri).port, fates) as uri:
         desk = desk_with(mongodb_uri=SecretStr(uri))
         finding = find("store.reachable", desk)
         assert (finding.status, finding.reason) == (Status.FAILURE, "refused")

@@ -190,6 +190,13 @@ def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, an
     assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
+def test_a_refund_of_what_stripe_has_given_back_already_is_answered(desk, paid):
+    desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
+    with pytest.raises(OrderNotRefundable):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None
+
+
 def test_a_refused_refund_is_answered(desk, support):
     created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
     disputed = desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)

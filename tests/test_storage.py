@@ -22,7 +22,7 @@ from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
 from tests.conftest import NO_STORE
-from tests.store_gate import Fate, gate, refusing
+from tests.store_gate import Fate, fated, refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -270,9 +270,8 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
 
 def test_a_store_that_has_given_up_is_none_that_answers(store_uri):
     fates = {"find": Fate.WT_PANIC}
-    port = urlsplit(store_uri).port
     with (
-        gate(port, lambda command: fates.get(command, Fate.PASSES)) as uri,
+        fated(urlsplit(store_uri).port, fates) as uri,
         closing(Store(uri)) as store,
         closing(Store(NO_STORE)) as none,
     ):
@@ -288,11 +287,7 @@ def test_a_store_that_has_given_up_is_none_that_answers(store_uri):
 
 def test_a_store_that_knows_no_such_user_is_none_that_answers_and_one_without_rights_answers(store_uri):
     fates = {"find": Fate.UNKNOWN}
-    port = urlsplit(store_uri).port
-    with (
-        gate(port, lambda command: fates.get(command, Fate.PASSES)) as uri,
-        closing(Store(uri)) as store,
-    ):
+    with fated(urlsplit(store_uri).port, fates) as uri, closing(Store(uri)) as store:
         with pytest.raises(StoreSignInRefused, match="MONGODB_URI"):
             store.ping()
         # What is missing, the doctor says.

@@ -21,10 +21,10 @@ from pymongo.monitoring import (
 from pymongo.uri_parser import split_options
 
 from lumira import traces
-from lumira.errors import SettingsError, StoreUnavailable
+from lumira.errors import SettingsError, StoreStopped, StoreUnavailable
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
-from lumira.storage.failures import UNAUTHORIZED, Document, has_given_up, store_errors
+from lumira.storage.failures import UNAUTHORIZED, Document, store_errors
 from lumira.storage.indexes import ORDERS, Unmade, create_indexes
 from lumira.storage.server import (
     Deviations,
@@ -164,8 +164,10 @@ class Store:
         """Whether the store says itself that it does not work until it begins anew; a busy one does not."""
         try:
             self.ping()
-        except StoreUnavailable as error:
-            return has_given_up(error.__cause__)
+        except StoreStopped:
+            return True
+        except StoreUnavailable:
+            pass
         return False
 
     def server(self) -> Server:

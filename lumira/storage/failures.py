@@ -16,7 +16,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from lumira.errors import InvalidText, InvalidValue, StoreSignInRefused, StoreUnavailable
+from lumira.errors import InvalidText, InvalidValue, StoreSignInRefused, StoreStopped, StoreUnavailable
 
 Document = dict[str, Any]
 
@@ -43,8 +43,8 @@ def store_errors() -> Iterator[None]:
             "The order store does not answer. Nothing was lost: try again in a moment."
         ) from error
     except PyMongoError as error:
-        if has_given_up(error):
-            raise StoreUnavailable(
+        if isinstance(error, OperationFailure) and _PANIC in str(error):
+            raise StoreStopped(
                 "The order store has stopped working, as it does on a full disk. Nothing was lost: try again "
                 "in a moment."
             ) from error
@@ -62,11 +62,6 @@ def store_errors() -> Iterator[None]:
         raise InvalidText("The text holds half a character. Type it anew.") from error
     except (InvalidDocument, OverflowError) as error:
         raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
-
-
-def has_given_up(error: BaseException | None) -> bool:
-    """Whether an error of the driver's says that the store runs and will not work until it begins anew."""
-    return isinstance(error, OperationFailure) and _PANIC in str(error)
 
 
 @contextmanager

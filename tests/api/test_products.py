@@ -306,7 +306,8 @@ def test_reads_that_wait_for_stripe_keep_nobody_else_waiting(
                 deliver(event("customer.created", {"id": "cus_1"})),
             ):
                 assert answer.status_code == 200
-            assert any(not read.done() for read in reads)
+            # Only who found no connection to Stripe has an answer.
+            assert sum(read.done() for read in reads) <= 45 - CONNECTIONS
         assert all(read.result().json()["order"]["status"] == "pending" for read in reads)
 
 
