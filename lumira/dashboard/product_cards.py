@@ -37,16 +37,17 @@ def show(product: Product) -> None:
 
 
 def _card(product: Product, key: str) -> None:
-    chosen = st.session_state.get(key) == product.id
+    chosen, level = st.session_state.get(key) == product.id, level_name(product.level)
     with st.container(border=True, key=f"product-{product.id}", height="stretch"):
         holds = [text(f"holds.{item}") for item in (*product.access, *product.bonus)]
         st.html(markup.product(product.name, price(product), text(f"product.{product.id}"), holds))
+        # Named for its level: who hears the buttons one after the other does not hear the cards around them.
         if product.coming_soon:
             label, icon = text("new_payment.soon"), ":material/schedule:"
         elif chosen:
-            label, icon = text("new_payment.chosen"), ":material/check:"
+            label, icon = text("new_payment.chosen", level=level), ":material/check:"
         else:
-            label, icon = text("new_payment.choose"), None
+            label, icon = text("new_payment.choose", level=level), None
         st.button(
             label,
             icon=icon,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Error as PlaywrightError
 from pymongo import MongoClient
 from starlette.responses import Response
 
@@ -154,3 +155,17 @@ def follow(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
     settle(page)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what its pages showed: where only the output is kept there are no pictures."""
+    report = yield
+    chromium = getattr(item, "funcargs", {}).get("chromium")
+    if report.failed and chromium:
+        for page in (page for context in chromium.contexts for page in context.pages):
+            with suppress(PlaywrightError):
+                report.sections.append((page.url, page.locator("body").aria_snapshot(timeout=5_000)))
+    return report

@@ -81,11 +81,12 @@ def test_a_search_leads_back_to_where_it_began(open_page):
 
 
 def test_filters_chosen_one_right_after_the_other_are_all_kept(open_page):
-    choose = """([first, second, pause]) => {
+    choose = """async ([first, second, pause]) => {
         const button = name => [...document.querySelectorAll("[data-testid=stPopoverBody] button")]
             .find(one => one.textContent.trim() === name);
         button(first).click();
-        setTimeout(() => button(second).click(), pause);
+        if (pause) await new Promise(over => setTimeout(over, pause));
+        button(second).click();
     }"""
     page = open_page("/orders")
     page.get_by_role("button", name="Filtres").click()

@@ -6,20 +6,19 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from lumira.catalog import CATALOG
 from tests.browser.conftest import follow, settle
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
 
-def create(page: Page, card: int, email: str, *, clicks: int = 1) -> str:
-    """Fills the form for the product of that card and returns the PaymentIntent's id."""
+def create(page: Page, level: str, email: str, *, clicks: int = 1) -> str:
+    """Fills the form for the product of that level and returns the PaymentIntent's id."""
     # Anywhere on the card, not the button alone; which is drawn after the card.
-    chosen = page.locator(f".st-key-product-{list(CATALOG)[card]}")
-    expect(chosen.get_by_role("button", name="Choisir")).to_be_enabled()
-    chosen.click(position={"x": 30, "y": 30})
-    expect(page.get_by_role("button", name="Choisi", exact=True)).to_be_visible()
+    card = page.locator(f".st-key-product-{level.lower()}")
+    expect(page.get_by_role("button", name=f"Choisir {level}")).to_be_enabled()
+    card.click(position={"x": 30, "y": 30})
+    expect(page.get_by_role("button", name=f"{level} choisi")).to_be_visible()
     page.get_by_label("Adresse e-mail").fill(email)
     page.get_by_label("Adresse e-mail").blur()
     settle(page)
@@ -80,7 +79,7 @@ def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
     expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
     settle(page)
     expect(page.get_by_role("status").filter(has_text="Mode test")).to_be_visible()
-    payment_intent = create(page, 2, "anais@example.com")
+    payment_intent = create(page, "Profond", "anais@example.com")
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
 
     pay(page)
@@ -102,7 +101,7 @@ def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
 
 def test_a_declined_card_may_be_followed_by_another(open_page):
     page = open_page("/new-payment")
-    create(page, 1, "camille@example.com")
+    create(page, "Mystique", "camille@example.com")
     choose_card(page, "Visa, refusée\u00a0: solde insuffisant")
     pay(page)
     expect(page.get_by_text("Refusé\u00a0: solde insuffisant", exact=True)).to_be_visible()
@@ -115,14 +114,14 @@ def test_a_declined_card_may_be_followed_by_another(open_page):
 
 def test_a_double_click_creates_one_payment(open_page):
     page = open_page("/new-payment")
-    create(page, 1, "double@example.com", clicks=2)
+    create(page, "Mystique", "double@example.com", clicks=2)
     follow(page, "Commandes")
     expect(rows(page, "double@example.com")).to_have_count(1)
 
 
 def test_a_reload_in_the_middle_loses_nothing(open_page):
     page = open_page("/new-payment")
-    payment_intent = create(page, 1, "reload@example.com")
+    payment_intent = create(page, "Mystique", "reload@example.com")
     page.reload()
     settle(page)
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
@@ -132,7 +131,7 @@ def test_a_reload_in_the_middle_loses_nothing(open_page):
 
 def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
     page = open_page("/new-payment")
-    payment_intent = create(page, 1, "webhook@example.com")
+    payment_intent = create(page, "Mystique", "webhook@example.com")
     leads_to = re.compile(rf"^http://127\.0\.0\.1:\d+/payment_intents/{payment_intent}$")
     expect(page.get_by_role("link", name="Stripe local")).to_have_attribute("href", leads_to)
     served.pay_elsewhere(payment_intent)

@@ -128,7 +128,7 @@ def test_a_wrong_field_is_named_and_nothing_typed_is_lost(open_page, desk, suppo
     # A code is for an administrator, and nobody needs one to correct a field.
     assert "INVALID_" not in shown(app)
     assert {name: app.text_input(key=name).value for name in typed} == typed
-    assert app.button(key="choose-mystique").label == "Choisi"
+    assert app.button(key="choose-mystique").label == "Mystique choisi"
     assert stored(desk, support) == []
     app.text_input(key=field).set_value("").run()
     app.button(key="create").click().run()
