@@ -118,7 +118,7 @@ class Kept:
     """The store and what the doctor reads in it; `accounts` is None where everybody is let in.
 
     `key` gives the signing key, by which secrets of authenticators are read; `refuses_signatures` says
-    whether this process has just refused a delivery's signature.
+    whether a delivery's signature was just refused.
     """
 
     store: Store

@@ -7,8 +7,10 @@ The end of a payment, which is most of what arrives, moves its order first and i
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,6 @@ from lumira.events import (
     EVERY_EVENT,
     OTHER_API_VERSION,
     OTHER_LIVEMODE,
-    TEST_DELIVERY,
     EventFilter,
     RecordedEvent,
     order_named_by,
@@ -50,7 +51,7 @@ from lumira.redaction import without_secrets
 from lumira.refunds import Refund, dispute_from, refund_from, refunds_of_charge
 
 if TYPE_CHECKING:
-    from lumira.storage import AuditLog, Events, Orders
+    from lumira.storage import AuditLog, Events, Orders, RefusedSignatures
     from lumira.stripe_gateway import Event, PaymentIntent, StripeGateway
 
 logger: Final = logging.getLogger("lumira.webhooks")
@@ -71,6 +72,8 @@ _PATIENCE: Final = 5.0
 # How long a refused signature is told, where Stripe delivers nothing meanwhile that would show the secret is
 # right: anybody who finds the address may send a wrong one.
 _REFUSAL_TOLD: Final = timedelta(hours=1)
+# How many seconds a process that has noted one notes no other: what nobody proved must not cost a write each.
+_NOTED_ONCE: Final = 10.0
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
 
@@ -96,6 +99,7 @@ class Webhooks:
         orders: Orders,
         gateway: StripeGateway,
         audit: AuditLog,
+        refused: RefusedSignatures,
         *,
         secret: str | None,
         verify: Callable[[bytes, str | None, str], Event],
@@ -106,13 +110,17 @@ class Webhooks:
         self._audit = audit
         self._secret = secret
         self._verify = verify
-        # Stored nowhere, as nothing is that nobody proved.
-        self._refused_at: datetime | None = None
+        self._refused = refused
+        self._noted_until = -math.inf
 
-    @property
     def refuses_signatures(self) -> bool:
-        """Whether this process refused the last signature it saw, within the last hour."""
-        return self._refused_at is not None and datetime.now(UTC) - self._refused_at < _REFUSAL_TOLD
+        """Whether a signature was refused within the last hour, by whichever process, and no event has come
+        since: one that does shows that the secret is right. Raises StoreUnavailable.
+        """
+        last = self._refused.last()
+        if last is None or datetime.now(UTC) - last >= _REFUSAL_TOLD:
+            return False
+        return not self._events.any_since(last)
 
     def receive(self, payload: bytes, signature: str | None) -> Receipt:
         """Handles one delivery of raw bytes.
@@ -129,11 +137,9 @@ class Webhooks:
             event = self._verify(payload, signature, self._secret)
         except InvalidSignature:
             if signature:
-                self._refused_at = datetime.now(UTC)
+                self._note_refused()
             raise
-        # With our own secret the doctor shows nothing of the one at Stripe.
-        if event["type"] != TEST_DELIVERY:
-            self._refused_at = None
+        self._noted_until = -math.inf
         return Receipt(self._handle(event))
 
     def page(
@@ -225,6 +231,14 @@ class Webhooks:
         if removed:
             self._audit.record(AuditEntry.by(actor, "prune_webhooks", now, after={"events": removed}))
         return removed
+
+    def _note_refused(self) -> None:
+        if time.monotonic() < self._noted_until:
+            return
+        self._noted_until = time.monotonic() + _NOTED_ONCE
+        # Without the store it is refused all the same.
+        with contextlib.suppress(StoreUnavailable):
+            self._refused.note(datetime.now(UTC))
 
     def _handle(self, event: Event) -> str | None:
         """Applies an event and settles it; what came of it, or None when it had been handled before."""

@@ -148,7 +148,7 @@ def show_none_yet() -> None:
         with empty.card(text("events.empty")):
             problems.show(problem)
         return
-    if desk().webhooks.refuses_signatures:
+    if desk().webhooks.refuses_signatures():
         with empty.card(text("events.empty"), text("events.empty.refused")):
             pass
         return

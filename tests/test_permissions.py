@@ -205,6 +205,7 @@ WITHOUT_ACTOR = {
     "staff.is_empty": "says only whether there is an account at all",
     "tokens.authenticate": "finds out who acts",
     "webhooks.receive": "for Stripe, whom its signature lets in",
+    "webhooks.refuses_signatures": "yes or no, of nobody",
 }
 
 # What takes an actor to act on that very person's account, whatever their role.

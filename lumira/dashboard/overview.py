@@ -94,9 +94,10 @@ def _webhooks() -> tuple[str, str]:
         return text("health.webhooks.no_secret"), _BAD
     try:
         last, _ = desk.webhooks.page(1, actor=session.actor())
+        refused = desk.webhooks.refuses_signatures()
     except StoreUnavailable:
         return text("health.store.down"), _BAD
-    if desk.webhooks.refuses_signatures:
+    if refused:
         return text("health.webhooks.refused"), _BAD
     received = last[0].created_at if last else None
     if received is None:

@@ -40,6 +40,7 @@ def show(order: Order) -> None:
         events = session.desk().webhooks.of_payment(
             str(order.payment_intent_id), since=since, actor=session.actor()
         )
+        refused = session.desk().webhooks.refuses_signatures()
     except LumiraError as error:
         problems.show(error)
         return
@@ -49,7 +50,6 @@ def show(order: Order) -> None:
     if isinstance(details, LumiraError):
         problems.show(details)
         details = None
-    refused = session.desk().webhooks.refuses_signatures
     st.html(markup.timeline(steps(now, details, events, refused=refused)))
 
 

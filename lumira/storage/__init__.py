@@ -16,6 +16,7 @@ from lumira.storage.order_rows import OrderRows
 from lumira.storage.orders import Orders
 from lumira.storage.personal_data import PersonalData
 from lumira.storage.reconciliations import Reconciliations
+from lumira.storage.refused_signatures import RefusedSignatures
 from lumira.storage.revenue import RevenueRows
 from lumira.storage.rollups import Rollups
 from lumira.storage.sessions import StaffSessions
@@ -34,6 +35,7 @@ __all__ = [
     "Orders",
     "PersonalData",
     "Reconciliations",
+    "RefusedSignatures",
     "RevenueRows",
     "Rollups",
     "SavedViews",

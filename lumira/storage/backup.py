@@ -28,12 +28,20 @@ from pymongo.database import Database
 from lumira.errors import BackupUnreadable, StoreNotEmpty
 from lumira.private_files import settled, written_beside
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.indexes import DOCTOR, ORDERS, REVENUE_DAILY, REVENUE_STATE, SESSIONS
+from lumira.storage.indexes import (
+    DOCTOR,
+    ORDERS,
+    REFUSED_SIGNATURES,
+    REVENUE_DAILY,
+    REVENUE_STATE,
+    SESSIONS,
+)
 
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
-# What is worked out from the orders, and who is signed in: an ended session must not live again.
-LEFT_OUT: Final = frozenset({REVENUE_DAILY, REVENUE_STATE, DOCTOR, SESSIONS})
+# What is worked out from the orders, what is over within the hour, and who is signed in: an ended session
+# must not live again.
+LEFT_OUT: Final = frozenset({REVENUE_DAILY, REVENUE_STATE, DOCTOR, REFUSED_SIGNATURES, SESSIONS})
 # Where a restore under way says which file it is of, so that the same one may be begun again.
 RESTORES: Final = "restores"
 BATCH: Final = 1_000

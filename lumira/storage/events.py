@@ -13,6 +13,7 @@ from lumira.documents import mapping_or_empty
 from lumira.events import (
     EVERY_EVENT,
     OTHER_API_VERSION,
+    TEST_DELIVERY,
     EventFilter,
     EventState,
     RecordedEvent,
@@ -119,6 +120,12 @@ class Events:
         """The row of this event as stored, or None."""
         with store_errors():
             return self._collection.find_one({"eventId": {"$eq": event_id}})
+
+    def any_since(self, instant: datetime) -> bool:
+        """Whether an event of Stripe's was recorded at or after this instant (UTC), an hour back at most."""
+        recorded = {"createdAt": {"$gte": instant}, "eventType": {"$ne": TEST_DELIVERY}}
+        with store_errors():
+            return self._collection.find_one(recorded, {"_id": 1}) is not None
 
     def known(self, event_ids: Sequence[str]) -> set[str]:
         """Those of the ids that the ledger holds, in whatever state."""

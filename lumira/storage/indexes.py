@@ -32,6 +32,7 @@ SESSIONS: Final = "sessions"
 # Empty but for the moment in which the doctor tries a write.
 DOCTOR: Final = "doctor"
 # Read by _id alone.
+REFUSED_SIGNATURES: Final = "refused_signatures"
 MONTH_CLOSES: Final = "month_closes"
 
 # Building an index over a large collection takes longer than any other operation may.

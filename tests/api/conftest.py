@@ -13,7 +13,7 @@ import pytest
 import stripe
 
 from lumira.desk import Desk
-from lumira.storage import Events
+from lumira.storage import Events, RefusedSignatures
 from lumira.stripe_gateway import verified_event
 from lumira.webhooks import Webhooks
 from tests import web
@@ -39,7 +39,13 @@ def sign(body: bytes, secret: str = WEBHOOK_SECRET, at: int | None = None) -> di
 def webhooks_on(events: Events, desk: Desk) -> Webhooks:
     """The webhooks of the desk, on a ledger of the test's own."""
     return Webhooks(
-        events, desk.orders, desk.gateway, desk.audit, secret=WEBHOOK_SECRET, verify=verified_event
+        events,
+        desk.orders,
+        desk.gateway,
+        desk.audit,
+        RefusedSignatures(desk.store.database, livemode=desk.gateway.livemode),
+        secret=WEBHOOK_SECRET,
+        verify=verified_event,
     )
 
 

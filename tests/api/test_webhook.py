@@ -243,6 +243,25 @@ def test_nothing_is_stored_from_an_unverified_body(client, deliver, payment_inte
     assert order_of(payment_intent["id"]).status is OrderStatus.PENDING
 
 
+def test_refused_signatures_cost_one_write_in_a_while_until_one_is_accepted(deliver, desk, documents):
+    def noted() -> datetime:
+        return documents.refused_signatures.find_one()["at"]
+
+    other = event("payout.paid", {"id": "po_1", "object": "payout"})
+    assert not desk.webhooks.refuses_signatures()
+    deliver(other, secret="whsec_wrong")
+    first = noted()
+    assert desk.webhooks.refuses_signatures()
+    deliver(other, secret="whsec_wrong")
+    assert noted() == first
+    assert deliver(other).status_code == 200
+    assert not desk.webhooks.refuses_signatures()
+    # As after a secret that was changed: what comes of that is told at once.
+    deliver(other, secret="whsec_wrong")
+    assert noted() > first
+    assert desk.webhooks.refuses_signatures()
+
+
 def test_without_a_secret_deliveries_are_refused_until_there_is_one(settings, deliver, documents):
     with opened(settings.model_copy(update={"stripe_webhook_secret": None})):
         response = deliver(event("payment_intent.succeeded", {"id": "pi_1"}))
@@ -552,8 +571,11 @@ def test_a_ledger_out_of_reach_is_a_500_and_no_work_is_done(settings, deliver, p
     down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     desk = Desk.open(down)
     desks.use(desk)
-    response = deliver(event("payment_intent.succeeded", payment_intent | {"status": "succeeded"}))
+    succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    response = deliver(succeeded)
     assert (response.status_code, response.json()["code"]) == (500, "STORE_UNAVAILABLE")
+    response = deliver(succeeded, secret="whsec_wrong")
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_SIGNATURE")
     desk.store.close()
 
 

@@ -160,11 +160,19 @@ def test_what_the_doctor_delivers_shows_nothing_of_the_secret_at_stripe(open_pag
     assert "Webhooks refusés" in shown(open_page("overview"))
 
 
-def test_a_signature_refused_an_hour_ago_is_over(open_page, desk, refuse_a_signature):
+def test_a_signature_that_another_process_refused_is_told_here_too(open_page, settings, refuse_a_signature):
+    refuse_a_signature()
+    with closing_desk(Desk.open(settings, demo=True)) as another:
+        desks.use(another)
+        assert "Webhooks refusés" in shown(open_page("overview"))
+
+
+def test_a_signature_refused_an_hour_ago_is_over(open_page, documents, refuse_a_signature):
     """Anybody may send a wrong one, and nothing may be sold for a day that would show the secret is right."""
     refuse_a_signature()
     assert "Webhooks refusés" in shown(open_page("overview"))
-    desk.webhooks._refused_at -= timedelta(hours=1)
+    ago = datetime.now(UTC) - timedelta(hours=1)
+    documents.refused_signatures.update_one({}, {"$set": {"at": ago}})
     assert "Webhooks refusés" not in shown(open_page("overview"))
 
 

@@ -25,7 +25,7 @@ from lumira.intents import Intents
 from lumira.reconcile import Reconciliation
 from lumira.refund_requests import RefundRequests
 from lumira.settings import Settings
-from lumira.storage import AuditLog, Events, Orders, Reconciliations
+from lumira.storage import AuditLog, Events, Orders, Reconciliations, RefusedSignatures
 from lumira.stripe_gateway import verified_event
 from lumira.webhooks import Webhooks
 from tests.conftest import WEBHOOK_SECRET
@@ -81,7 +81,10 @@ def _run(settings: Settings, step: str, arguments: dict[str, Any], at: int, afte
     orders, events, audit = Orders(database), Events(database), AuditLog(database)
     match step:
         case "deliver":
-            webhooks = Webhooks(events, orders, gateway, audit, secret=WEBHOOK_SECRET, verify=verified_event)
+            refused = RefusedSignatures(database, livemode=False)
+            webhooks = Webhooks(
+                events, orders, gateway, audit, refused, secret=WEBHOOK_SECRET, verify=verified_event
+            )
             webhooks.receive(**arguments)
         case "reconcile":
             reconciliation = Reconciliation(
