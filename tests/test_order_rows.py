@@ -658,6 +658,27 @@ def test_orders_of_the_first_instants_are_listed(desk, documents):
     assert walk(rows, OrderFilter(sort=Sort.OLDEST), 1) == [old]
 
 
+@pytest.mark.parametrize("dated", [DateField.CREATED, DateField.COMPLETED])
+@pytest.mark.parametrize(
+    "ways", [{}, {"sort": Sort.HIGHEST}, {"search": "anna"}, {"search": "anna", "sort": Sort.HIGHEST}]
+)
+def test_the_first_instant_of_a_day_is_of_that_day_and_not_of_the_day_before(desk, documents, dated, ways):
+    midnights = [MIDNIGHT - timedelta(days=7), MIDNIGHT - timedelta(days=6)]
+    ids = [
+        str(
+            written(
+                documents, paymentIntentId=f"pi_{at:%d}", createdAt=at, completedAt=at, customerName="Anna"
+            )[0]
+        )
+        for at in midnights
+    ]
+    rows = OrderRows(desk.store.database, PARIS)
+    rows.list_orders()
+    for at, order_id in zip(midnights, ids, strict=True):
+        wanted = OrderFilter(dated=dated, first=day_of(at), last=day_of(at), **ways)
+        assert walk(rows, wanted, 1) == [order_id]
+
+
 @pytest.mark.parametrize("absent", ["missing", "null"])
 def test_a_completed_order_without_its_date_is_listed_on_the_day_that_revenue_counts_it(
     desk, documents, admin, absent
