@@ -11,6 +11,7 @@ from lumira.catalog import CATALOG
 from lumira.dashboard.navigation import PAGES
 from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.desk import Desk
+from lumira.errors import StoreUnavailable
 from lumira.order_filter import OrderFilter
 from tests import web
 from tests.conftest import NO_STORE, opened
@@ -326,6 +327,20 @@ def test_a_payment_for_the_customer_of_an_order_begins_filled(open_page, desk, s
     assert app.text_input(key="email").value == "zoe@example.com"
     assert "like" not in app.query_params
     assert open_page("new_payment", like="pi_unknown").text_input(key="email").value == ""
+
+
+def test_a_store_that_goes_away_after_stripe_took_the_money_is_not_said_to_have_charged_nothing(
+    open_page, desk, monkeypatch
+):
+    app = create(open_page("new_payment"))
+
+    def away(*_, **__):
+        raise StoreUnavailable("The store went away.")
+
+    monkeypatch.setattr(type(desk.intents), "_apply", away)
+    app.button(key="pay").click().run()
+    assert app.warning[0].title == "Les commandes sont inaccessibles pour l’instant."
+    assert "Rien n’a été débité" not in app.warning[0].value
 
 
 def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):
