@@ -63,7 +63,7 @@ def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     assert "secret" not in customer.url
     assert "_secret_" not in customer.content()
 
-    expect(desk.get_by_text("47,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(desk.get_by_text("47,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
     expect(desk.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()
     order = open_page(f"/order?id={payment_intent}")
     expect(order.get_by_text("Terminée", exact=True)).to_be_visible()

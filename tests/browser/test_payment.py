@@ -84,7 +84,7 @@ def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
 
     pay(page)
-    expect(page.get_by_text("67,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("67,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
     wait_until(lambda: served.processed("payment_intent.succeeded", payment_intent))
 
     page.get_by_role("link", name="Voir la commande").click()
@@ -110,7 +110,7 @@ def test_a_declined_card_may_be_followed_by_another(open_page):
     settle(page)
     choose_card(page, "Visa\u00a0: paiement accepté")
     pay(page)
-    expect(page.get_by_text("47,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("47,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
 
 
 def test_a_double_click_creates_one_payment(open_page):
@@ -127,7 +127,7 @@ def test_a_reload_in_the_middle_loses_nothing(open_page):
     settle(page)
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
     pay(page)
-    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("encaissés. La lecture est ouverte.")).to_be_visible()
 
 
 def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
@@ -136,5 +136,5 @@ def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
     leads_to = re.compile(rf"^http://127\.0\.0\.1:\d+/payment_intents/{payment_intent}$")
     expect(page.get_by_role("link", name="Stripe local")).to_have_attribute("href", leads_to)
     served.pay_elsewhere(payment_intent)
-    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("encaissés. La lecture est ouverte.")).to_be_visible()
     expect(page.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()

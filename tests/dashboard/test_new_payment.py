@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
+from bson import ObjectId
 from pydantic import SecretStr
 
 from lumira import desk as desks
@@ -341,6 +342,13 @@ def test_a_store_that_goes_away_after_stripe_took_the_money_is_not_said_to_have_
     app.button(key="pay").click().run()
     assert app.warning[0].title == "Les commandes sont inaccessibles pour l’instant."
     assert "Rien n’a été débité" not in app.warning[0].value
+
+
+def test_real_money_is_not_said_to_be_taken_in_test_mode(open_page, documents, pay):
+    order = pay("profond")
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"livemode": True}})
+    app = open_page("new_payment", order=order.id)
+    assert app.success[0].value == "67,00\u00a0€ encaissés. La lecture est ouverte."
 
 
 def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):
