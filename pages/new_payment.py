@@ -151,12 +151,12 @@ def create(
 
 def begin_with_customer_of(order_id: str) -> None:
     """Fills the form with the customer of an earlier order, once; an order that is gone fills nothing."""
-    address.change({LIKE: None})
     try:
         order = desk().intents.find(order_id, actor=actor())
     except OrderNotFound:
+        address.change({LIKE: None})
         return
-    address.change(attempt.begin())
+    address.change({LIKE: None, **attempt.begin()})
     st.session_state["email"] = order.address or ""
     st.session_state["name"] = order.name or ""
     st.session_state["phone"] = order.phone or ""

@@ -330,6 +330,20 @@ def test_a_payment_for_the_customer_of_an_order_begins_filled(open_page, desk, s
     assert open_page("new_payment", like="pi_unknown").text_input(key="email").value == ""
 
 
+def test_a_payment_for_the_customer_of_an_order_waits_for_the_store(open_page, desk, settings, support):
+    customer = {"productId": "initie", "customerEmail": "zoe@example.com"}
+    order = desk.intents.create(customer, actor=support, source="tests").order_id
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    with closing_desk(Desk.open(down, demo=True)) as away:
+        desks.use(away)
+        app = open_page("new_payment", like=order)
+    assert app.warning[0].title == "Les commandes sont inaccessibles pour l’instant."
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.text_input(key="email").value == "zoe@example.com"
+    assert "like" not in app.query_params
+
+
 def test_a_store_that_goes_away_after_stripe_took_the_money_is_not_said_to_have_charged_nothing(
     open_page, desk, monkeypatch
 ):
