@@ -177,6 +177,30 @@ def test_the_range_before_is_compared_with(open_page, desk):
     assert app.metric[3].delta == "-50\u202f%"
 
 
+def test_from_less_than_nothing_up_is_no_fall(open_page, desk):
+    at = datetime.now(UTC)
+    earlier, lately = at - timedelta(days=40), at - timedelta(days=9)
+    refund = {"id": "re_1", "amount": 4700, "status": "succeeded", "createdAt": lately}
+    desk.store.database.productorders.update_one(
+        {"paymentIntentId": sold(desk, days_ago=40)},
+        {
+            "$set": {
+                **{"createdAt": earlier, "completedAt": earlier, "updatedAt": at},
+                **{"refunds": [refund], "amountRefunded": 4700, "lastRefundAt": lately},
+            }
+        },
+    )
+    sold(desk, days_ago=1)
+    [net] = [metric for metric in open_page("revenue", range="7d").metric if metric.label == "Net"]
+    assert (net.value, net.delta) == ("47,00\u00a0€", "+200\u202f%")
+
+
+def test_what_rounds_to_nothing_has_not_fallen(monkeypatch):
+    monkeypatch.setattr(session, "language", lambda: "fr")
+    told = [texts.percentage(ratio) for ratio in (-0.004, 0.004, -0.006, 1.5)]
+    assert told == ["+0\u202f%", "+0\u202f%", "-1\u202f%", "+150\u202f%"]
+
+
 @pytest.mark.parametrize(
     ("compare", "none"),
     [(Compare.BEFORE, "rien sur la période précédente"), (Compare.YEAR, "rien l’année précédente")],
