@@ -240,6 +240,17 @@ def test_currencies_are_never_summed_together(open_page, desk):
     assert figures(app)["Encaissé"].startswith("500\u00a0")
 
 
+def test_the_page_opens_in_the_currency_of_the_house_where_it_earned_any(open_page, desk):
+    sold(desk, amount=10_000, currency="jpy")
+    sold(desk, "initie", 0)
+    # A free reading alone is nothing to open with.
+    assert figures(open_page("revenue"))["Encaissé"].startswith("10\u202f000\u00a0")
+    sold(desk, amount=4700)
+    app = open_page("revenue")
+    assert figures(app)["Encaissé"] == "47,00\u00a0€"
+    assert app.selectbox(key="currency").options == ["EUR", "JPY"]
+
+
 def test_only_free_readings_are_counted_aloud(open_page, desk):
     sold(desk, "initie", 0)
     assert "1 lecture offerte" in shown(open_page("revenue"))
