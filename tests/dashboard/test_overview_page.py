@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
-from lumira.errors import InvalidSignature, StoreUnavailable
+from lumira.errors import InvalidSignature, SessionEnded, StoreUnavailable
 from lumira.events import TEST_DELIVERY
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
@@ -128,6 +128,19 @@ def test_a_list_that_alone_can_not_be_read_says_so_beside_its_figures(open_page,
     app.run()
     assert [warning.title for warning in app.warning] == [AWAY]
     assert metrics(app)["Encaissé aujourd’hui"][0] == "0,00\u00a0€"
+
+
+def test_a_session_that_ends_under_the_page_is_not_told_in_words_of_streamlit(open_page, desk, monkeypatch):
+    app = open_page("overview")
+
+    def ended(*_, **__):
+        raise SessionEnded("Your session has ended.")
+
+    for part in (desk.webhooks, desk.order_list):
+        monkeypatch.setattr(type(part), "page", ended)
+    app.run()
+    assert not app.exception
+    assert [error.title for error in app.error] == ["Votre session est terminée."]
 
 
 def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):
