@@ -45,7 +45,7 @@ class Needed:
 
 @dataclass(frozen=True)
 class Sold:
-    """What came in over some days in one currency, minor units, and by how many paid orders."""
+    """What came in over some days in one currency, minor units, and how many orders were paid in any."""
 
     gross: int
     orders: int
@@ -76,15 +76,15 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
 def sold(
     rows: Iterable[Mapping[str, Any]], first: date, last: date, currency: str, *, until_hour: int = 24
 ) -> Sold:
-    """What the rows of `Revenue.days` say of the days from `first` to `last`, in one currency.
+    """What the rows of `Revenue.days` say of the days from `first` to `last`, money in one currency.
 
     Of the last day counts what came in up to `until_hour` of the business time zone, exclusive.
     """
     gross = orders = 0
     for row in rows:
-        if first <= row["day"] <= last and row["currency"] == currency:
+        if first <= row["day"] <= last:
             hours = until_hour if row["day"] == last else 24
-            gross += sum(row["gross_hours"][:hours])
+            gross += sum(row["gross_hours"][:hours]) if row["currency"] == currency else 0
             orders += sum(row["hours"][:hours])
     return Sold(gross, orders)
 

@@ -39,6 +39,9 @@ PRODUCT = "product"
 # An order whose customer the form begins with.
 LIKE = "like"
 FIELDS = ("email", "name", "phone")
+# In the session: the rows of metadata, and those that their editor began with.
+METADATA = "metadata"
+METADATA_BEFORE = "metadata-before"
 # What a bank's page brings back in the address; the secret among it must not stay there.
 RETURNED = ("payment_intent", "payment_intent_client_secret", "redirect_status")
 
@@ -78,20 +81,35 @@ def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
             persist_state="session",
         )
         wrong[field] = st.container()
-    with st.expander(text("new_payment.metadata"), icon=":material/sell:"):
+    rows = show_metadata()
+    wrong["metadata"] = st.container()
+    return rows
+
+
+def show_metadata() -> list[dict[str, Any]]:
+    """The editor of metadata, and its rows.
+
+    In another language, or after another page, it is another editor, which begins with the rows of the last.
+    """
+    key = f"metadata-{address.held().get(attempt.KEY)}-{session.language()}"
+    if key not in st.session_state:
+        filled = [row for row in st.session_state.get(METADATA, ()) if row.get("key") or row.get("value")]
+        st.session_state[METADATA_BEFORE] = filled
+    before = st.session_state[METADATA_BEFORE]
+    with st.expander(text("new_payment.metadata"), icon=":material/sell:", expanded=bool(before)):
         st.caption(text("new_payment.metadata.help"))
         rows: list[dict[str, Any]] = st.data_editor(
-            [{"key": "", "value": ""}],
+            before or [{"key": "", "value": ""}],
             num_rows="dynamic",
             column_config={
                 "key": text("new_payment.metadata.key"),
                 "value": text("new_payment.metadata.value"),
             },
-            key="metadata",
+            key=key,
             hide_index=True,
             alt=text("new_payment.metadata"),
         )
-    wrong["metadata"] = st.container()
+    st.session_state[METADATA] = rows
     return rows
 
 
@@ -151,12 +169,12 @@ def create(
 
 def begin_with_customer_of(order_id: str) -> None:
     """Fills the form with the customer of an earlier order, once; an order that is gone fills nothing."""
-    address.change({LIKE: None})
     try:
         order = desk().intents.find(order_id, actor=actor())
     except OrderNotFound:
+        address.change({LIKE: None})
         return
-    address.change(attempt.begin())
+    address.change({LIKE: None, **attempt.begin()})
     st.session_state["email"] = order.address or ""
     st.session_state["name"] = order.name or ""
     st.session_state["phone"] = order.phone or ""

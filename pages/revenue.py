@@ -41,7 +41,8 @@ def show_change(
     written: Callable[[int], str] = in_money,
 ) -> None:
     """A figure, in money unless `written` otherwise, beside the period before, with its course."""
-    change = percentage((now - before) / before) if before else None
+    # Net may have been less than nothing, and from there up is no fall.
+    change = percentage((now - before) / abs(before)) if before else None
     st.metric(
         label,
         written(now),

@@ -140,7 +140,7 @@ def _password_form(signed_in: Session, *, given: bool) -> None:
         )
     if not sent:
         return
-    if new != again or new == old:
+    if new != again or (new and new == old):
         st.error(text("password.differ" if new != again else "password.same"), icon=":material/error:")
         return
     try:

@@ -153,7 +153,10 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     st.warning(
         text("refund.unanswered.next", amount=told),
         title=text(
-            "refund.unanswered", amount=told, by=actor_name(request.by), when=moment(request.at, seconds=True)
+            "refund.unanswered",
+            amount=told,
+            by=problems.plain(actor_name(request.by)),
+            when=moment(request.at, seconds=True),
         ),
         icon=":material/pending:",
     )

@@ -86,8 +86,9 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
             notices.say(text("orders.view.saved", view=problems.plain(view.name)))
 
     def delete(view: View) -> None:
-        session.desk().views.delete(view, actor=session.actor())
-        notices.say(text("orders.view.deleted", view=problems.plain(view.name)))
+        with problems.remembered(_PROBLEM):
+            session.desk().views.delete(view, actor=session.actor())
+            notices.say(text("orders.view.deleted", view=problems.plain(view.name)))
 
     # Open without a name too: the click that ends the typing is the one that saves.
     st.button(text("orders.view.save"), type="primary", on_click=save, width="stretch")

@@ -53,8 +53,15 @@ class Figures:
 
     @cached_property
     def currencies(self) -> list[str]:
-        """The currencies of the range, the largest gross first; the house's own when nothing was sold."""
-        return [figures.currency for figures in totals(self.daily)] or [_HOUSE_CURRENCY]
+        """The currencies of the range. The page opens in the first: the house's own where money moved in it,
+        or where there is none at all.
+        """
+
+        def is_other(figures: Totals) -> bool:
+            return figures.currency != _HOUSE_CURRENCY or not (figures.gross or figures.refunds)
+
+        # Sums in two currencies can't be compared: ten thousand yen are less than a hundred euros.
+        return [figures.currency for figures in sorted(totals(self.daily), key=is_other)] or [_HOUSE_CURRENCY]
 
 
 @dataclass(frozen=True, eq=False)

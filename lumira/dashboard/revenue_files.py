@@ -40,7 +40,7 @@ def choose(days: Days, rows: list[Row], currency: str) -> str:
                 key=f"download-{kind}",
             )
         return choices.choose(
-            "image", text("revenue.image"), Image, Image.PNG, format_func=lambda image: image.upper()
+            "image", text("revenue.files.image"), Image, Image.PNG, format_func=lambda image: image.upper()
         )
 
 

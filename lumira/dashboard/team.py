@@ -170,7 +170,8 @@ def _manage(member: StaffMember) -> None:
         ),
         st.container(width=_POPOVER_WIDTH, gap="small"),
     ):
-        role = _choose_role(member.role, key=f"role-{member.email}")
+        # Where a colleague gives another one, the list under a new key begins with it.
+        role = _choose_role(member.role, key=f"role-{member.email}-{member.role}")
         if st.button(
             text("staff.role.set"),
             icon=":material/badge:",

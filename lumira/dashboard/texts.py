@@ -61,8 +61,9 @@ def _written_number(value: int, language: str) -> str:
 def percentage(ratio: float) -> str:
     """A change as the reader writes it: +12 % in French, +12% in English."""
     # Streamlit's metric knows a fall by the hyphen in front.
-    sign = "+" if ratio >= 0 else "-"
-    return f"{sign}{number(round(abs(ratio) * 100))}" + ("\u202f%" if session.language() == "fr" else "%")
+    rounded = round(ratio * 100)
+    sign = "+" if rounded >= 0 else "-"
+    return f"{sign}{number(abs(rounded))}" + ("\u202f%" if session.language() == "fr" else "%")
 
 
 def share(ratio: float) -> str:

@@ -3,6 +3,8 @@
     clause [AND|OR clause]…    clause: [-]field(: ~ > < >= <=)value
     status:'succeeded' AND metadata['orderId']:'42'        -currency:"eur"  amount>=1000
 
+Of a token the whole is compared, of a text whole words in a row, both in any case.
+
 The sandbox finds an object at once, where Stripe may take a minute.
 """
 
@@ -17,6 +19,7 @@ from lumira.sandbox.call import Call
 from lumira.sandbox.errors import StripeError, StripeObject, refusal
 from lumira.sandbox.lists import page_size
 from lumira.sandbox.parameters import Parameters
+from lumira.sandbox.shapes import shown
 
 Kind = Literal["number", "token", "text"]
 Condition = tuple[str, list[Any]]
@@ -40,8 +43,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "customer": "token",
         "disputed": "token",
         f"{CARD}.brand": "token",
-        f"{CARD}.exp_month": "number",
-        f"{CARD}.exp_year": "number",
+        f"{CARD}.exp_month": "token",
+        f"{CARD}.exp_year": "token",
         f"{CARD}.fingerprint": "token",
         f"{CARD}.last4": "token",
         "refunded": "token",
@@ -49,8 +52,16 @@ FIELDS: dict[str, dict[str, Kind]] = {
     },
     "customer": {"created": "number", "email": "text", "name": "text", "phone": "text"},
 }
-HAS_METADATA = "EXISTS (SELECT 1 FROM metadata WHERE key = ? AND value = ? AND metadata.id = objects.id)"
-AMONG_METADATA = "id IN (SELECT id FROM metadata WHERE key = ? AND value = ?)"
+# What there is to tell of a charge by its refunds: https://docs.stripe.com/search#query-fields-for-charges
+REFUNDED = {
+    "true": "(json_extract(body, '$.refunded'))",
+    "false": "(json_extract(body, '$.amount_refunded') > 0 AND NOT json_extract(body, '$.refunded'))",
+    None: "(json_extract(body, '$.amount_refunded') = 0)",
+}
+HAS_METADATA = (
+    "EXISTS (SELECT 1 FROM metadata WHERE key = ? AND value = ? COLLATE NOCASE AND metadata.id = objects.id)"
+)
+AMONG_METADATA = "id IN (SELECT id FROM metadata WHERE key = ? AND value = ? COLLATE NOCASE)"
 CONTAINS_METADATA = "(id IN (SELECT id FROM metadata WHERE key = ? AND instr(lower(value), lower(?)) > 0))"
 ESCAPED = re.compile(r"\\(.)")
 MOST_CLAUSES = 10
@@ -80,7 +91,7 @@ def search(kind: str, path: str) -> Callable[[Call, Parameters], StripeObject]:
         total = "total_count" in (params.get("expand") or [])
         return {
             "object": "search_result",
-            "data": bodies,
+            "data": [shown(body) for body in bodies],
             "has_more": more,
             "next_page": following.decode() if following else None,
             "url": f"/v1/{path}/search",
@@ -126,6 +137,8 @@ def _clause(match: re.Match[str], kind: str, path: str) -> Condition:
     quoted = match["double"] if match["double"] is not None else match["single"]
     value = match["bare"] if quoted is None else ESCAPED.sub(r"\1", quoted)
     is_null = quoted is None and value.lower() == "null"
+    if quoted is None and not is_null and not re.fullmatch(r"-?\d+", value):
+        raise _invalid(f'A value that is no number stands in quotation marks: {field}:"{value}".')
     if operator == "~" and len(value) < SHORTEST_SUBSTRING:
         raise _invalid(f"A substring needs at least {SHORTEST_SUBSTRING} characters.")
     if field == "metadata" and key is not None:
@@ -147,6 +160,8 @@ def _metadata(key: str, operator: str, value: str | None) -> Condition:
 
 def _field(field: str, type_: Kind, operator: str, value: str | None) -> Condition:
     column = field if field in ("created", "customer", "email") else f"json_extract(body, '$.{field}')"
+    if field == "refunded" and operator == ":" and value in REFUNDED:
+        return REFUNDED[value], []
     if value is None:
         return f"({column} IS NULL)", []
     if type_ == "number":
@@ -157,9 +172,17 @@ def _field(field: str, type_: Kind, operator: str, value: str | None) -> Conditi
         return f"(coalesce(instr(lower({column}), lower(?)) > 0, 0))", [value]
     if operator != ":":
         raise _invalid(f"The operator {operator} is not supported for the field `{field}`.")
-    if value in ("true", "false") and field in ("disputed", "refunded"):
+    if field in ("disputed", "refunded"):
+        if value not in ("true", "false"):
+            raise _invalid(f'`{field}` is "true" or "false".')
         return f"({column} = ?)", [value == "true"]
-    comparison = "lower({0}) = lower(?)" if type_ == "text" else "{0} = ?"
+    if field == "customer":  # an id, which has a column of its own
+        return "(coalesce(customer = ?, 0))", [value]
+    comparison = (
+        "instr(' ' || lower({0}) || ' ', ' ' || lower(?) || ' ') > 0"
+        if type_ == "text"
+        else "lower({0}) = lower(?)"
+    )
     return f"(coalesce({comparison.format(column)}, 0))", [value]
 
 

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS metadata (
     key TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (key, value, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS metadata_of ON metadata (id);
+CREATE INDEX IF NOT EXISTS metadata_in_any_case ON metadata (key, value COLLATE NOCASE);
 CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, endpoint TEXT NOT NULL, status INTEGER NOT NULL,
     body BLOB NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL
@@ -190,7 +191,8 @@ class Store:
 
     def is_rare(self, key: str, value: str) -> bool:
         """Whether few objects have this in their metadata."""
-        query = "SELECT count(*) FROM (SELECT 1 FROM metadata WHERE key = ? AND value = ? LIMIT ?)"
+        where = "key = ? AND value = ? COLLATE NOCASE"
+        query = f"SELECT count(*) FROM (SELECT 1 FROM metadata WHERE {where} LIMIT ?)"  # noqa: S608
         return int(self.connection.execute(query, (key, value, RARE)).fetchone()[0]) < RARE
 
     def each(self, kind: str, **filters: str) -> Iterator[StripeObject]:

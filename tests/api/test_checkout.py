@@ -182,6 +182,17 @@ def test_while_stripe_is_silent_the_page_is_calm_and_the_link_stays(get, link, f
     assert get(link).status_code == 200
 
 
+def test_who_may_have_paid_already_is_not_told_that_they_have_not(get, link, order, desk, fault):
+    desk.gateway.confirm_payment_intent(
+        order.payment_intent_id, "pm_card_visa", order.id, "http://127.0.0.1/"
+    )
+    fault(answer=500, path="/v1/payment_intents", retry=False)
+    answer = get(link)
+    assert "momentanément indisponible" in answer.text
+    assert "Rien n’a été débité" not in answer.text
+    assert "Merci, c’est payé" in get(link).text
+
+
 def test_while_the_store_is_down_the_page_is_calm(get, link, desk, settings):
     down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     unreachable = Desk.open(down)

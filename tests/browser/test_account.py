@@ -38,6 +38,8 @@ def test_from_a_one_time_password_to_a_session_that_is_ended(chromium: Browser, 
     page.goto(f"{served.url}/orders")
     expect(page.get_by_role("heading", name="Choisissez votre mot de passe")).to_be_visible()
     expect(page.get_by_role("heading", name="Commandes")).not_to_be_visible()
+    page.get_by_role("button", name="Changer le mot de passe").click()
+    expect(page.get_by_text("Ce n’est pas votre mot de passe actuel.")).to_be_visible()
     page.get_by_label("Mot de passe reçu").fill(once)
     page.get_by_label("Nouveau mot de passe", exact=True).fill(PASSWORD)
     page.get_by_label("Nouveau mot de passe, encore une fois").fill(PASSWORD)

@@ -80,7 +80,7 @@ def test_a_note_of_one_long_word_stays_in_its_card(open_page, paid):
 def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, paid):
     page = open_page(f"/order?id={paid}")
     opened = page.get_by_test_id("stMain")
-    opened.get_by_role("button", name="Corriger le client").click()
+    opened.get_by_role("button", name="Corriger les coordonnées").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Prénom").fill("Anaïs")
     dialog.get_by_label("Nom", exact=True).fill("L")
@@ -91,12 +91,12 @@ def test_a_corrected_customer_keeps_what_was_typed_until_it_is_right(open_page, 
     dialog.get_by_role("button", name="Enregistrer").click()
     expect(dialog).to_be_hidden()
     expect(opened.get_by_text("Anaïs Laurent", exact=True)).to_be_visible()
-    expect(opened.get_by_text(f"{ADMINISTRATOR} a corrigé le client.")).to_be_visible()
+    expect(opened.get_by_text(f"{ADMINISTRATOR} a corrigé les coordonnées du client.")).to_be_visible()
 
 
 def test_what_was_typed_waits_at_rest_for_its_dialog_to_be_opened_again(open_page, paid):
     page = open_page(f"/order?id={paid}")
-    edit = page.get_by_test_id("stMain").get_by_role("button", name="Corriger le client")
+    edit = page.get_by_test_id("stMain").get_by_role("button", name="Corriger les coordonnées")
     first_name = page.get_by_role("dialog").get_by_label("Prénom")
     edit.click()
     first_name.fill("Anaïs")

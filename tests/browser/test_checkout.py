@@ -63,11 +63,28 @@ def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     assert "secret" not in customer.url
     assert "_secret_" not in customer.content()
 
-    expect(desk.get_by_text("47,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(desk.get_by_text("47,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
     expect(desk.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()
     order = open_page(f"/order?id={payment_intent}")
     expect(order.get_by_text("Terminée", exact=True)).to_be_visible()
     expect(order.get_by_text("Visa •••• 4242", exact=True)).to_be_visible()
+
+
+def test_where_the_answer_is_lost_nobody_is_told_that_they_have_not_paid(open_page, served, chromium):
+    payment_intent = served.create("mystique", "lost@example.com")
+    desk = open_page(f"/order?id={payment_intent}")
+    link = desk.locator(".st-key-payment-link code").inner_text().strip()
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.goto(link)
+    expect(page.get_by_role("button", name="Pay €47.00")).to_be_enabled()
+    page.route("**/confirm", lambda route: (route.fetch(), route.abort()))
+    pay_with(page, "4242424242424242")
+    told = page.get_by_role("alert").filter(has_text="could not be completed")
+    expect(told).to_contain_text("You are never charged twice.")
+    expect(told).not_to_contain_text("nothing was charged")
+    page.reload()
+    expect(page.get_by_role("heading", name="Thank you, it is paid")).to_be_visible()
+    page.context.close()
 
 
 def test_a_customer_confirms_with_their_bank(open_page, customer):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser.conftest import follow, settle
+from tests.browser.conftest import TESTS, follow, settle
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -83,7 +83,7 @@ def test_from_a_new_payment_to_its_bar_in_the_chart(open_page, served):
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
 
     pay(page)
-    expect(page.get_by_text("67,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("67,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
     wait_until(lambda: served.processed("payment_intent.succeeded", payment_intent))
 
     page.get_by_role("link", name="Voir la commande").click()
@@ -109,7 +109,7 @@ def test_a_declined_card_may_be_followed_by_another(open_page):
     settle(page)
     choose_card(page, "Visa\u00a0: paiement accepté")
     pay(page)
-    expect(page.get_by_text("47,00\u00a0€ encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("47,00\u00a0€ encaissés. La lecture est ouverte.")).to_be_visible()
 
 
 def test_a_double_click_creates_one_payment(open_page):
@@ -126,7 +126,7 @@ def test_a_reload_in_the_middle_loses_nothing(open_page):
     settle(page)
     expect(page.locator("code", has_text=f"{payment_intent}_secret_")).to_be_visible()
     pay(page)
-    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("encaissés. La lecture est ouverte.")).to_be_visible()
 
 
 def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
@@ -135,5 +135,32 @@ def test_a_webhook_moves_the_open_page_by_itself(open_page, served):
     leads_to = re.compile(rf"^http://127\.0\.0\.1:\d+/payment_intents/{payment_intent}$")
     expect(page.get_by_role("link", name="Stripe local")).to_have_attribute("href", leads_to)
     served.pay_elsewhere(payment_intent)
-    expect(page.get_by_text("encaissés en mode test.")).to_be_visible()
+    expect(page.get_by_text("encaissés. La lecture est ouverte.")).to_be_visible()
     expect(page.get_by_text("Webhook payment_intent.succeeded\u00a0: reçu et traité.")).to_be_visible()
+
+
+def test_metadata_stays_through_another_language_and_another_page(open_page, served):
+    page = open_page("/new-payment")
+    page.set_viewport_size({"width": 1440, "height": 1600})
+    page.get_by_text("Métadonnées").click()
+    for column, written in ((100, "campagne"), (280, "noël")):
+        cell = page.get_by_test_id("stDataFrame").bounding_box()
+        page.mouse.dblclick(cell["x"] + column, cell["y"] + 55)
+        page.locator(".gdg-input").fill(written)
+        page.keyboard.press("Enter")
+        expect(rows(page, written)).to_be_attached()
+        settle(page)
+    menu = page.get_by_test_id("stSidebar")
+    menu.get_by_text("English").click()
+    expect(page.get_by_role("heading", name="New payment")).to_be_visible()
+    expect(rows(page, "campagne")).to_be_attached()
+    follow(page, "Orders")
+    page.go_back()
+    menu.get_by_text("Français").click()
+    expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
+    expect(rows(page, "noël")).to_be_attached()
+    created = create(page, 1, "campagne@example.com")
+    assert served.behind.intents.find(created, actor=TESTS).metadata["campagne"] == "noël"
+    page.get_by_role("button", name="Autre paiement").click()
+    expect(page.get_by_text("Métadonnées")).to_be_visible()
+    expect(rows(page, "campagne")).not_to_be_attached()

@@ -1,6 +1,9 @@
 """How staff read the desk: their language and their light, kept over a reload."""
 
+import json
+import os
 import re
+import signal
 
 import pytest
 from playwright.sync_api import expect
@@ -119,6 +122,24 @@ def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_p
     days = page.get_by_test_id("stPopoverBody").get_by_label("Du", exact=True)
     expect(page.get_by_role("button", name="Choisir une date").first).to_be_visible()
     expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()
+
+
+def test_a_file_that_can_not_be_made_is_told_in_french(open_page, served):
+    served.create("mystique", "fichier@example.com")
+    page = open_page("/orders")
+    page.get_by_role("button", name="Exporter").click()
+    file = page.get_by_role("button", name="CSV")
+    expect(file).to_be_visible()
+    [store, *_] = json.loads((served.home / "store.pid").read_text())
+    os.kill(store, signal.SIGSTOP)
+    try:
+        file.click()
+        told = page.get_by_test_id("stDownloadButtonError")
+        expect(told).to_have_css("font-size", "0px")
+        said = told.evaluate("told => getComputedStyle(told, '::after').content")
+    finally:
+        os.kill(store, signal.SIGCONT)
+    assert "Le fichier n’a pas pu être préparé" in said
 
 
 def test_an_address_is_copied_as_it_reads(open_page, served):

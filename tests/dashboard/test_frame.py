@@ -3,6 +3,7 @@
 import ast
 import html
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,7 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+import lumira
 from lumira import errors
 from lumira.access import Role
 from lumira.catalog import CATALOG
@@ -119,6 +121,14 @@ def test_every_text_is_in_both_languages_with_the_same_places():
         assert french[name], name
         assert english[name], name
         assert set(re.findall(r"{(\w+)}", french[name])) == set(re.findall(r"{(\w+)}", english[name])), name
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_no_name_stands_for_two_texts(language):
+    """Of two the first would be shown in both places."""
+    catalog = Path(lumira.__file__).parent / "locales" / language / "LC_MESSAGES" / "lumira.po"
+    names = re.findall(r'^msgid "(.+)"$', catalog.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_no_line_of_french_breaks_before_its_punctuation_or_within_a_number():

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
+from bson import ObjectId
 from pydantic import SecretStr
 
 from lumira import desk as desks
@@ -11,6 +12,7 @@ from lumira.catalog import CATALOG
 from lumira.dashboard.navigation import PAGES
 from lumira.dashboard.theme import LEVEL_COLOURS
 from lumira.desk import Desk
+from lumira.errors import StoreUnavailable
 from lumira.order_filter import OrderFilter
 from tests import web
 from tests.conftest import NO_STORE, opened
@@ -326,6 +328,41 @@ def test_a_payment_for_the_customer_of_an_order_begins_filled(open_page, desk, s
     assert app.text_input(key="email").value == "zoe@example.com"
     assert "like" not in app.query_params
     assert open_page("new_payment", like="pi_unknown").text_input(key="email").value == ""
+
+
+def test_a_payment_for_the_customer_of_an_order_waits_for_the_store(open_page, desk, settings, support):
+    customer = {"productId": "initie", "customerEmail": "zoe@example.com"}
+    order = desk.intents.create(customer, actor=support, source="tests").order_id
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    with closing_desk(Desk.open(down, demo=True)) as away:
+        desks.use(away)
+        app = open_page("new_payment", like=order)
+    assert app.warning[0].title == "Les commandes sont inaccessibles pour l’instant."
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.text_input(key="email").value == "zoe@example.com"
+    assert "like" not in app.query_params
+
+
+def test_a_store_that_goes_away_after_stripe_took_the_money_is_not_said_to_have_charged_nothing(
+    open_page, desk, monkeypatch
+):
+    app = create(open_page("new_payment"))
+
+    def away(*_, **__):
+        raise StoreUnavailable("The store went away.")
+
+    monkeypatch.setattr(type(desk.intents), "_apply", away)
+    app.button(key="pay").click().run()
+    assert app.warning[0].title == "Les commandes sont inaccessibles pour l’instant."
+    assert "Rien n’a été débité" not in app.warning[0].value
+
+
+def test_real_money_is_not_said_to_be_taken_in_test_mode(open_page, documents, pay):
+    order = pay("profond")
+    documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"livemode": True}})
+    app = open_page("new_payment", order=order.id)
+    assert app.success[0].value == "67,00\u00a0€ encaissés. La lecture est ouverte."
 
 
 def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):

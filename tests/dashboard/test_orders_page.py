@@ -12,7 +12,7 @@ from lumira.access import Actor, Role
 from lumira.dashboard import session
 from lumira.dashboard.order_table import COLUMNS, orders_frame
 from lumira.dashboard.periods import Range, days
-from lumira.errors import Forbidden, InvalidFilter, InvalidViewName
+from lumira.errors import Forbidden, InvalidFilter, InvalidViewName, StoreUnavailable
 from lumira.order_filter import Disputed, Sort
 from lumira.orders import Order
 from lumira.refunds import Dispute, Refund
@@ -247,6 +247,21 @@ def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
     save.click().run()
     assert desk.views.all(actor=session.actor()) == []
     assert app.error[0].title == "Ce nom ne convient pas."
+
+
+def test_a_view_that_can_not_be_deleted_says_why(open_page, desk, monkeypatch):
+    desk.views.save("Refus", {"status": "failed"}, shared=False, actor=session.actor())
+    app = open_page("orders")
+    app.session_state["save-view"] = True
+    app.run()
+
+    def away(*_, **__):
+        raise StoreUnavailable("The store went away.")
+
+    monkeypatch.setattr(type(desk.views), "delete", away)
+    next(button for button in app.button if str(button.key).startswith("delete-")).click().run()
+    assert not app.exception
+    assert [warning.title for warning in app.warning] == ["Les commandes sont inaccessibles pour l’instant."]
 
 
 def test_four_digits_find_the_orders_of_a_card(open_page, pay):

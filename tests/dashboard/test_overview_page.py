@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from lumira import desk as desks
 from lumira.access import Role
 from lumira.desk import Desk
-from lumira.errors import InvalidSignature, StoreUnavailable
+from lumira.errors import InvalidSignature, SessionEnded, StoreUnavailable
 from lumira.events import TEST_DELIVERY
 from lumira.overview import Sold, growing, monday, sold
 from lumira.refunds import Dispute
@@ -36,12 +36,12 @@ def test_what_was_sold_in_a_range_and_until_an_hour():
         row(today, 9900, 1, 9, "usd"),
         row(today - timedelta(days=1), 9400, 2, 20),
     ]
-    assert sold(rows, today, today, "eur") == Sold(11400, 2)
-    assert sold(rows, today, today, "eur", until_hour=10) == Sold(4700, 1)
+    assert sold(rows, today, today, "eur") == Sold(11400, 3)
+    assert sold(rows, today, today, "eur", until_hour=10) == Sold(4700, 2)
     # Only the last day is cut off.
-    assert sold(rows, today - timedelta(days=1), today, "eur", until_hour=10) == Sold(14100, 3)
-    assert growing(rows, today, "eur", 19)[8:10] == [Sold(0, 0), Sold(4700, 1)]
-    assert growing(rows, today, "eur", 19)[-1] == Sold(11400, 2)
+    assert sold(rows, today - timedelta(days=1), today, "eur", until_hour=10) == Sold(14100, 4)
+    assert growing(rows, today, "eur", 19)[8:10] == [Sold(0, 0), Sold(4700, 2)]
+    assert growing(rows, today, "eur", 19)[-1] == Sold(11400, 3)
     assert monday(today) == date(2026, 11, 23)
 
 
@@ -75,6 +75,17 @@ def test_a_payment_of_today_is_in_the_figures_and_leads_to_its_order(open_page, 
     link = next(link for link in app.page_link if "Zoé" in link.value)
     assert link.value == r"Zoé \[Le Goff\] 🌙 · Profond"
     assert link.proto.query_string == f"id={order.payment_intent_id}"
+
+
+def test_whoever_looks_counts_the_same_payments(open_page, desk, at_the_desk):
+    now = datetime.now(UTC)
+    make(desk, 1, created_at=now)
+    make(desk, 2, created_at=now, currency="usd")
+    counted = set()
+    for role in (Role.FINANCE, Role.STAFF):
+        at_the_desk(role)
+        counted.add(metrics(open_page("overview"))["Paiements aujourd’hui"][0])
+    assert counted == {"2"}
 
 
 AWAY = "Les commandes sont inaccessibles pour l’instant."
@@ -117,6 +128,19 @@ def test_a_list_that_alone_can_not_be_read_says_so_beside_its_figures(open_page,
     app.run()
     assert [warning.title for warning in app.warning] == [AWAY]
     assert metrics(app)["Encaissé aujourd’hui"][0] == "0,00\u00a0€"
+
+
+def test_a_session_that_ends_under_the_page_is_not_told_in_words_of_streamlit(open_page, desk, monkeypatch):
+    app = open_page("overview")
+
+    def ended(*_, **__):
+        raise SessionEnded("Your session has ended.")
+
+    for part in (desk.webhooks, desk.order_list):
+        monkeypatch.setattr(type(part), "page", ended)
+    app.run()
+    assert not app.exception
+    assert [error.title for error in app.error] == ["Votre session est terminée."]
 
 
 def test_a_key_that_stripe_refuses_is_no_stripe_that_is_down(open_page, settings):

@@ -177,6 +177,30 @@ def test_the_range_before_is_compared_with(open_page, desk):
     assert app.metric[3].delta == "-50\u202f%"
 
 
+def test_from_less_than_nothing_up_is_no_fall(open_page, desk):
+    at = datetime.now(UTC)
+    earlier, lately = at - timedelta(days=40), at - timedelta(days=9)
+    refund = {"id": "re_1", "amount": 4700, "status": "succeeded", "createdAt": lately}
+    desk.store.database.productorders.update_one(
+        {"paymentIntentId": sold(desk, days_ago=40)},
+        {
+            "$set": {
+                **{"createdAt": earlier, "completedAt": earlier, "updatedAt": at},
+                **{"refunds": [refund], "amountRefunded": 4700, "lastRefundAt": lately},
+            }
+        },
+    )
+    sold(desk, days_ago=1)
+    [net] = [metric for metric in open_page("revenue", range="7d").metric if metric.label == "Net"]
+    assert (net.value, net.delta) == ("47,00\u00a0€", "+200\u202f%")
+
+
+def test_what_rounds_to_nothing_has_not_fallen(monkeypatch):
+    monkeypatch.setattr(session, "language", lambda: "fr")
+    told = [texts.percentage(ratio) for ratio in (-0.004, 0.004, -0.006, 1.5)]
+    assert told == ["+0\u202f%", "+0\u202f%", "-1\u202f%", "+150\u202f%"]
+
+
 @pytest.mark.parametrize(
     ("compare", "none"),
     [(Compare.BEFORE, "rien sur la période précédente"), (Compare.YEAR, "rien l’année précédente")],
@@ -214,6 +238,17 @@ def test_currencies_are_never_summed_together(open_page, desk):
     assert figures(app)["Encaissé"] == "47,00\u00a0€"
     app = open_page("revenue", currency="jpy")
     assert figures(app)["Encaissé"].startswith("500\u00a0")
+
+
+def test_the_page_opens_in_the_currency_of_the_house_where_it_earned_any(open_page, desk):
+    sold(desk, amount=10_000, currency="jpy")
+    sold(desk, "initie", 0)
+    # A free reading alone is nothing to open with.
+    assert figures(open_page("revenue"))["Encaissé"].startswith("10\u202f000\u00a0")
+    sold(desk, amount=4700)
+    app = open_page("revenue")
+    assert figures(app)["Encaissé"] == "47,00\u00a0€"
+    assert app.selectbox(key="currency").options == ["EUR", "JPY"]
 
 
 def test_only_free_readings_are_counted_aloud(open_page, desk):

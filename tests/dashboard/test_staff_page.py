@@ -84,7 +84,7 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, 
 def test_a_role_is_changed_and_an_account_shut_and_opened(desk, open_page, team, admin):
     app = open_page("staff")
     assert "Claire &lt;b&gt;Martin&lt;/b&gt;" in shown(app)
-    app.selectbox(key=f"role-{EMAIL}").set_value(Role.FINANCE).run()
+    app.selectbox(key=f"role-{EMAIL}-support").set_value(Role.FINANCE).run()
     app.button(key=f"set-role-{EMAIL}").click().run()
     signed_in = entered(desk, PASSWORD)
     assert signed_in.session.role is Role.FINANCE
@@ -93,6 +93,14 @@ def test_a_role_is_changed_and_an_account_shut_and_opened(desk, open_page, team,
     assert desk.sessions.find(signed_in.token) is None
     app.button(key=f"enable-{EMAIL}").click().run()
     assert entered(desk, PASSWORD)
+
+
+def test_a_role_that_a_colleague_changed_is_not_offered_to_be_changed_back(desk, open_page, team, admin):
+    app = open_page("staff")
+    desk.staff.set_role(EMAIL, Role.FINANCE, actor=admin)
+    app.run()
+    assert app.selectbox(key=f"role-{EMAIL}-finance").value is Role.FINANCE
+    assert app.button(key=f"set-role-{EMAIL}").disabled
 
 
 def test_a_reset_shows_the_new_password(desk, open_page, team):

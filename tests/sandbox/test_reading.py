@@ -120,6 +120,9 @@ def test_search_by_metadata_and_fields(client, customer, three):
         "amount:'a'",
         "status~'succ'",
         "status:'a' AND amount>1 OR amount<3",
+        # https://docs.stripe.com/search#quotes
+        "status:succeeded",
+        "metadata['n']:eur",
         "'x'",
     ],
 )
@@ -134,8 +137,32 @@ def test_search_customers_and_charges(client, customer):
     found = client.v1.customers.search({"query": f"email~'{customer.email[:10]}'"})
     assert ids(found) == [customer.id]
     intent = paid(client, customer=customer.id)
-    query = f"customer:'{customer.id}' AND payment_method_details.card.last4:'4242' AND refunded:'false'"
+    query = f"customer:'{customer.id}' AND payment_method_details.card.last4:4242 AND refunded:null"
     assert ids(client.v1.charges.search({"query": query})) == [intent.latest_charge]
+
+
+def test_a_search_takes_words_in_any_case_and_a_text_by_whole_words(client, three):
+    search = lambda query: ids(client.v1.payment_intents.search({"query": query}))  # noqa: E731
+    mark = uuid.uuid4().hex
+    client.v1.payment_intents.update(three[0].id, {"metadata": {"mark": mark}})
+    assert search(f"metadata['mark']:'{mark.upper()}' AND currency:'EUR'") == [three[0].id]
+    named = client.v1.customers.create({"name": f"Zoé Le Goff {mark}"}).id
+    customers = lambda query: ids(client.v1.customers.search({"query": query}))  # noqa: E731
+    assert customers(f"name:'le goff {mark}'") == [named]
+    assert customers(f"name:'goff le {mark}'") == customers(f"name:'off {mark}'") == []
+
+
+@pytest.mark.parametrize(("refund", "said"), [(0, "null"), (1000, "'false'"), (4700, "'true'")])
+def test_a_charge_is_found_by_how_much_of_it_went_back(client, customer, refund, said):
+    """https://docs.stripe.com/search#query-fields-for-charges."""
+    intent = paid(client, customer=customer.id)
+    if refund:
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": refund})
+    found = {
+        asked: ids(client.v1.charges.search({"query": f"customer:'{customer.id}' refunded:{asked}"}))
+        for asked in ("null", "'false'", "'true'")
+    }
+    assert found == {asked: [intent.latest_charge] if asked == said else [] for asked in found}
 
 
 def test_customers(client, customer):

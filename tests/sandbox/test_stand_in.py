@@ -100,6 +100,46 @@ def test_a_french_checkout_declined_refused_and_paid(chromium, checkout, serve):
     assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 
 
+NEXT_ACTION = """<!doctype html><body><output id="result"></output>
+<script src="{address}/js/stripe.js"></script><script>
+if (!location.search) Stripe("pk_test_page").handleNextAction({{ clientSecret: "{secret}" }}).then(
+  ({{ paymentIntent }}) => {{ result.textContent = paymentIntent.status; }},
+  (error) => {{ result.textContent = error.message; }},
+);
+</script>"""
+
+
+def test_what_a_server_has_confirmed_is_authenticated_where_its_next_action_says(chromium, checkout, serve):
+    """https://docs.stripe.com/js/payment_intents/handle_next_action."""
+    address = serve()
+    client = client_of(address)
+    asked = {
+        "amount": 4700,
+        "currency": "eur",
+        "payment_method": "pm_card_threeDSecure2Required",
+        "confirm": True,
+    }
+    shop = checkout("")
+
+    def confirmed(**how):
+        intent = client.v1.payment_intents.create(asked | how)
+        checkout(NEXT_ACTION.format(address=address, secret=intent.client_secret))
+        return intent.id
+
+    with chromium.new_page() as page:
+        confirmed(use_stripe_sdk=True)
+        page.goto(shop)
+        page.frame_locator("iframe").get_by_role("button", name="Complete").click()
+        page.get_by_text("succeeded").wait_for()
+        # With a return_url the customer is led to the bank's page and back, not shown it in a frame.
+        identifier = confirmed(return_url=shop)
+        page.goto(shop)
+        page.get_by_role("button", name="Complete").click()
+        page.wait_for_url(f"{shop}?payment_intent={identifier}*redirect_status=succeeded")
+        page.goto(shop)
+        page.get_by_text("not in the requires_action state").wait_for()
+
+
 def test_the_control_page_shows_and_switches(chromium, serve):
     address = serve()
     client = client_of(address)

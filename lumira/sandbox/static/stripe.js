@@ -383,8 +383,13 @@
     url.searchParams.set("payment_intent", intent.id);
     url.searchParams.set("payment_intent_client_secret", intent.client_secret);
     url.searchParams.set("redirect_status", intent.last_payment_error ? "failed" : "succeeded");
+    return away(url);
+  }
+
+  // As in Stripe.js: the page is left, the promise never settles.
+  function away(url) {
     location.assign(url);
-    return new Promise(() => {}); // as in Stripe.js: the page is left, the promise never settles
+    return new Promise(() => {});
   }
 
   window.Stripe = function Stripe(key, options = {}) {
@@ -400,7 +405,8 @@
     async function handled(intent, language) {
       const action = intent.next_action;
       if (intent.status === "requires_action" && action) {
-        await challenge(action.type === "use_stripe_sdk" ? action.use_stripe_sdk.stripe_js : action.redirect_to_url.url, language);
+        if (action.type === "redirect_to_url") return away(action.redirect_to_url.url);
+        await challenge(action.use_stripe_sdk.stripe_js, language);
         const { body, error } = await request(key, "GET", `/v1/payment_intents/${intent.id}`, { client_secret: intent.client_secret });
         if (error) return { error: translated(error, language) };
         if (body.status === "requires_payment_method" && body.last_payment_error) {
@@ -435,7 +441,9 @@
 
     async function handleNextAction({ clientSecret }) {
       const { paymentIntent, error } = await retrievePaymentIntent(clientSecret);
-      return error ? { error } : handled(paymentIntent, fallback);
+      if (error) return { error };
+      if (paymentIntent.status !== "requires_action") throw new Error("handleNextAction: the PaymentIntent is not in the requires_action state.");
+      return handled(paymentIntent, fallback);
     }
 
     return {
