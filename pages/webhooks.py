@@ -185,7 +185,8 @@ if clicked := order_clicked():
 beside = None
 listing = st.container()
 if opened:
-    listing, beside = st.columns([1.75, 1])
+    with st.container(key="list-and-event"):
+        listing, beside = st.columns([1.75, 1])
 
 with listing:
     if events:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
@@ -259,32 +260,20 @@ def _show_nothing_needed(ours: list[str]) -> None:
 def _show_failed_events(count: int, more: bool) -> None:
     label = counted("need.webhooks", count, count=f"{number(count)}{'+' * more}")
     with st.container(border=True, key="needed-webhooks", gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f":red[:material/webhook:] **{label}**", width="content")
-            st.page_link(
-                navigation.webhooks(),
-                label=text("need.see"),
-                query_params={"state": "failed"},
-                width="content",
-            )
+        _show_group_head(
+            "webhooks", f":red[:material/webhook:] **{label}**", navigation.webhooks(), {"state": "failed"}
+        )
         mine = session.may(Permission.RETRY_WEBHOOK)
         st.caption(text("need.webhooks.next" if mine else "need.webhooks.others"))
 
 
 def _show_group(group: Needed) -> None:
     with st.container(border=True, key=f"needed-{group.need}", gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
-                group.need, ":red[:material/credit_card_off:]"
-            )
-            label = counted(f"need.{group.need}", group.count, count=_counted(group.count))
-            st.markdown(f"{icon} **{label}**", width="content")
-            st.page_link(
-                navigation.orders(),
-                label=text("need.see"),
-                query_params=filter_query(group.wanted),
-                width="content",
-            )
+        icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
+            group.need, ":red[:material/credit_card_off:]"
+        )
+        label = counted(f"need.{group.need}", group.count, count=_counted(group.count))
+        _show_group_head(group.need, f"{icon} **{label}**", navigation.orders(), filter_query(group.wanted))
         if group.need == "failed" and not session.may(Permission.SHARE_PAYMENT_LINK):
             st.caption(text("need.failed.others"))
         else:
@@ -292,6 +281,15 @@ def _show_group(group: Needed) -> None:
         for order in group.first:
             due_by = order.evidence_due_by if group.need == "disputed" else None
             _show_line(order, due("need.until", due_by) if due_by else None)
+
+
+def _show_group_head(need: str, label: str, page: Page, query: dict[str, str]) -> None:
+    """What a group is of, and the way to all of it."""
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"head-{need}"
+    ):
+        st.markdown(label, width="content")
+        st.page_link(page, label=text("need.see"), query_params=query, width="content")
 
 
 def _counted(count: int) -> str:

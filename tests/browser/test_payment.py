@@ -159,7 +159,7 @@ def test_metadata_stays_through_another_language_and_another_page(open_page, ser
     menu.get_by_text("Français").click()
     expect(page.get_by_role("heading", name="Nouveau paiement")).to_be_visible()
     expect(rows(page, "noël")).to_be_attached()
-    created = create(page, 1, "campagne@example.com")
+    created = create(page, "Mystique", "campagne@example.com")
     assert served.behind.intents.find(created, actor=TESTS).metadata["campagne"] == "noël"
     page.get_by_role("button", name="Autre paiement").click()
     expect(page.get_by_text("Métadonnées")).to_be_visible()
