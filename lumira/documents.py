@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+
+# The first and the last days that Python knows, some time zone can't write.
+_WRITABLE_YEARS: Final = range(MINYEAR + 1, MAXYEAR)
 
 
 def text_or_none(value: object) -> str | None:
@@ -70,6 +73,14 @@ def bool_or_none(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _in_any_zone(instant: datetime) -> datetime:
+    """An instant that every zone can write; one without a zone, as a text may be, is taken for UTC."""
+    if instant.year not in _WRITABLE_YEARS:
+        raise ValueError("a date that no calendar of ours has")
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+Instant = Annotated[datetime, AfterValidator(_in_any_zone)]
 MinorUnits = Annotated[int, BeforeValidator(whole_number)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 
