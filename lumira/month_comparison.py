@@ -28,6 +28,7 @@ BOOKED_WITHIN: Final = timedelta(hours=1)
 DATED_WITHIN: Final = timedelta(minutes=10)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # Stripe's reporting category by what it is to a reader.
 _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
@@ -232,5 +233,6 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
 
 
 def _paid_at(order: Document) -> datetime:
-    paid_at: datetime = order.get("completedAt") or order["createdAt"]
-    return paid_at
+    # Another program may have put anything there.
+    dated = (order.get(name) for name in ("completedAt", "createdAt"))
+    return next((instant for instant in dated if isinstance(instant, datetime)), _NEVER)

@@ -49,6 +49,8 @@ _QUICK, _SLOW = 0.25, 1.0
 _DAYS_AT_FIRST: Final = 7
 # Before it nothing can have been paid by Stripe.
 _FIRST_DAY: Final = date(2000, 1, 1)
+# Where anything may count, as lists have it.
+_YEARS: Final = range(1970, 3000)
 
 CUSTOMERS_AT_MOST: Final = 1_000
 
@@ -193,7 +195,7 @@ class Revenue:
 
     def mark(self, instants: Iterable[datetime]) -> None:
         """Says that orders that count at these instants (UTC) are news, though their updatedAt is not."""
-        self._rollups.mark({self._day(instant) for instant in instants})
+        self._rollups.mark(self._days(instants))
 
     def followed_until(self) -> datetime | None:
         """Every change to the orders before this instant (UTC) is in the figures; None when none are kept."""
@@ -278,7 +280,9 @@ class Revenue:
         possible: set[date] = set()
         today = self.today()
         for row in fresh:
-            known = {self._day(instant) for instant in _instants(row)}
+            known = self._days(_instants(row))
+            if not known:
+                continue
             certain |= known
             possible |= set(every_day(min(known), max(today, *known)))
         if possible := possible - certain:
@@ -348,6 +352,10 @@ class Revenue:
     def _bounds(self, first: date, last: date) -> tuple[datetime, datetime]:
         return bounds(first, last, self._timezone)
 
+    def _days(self, instants: Iterable[datetime]) -> set[date]:
+        """The days of these instants (UTC); other programs may date an order to where none are counted."""
+        return {self._day(instant) for instant in instants if instant.year in _YEARS}
+
     def _day(self, instant: datetime) -> date:
         return instant.astimezone(self._timezone).date()
 
@@ -369,7 +377,7 @@ def _instants(row: Mapping[str, Any]) -> list[datetime]:
     """When anything of an order counts, or would: made, paid, refunded."""
     refunds = row.get("refunds") or []
     every = [row.get("createdAt"), row.get("completedAt"), *(refund.get("createdAt") for refund in refunds)]
-    return [instant for instant in every if isinstance(instant, datetime)] or [row["updatedAt"]]
+    return [instant for instant in every if isinstance(instant, datetime)]
 
 
 def _dated(days: Mapping[date, list[Row]]) -> list[Row]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 from bson import Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -590,6 +591,36 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     month = desk.month_close.compare(f"{today:%Y-%m}", actor=FANNY)
     assert [(one.ours, one.currency) for one in month.differences if one.ours] == [(300, "eur")]
     assert desk.revenue.conversion(today, today, actor=FANNY).converted == 1
+
+
+@pytest.mark.parametrize("name", ["createdAt", "completedAt", "updatedAt"])
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        datetime.min.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        DatetimeMS(10**15),
+        DatetimeMS(-(10**15)),
+    ],
+)
+def test_an_order_dated_to_no_day_that_is_counted_stops_no_figure(desk, name, beyond):
+    """Its day was marked and could never be worked out: no page of revenue opened any more."""
+    assert sums(desk) == Totals("eur")
+    sold(desk, **{name: beyond})
+    sold(desk, amount=300)
+    # Without a day on which it was paid it counts on none.
+    assert sums(desk).gross == (300 if name == "completedAt" else 5000)
+    desk.revenue.mark([beyond] if isinstance(beyond, datetime) else [])
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    assert desk.revenue.recheck(5) == 0
+
+
+def test_a_day_that_can_t_be_counted_keeps_no_other_from_being_worked_out(desk):
+    """Earlier versions marked such days, and nothing but this mends a store that has one."""
+    assert sums(desk) == Totals("eur")
+    Rollups(desk.store.database, PARIS.key, livemode=False).mark([date.min, date.max])
+    sold(desk)
+    assert sums(desk).gross == 4700
 
 
 def test_live_and_test_orders_are_never_mixed(desk):
