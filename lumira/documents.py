@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 # The first and the last days that Python knows, some time zone can't write.
@@ -80,7 +89,17 @@ def _in_any_zone(instant: datetime) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+def _or_nothing(value: object, read: ValidatorFunctionWrapHandler) -> Any:
+    """What the value is read as; nothing where it can't be."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 Instant = Annotated[datetime, AfterValidator(_in_any_zone)]
+# For what is worth reading without its date.
+InstantOrNone = Annotated[Instant | None, WrapValidator(_or_nothing)]
 MinorUnits = Annotated[int, BeforeValidator(whole_number)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 
