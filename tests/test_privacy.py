@@ -152,14 +152,19 @@ def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, custome
 
 def test_a_webhook_without_a_date_is_handed_out_and_erased_too(desk, admin, customer, documents):
     # Of the former program nothing but eventId is sure.
+    far = [NOW + timedelta(days=900), NOW - timedelta(days=40_000)]
+    odd = [None, "2026-11-30T09:00:00.000Z", "", 1_764_493_200_000, 1.7e12, -1, *far]
     documents.processed_events.insert_many(
         [
             {"eventId": "evt_undated", "data": {"object": {"receipt_email": EMAIL}}},
-            {"eventId": "evt_nothing", "createdAt": None, "data": {"object": {"receipt_email": EMAIL}}},
+            *(
+                {"eventId": f"evt_{number}", "createdAt": dated, "data": {"object": {"receipt_email": EMAIL}}}
+                for number, dated in enumerate(odd)
+            ),
         ]
     )
     exported = {event["eventId"] for event in desk.privacy.export(EMAIL, actor=admin)["webhooks"]}
-    assert {"evt_undated", "evt_nothing"} <= exported
+    assert {"evt_undated", *(f"evt_{number}" for number in range(len(odd)))} <= exported
     desk.privacy.erase(EMAIL, actor=admin)
     assert holding(documents, *MARKS) == {}
 
