@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+# What is dated before or after them no list shows, and no day of revenue counts.
+LISTED_YEARS: Final = range(1970, 3000)
 # The first and the last days that Python knows, some time zone can't write.
 _WRITABLE_YEARS: Final = range(MINYEAR + 1, MAXYEAR)
 
@@ -61,12 +63,15 @@ def as_json(value: Any) -> Any:
 def instant_of(created: object, otherwise: datetime) -> datetime:
     """The instant (UTC) of Stripe's whole seconds, or `otherwise` where an old sender gave none.
 
-    Milliseconds, which JavaScript counts in, are no seconds of any year.
+    Milliseconds, which JavaScript counts in, are no seconds of any year that lists know.
     """
+    if not isinstance(created, int) or isinstance(created, bool):
+        return otherwise
     try:
-        return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise
+        instant = datetime.fromtimestamp(created, UTC)
     except (ValueError, OverflowError, OSError):
         return otherwise
+    return instant if instant.year in LISTED_YEARS else otherwise
 
 
 def whole_number(value: object) -> object:

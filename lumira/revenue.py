@@ -30,6 +30,7 @@ from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.catalog import level_sold
 from lumira.days import bounds, every_day
+from lumira.documents import LISTED_YEARS
 from lumira.order_filter import UNKNOWN
 from lumira.revenue_sums import Mismatch, Row, combine, differences, frame
 
@@ -49,8 +50,6 @@ _QUICK, _SLOW = 0.25, 1.0
 _DAYS_AT_FIRST: Final = 7
 # Before it nothing can have been paid by Stripe.
 _FIRST_DAY: Final = date(2000, 1, 1)
-# Where anything may count, as lists have it.
-_YEARS: Final = range(1970, 3000)
 
 CUSTOMERS_AT_MOST: Final = 1_000
 
@@ -354,7 +353,7 @@ class Revenue:
 
     def _days(self, instants: Iterable[datetime]) -> set[date]:
         """The days of these instants (UTC); other programs may date an order to where none are counted."""
-        return {self._day(instant) for instant in instants if instant.year in _YEARS}
+        return {self._day(instant) for instant in instants if instant.year in LISTED_YEARS}
 
     def _day(self, instant: datetime) -> date:
         return instant.astimezone(self._timezone).date()
