@@ -205,7 +205,8 @@ def _came_back(order: Document) -> int:
 
 def _refunds_of(order: Document) -> Iterator[Refund]:
     """The refunds of an order; one that another program has spoilt is left out, as revenue leaves it out."""
-    for refund in order.get("refunds") or []:
+    refunds = order.get("refunds")
+    for refund in refunds if isinstance(refunds, list) else []:
         with suppress(ValidationError):
             yield Refund.model_validate(refund)
 

@@ -593,6 +593,20 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     assert desk.revenue.conversion(today, today, actor=FANNY).converted == 1
 
 
+@pytest.mark.parametrize("name", ["disputes", "refunds", "metadata", "fee", "feeCurrency"])
+def test_what_another_program_put_in_a_field_of_ours_stops_no_figure(desk, name):
+    now = datetime.now(UTC)
+    whole = desk.store.database.productorders.find_one({"_id": sold(desk)})
+    documents = [
+        {**whole, "_id": ObjectId(), "paymentIntentId": f"pi_{number}", "lastRefundAt": now, name: odd}
+        for number, odd in enumerate(("none", {}, ["none"], 7, 7.5, True, now, {"level": {"is": 2}}))
+    ]
+    desk.store.database.command("insert", "productorders", documents=documents, bypassDocumentValidation=True)
+    assert sums(desk).orders == 9
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    desk.month_close.compare(f"{desk.revenue.today():%Y-%m}", actor=FANNY)
+
+
 @pytest.mark.parametrize("name", ["createdAt", "completedAt", "updatedAt"])
 @pytest.mark.parametrize(
     "beyond",

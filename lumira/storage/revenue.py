@@ -29,7 +29,7 @@ _COUNTED: Final = (
 _AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
-_IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
+_IS_DISPUTED: Final = {"$gt": [{"$size": {"$cond": [{"$isArray": "$disputes"}, "$disputes", []]}}, 0]}
 # When an order counts.
 _DATES: Final = ("completedAt", "createdAt")
 # Where the customer's e-mail address may stand.
