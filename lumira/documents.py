@@ -38,6 +38,11 @@ def mapping_or_empty(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def mappings_in(value: object) -> list[Mapping[str, Any]]:
+    """The mappings that a list holds; none where a document holds null or something else."""
+    return [member for member in value if isinstance(member, Mapping)] if isinstance(value, list) else []
+
+
 def iso(instant: datetime) -> str:
     """An instant in UTC as JavaScript writes it: 2026-11-22T09:30:00.000Z."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from lumira.catalog import level_sold
+from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX, OrderStatus
@@ -205,8 +206,7 @@ def _came_back(order: Document) -> int:
 
 def _refunds_of(order: Document) -> Iterator[Refund]:
     """The refunds of an order; one that another program has spoilt is left out, as revenue leaves it out."""
-    refunds = order.get("refunds")
-    for refund in refunds if isinstance(refunds, list) else []:
+    for refund in mappings_in(order.get("refunds")):
         with suppress(ValidationError):
             yield Refund.model_validate(refund)
 

@@ -175,9 +175,15 @@ def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(d
     documents.command("collMod", "productorders", validator={})
     spoilt = {"customerEmail": EMAIL, "customerName": "Ève Marin", "createdAt": "2024-11-01"}
     in_capitals = spoilt | {"customerEmail": "Eve.MARIN@example.com"}
-    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}, in_capitals])
-    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 3
-    assert desk.privacy.erase(EMAIL, actor=admin).orders == 3
+    now = datetime.now(UTC)
+    no_list = [
+        spoilt | {"timeline": odd, "updatedAt": now} for odd in ("none", 7, ["none"], {"by": "Ève Marin"})
+    ]
+    documents.productorders.insert_many(
+        [spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}, in_capitals, *no_list]
+    )
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 7
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 7
     assert "marin" not in json.dumps(everything(documents), default=str).lower()
 
 

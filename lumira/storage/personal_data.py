@@ -14,6 +14,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from lumira.documents import mappings_in
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
@@ -77,7 +78,7 @@ class PersonalData:
         if _instant(current, "updatedAt") < datetime.now(UTC) - LEASE:
             return
         subject = {"object": {"id": current.get("paymentIntentId")}}
-        for entry in current.get("timeline") or ():
+        for entry in mappings_in(current.get("timeline")):
             # The move alone is named as its event is; another amount may stand beside it.
             if entry.get("eventId") and entry.get("to"):
                 self._ledger.record({"id": entry["eventId"], "type": entry["kind"], "data": subject}, APPLIED)
