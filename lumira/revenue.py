@@ -177,20 +177,30 @@ class Revenue:
     def refresh(self, seconds: float | None = None) -> None:
         """Works out the days whose orders changed, for at most about so many seconds when they are given.
 
-        Any number of processes may do it at once, and be killed while they do.
+        Any number of processes may do it at once, and be killed while they do. Where another thread of this
+        one does it for longer it is left to that thread, unless nothing was ever worked out.
         """
-        with self._lock:
-            state = self._rollups.state()
-            if state is None:
-                self._build(None)
+        if not self._lock.acquire(timeout=-1 if seconds is None else seconds):
+            if self._rollups.state() is not None:
                 return
-            now = self._clock()
-            certain = self._follow(state.watermark - OVERLAP)
-            if now - state.watermark > _STEP:
-                self._rollups.advance(now)
-            dirty = self._rollups.dirty()
-            if dirty:
-                self._work_out(dirty, certain, seconds)
+            self._lock.acquire()
+        try:
+            self._refresh(seconds)
+        finally:
+            self._lock.release()
+
+    def _refresh(self, seconds: float | None) -> None:
+        state = self._rollups.state()
+        if state is None:
+            self._build(None)
+            return
+        now = self._clock()
+        certain = self._follow(state.watermark - OVERLAP)
+        if now - state.watermark > _STEP:
+            self._rollups.advance(now)
+        dirty = self._rollups.dirty()
+        if dirty:
+            self._work_out(dirty, certain, seconds)
 
     def mark(self, instants: Iterable[datetime]) -> None:
         """Says that orders that count at these instants (UTC) are news, though their updatedAt is not."""

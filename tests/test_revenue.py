@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -591,6 +592,34 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     month = desk.month_close.compare(f"{today:%Y-%m}", actor=FANNY)
     assert [(one.ours, one.currency) for one in month.differences if one.ours] == [(300, "eur")]
     assert desk.revenue.conversion(today, today, actor=FANNY).converted == 1
+
+
+def test_a_reader_does_not_wait_for_whoever_works_the_days_out(desk, monkeypatch):
+    """After very many orders were brought in, each page of revenue waited for the last of their days."""
+    sold(desk)
+    assert sums(desk).gross == 4700
+    begun, done = threading.Event(), threading.Event()
+    count = desk.revenue._count
+
+    def count_slowly(*days):
+        if threading.current_thread() is working:
+            begun.set()
+            assert done.wait(60)
+        return count(*days)
+
+    monkeypatch.setattr(desk.revenue, "_count", count_slowly)
+    working = threading.Thread(target=desk.revenue.refresh)
+    sold(desk, amount=300)
+    working.start()
+    try:
+        assert begun.wait(60)
+        asking = time.monotonic()
+        assert sums(desk).gross == 4700
+        assert time.monotonic() - asking < 10
+    finally:
+        done.set()
+        working.join()
+    assert sums(desk).gross == 5000
 
 
 @pytest.mark.parametrize("name", ["disputes", "refunds", "metadata", "fee", "feeCurrency"])
