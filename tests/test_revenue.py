@@ -573,7 +573,7 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     whole = desk.store.database.productorders.find_one({"_id": sold(desk, amount=0, customerEmail="a@x.fr")})
     paid_at = whole["completedAt"] + timedelta(milliseconds=1)
     spoilt: list[dict[str, Any]] = [
-        *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", None)),
+        *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", [300], None)),
         # No sum of these fits into the store's whole numbers.
         *({"amount": amount} for amount in (2**62, 2**62, -(2**62), 1e18)),
         {"productId": None, "amount": 4700},
@@ -628,10 +628,12 @@ def test_what_another_program_put_in_a_field_of_ours_stops_no_figure(desk, name)
     whole = desk.store.database.productorders.find_one({"_id": sold(desk)})
     documents = [
         {**whole, "_id": ObjectId(), "paymentIntentId": f"pi_{number}", "lastRefundAt": now, name: odd}
-        for number, odd in enumerate(("none", {}, ["none"], 7, 7.5, True, now, {"level": {"is": 2}}))
+        for number, odd in enumerate(
+            ("none", {}, ["none"], [7], 7, 7.5, math.nan, Decimal128("7.5"), True, now, {"level": {"is": 2}})
+        )
     ]
     desk.store.database.command("insert", "productorders", documents=documents, bypassDocumentValidation=True)
-    assert sums(desk).orders == 9
+    assert sums(desk).orders == 12
     assert desk.revenue.verify(actor=FANNY)[0] == []
     desk.month_close.compare(f"{desk.revenue.today():%Y-%m}", actor=FANNY)
 
