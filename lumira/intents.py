@@ -83,7 +83,8 @@ def payment_intent_parameters(order: Order) -> dict[str, Any]:
 
     Contract: the text on the bank statement is ORACLE LUMIRA. Stripe refuses `statement_descriptor` on
     PaymentIntents that cards may pay and takes `statement_descriptor_suffix`, which it puts behind the
-    account's own prefix (https://docs.stripe.com/get-started/account/statement-descriptors).
+    account's own prefix (https://docs.stripe.com/get-started/account/statement-descriptors): of at most seven
+    characters, for the whole of prefix, `* ` and suffix may have 22.
     """
     return {
         "amount": order.amount,

@@ -24,7 +24,8 @@ AMOUNT_LIMIT: Final = 10**12
 
 def is_amount(value: object) -> TypeGuard[int]:
     """Whether Stripe may have stated it as minor units: whole, of twelve digits at most, not below zero."""
-    return type(value) is int and 0 <= value < AMOUNT_LIMIT
+    # The store's driver has a class of its own for whole numbers beyond 32 bits; True is one to Python.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < AMOUNT_LIMIT
 
 
 def check_amount(name: str, value: object) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from lumira.catalog import level_sold
+from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX, OrderStatus
@@ -28,6 +29,7 @@ BOOKED_WITHIN: Final = timedelta(hours=1)
 DATED_WITHIN: Final = timedelta(minutes=10)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # Stripe's reporting category by what it is to a reader.
 _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
@@ -204,7 +206,7 @@ def _came_back(order: Document) -> int:
 
 def _refunds_of(order: Document) -> Iterator[Refund]:
     """The refunds of an order; one that another program has spoilt is left out, as revenue leaves it out."""
-    for refund in order.get("refunds") or []:
+    for refund in mappings_in(order.get("refunds")):
         with suppress(ValidationError):
             yield Refund.model_validate(refund)
 
@@ -232,5 +234,6 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
 
 
 def _paid_at(order: Document) -> datetime:
-    paid_at: datetime = order.get("completedAt") or order["createdAt"]
-    return paid_at
+    # Another program may have put anything there.
+    dated = (order.get(name) for name in ("completedAt", "createdAt"))
+    return next((instant for instant in dated if isinstance(instant, datetime)), _NEVER)

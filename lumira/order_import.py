@@ -9,9 +9,11 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
+
 from lumira.catalog import CATALOG, level_of
 from lumira.errors import StripeError, StripeRefused
-from lumira.orders import OrderStatus
+from lumira.orders import Order, OrderStatus
 from lumira.validation import is_address
 
 if TYPE_CHECKING:
@@ -190,10 +192,16 @@ def _unreadable(document: Mapping[str, Any]) -> str:
         # A date of the driver; anything else was written by hand.
         if not isinstance(document.get(name), datetime):
             return name
-    # Where they are there at all; the rules of our store refuse anything else.
-    return next(
-        (name for name, kind in _OPTIONAL.items() if not isinstance(document.get(name), kind | None)), ""
-    )
+    for name, kind in _OPTIONAL.items():
+        # Where they are there at all; the rules of our store refuse anything else.
+        if not isinstance(document.get(name), kind | None):
+            return name
+    try:
+        # An unknown status is an oddity of its own.
+        Order.model_validate({**document, "status": OrderStatus.PENDING})
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"][0])
+    return ""
 
 
 def _is_price_in_euros(product: str, amount: float) -> bool:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
-from lumira.documents import Document, MinorUnits, Text, mapping_or_empty, text_or_none
+from lumira.documents import Document, Instant, MinorUnits, Text, mapping_or_empty, text_or_none
 from lumira.money import AMOUNT_LIMIT, currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
@@ -217,9 +217,9 @@ class Order(Document):
     currency: str = "eur"
     status: OrderStatus
     payment_intent_id: Text = None
-    created_at: datetime
-    updated_at: datetime
-    completed_at: datetime | None = None
+    created_at: Instant
+    updated_at: Instant
+    completed_at: Instant | None = None
     metadata: Annotated[dict[str, Any], BeforeValidator(mapping_or_empty)] = Field(default_factory=dict)
 
     stripe_status: Text = None

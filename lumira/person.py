@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lumira.documents import mapping_or_empty
+from lumira.documents import mapping_or_empty, mappings_in
 from lumira.events import order_named_by, payment_intent_of
 from lumira.order_filter import fold
 from lumira.orders import FREE_PREFIX
@@ -111,7 +111,7 @@ def order_without(order: Mapping[str, Any], person: Person) -> tuple[dict[str, A
     kept_metadata = {
         name: value for name, value in metadata.items() if name in KEPT_METADATA and not person.is_in(value)
     }
-    timeline = [_timeline_entry_without(entry, person) for entry in order.get("timeline") or []]
+    timeline = [_timeline_entry_without(entry, person) for entry in mappings_in(order.get("timeline"))]
     gone = [
         name
         for name, value in order.items()

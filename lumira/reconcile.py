@@ -58,6 +58,10 @@ MONEY_BACK_SINCE: Final = timedelta(days=200)
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
 
+# With so many differences a run keeps no further day: killed, it goes on with an earlier one, where what is
+# repaired differs no more. The state is one document, which holds some 90,000 at most.
+KEPT_DIFFERENCES: Final = 10_000
+
 Progress = Callable[[int, int], None]
 # Objects of Stripe's, and when they were asked for.
 Page = tuple[list[dict[str, Any]], datetime]
@@ -131,7 +135,8 @@ class Reconciliation:
                     if progress:
                         progress(done, len(windows))
                     untied |= self._walk(first, last, run)
-                    self._reconciliations.save(key, saved(report, last, untied), self._clock())
+                    if len(report.differences) <= KEPT_DIFFERENCES:
+                        self._reconciliations.save(key, saved(report, last, untied), self._clock())
                 tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
                 for order_id in sorted(untied - tied):
                     self._check_never_sent(order_id, run)

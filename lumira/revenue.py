@@ -30,6 +30,7 @@ from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.catalog import level_sold
 from lumira.days import bounds, every_day
+from lumira.documents import LISTED_YEARS
 from lumira.order_filter import UNKNOWN
 from lumira.revenue_sums import Mismatch, Row, combine, differences, frame
 
@@ -176,24 +177,34 @@ class Revenue:
     def refresh(self, seconds: float | None = None) -> None:
         """Works out the days whose orders changed, for at most about so many seconds when they are given.
 
-        Any number of processes may do it at once, and be killed while they do.
+        Any number of processes may do it at once, and be killed while they do. Where another thread of this
+        one does it for longer it is left to that thread, unless nothing was ever worked out.
         """
-        with self._lock:
-            state = self._rollups.state()
-            if state is None:
-                self._build(None)
+        if not self._lock.acquire(timeout=-1 if seconds is None else seconds):
+            if self._rollups.state() is not None:
                 return
-            now = self._clock()
-            certain = self._follow(state.watermark - OVERLAP)
-            if now - state.watermark > _STEP:
-                self._rollups.advance(now)
-            dirty = self._rollups.dirty()
-            if dirty:
-                self._work_out(dirty, certain, seconds)
+            self._lock.acquire()
+        try:
+            self._refresh(seconds)
+        finally:
+            self._lock.release()
+
+    def _refresh(self, seconds: float | None) -> None:
+        state = self._rollups.state()
+        if state is None:
+            self._build(None)
+            return
+        now = self._clock()
+        certain = self._follow(state.watermark - OVERLAP)
+        if now - state.watermark > _STEP:
+            self._rollups.advance(now)
+        dirty = self._rollups.dirty()
+        if dirty:
+            self._work_out(dirty, certain, seconds)
 
     def mark(self, instants: Iterable[datetime]) -> None:
         """Says that orders that count at these instants (UTC) are news, though their updatedAt is not."""
-        self._rollups.mark({self._day(instant) for instant in instants})
+        self._rollups.mark(self._days(instants))
 
     def followed_until(self) -> datetime | None:
         """Every change to the orders before this instant (UTC) is in the figures; None when none are kept."""
@@ -278,7 +289,9 @@ class Revenue:
         possible: set[date] = set()
         today = self.today()
         for row in fresh:
-            known = {self._day(instant) for instant in _instants(row)}
+            known = self._days(_instants(row))
+            if not known:
+                continue
             certain |= known
             possible |= set(every_day(min(known), max(today, *known)))
         if possible := possible - certain:
@@ -348,6 +361,10 @@ class Revenue:
     def _bounds(self, first: date, last: date) -> tuple[datetime, datetime]:
         return bounds(first, last, self._timezone)
 
+    def _days(self, instants: Iterable[datetime]) -> set[date]:
+        """The days of these instants (UTC); other programs may date an order to where none are counted."""
+        return {self._day(instant) for instant in instants if instant.year in LISTED_YEARS}
+
     def _day(self, instant: datetime) -> date:
         return instant.astimezone(self._timezone).date()
 
@@ -369,7 +386,7 @@ def _instants(row: Mapping[str, Any]) -> list[datetime]:
     """When anything of an order counts, or would: made, paid, refunded."""
     refunds = row.get("refunds") or []
     every = [row.get("createdAt"), row.get("completedAt"), *(refund.get("createdAt") for refund in refunds)]
-    return [instant for instant in every if isinstance(instant, datetime)] or [row["updatedAt"]]
+    return [instant for instant in every if isinstance(instant, datetime)]
 
 
 def _dated(days: Mapping[date, list[Row]]) -> list[Row]:

@@ -162,9 +162,10 @@ class Sessions:
                 raise SignInRefused(_REFUSED)
             if not is_encrypted(member.totp_secret):
                 encrypted = encrypt(secret, self._key(), owner=member.email)
-                self._accounts.replace_totp_secret(member.email, member.totp_secret, encrypted)
+                self._accounts.replace(member.email, "totpSecret", member.totp_secret, encrypted)
         if not ticket and member.password_hash and self._passwords.is_outdated(member.password_hash):
-            self._accounts.update(member.email, {"passwordHash": self._passwords.hash(password)})
+            hashed = self._passwords.hash(password)
+            self._accounts.replace(member.email, "passwordHash", member.password_hash, hashed)
         return self._begin(member, address, device)
 
     def sign_in_by_identity(self, email: str, *, address: str, device: str) -> SignedIn:
@@ -280,6 +281,12 @@ class Sessions:
             device=device,
         )
         self._sessions.insert(stored)
+        # Whoever sets another password does so before they end the sessions: one of the two sees the other.
+        current = self._accounts.find(member.email)
+        if current is None or current.password_changed_at != member.password_changed_at:
+            self._sessions.delete(stored.id)
+            self._record(member, "sign_in_refused", address, device)
+            raise SignInRefused(_REFUSED)
         self._accounts.update(member.email, {"lastSignInAt": now})
         self._record(member, "sign_in", address, device)
         self._attempts.forgive(member.email, address)

@@ -104,3 +104,22 @@ def test_of_a_customers_orders_the_first_says_who_they_are():
         order(customer_name="Anna Durand", customer_email="anna@example.com"),
     ]
     assert customers_of(orders) == [Customer("anna@example.com", "Anna Martin", "+33 6")]
+
+
+@pytest.mark.reshapes
+def test_a_date_that_was_written_as_text_without_a_zone_is_one_of_utc(desk, documents, support):
+    """Beside an order that has a zone it could not be sorted, and the customer's history broke off."""
+    # From before there was a validator.
+    documents.command("collMod", "productorders", validator={})
+    bought = {"productId": "mystique", "customerEmail": "zoe@example.com", "amount": 4700, "currency": "eur"}
+    text = {
+        "createdAt": "2024-05-01 10:00:00",
+        "updatedAt": "2024-05-01T10:00:00",
+        "completedAt": "2024-05-01",
+    }
+    for dated in (text, dict.fromkeys(text, AT)):
+        documents.productorders.insert_one({**bought, "status": "completed", **dated})
+    newest, oldest = desk.customers.history("zoe@example.com", actor=support)
+    assert newest.created_at == AT
+    assert oldest.created_at == oldest.updated_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert oldest.completed_at == datetime(2024, 5, 1, tzinfo=UTC)

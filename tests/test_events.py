@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from bson.datetime_ms import DatetimeMS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -148,6 +150,29 @@ def test_rows_that_another_program_left_undated_are_shown_last_retried_and_prune
     assert desk.events.failed() == ["evt_failed"]
     assert desk.webhooks.prune(actor=Actor("ada", Role.ADMIN)) == 1
     assert {row["eventId"] for row in documents.processed_events.find()} == {"evt_failed", "evt_dated"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"processedAt": "yesterday"},
+        {"processedAt": DatetimeMS(1_700_000_000_000_000)},
+        {"createdAt": DatetimeMS(1_700_000_000_000_000)},
+        {"createdAt": "2026-11-30"},
+        {"eventType": None},
+    ],
+)
+def test_a_row_that_another_program_wrote_otherwise_hides_none(desk, documents, odd):
+    """One of them was enough: no page of the ledger opened, and Prometheus was answered 500."""
+    ada = Actor("ada", Role.ADMIN)
+    whole = {"eventType": TYPES[0], "processedAt": NOW, "createdAt": NOW}
+    row = {"eventId": "evt_odd", **{name: value for name, value in (whole | odd).items() if value}}
+    documents.processed_events.insert_many([row, {"eventId": "evt_whole", **whole}])
+    page, _ = desk.webhooks.page(10, actor=ada)
+    assert "evt_whole" in {event.event_id for event in page}
+    assert desk.webhooks.find("evt_odd", actor=ada).state == "processed"
+    assert desk.webhooks.of_payment("pi_1", since=NOW - timedelta(minutes=1), actor=ada) == []
+    assert desk.webhooks.retry("evt_odd", actor=ada) == "unchanged"
 
 
 def test_a_row_in_hand_without_a_lease_is_nobodys(desk, documents):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import stripe
+from bson.datetime_ms import DatetimeMS
 
 from lumira.access import Actor, Role
 from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
@@ -300,6 +301,16 @@ def test_a_refund_that_failed_in_another_month_says_so(september):
     [back] = explained(compare(october, stripes, "2026-10", MIDNIGHT).differences, known)
     assert (back.ours, back.stripes, back.cause) == (0, -1700, "refund_failed")
     assert all(translate(language, f"month.cause.{back.cause}") for language in ("fr", "en"))
+
+
+@pytest.mark.parametrize("beyond", [DatetimeMS(10**15), "2026-09-01", None])
+def test_an_order_that_was_paid_on_no_day_stops_no_comparison(september, beyond):
+    orders = september.store.database.productorders
+    orders.update_one(
+        {"paymentIntentId": "pi_b"}, {"$set": {"completedAt": beyond}}, bypass_document_validation=True
+    )
+    figures = september.month_close.compare(MONTH, actor=FANNY)
+    assert {found.payment_intent_id for found in figures.differences} <= {"pi_b"}
 
 
 @pytest.mark.parametrize("field", ["createdAt", "amount"])

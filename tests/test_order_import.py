@@ -52,7 +52,10 @@ def order(**fields: Any) -> dict[str, Any]:
         ({"amount": -1}, Oddity.UNREADABLE),
         ({"amount": float("nan")}, Oddity.UNREADABLE),
         ({"amount": float("inf")}, Oddity.UNREADABLE),
+        ({"amount": 10**12}, Oddity.UNREADABLE),
         ({"createdAt": "2026-11-01"}, Oddity.UNREADABLE),
+        ({"completedAt": datetime.min.replace(tzinfo=UTC)}, Oddity.UNREADABLE),
+        ({"disputes": "none"}, Oddity.UNREADABLE),
         ({"currency": None}, Oddity.UNREADABLE),
         # What the store's own rules refuse would stay behind unsaid.
         ({"completedAt": "2026-11-01"}, Oddity.UNREADABLE),

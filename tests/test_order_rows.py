@@ -14,13 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 
-from lumira.errors import InvalidFilter
+from lumira.documents import as_json
+from lumira.errors import InvalidFilter, OrderUnreadable
 from lumira.order_filter import (
     FORMER,
     LEVELS,
@@ -857,6 +859,31 @@ def test_one_document_that_is_no_order_hides_no_other(desk, documents):
     assert [len(rows.page(OrderFilter(), size).orders) for size in (2, 4)] == [1, 3]
     assert len(list(rows.every(OrderFilter()))) == 3
     assert len(list(desk.orders.created_between(NOW - timedelta(days=9), NOW + timedelta(days=1)))) == 3
+
+
+# Milliseconds that were taken for seconds, a date of before Python's first, and the last that it has.
+BEYOND = [DatetimeMS(1_700_000_000_000_000), DatetimeMS(-(10**15)), datetime.max.replace(tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+@pytest.mark.parametrize("name", ["createdAt", "updatedAt", "completedAt"])
+def test_a_date_of_no_calendar_hides_no_other_order(desk, documents, admin, name, beyond):
+    """The driver gave up reading all documents of the page, and a file with such an instant broke off."""
+    written(documents, paymentIntentId="pi_beyond", **{name: beyond})
+    written(documents, customerEmail="zoe@example.com")
+    rows = OrderRows(desk.store.database, PARIS)
+    assert rows.list_orders()
+    for wanted in (OrderFilter(), level("mystique"), sorted_by(Sort.HIGHEST)):
+        assert [order.address for order in rows.page(wanted, 10).orders] == ["zoe@example.com"]
+    assert desk.order_list.count(OrderFilter(differs=True), actor=admin) == 0
+    with pytest.raises(OrderUnreadable, match=name):
+        desk.intents.find("pi_beyond", actor=admin)
+
+
+def test_a_date_of_no_calendar_in_the_metadata_is_shown_as_it_is(desk, documents, admin):
+    written(documents, paymentIntentId="pi_beyond", metadata={"born": BEYOND[0]})
+    order = desk.intents.find("pi_beyond", actor=admin)
+    assert as_json(order.metadata) == {"born": "DatetimeMS(1700000000000000)"}
 
 
 def test_an_order_is_found_by_the_amount_that_it_was_just_given(desk):

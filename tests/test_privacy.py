@@ -152,14 +152,19 @@ def test_an_export_holds_all_that_is_held_and_is_plain_json(desk, admin, custome
 
 def test_a_webhook_without_a_date_is_handed_out_and_erased_too(desk, admin, customer, documents):
     # Of the former program nothing but eventId is sure.
+    far = [NOW + timedelta(days=900), NOW - timedelta(days=40_000)]
+    odd = [None, "2026-11-30T09:00:00.000Z", "", 1_764_493_200_000, 1.7e12, -1, *far]
     documents.processed_events.insert_many(
         [
             {"eventId": "evt_undated", "data": {"object": {"receipt_email": EMAIL}}},
-            {"eventId": "evt_nothing", "createdAt": None, "data": {"object": {"receipt_email": EMAIL}}},
+            *(
+                {"eventId": f"evt_{number}", "createdAt": dated, "data": {"object": {"receipt_email": EMAIL}}}
+                for number, dated in enumerate(odd)
+            ),
         ]
     )
     exported = {event["eventId"] for event in desk.privacy.export(EMAIL, actor=admin)["webhooks"]}
-    assert {"evt_undated", "evt_nothing"} <= exported
+    assert {"evt_undated", *(f"evt_{number}" for number in range(len(odd)))} <= exported
     desk.privacy.erase(EMAIL, actor=admin)
     assert holding(documents, *MARKS) == {}
 
@@ -170,9 +175,15 @@ def test_an_order_that_another_program_has_spoilt_is_handed_out_and_erased_too(d
     documents.command("collMod", "productorders", validator={})
     spoilt = {"customerEmail": EMAIL, "customerName": "Ève Marin", "createdAt": "2024-11-01"}
     in_capitals = spoilt | {"customerEmail": "Eve.MARIN@example.com"}
-    documents.productorders.insert_many([spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}, in_capitals])
-    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 3
-    assert desk.privacy.erase(EMAIL, actor=admin).orders == 3
+    now = datetime.now(UTC)
+    no_list = [
+        spoilt | {"timeline": odd, "updatedAt": now} for odd in ("none", 7, ["none"], {"by": "Ève Marin"})
+    ]
+    documents.productorders.insert_many(
+        [spoilt, {"customerEmail": EMAIL, "updatedAt": NOW}, in_capitals, *no_list]
+    )
+    assert len(desk.privacy.export(EMAIL, actor=admin)["orders"]) == 7
+    assert desk.privacy.erase(EMAIL, actor=admin).orders == 7
     assert "marin" not in json.dumps(everything(documents), default=str).lower()
 
 

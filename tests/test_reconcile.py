@@ -351,6 +351,23 @@ def failing(desk):
     return failing
 
 
+def test_a_state_grows_no_larger_than_a_document_may_be(failing, create, desk, documents, monkeypatch):
+    """With 90,000 differences MongoDB refused it: that run ended, and every one that went on with it."""
+    monkeypatch.setattr("lumira.reconcile.KEPT_DIFFERENCES", 0)
+    order = create()
+    pay(desk, order)
+    since = datetime.now(UTC) - timedelta(days=2)
+    with pytest.raises(StripeServiceError):
+        failing(0, "list_refunds_between").run(since, actor=ADMIN, apply=True)
+    assert desk.intents.find(order.id, actor=ADMIN).status is OrderStatus.COMPLETED
+    [kept] = documents.reconciliations.find()
+    assert kept["state"]["differences"] == []
+    # It walks the last day once more, and finds what was repaired there to be no difference.
+    report = reconciliation_of(desk, timedelta(hours=1)).run(since, actor=ADMIN, apply=True)
+    assert not [found for found in report.differences if found.order_id == order.id]
+    assert documents.reconciliations.count_documents({}) == 0
+
+
 @pytest.fixture
 def counted():
     """How many differences of a kind were counted as repaired since the test began."""

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 from bson import Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -571,7 +573,7 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     whole = desk.store.database.productorders.find_one({"_id": sold(desk, amount=0, customerEmail="a@x.fr")})
     paid_at = whole["completedAt"] + timedelta(milliseconds=1)
     spoilt: list[dict[str, Any]] = [
-        *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", None)),
+        *({"amount": amount} for amount in (Decimal128("3.5"), math.nan, math.inf, "4700", [300], None)),
         # No sum of these fits into the store's whole numbers.
         *({"amount": amount} for amount in (2**62, 2**62, -(2**62), 1e18)),
         {"productId": None, "amount": 4700},
@@ -590,6 +592,80 @@ def test_an_order_that_another_program_spoilt_stops_no_figure(desk):
     month = desk.month_close.compare(f"{today:%Y-%m}", actor=FANNY)
     assert [(one.ours, one.currency) for one in month.differences if one.ours] == [(300, "eur")]
     assert desk.revenue.conversion(today, today, actor=FANNY).converted == 1
+
+
+def test_a_reader_does_not_wait_for_whoever_works_the_days_out(desk, monkeypatch):
+    """After very many orders were brought in, each page of revenue waited for the last of their days."""
+    sold(desk)
+    assert sums(desk).gross == 4700
+    begun, done = threading.Event(), threading.Event()
+    count = desk.revenue._count
+
+    def count_slowly(*days):
+        if threading.current_thread() is working:
+            begun.set()
+            assert done.wait(60)
+        return count(*days)
+
+    monkeypatch.setattr(desk.revenue, "_count", count_slowly)
+    working = threading.Thread(target=desk.revenue.refresh)
+    sold(desk, amount=300)
+    working.start()
+    try:
+        assert begun.wait(60)
+        asking = time.monotonic()
+        assert sums(desk).gross == 4700
+        assert time.monotonic() - asking < 10
+    finally:
+        done.set()
+        working.join()
+    assert sums(desk).gross == 5000
+
+
+@pytest.mark.parametrize("name", ["disputes", "refunds", "metadata", "fee", "feeCurrency"])
+def test_what_another_program_put_in_a_field_of_ours_stops_no_figure(desk, name):
+    now = datetime.now(UTC)
+    whole = desk.store.database.productorders.find_one({"_id": sold(desk)})
+    documents = [
+        {**whole, "_id": ObjectId(), "paymentIntentId": f"pi_{number}", "lastRefundAt": now, name: odd}
+        for number, odd in enumerate(
+            ("none", {}, ["none"], [7], 7, 7.5, math.nan, Decimal128("7.5"), True, now, {"level": {"is": 2}})
+        )
+    ]
+    desk.store.database.command("insert", "productorders", documents=documents, bypassDocumentValidation=True)
+    assert sums(desk).orders == 12
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    desk.month_close.compare(f"{desk.revenue.today():%Y-%m}", actor=FANNY)
+
+
+@pytest.mark.parametrize("name", ["createdAt", "completedAt", "updatedAt"])
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        datetime.min.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        DatetimeMS(10**15),
+        DatetimeMS(-(10**15)),
+    ],
+)
+def test_an_order_dated_to_no_day_that_is_counted_stops_no_figure(desk, name, beyond):
+    """Its day was marked and could never be worked out: no page of revenue opened any more."""
+    assert sums(desk) == Totals("eur")
+    sold(desk, **{name: beyond})
+    sold(desk, amount=300)
+    # Without a day on which it was paid it counts on none.
+    assert sums(desk).gross == (300 if name == "completedAt" else 5000)
+    desk.revenue.mark([beyond] if isinstance(beyond, datetime) else [])
+    assert desk.revenue.verify(actor=FANNY)[0] == []
+    assert desk.revenue.recheck(5) == 0
+
+
+def test_a_day_that_can_t_be_counted_keeps_no_other_from_being_worked_out(desk):
+    """Earlier versions marked such days, and nothing but this mends a store that has one."""
+    assert sums(desk) == Totals("eur")
+    Rollups(desk.store.database, PARIS.key, livemode=False).mark([date.min, date.max])
+    sold(desk)
+    assert sums(desk).gross == 4700
 
 
 def test_live_and_test_orders_are_never_mixed(desk):

@@ -25,7 +25,8 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lumira import background, child_process
 from lumira.child_process import LOG_AT_MOST, Child, free_port, kept_running
-from lumira.embedded import embedded_store
+from lumira.embedded import STORE_PROGRAMS, embedded_store
+from lumira.errors import SettingsError
 from tests import web
 from tests.conftest import API_TOKEN, wait_until
 from tests.running import ROOT, answers, running, variables
@@ -112,6 +113,25 @@ def test_other_servers_serve_the_same_and_receive_the_sandboxs_webhooks(tmp_path
         with MongoClient(uri) as client:
             orders = client.lumira.productorders
             wait_until(lambda: orders.find_one({"paymentIntentId": order_id})["status"] == "completed")
+
+
+@pytest.mark.parametrize(("installed", "folder"), [("secantusd-rs", "mongod"), ("mongod", "store")])
+def test_no_new_store_begins_beside_the_data_of_a_program_that_is_gone(
+    tmp_path, monkeypatch, installed, folder
+):
+    """Whoever uninstalls one would find an empty desk, and write new orders into another store."""
+    monkeypatch.setattr("lumira.embedded._program", {installed: f"/usr/bin/{installed}"}.get)
+    # Nothing is started.
+    monkeypatch.setattr("lumira.embedded.Store", lambda _uri: None)
+    (tmp_path / folder).mkdir()
+    embedded_store(tmp_path)
+    (tmp_path / folder / "WiredTiger").touch()
+    (tmp_path / STORE_PROGRAMS[installed]).rmdir()
+    with pytest.raises(SettingsError, match=f"{folder} .* not installed"):
+        embedded_store(tmp_path)
+    (tmp_path / STORE_PROGRAMS[installed]).mkdir()
+    (tmp_path / STORE_PROGRAMS[installed] / "WiredTiger").touch()
+    embedded_store(tmp_path)
 
 
 def test_no_acknowledged_order_is_lost_when_the_store_is_killed(tmp_path):

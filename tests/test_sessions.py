@@ -404,3 +404,35 @@ def test_an_outdated_hash_is_made_anew_by_signing_in(desk, claire, sessions, doc
     entered(later)
     assert "m=16,t=2" in documents.staff.find_one()["passwordHash"]
     assert entered(later)
+
+
+@pytest.mark.parametrize("step", ["matches", "hash"])
+def test_who_signs_in_by_a_password_that_is_reset_meanwhile_is_out(
+    desk, claire, staff, admin, documents, clock, monkeypatch, step
+):
+    """Their session began behind the back of whoever ended all; the old password was written over the new."""
+    dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    dearer.matches("nobody's", None)
+    done = getattr(dearer, step)
+
+    def do_after_a_reset(*given):
+        answer = done(*given)
+        clock.turn(seconds=1)
+        staff.reset(EMAIL, actor=admin)
+        return answer
+
+    database = desk.store.database
+    later = Sessions(
+        StaffSessions(database),
+        StaffAccounts(database),
+        AuditLog(database),
+        key=desk.signing_key,
+        passwords=dearer,
+    )
+    monkeypatch.setattr(dearer, step, do_after_a_reset)
+    with pytest.raises(SignInRefused):
+        entered(later)
+    monkeypatch.undo()
+    assert documents.sessions.count_documents({}) == 0
+    with pytest.raises(SignInRefused):
+        entered(later)

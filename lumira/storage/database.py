@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from bson import ObjectId
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
@@ -47,6 +47,11 @@ _PATIENCE: Final = {
     "connectTimeoutMS": 2_000,
     "timeoutMS": OPERATION_TIMEOUT_MS,
 }
+# A date that Python has none for, as JavaScript writes where it takes milliseconds for seconds, comes as the
+# driver's own: by default it would keep all documents of its page from being read.
+READING: Final[CodecOptions[Document]] = CodecOptions(
+    tz_aware=True, tzinfo=UTC, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 # No order has it.
 _NO_ORDER: Final = ObjectId(b"\0" * 12)
 # The commands worth a line of their own.
@@ -129,8 +134,7 @@ class Store:
             default = self._client.get_default_database(DEFAULT_DATABASE).name
         except (PyMongoError, ValueError) as error:
             raise SettingsError(f"MONGODB_URI can't be used: {error}") from None
-        options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
-        self.database: Database[Document] = self._client.get_database(name or default, codec_options=options)
+        self.database: Database[Document] = self._client.get_database(name or default, codec_options=READING)
 
     def prepare(self) -> Unmade:
         """Creates missing validators and indexes; answers what could not be made, as the log says.

@@ -14,6 +14,7 @@ from lumira.events import (
     EVERY_EVENT,
     OTHER_API_VERSION,
     TEST_DELIVERY,
+    UNKNOWN_TYPE,
     EventFilter,
     EventState,
     RecordedEvent,
@@ -145,8 +146,7 @@ class Events:
         found = [
             row
             for row in rows
-            if payment_intent_of(row["eventType"], mapping_or_empty(row.pop("data", None)))
-            == payment_intent_id
+            if payment_intent_of(_type(row), mapping_or_empty(row.pop("data", None))) == payment_intent_id
         ]
         found.sort(key=lambda row: row["createdAt"])
         return [RecordedEvent.model_validate(row) for row in found[:limit]]
@@ -157,12 +157,12 @@ class Events:
         if row is None:
             return None
         created, received_at = row.get("eventCreated"), row.get("createdAt")
-        if created is None and received_at is not None:
+        if created is None and isinstance(received_at, datetime):
             # An old sender's happened as it arrived, not as it is handled again.
             created = int(received_at.timestamp())
         event = {
             "id": row["eventId"],
-            "type": row["eventType"],
+            "type": _type(row),
             # Rows of the program before ours need not hold any.
             "data": mapping_or_empty(row.get("data")),
             "created": created,
@@ -261,6 +261,10 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
         "attempts": 1,
         "createdAt": now,
     }
+
+
+def _type(row: Document) -> str:
+    return str(row.get("eventType") or UNKNOWN_TYPE)
 
 
 def _settled(outcome: str, now: datetime) -> Document:

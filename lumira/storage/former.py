@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC
 from typing import Any, Final
 
 import pymongo
-from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from lumira.errors import SettingsError
 from lumira.settings import DEFAULT_DATABASE
+from lumira.storage.database import READING
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import EVENTS, ORDERS
 
@@ -43,9 +42,7 @@ class FormerDatabase:
         except Exception:
             self.close()
             raise
-        self._database = self._client.get_database(
-            self.name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
-        )
+        self._database = self._client.get_database(self.name, codec_options=READING)
 
     def orders(self) -> Iterator[Document]:
         """Every order, in the order they were written."""

@@ -185,7 +185,9 @@ class OrderListing:
         self._write([(document, right) for document, right in listed if document.get("listing") != right])
         settled = datetime.now(UTC) - _SETTLED
         self._compared |= {
-            document["_id"]: document["updatedAt"] for document in changed if document["updatedAt"] < settled
+            document["_id"]: at
+            for document in changed
+            if isinstance(at := document["updatedAt"], datetime) and at < settled
         }
 
     def _first_seen(self) -> datetime:

@@ -6,6 +6,7 @@ the customer, are read through once: it happens when a customer asks, not while 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from lumira.documents import mappings_in
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
@@ -20,7 +22,7 @@ from lumira.storage.conditions import is_missing, is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
-from lumira.storage.paging import BEGINNING, newest_page
+from lumira.storage.paging import AHEAD, BEGINNING, MILLISECOND, newest_page
 
 # Payloads are a few kilobytes each.
 _EVENTS_AT_ONCE: Final = 500
@@ -76,7 +78,7 @@ class PersonalData:
         if _instant(current, "updatedAt") < datetime.now(UTC) - LEASE:
             return
         subject = {"object": {"id": current.get("paymentIntentId")}}
-        for entry in current.get("timeline") or ():
+        for entry in mappings_in(current.get("timeline")):
             # The move alone is named as its event is; another amount may stand beside it.
             if entry.get("eventId") and entry.get("to"):
                 self._ledger.record({"id": entry["eventId"], "type": entry["kind"], "data": subject}, APPLIED)
@@ -121,15 +123,21 @@ class PersonalData:
             self._audit.replace_one({"_id": entry["_id"]}, entry)
 
     def events(self) -> Iterator[Document]:
-        """The whole ledger with its payloads, newest first; rows that another program left undated last."""
-        cursor = None
+        """The whole ledger with its payloads, newest first; last, the rows that another program left undated,
+        dated to where no page looks, or by a text or a number.
+        """
+        cursor, ahead = None, datetime.now(UTC) + AHEAD
         while True:
             rows, cursor = newest_page(self._events, {}, _EVENTS_AT_ONCE, cursor)
             yield from rows
             if cursor is None:
                 break
-        with store_errors():
-            yield from self._events.find({"createdAt": None})
+        # One after the other, each of one type: an index serves them. With an empty text for a bound the
+        # embedded store finds none.
+        texts = "", {"$gt": " "}
+        for dated in (None, *texts, {"$gt": -math.inf}, {"$lt": BEGINNING}, {"$gt": ahead - MILLISECOND}):
+            with store_errors():
+                yield from self._events.find({"createdAt": dated})
 
     def replace_event(self, event: Document, fields: Mapping[str, Any]) -> None:
         """Writes these fields of an event of the ledger."""

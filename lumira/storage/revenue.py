@@ -13,7 +13,7 @@ from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
 from lumira.refunds import RETURNED
-from lumira.storage.conditions import AMOUNT, is_missing
+from lumira.storage.conditions import AMOUNT
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -29,7 +29,15 @@ _COUNTED: Final = (
 _AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
-_IS_DISPUTED: Final = {"$gt": [{"$size": {"$ifNull": ["$disputes", []]}}, 0]}
+_IS_DISPUTED: Final = {"$gt": [{"$size": {"$cond": [{"$isArray": "$disputes"}, "$disputes", []]}}, 0]}
+# Another program may call something else by that name.
+_HAS_FEE: Final[Document] = {
+    "$and": [
+        {"$in": [{"$type": "$fee"}, ["int", "long", "double"]]},
+        {"$gt": ["$fee", -AMOUNT_LIMIT]},
+        {"$lt": ["$fee", AMOUNT_LIMIT]},
+    ]
+}
 # When an order counts.
 _DATES: Final = ("completedAt", "createdAt")
 # Where the customer's e-mail address may stand.
@@ -39,8 +47,8 @@ _SUMS: Final[Document] = {
     "orders": {"$sum": _PAID},
     "free": {"$sum": _FREE},
     "disputed": {"$sum": {"$cond": [_IS_DISPUTED, 1, 0]}},
-    "fees": {"$sum": "$fee"},
-    "fees_known": {"$sum": {"$cond": [is_missing("fee"), 0, 1]}},
+    "fees": {"$sum": {"$cond": [_HAS_FEE, "$fee", 0]}},
+    "fees_known": {"$sum": {"$cond": [_HAS_FEE, 1, 0]}},
 }
 
 # As an order is read that does not say it.
@@ -50,7 +58,13 @@ _FEE_CURRENCY: Final[Document] = {"fee_currency": {"$ifNull": ["$feeCurrency", _
 # What lists can't read as an order is none here either: one that another program spoilt stops no figure.
 _READABLE: Final[Document] = {
     "productId": {"$type": "string"},
-    "amount": {"$type": ["int", "long", "double"], "$gt": -AMOUNT_LIMIT, "$lt": AMOUNT_LIMIT},
+    "amount": {
+        "$type": ["int", "long", "double"],
+        # A list of numbers is of their type too.
+        "$not": {"$type": "array"},
+        "$gt": -AMOUNT_LIMIT,
+        "$lt": AMOUNT_LIMIT,
+    },
 }
 
 

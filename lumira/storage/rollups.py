@@ -25,6 +25,8 @@ from lumira.storage.orders import DUPLICATE_KEY
 Rows = list[dict[str, Any]]
 # What a day's document looks like; another form is another set of documents, built anew.
 _LAYOUT: Final = 3
+# The days that begin and end in every zone: the very first and last that Python knows don't.
+_COUNTABLE: Final = (date(1, 1, 2), date(9999, 12, 30))
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,15 @@ class Rollups:
     def versions(self) -> dict[date, int]:
         """Every stored day with its version."""
         with store_errors():
-            found = list(self._days.find(self._between(date(1, 1, 2), date(9999, 12, 30)), {"version": 1}))
+            found = list(self._days.find(self._between(*_COUNTABLE), {"version": 1}))
         return {self._day(row): row["version"] for row in found}
 
     def dirty(self) -> dict[date, int]:
         """The days whose rows are not those of their version, with that version."""
         with store_errors():
             found = list(self._days.find({"dirty": self._key}, {"version": 1}))
-        return {self._day(row): row["version"] for row in found}
+        first, last = _COUNTABLE
+        return {day: row["version"] for row in found if first <= (day := self._day(row)) <= last}
 
     def mark(self, days: Collection[date]) -> None:
         """Says of each day that its orders changed."""

@@ -46,12 +46,11 @@ class StaffAccounts:
         with store_errors():
             self._collection.update_one({"_id": {"$eq": email}}, {"$set": dict(fields)})
 
-    def replace_totp_secret(self, email: str, stored: str, encrypted: str) -> None:
-        """Puts the encrypted secret in place of what is stored, unless that has changed meanwhile."""
+    def replace(self, email: str, field: str, stored: str, better: str) -> None:
+        """Writes a field, by its stored name, in a better form, unless it has changed since it was read."""
         with store_errors():
             self._collection.update_one(
-                {"_id": {"$eq": email}},
-                only_if(is_value("totpSecret", stored), {"$set": {"totpSecret": encrypted}}),
+                {"_id": {"$eq": email}}, only_if(is_value(field, stored), {"$set": {field: better}})
             )
 
     def use_totp_step(self, email: str, step: int) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pymongo import WriteConcern
 from pymongo.database import Database
 
+from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import TOKENS
 from lumira.tokens import Token
@@ -40,10 +41,8 @@ class ApiTokens:
     def revoke(self, name: str, at: datetime) -> bool:
         """Revokes the token of this name, keeping the first time it was; False when there is none."""
         with store_errors():
-            document = self._collection.find_one({"name": {"$eq": name}}, {"revokedAt": 1})
-            if document is not None and document.get("revokedAt") is None:
-                self._collection.update_one({"_id": document["_id"]}, {"$set": {"revokedAt": at}})
-        return document is not None
+            once = only_if(is_value("revokedAt", None), {"$set": {"revokedAt": at}})
+            return self._collection.update_one({"name": {"$eq": name}}, once).matched_count == 1
 
     def note_use(self, name: str, at: datetime) -> None:
         """Writes when the token was last used."""

@@ -218,6 +218,16 @@ def test_what_an_old_sender_writes_otherwise_is_no_reason_to_fail(deliver, payme
     assert [entry.kind for entry in order.timeline if entry.kind.startswith("amount")] == []
 
 
+@pytest.mark.parametrize("created", [253_402_300_799, -62_135_596_800, 10**18, True])
+def test_an_instant_of_no_year_of_ours_is_that_of_the_delivery(deliver, payment_intent, order_of, created):
+    """What Stripe said after it was older for ever, and an order completed then stood on no list."""
+    waits = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
+    assert deliver(waits | {"created": created}).status_code == 200
+    order = order_of(payment_intent["id"])
+    for instant in (order.completed_at, order.stripe_synced_at, order.timeline[-1].at):
+        assert abs((instant - datetime.now(UTC)).total_seconds()) < 60
+
+
 def test_nothing_is_stored_from_an_unverified_body(client, deliver, payment_intent, documents, order_of):
     succeeded = event("payment_intent.succeeded", payment_intent | {"status": "succeeded"})
     now = int(time.time())

@@ -293,6 +293,16 @@ def test_a_minimal_event_that_is_handled_late_counts_on_the_day_it_arrived(desk,
     assert [refund.created_at for refund in order_of(paid.payment_intent_id).refunds] == [arrived]
 
 
+def test_a_large_amount_is_read_from_the_ledger_as_it_was_delivered(desk, documents, order_of):
+    """The driver has a class of its own for whole numbers beyond 32 bits: 50 million rupiahs were none."""
+    payment = {"id": "pi_large", "amount": 5_000_000_000, "currency": "idr", "object": "payment_intent"}
+    row = {"eventId": "evt_1", "eventType": "payment_intent.succeeded", "data": {"object": payment}}
+    documents.processed_events.insert_one(row | {"state": "failed", "attempts": 1})
+    assert desk.webhooks.retry("evt_1", actor=ADMIN) == "applied"
+    order = order_of("pi_large")
+    assert (order.amount, order.currency, order.status) == (5_000_000_000, "idr", OrderStatus.COMPLETED)
+
+
 def test_an_event_of_the_program_before_ours_is_not_handled_again(desk, documents):
     now = datetime.now(UTC)
     row = {"eventId": "evt_former", "eventType": "payment_intent.succeeded", "processedAt": now}
