@@ -405,3 +405,21 @@ def test_french_counts_the_first_of_a_month_in_moments_too():
     assert written_moment(first, "fr", paris) == "1er déc. 2026 à 10:05"
     assert written_moment(later, "fr", paris) == "21 déc. 2026 à 10:05"
     assert written_moment(first, "en", paris) == "1 Dec 2026, 10:05"
+
+
+def test_no_rule_styles_what_is_inside_of_what_it_chose_by_its_contents():
+    """A browser then works the styles of the page out anew for whatever is put into it, and a chart measures each
+    of its words that way: 7 ms a word instead of half of one.
+    """
+    sheet = re.sub(r"/\*.*?\*/", "", (theme.ASSETS / "lumira.css").read_text(), flags=re.DOTALL)
+    contents = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+    lists = [selectors.strip() for selectors in re.findall(r"([^{};]+)\{", sheet) if ":has" in selectors]
+    assert len(lists) > 10
+    found = {
+        selector
+        for selector in lists
+        for behind in re.split(rf":has{contents}", selector)[1:]
+        if re.search(r"[ >~+]", re.sub(contents, "", behind.partition(",")[0]).lstrip(")"))
+    }
+    # Panels are few, and there is no other way to know of one that is open.
+    assert found == {'body:has([data-testid="stPopoverBody"]) .lumira-mode'}
