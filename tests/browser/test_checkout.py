@@ -38,7 +38,7 @@ def pay_with(page, number):
 @pytest.mark.long(15)
 def test_by_link_declined_then_paid_and_staff_see_it_live(open_page, customer):
     desk = open_page("/new-payment")
-    payment_intent = create(desk, 1, "link@example.com")
+    payment_intent = create(desk, "Mystique", "link@example.com")
     expect(desk.get_by_alt_text("Code QR du lien de paiement")).to_be_visible()
     # There to be seen before anyone points at it: it is what staff come here for.
     copy = desk.locator(".st-key-payment-link [data-testid=stCode] button")
@@ -89,7 +89,7 @@ def test_where_the_answer_is_lost_nobody_is_told_that_they_have_not_paid(open_pa
 
 def test_a_customer_confirms_with_their_bank(open_page, customer):
     desk = open_page("/new-payment")
-    create(desk, 2, "bank@example.com")
+    create(desk, "Profond", "bank@example.com")
     settle(desk)
     customer.goto(desk.locator(".st-key-payment-link code").inner_text().strip())
     expect(customer.get_by_role("button", name="Pay €67.00")).to_be_enabled()

@@ -408,8 +408,8 @@ def test_french_counts_the_first_of_a_month_in_moments_too():
 
 
 def test_no_rule_styles_what_is_inside_of_what_it_chose_by_its_contents():
-    """A browser then works the styles of the page out anew for whatever is put into it, and a chart measures each
-    of its words that way: 7 ms a word instead of half of one.
+    """A browser then works the styles of the page out anew for whatever is put into it, and a chart measures
+    each of its words that way: 7 ms a word instead of half of one.
     """
     sheet = re.sub(r"/\*.*?\*/", "", (theme.ASSETS / "lumira.css").read_text(), flags=re.DOTALL)
     contents = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
