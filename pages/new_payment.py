@@ -16,6 +16,7 @@ from lumira.dashboard import (
     contact,
     customer_search,
     declines,
+    metadata_editor,
     navigation,
     notices,
     order_actions,
@@ -39,9 +40,6 @@ PRODUCT = "product"
 # An order whose customer the form begins with.
 LIKE = "like"
 FIELDS = ("email", "name", "phone")
-# In the session: the rows of metadata, and those that their editor began with.
-METADATA = "metadata"
-METADATA_BEFORE = "metadata-before"
 # What a bank's page brings back in the address; the secret among it must not stay there.
 RETURNED = ("payment_intent", "payment_intent_client_secret", "redirect_status")
 
@@ -81,35 +79,8 @@ def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
             persist_state="session",
         )
         wrong[field] = st.container()
-    rows = show_metadata()
+    rows = metadata_editor.show()
     wrong["metadata"] = st.container()
-    return rows
-
-
-def show_metadata() -> list[dict[str, Any]]:
-    """The editor of metadata, and its rows.
-
-    In another language, or after another page, it is another editor, which begins with the rows of the last.
-    """
-    key = f"metadata-{address.held().get(attempt.KEY)}-{session.language()}"
-    if key not in st.session_state:
-        filled = [row for row in st.session_state.get(METADATA, ()) if row.get("key") or row.get("value")]
-        st.session_state[METADATA_BEFORE] = filled
-    before = st.session_state[METADATA_BEFORE]
-    with st.expander(text("new_payment.metadata"), icon=":material/sell:", expanded=bool(before)):
-        st.caption(text("new_payment.metadata.help"))
-        rows: list[dict[str, Any]] = st.data_editor(
-            before or [{"key": "", "value": ""}],
-            num_rows="dynamic",
-            column_config={
-                "key": text("new_payment.metadata.key"),
-                "value": text("new_payment.metadata.value"),
-            },
-            key=key,
-            hide_index=True,
-            alt=text("new_payment.metadata"),
-        )
-    st.session_state[METADATA] = rows
     return rows
 
 
