@@ -19,10 +19,21 @@ from lumira.errors import (
     TooManyAttempts,
 )
 from lumira.passwords import Passwords
-from lumira.sessions import LIFETIME, TICKET_SECONDS, Sessions
-from lumira.storage import AuditLog, StaffAccounts, StaffSessions
+from lumira.sessions import LIFETIME, TICKET_SECONDS
+from lumira.storage import StaffAccounts, StaffSessions
 from tests.conftest import wait_until
-from tests.test_staff import CLAIRE, EMAIL, PASSWORD, cheap, claire, clock, entered, sessions, staff
+from tests.test_staff import (
+    CLAIRE,
+    EMAIL,
+    PASSWORD,
+    cheap,
+    claire,
+    clock,
+    entered,
+    sessions,
+    sessions_on,
+    staff,
+)
 
 __all__ = ["cheap", "claire", "clock", "sessions", "staff"]
 
@@ -165,15 +176,7 @@ def test_a_page_that_hears_late_of_an_account_that_is_disabled_is_out_too(
 
 
 def test_whoever_is_disabled_by_another_process_is_out_within_seconds(desk, staff, claire, admin, cheap):
-    database = desk.store.database
-    here = Sessions(
-        StaffSessions(database),
-        StaffAccounts(database),
-        AuditLog(database),
-        key=desk.signing_key,
-        passwords=cheap,
-        remembered_seconds=0.2,
-    )
+    here = sessions_on(desk, passwords=cheap, remembered_seconds=0.2)
     token = entered(here).token
     assert here.find(token)
     # This one tells `here` nothing: as `lumira staff disable` beside a running desk.
@@ -367,15 +370,7 @@ def test_a_secret_stored_by_an_earlier_version_is_good_and_encrypted_by_signing_
 def test_after_another_signing_key_whoever_has_an_authenticator_is_told_to_have_it_reset(
     desk, sessions, staff, admin, authenticator, cheap, clock
 ):
-    database = desk.store.database
-    rekeyed = Sessions(
-        StaffSessions(database),
-        StaffAccounts(database),
-        AuditLog(database),
-        key=lambda: b"another key",
-        passwords=cheap,
-        clock=clock,
-    )
+    rekeyed = sessions_on(desk, key=lambda: b"another key", passwords=cheap, clock=clock)
     with pytest.raises(AuthenticatorUnreadable, match=f"lumira staff reset {EMAIL}"):
         entered(rekeyed, code=authenticator.at(clock.now))
     # Who does not know the password learns nothing of it.
@@ -394,13 +389,7 @@ def test_a_secret_is_good_for_its_own_account_alone(sessions, staff, admin, auth
 
 def test_an_outdated_hash_is_made_anew_by_signing_in(desk, claire, sessions, documents):
     dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
-    later = Sessions(
-        StaffSessions(desk.store.database),
-        StaffAccounts(desk.store.database),
-        AuditLog(desk.store.database),
-        key=desk.signing_key,
-        passwords=dearer,
-    )
+    later = sessions_on(desk, passwords=dearer)
     entered(later)
     assert "m=16,t=2" in documents.staff.find_one()["passwordHash"]
     assert entered(later)
@@ -421,14 +410,7 @@ def test_who_signs_in_by_a_password_that_is_reset_meanwhile_is_out(
         staff.reset(EMAIL, actor=admin)
         return answer
 
-    database = desk.store.database
-    later = Sessions(
-        StaffSessions(database),
-        StaffAccounts(database),
-        AuditLog(database),
-        key=desk.signing_key,
-        passwords=dearer,
-    )
+    later = sessions_on(desk, passwords=dearer)
     monkeypatch.setattr(dearer, step, do_after_a_reset)
     with pytest.raises(SignInRefused):
         entered(later)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyotp
 import pytest
 from argon2 import PasswordHasher
 
 from lumira.access import Actor, Role
+from lumira.desk import Desk
 from lumira.errors import (
     AccountExists,
     AccountNotFound,
@@ -63,14 +65,17 @@ def cheap() -> Passwords:
 @pytest.fixture
 def sessions(desk, clock, cheap) -> Sessions:
     """Sessions by the test's clock."""
+    return sessions_on(desk, passwords=cheap, clock=clock)
+
+
+def sessions_on(desk: Desk, **given: Any) -> Sessions:
+    """Sessions on the desk's store as another process has them, put together with what is `given`."""
     database = desk.store.database
     return Sessions(
         StaffSessions(database),
         StaffAccounts(database),
         AuditLog(database),
-        key=desk.signing_key,
-        passwords=cheap,
-        clock=clock,
+        **{"key": desk.signing_key, **given},
     )
 
 

@@ -66,6 +66,11 @@ def is_value(field: str, value: object) -> Document:
     return {"$eq": [{"$ifNull": [f"${field}", None]}, {"$literal": value}]}
 
 
+def list_of(field: str) -> Document:
+    """The list that the field is, as an expression; an empty one where another program put something else."""
+    return {"$cond": [{"$isArray": f"${field}"}, f"${field}", []]}
+
+
 def _value(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Expression) else {"$literal": value}
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from lumira.orders import REFUND_REQUESTED, TIMELINE_LIMIT, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, last_refund_at, refunded, told_as_sum
-from lumira.storage.conditions import Expression, PushedIf, is_value
+from lumira.storage.conditions import Expression, PushedIf, is_value, list_of
 from lumira.storage.failures import Document
 
 
@@ -129,8 +129,7 @@ def dispute_entries(order: Order, news: Dispute, *, by: str, event_id: str | Non
 
 def has_timeline_of(order: Order) -> Document:
     """The condition that nothing was added to the timeline since this order was read: no edit, no move."""
-    timeline = {"$cond": [{"$isArray": "$timeline"}, "$timeline", []]}
-    return {"$eq": [{"$size": timeline}, len(order.timeline)]}
+    return {"$eq": [{"$size": list_of("timeline")}, len(order.timeline)]}
 
 
 def append_to_timeline(*entries: TimelineEntry) -> Document:

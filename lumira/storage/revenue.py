@@ -13,7 +13,7 @@ from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
 from lumira.refunds import RETURNED
-from lumira.storage.conditions import AMOUNT
+from lumira.storage.conditions import AMOUNT, list_of
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -29,7 +29,7 @@ _COUNTED: Final = (
 _AT_ONCE: Final = 200
 _FREE: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 0, 1]}
 _PAID: Final = {"$cond": [{"$gt": [AMOUNT, 0]}, 1, 0]}
-_IS_DISPUTED: Final = {"$gt": [{"$size": {"$cond": [{"$isArray": "$disputes"}, "$disputes", []]}}, 0]}
+_IS_DISPUTED: Final = {"$gt": [{"$size": list_of("disputes")}, 0]}
 # Another program may call something else by that name.
 _HAS_FEE: Final[Document] = {
     "$and": [
