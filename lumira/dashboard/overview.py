@@ -21,7 +21,7 @@ from lumira.errors import LumiraError, SessionEnded, StoreUnavailable, StripeCon
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
-from lumira.overview import COUNTED, Needed, Sold, growing, monday, needed, sold
+from lumira.overview import COUNTED, Need, Needed, Sold, growing, monday, needed, sold
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
@@ -37,6 +37,11 @@ _AWAY: Final = "overview-away"
 _MOMENT: Final = 2
 _GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
 _BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
+_NEED_ICONS: Final = {
+    Need.DIFFERS: ":material/sync_problem:",
+    Need.DISPUTED: ":material/gavel:",
+    Need.FAILED: ":material/credit_card_off:",
+}
 
 
 def today() -> date:
@@ -260,20 +265,15 @@ def _show_nothing_needed(ours: list[str]) -> None:
 def _show_failed_events(count: int, more: bool) -> None:
     label = counted("need.webhooks", count, count=f"{number(count)}{'+' * more}")
     with st.container(border=True, key="needed-webhooks", gap="xsmall"):
-        _show_group_head(
-            "webhooks", f":red[:material/webhook:] **{label}**", navigation.webhooks(), {"state": "failed"}
-        )
+        _link_group(label, ":material/webhook:", navigation.webhooks(), {"state": "failed"})
         mine = session.may(Permission.RETRY_WEBHOOK)
         st.caption(text("need.webhooks.next" if mine else "need.webhooks.others"))
 
 
 def _show_group(group: Needed) -> None:
     with st.container(border=True, key=f"needed-{group.need}", gap="xsmall"):
-        icon = {"differs": ":orange[:material/sync_problem:]", "disputed": ":red[:material/gavel:]"}.get(
-            group.need, ":red[:material/credit_card_off:]"
-        )
         label = counted(f"need.{group.need}", group.count, count=_counted(group.count))
-        _show_group_head(group.need, f"{icon} **{label}**", navigation.orders(), filter_query(group.wanted))
+        _link_group(label, _NEED_ICONS[group.need], navigation.orders(), filter_query(group.wanted))
         if group.need == "failed" and not session.may(Permission.SHARE_PAYMENT_LINK):
             st.caption(text("need.failed.others"))
         else:
@@ -283,13 +283,9 @@ def _show_group(group: Needed) -> None:
             _show_line(order, due("need.until", due_by) if due_by else None)
 
 
-def _show_group_head(need: str, label: str, page: Page, query: dict[str, str]) -> None:
-    """What a group is of, and the way to all of it."""
-    with st.container(
-        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"head-{need}"
-    ):
-        st.markdown(label, width="content")
-        st.page_link(page, label=text("need.see"), query_params=query, width="content")
+def _link_group(label: str, icon: str, page: Page, query: dict[str, str]) -> None:
+    """What a group is of, which is the way to all of it."""
+    st.page_link(page, label=f"**{label}**", icon=icon, query_params=query, width="stretch")
 
 
 def _counted(count: int) -> str:
