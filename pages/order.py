@@ -29,7 +29,7 @@ from lumira.orders import Order
 
 def titled(name: str) -> st.delta_generator.DeltaGenerator:
     """A card under a title."""
-    card = st.container(border=True)
+    card = st.container(border=True, key=name.replace(".", "-"))
     card.header(text(name), anchor=False)
     return card
 

@@ -4,6 +4,7 @@ As axe-core sees it, with contrast, names and order of headings (WCAG 2.2 AA), a
 Content-Security-Policy.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -84,11 +85,23 @@ def on_orders(page: Page) -> None:
 
 
 def on_revenue(page: Page) -> None:
-    """What saves a chart, and the figures on a phone."""
+    """What saves a chart, what goes to paper, and the figures on a phone."""
     # What saves a chart says so in French, and stands on the page's own ground.
     save = page.locator(".modebar-btn").first
     expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
     expect(page.locator(".modebar-group").first).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    # On paper: dark on white from the dark too, without the menu, and once, above it all, whether money is real.
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    expect(page.get_by_text("30 jours", exact=True)).to_be_hidden()
+    expect(page.locator("html")).to_have_css("background-color", "rgb(255, 255, 255)")
+    for drawn, paint in (("h1", "color"), ("[data-testid=stMetricValue]", "color"), (".xtick text", "fill")):
+        expect(page.locator(drawn).first).to_have_css(paint, "rgb(27, 19, 38)")
+    expect(page.locator(".lumira-mode")).to_have_css("position", "static")
+    # Tables are pictures: those of the night are turned round.
+    page.get_by_text("Les mêmes chiffres, en tableau").evaluate("words => words.closest('summary').click()")
+    expect(page.locator("[data-testid=stDataFrame] canvas").first).to_have_css("filter", re.compile("invert"))
+    page.emulate_media(media="screen", color_scheme="light")
     # None of the figures is cut off.
     page.set_viewport_size({"width": 390, "height": 1000})
     figures = page.locator(".st-key-four-figures")
