@@ -90,7 +90,7 @@ def on_revenue(page: Page) -> None:
     save = page.locator(".modebar-btn").first
     expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
     expect(page.locator(".modebar-group").first).to_have_css("background-color", "rgba(0, 0, 0, 0)")
-    # On paper: dark on white from the dark too, without the menu, and once, above it all, whether money is real.
+    # On paper: dark on white from the night too, without the menu, and once, at its top, whether money is real.
     page.emulate_media(media="print", color_scheme="dark")
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
     expect(page.get_by_text("30 jours", exact=True)).to_be_hidden()
