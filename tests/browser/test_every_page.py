@@ -73,6 +73,15 @@ def on_orders(page: Page) -> None:
     wait_until(lambda: page.get_by_test_id("stPopoverBody").bounding_box()["y"] < 0)
     assert page.locator(".lumira-mode").evaluate(COVERED)
     page.keyboard.press("Escape")
+    # Nor has it colours for who has their system choose those.
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    page.emulate_media(forced_colors="active")
+    expect(page.get_by_test_id("stDataFrame")).to_be_hidden()
+    paints = page.locator("[data-variant=pills]").evaluate_all(
+        "pills => pills.map(pill => getComputedStyle(pill).backgroundColor)"
+    )
+    assert paints[0] not in paints[1:]
+    page.emulate_media(forced_colors="none")
     # As soon as there is a table, none of its usual columns has to be pushed into sight.
     page.set_viewport_size({"width": 1280, "height": 1000})
     table = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
@@ -90,7 +99,7 @@ def on_revenue(page: Page) -> None:
     save = page.locator(".modebar-btn").first
     expect(save).to_have_attribute("data-title", "Enregistrer le graphique")
     expect(page.locator(".modebar-group").first).to_have_css("background-color", "rgba(0, 0, 0, 0)")
-    # On paper: dark on white from the night too, without the menu, and once, at its top, whether money is real.
+    # On paper: dark on white from the night too, without the menu, and said once whether money is real.
     page.emulate_media(media="print", color_scheme="dark")
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
     expect(page.get_by_text("30 jours", exact=True)).to_be_hidden()
