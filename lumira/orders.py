@@ -184,7 +184,8 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
 class TimelineEntry(Document):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
-    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`.
+    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
+    `attempt_id` was only seen by whoever it is `by`: they did not bring it about.
     """
 
     at: datetime

@@ -245,13 +245,15 @@ class StripeGateway:
             idempotency_key,
         )
 
-    def cancel_payment_intent(self, payment_intent_id: str, reason: str) -> PaymentIntent:
+    def cancel_payment_intent(
+        self, payment_intent_id: str, reason: str, idempotency_key: str | None = None
+    ) -> PaymentIntent:
         """Cancels; raises StripeRefused once it is paid or cancelled.
 
         `reason`: duplicate, fraudulent, requested_by_customer or abandoned.
         """
         path = f"payment_intents/{_quoted(payment_intent_id)}/cancel"
-        return self._post(path, {"cancellation_reason": reason})
+        return self._post(path, {"cancellation_reason": reason}, idempotency_key)
 
     def update_payment_intent_metadata(self, payment_intent_id: str, metadata: Mapping[str, str]) -> None:
         """Merges the metadata into the PaymentIntent's own; an empty value removes its key."""

@@ -31,6 +31,7 @@ from lumira.order_filter import said_by_stripe
 from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.redaction import without_secrets
+from lumira.texts import is_known
 from lumira.validation import OWN_METADATA
 
 _NOTE_LENGTH: Final = 200
@@ -310,8 +311,12 @@ def _stripe_said(entry: TimelineEntry) -> str:
 
 
 def _answer_name(entry: TimelineEntry) -> str:
-    who = "told" if entry.by == "stripe" else "asked"
-    return f"timeline.{who}.{_stripe_said(entry)}"
+    """The name of the sentence: Stripe told it, somebody asked Stripe, or it is what somebody did."""
+    said = _stripe_said(entry)
+    if entry.by == "stripe":
+        return f"timeline.told.{said}"
+    did = f"timeline.did.{said}"
+    return did if entry.attempt_id and is_known(did) else f"timeline.asked.{said}"
 
 
 def _plainly(by: str, kind: str) -> str:

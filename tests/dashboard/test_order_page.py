@@ -1,7 +1,7 @@
 """The page of one order: what it shows, and what can be done there."""
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from lumira import desk as desks
-from lumira.access import Role
+from lumira.access import Actor, Role
 from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
@@ -451,3 +451,30 @@ def test_an_authorization_that_was_released_is_not_told_as_refunded(open_page, d
         page = shown(open_page(path, **({"id": order.id} if path == "order" else {})))
         assert "Annulée" in page
         assert "Remboursée" not in page
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        ("paid", "a interrogé Stripe : 47,00 € encaissés avec Visa •••• 4242."),
+        ("declined", "a interrogé Stripe : 47,00 € refusés avec Visa •••• 0002."),
+        ("cancelled", "a interrogé Stripe : le paiement est annulé."),
+    ],
+)
+def test_who_only_asked_stripe_is_not_said_to_have_done_what_it_answered(
+    open_page, desk, support, happened, said
+):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    card = {"paid": "pm_card_visa", "declined": "pm_card_visa_chargeDeclined"}
+    # The customer did, or somebody in Stripe's dashboard, and no webhook told of it.
+    if happened == "cancelled":
+        desk.gateway.cancel_payment_intent(created.order_id, "abandoned")
+    else:
+        with suppress(PaymentFailed):
+            desk.gateway.confirm_payment_intent(
+                *(created.order_id, card[happened], created.order_id, "http://localhost")
+            )
+    finance = Actor("finance", Role.FINANCE)
+    desk.intents.refresh(created.order_id, actor=finance)
+    page = shown(open_page("order", id=created.order_id)).replace("\u00a0", " ").replace("\u202f", " ")
+    assert f"La finance {said}" in page
