@@ -40,10 +40,13 @@ def _where(refund: RefundAtStripe) -> Iterator[tuple[str, str]]:
     """Where the money is, in words to tell the customer, and what their bank finds it by."""
     label = text("refund.where")
     if refund.status in {"pending", "requires_action"}:
-        yield label, text(f"refund.where.{refund.status}")
+        told = text(f"refund.where.{refund.status}")
+        yield label, text_or(f"refund.where.pending.{refund.waits_for}", told)
     elif refund.status == "failed":
         reason = text_or(f"refund.failure.{refund.failure}", text("refund.failure.unknown"))
-        yield label, text("refund.where.failed", reason=reason)
+        # Not every reason is one to pay the customer another way: they might have the money twice.
+        told = text("refund.where.failed", reason=reason)
+        yield label, text_or(f"refund.where.failed.{refund.failure}", told)
     elif refund.status == "succeeded" and refund.reversal:
         yield label, text("refund.where.reversal")
     elif refund.status == "succeeded":

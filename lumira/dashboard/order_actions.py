@@ -27,7 +27,7 @@ from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
 from lumira.errors import NOT_TRIED, LumiraError, StripeError
 from lumira.money import decimals, major_units
-from lumira.orders import Order, OrderStatus, TimelineEntry
+from lumira.orders import REFUSED, Order, OrderStatus, TimelineEntry
 
 _REFUND_REASONS: Final = ("requested_by_customer", "duplicate", "fraudulent")
 _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone": "phone"}
@@ -58,7 +58,9 @@ def can_cancel(order: Order) -> bool:
 
 def can_pay(order: Order) -> bool:
     """Whether a test card may still pay this order, and this person may use one."""
-    return not order.status.is_final and not order.livemode and session.may(Permission.CONFIRM_TEST)
+    # What Stripe refused to make will not be there to pay, either.
+    waits = not order.status.is_final and order.stripe_status != REFUSED
+    return waits and not order.livemode and session.may(Permission.CONFIRM_TEST)
 
 
 def can_refresh(order: Order) -> bool:

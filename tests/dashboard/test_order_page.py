@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import streamlit as st
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import desk as desks
 from lumira.access import Actor, Role
+from lumira.checkout import LIFETIME
 from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
 from lumira.errors import PaymentFailed, StripeConfigError
+from lumira.money_back import refund_at_stripe
 from lumira.orders import Order, TimelineEntry
-from lumira.payment_details import ChargeDetails
-from lumira.refunds import Dispute, Refund, dispute_from
+from lumira.payment_details import ChargeDetails, PaymentDetails
+from lumira.refunds import Dispute, Refund, dispute_from, refund_from
 from lumira.texts import is_known
 from tests.conftest import opened, wait_until
 from tests.dashboard.conftest import shown
@@ -478,3 +481,90 @@ def test_who_only_asked_stripe_is_not_said_to_have_done_what_it_answered(
     desk.intents.refresh(created.order_id, actor=finance)
     page = shown(open_page("order", id=created.order_id)).replace("\u00a0", " ").replace("\u202f", " ")
     assert f"La finance {said}" in page
+
+
+def refunds_part(order, details):
+    import streamlit as st
+
+    from lumira.dashboard import money_returned
+
+    money_returned.show(order, details, st.empty())
+
+
+@pytest.mark.parametrize(
+    ("refund", "said", "not_said"),
+    [
+        # Their bank gives the money back, if we lose: paid otherwise too, they would have it twice.
+        (
+            {"status": "failed", "failure_reason": "charge_for_pending_refund_disputed"},
+            "Ne le payez pas autrement",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "insufficient_funds"},
+            "remboursez à nouveau",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "merchant_request"},
+            "à notre demande",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "lost_or_stolen_card"},
+            "payez le client autrement",
+            "à nouveau",
+        ),
+        (
+            {"status": "pending", "pending_reason": "insufficient_funds"},
+            "Notre solde chez Stripe est trop bas",
+            "dès que possible",
+        ),
+        ({"status": "pending", "pending_reason": "processing"}, "il part dès que possible", "solde"),
+    ],
+)
+def test_a_refund_that_is_not_there_says_what_mends_that(desk, refund, said, not_said):
+    made = {"id": "re_1", "created": int(AT.timestamp()), "amount": 2000, **refund}
+    order = make(desk, 1, refunds=[refund_from(made)])
+    details = PaymentDetails({}, refunds=[refund_at_stripe(made)])
+    page = shown(AppTest.from_function(refunds_part, args=(order, details)).run())
+    page = page.replace("\u202f", " ").replace("\u00a0", " ")
+    assert (said in page, not_said in page) == (True, False)
+
+
+def test_a_link_that_has_ended_is_not_given_out(open_page, desk):
+    desk.checkout.publishable_key = "pk_test_1"
+    made = datetime.now(UTC) - LIFETIME + timedelta(minutes=1)
+    for number, created_at in enumerate((made, made - timedelta(minutes=2))):
+        fields = {"status": "pending", "stripe_status": "requires_payment_method", "created_at": created_at}
+        make(desk, number, **fields)
+    for number, ended in ((0, False), (1, True)):
+        app = open_page("order", id=f"pi_number{number}")
+        page = shown(app)
+        assert ("Ce lien a expiré" in page, "Valable jusqu’au" in page) == (ended, not ended)
+        assert any("/checkout/" in code.value for code in app.code) is not ended
+        assert any(button.key == "renew-link" for button in app.button)
+
+
+def test_what_stripe_refused_to_make_is_offered_to_nobody_to_pay(open_page, desk):
+    refused = make(
+        desk,
+        1,
+        status="failed",
+        payment_intent_id=None,
+        stripe_status="refused",
+        failure_code="STRIPE_CONFIG_ERROR",
+    )
+    app = open_page("order", id=refused.id)
+    assert "Encaisser" not in [link.value for link in app.page_link]
+    page = shown(open_page("new_payment", order=refused.id))
+    assert "clé Stripe manquante ou refusée" in page
+    assert "Stripe a refusé de créer ce paiement" in page
+    assert "n’a pas encore créé" not in page
+
+
+@pytest.mark.parametrize(("status", "waits"), [("pending", True), ("failed", True), ("processing", False)])
+def test_a_card_is_awaited_only_where_none_is_being_asked(open_page, desk, status, waits):
+    stripe_status = "processing" if status == "processing" else "requires_payment_method"
+    make(desk, 1, status=status, stripe_status=stripe_status)
+    assert ("Une carte est attendue…" in shown(open_page("new_payment", order="pi_number1"))) is waits
