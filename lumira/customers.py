@@ -20,7 +20,8 @@ _FOUND: Final = 6
 # Regular customers have a handful of orders: enough to find several customers among the newest.
 _LOOKED_AT: Final = 40
 _HISTORY: Final = 50
-_SHORTEST: Final = 2
+# A word of fewer characters begins too many names to be looked for.
+SHORTEST: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Customers:
         """
         require(actor, Permission.BROWSE)
         wanted = OrderFilter(search=typed.strip())
-        if max(map(len, wanted.words), default=0) < _SHORTEST:
+        if max(map(len, wanted.words), default=0) < SHORTEST:
             return []
         page = self._order_list.page(wanted, _LOOKED_AT, actor=actor)
         return customers_of(page.orders)[:_FOUND]

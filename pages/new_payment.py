@@ -248,9 +248,7 @@ def show_outcome(order: Order) -> None:
             st.info(text("result.processing"), icon=":material/hourglass_top:")
         case _ if order.stripe_status == REFUSED:
             reason = problems.plain(failure_reason(order.failure_code))
-            st.warning(
-                text("result.refused"), title=text("declined", reason=reason), icon=":material/block:"
-            )
+            st.warning(text("result.refused"), title=text("declined", reason=reason), icon=":material/block:")
         case _ if not order.payment_intent_id:
             st.warning(text("result.unfinished"), icon=":material/pending:")
         case _ if order.livemode:

@@ -568,3 +568,11 @@ def test_a_card_is_awaited_only_where_none_is_being_asked(open_page, desk, statu
     stripe_status = "processing" if status == "processing" else "requires_payment_method"
     make(desk, 1, status=status, stripe_status=stripe_status)
     assert ("Une carte est attendue…" in shown(open_page("new_payment", order="pi_number1"))) is waits
+
+
+def test_what_stripe_refuses_is_not_advised_to_be_tried_again(open_page, desk):
+    make(desk, 1)
+    page = shown(open_page("order", id="pi_number1"))
+    assert "Stripe refuse cette demande." in page
+    assert "No such payment_intent" in page.replace("\\", "")
+    assert "Réessayez dans un instant" not in page
