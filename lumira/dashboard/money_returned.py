@@ -80,7 +80,8 @@ def _show_dispute(order: Order, dispute: Dispute, at_stripe: DisputeAtStripe | N
     )
     due_by = at_stripe.due_by if at_stripe else dispute.due_by
     if not dispute.needs_response:
-        st.markdown(f":material/hourglass_top: {text('dispute.under_review')}")
+        answered = "dispute.under_review.inquiry" if inquiry else "dispute.under_review"
+        st.markdown(f":material/hourglass_top: {text(answered)}")
     elif due_by:
         st.markdown(f":material/alarm: **{_time_left(due_by)}**")
     says = problems.plain(text_or(f"dispute.says.{dispute.reason}", why_made(dispute.reason)))
