@@ -576,3 +576,14 @@ def test_what_stripe_refuses_is_not_advised_to_be_tried_again(open_page, desk):
     assert "Stripe refuse cette demande." in page
     assert "No such payment_intent" in page.replace("\\", "")
     assert "Réessayez dans un instant" not in page
+
+
+@pytest.mark.parametrize(
+    ("stripe_status", "said"), [("requires_payment_method", True), ("succeeded", False), (None, False)]
+)
+def test_nothing_is_said_to_have_been_taken_or_not_where_stripe_says_otherwise_or_nothing(
+    open_page, desk, stripe_status, said
+):
+    # As another program leaves an order behind: failed there, and paid after all.
+    make(desk, 1, status="failed", stripe_status=stripe_status, failure_code=None)
+    assert ("Rien n’a été débité" in shown(open_page("order", id="pi_number1"))) is said
