@@ -56,6 +56,11 @@ class OrderStatus(StrEnum):
         """Whether no customer's action can change it any more. A failed payment may be tried again."""
         return self in {OrderStatus.COMPLETED, OrderStatus.CANCELLED}
 
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether the customer may pay now: not while the bank decides, nor afterwards."""
+        return self in {OrderStatus.PENDING, OrderStatus.FAILED}
+
 
 # The moves an order may make. Stripe can still report a success for an order we cancelled (the cancel lost
 # the race against the payment); nothing ever leaves `completed`, whose refunds are amounts, not a status.

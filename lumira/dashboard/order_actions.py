@@ -59,7 +59,7 @@ def can_cancel(order: Order) -> bool:
 def can_pay(order: Order) -> bool:
     """Whether a test card may still pay this order, and this person may use one."""
     # What Stripe refused to make will not be there to pay, either.
-    waits = not order.status.is_final and order.stripe_status != REFUSED
+    waits = order.status.awaits_payment and order.stripe_status != REFUSED
     return waits and not order.livemode and session.may(Permission.CONFIRM_TEST)
 
 

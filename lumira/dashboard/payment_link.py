@@ -16,7 +16,7 @@ from lumira.orders import Order
 
 def is_offered(order: Order) -> bool:
     """Whether this order can be paid by link, and this person may give one."""
-    waits = not order.status.is_final and bool(order.stripe_payment_intent_id)
+    waits = order.status.awaits_payment and bool(order.stripe_payment_intent_id)
     return waits and session.may(Permission.SHARE_PAYMENT_LINK)
 
 

@@ -587,3 +587,33 @@ def test_nothing_is_said_to_have_been_taken_or_not_where_stripe_says_otherwise_o
     # As another program leaves an order behind: failed there, and paid after all.
     make(desk, 1, status="failed", stripe_status=stripe_status, failure_code=None)
     assert ("Rien n’a été débité" in shown(open_page("order", id="pi_number1"))) is said
+
+
+@pytest.mark.parametrize(
+    ("status", "stripe_status", "due"),
+    [
+        ("pending", "requires_payment_method", True),
+        ("failed", "requires_payment_method", True),
+        # Who pays now would be refused by Stripe, or asked for money twice.
+        ("processing", "processing", False),
+        ("cancelled", "canceled", False),
+    ],
+)
+def test_a_payment_is_asked_for_only_where_one_can_be_made(open_page, desk, status, stripe_status, due):
+    desk.checkout.publishable_key = "pk_test_1"
+    make(desk, 1, status=status, stripe_status=stripe_status)
+    app = open_page("order", id="pi_number1")
+    page = shown(app)
+    assert ("Encaisser" in [link.value for link in app.page_link]) is due
+    assert ("Lien de paiement" in page) is due
+    assert ("<dt>À payer</dt>" in page) is (status != "cancelled")
+    assert "pay" not in [button.key for button in open_page("new_payment", order="pi_number1").button] or due
+
+
+def test_what_a_customer_claims_in_a_dispute_is_not_said_to_be_so(open_page, desk):
+    dispute = Dispute(id="du_1", amount=4700, status="won", reason="duplicate", created_at=AT)
+    told = {"at": AT, "kind": "dispute.won", "by": "stripe", "amount": 4700, "note": "duplicate"}
+    order = make(desk, 1, disputes=[dispute], timeline=[TimelineEntry(**told)])
+    page = shown(open_page("order", id=order.id))
+    assert page.count("Le client dit avoir payé deux fois.") == 2
+    assert "C’était un doublon" not in page
