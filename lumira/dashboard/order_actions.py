@@ -167,8 +167,8 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     ):
         with problems.remembered(order.id):
             with st.spinner(text("refund.refunding")):
-                session.desk().refunds.finish(order.id, actor=session.actor())
-            notices.say(text("refund.done", amount=told))
+                now = session.desk().refunds.finish(order.id, actor=session.actor())
+            _say_refunded(now, request.attempt_id)
         st.rerun()
 
 
@@ -213,16 +213,17 @@ def refund_dialog(order: Order, attempt: str) -> None:
         width="stretch",
         key="refund-now",
     ):
+        # What was refused may be corrected and asked again; that is another request.
+        key = f"{attempt}-{amount}-{reason}"
         try:
             with failed, st.spinner(text("refund.refunding")):
-                session.desk().refunds.create(
+                now = session.desk().refunds.create(
                     order.order_id,
                     amount,
                     actor=session.actor(),
                     reason=reason,
                     note=str(note).strip() or None,
-                    # What was refused may be corrected and asked again; that is another request.
-                    idempotency_key=f"{attempt}-{amount}-{reason}",
+                    idempotency_key=key,
                 )
         except LumiraError as error:
             if error.extra.get("refundable", order.net) != order.net:
@@ -235,8 +236,16 @@ def refund_dialog(order: Order, attempt: str) -> None:
                 problems.show(error)
         else:
             problems.forget(order.id)
-            notices.say(text("refund.done", amount=told))
+            _say_refunded(now, key)
             st.rerun()
+
+
+def _say_refunded(order: Order, attempt_id: str | None) -> None:
+    """Says that money went back, or is about to; nothing where the page says that it did not."""
+    made = next((refund for refund in order.refunds if refund.attempt_id == attempt_id), None)
+    if made and made.counts:
+        name = "refund.done" if made.status == "succeeded" else "refund.asked"
+        notices.say(text(name, amount=money(made.amount, order.currency)))
 
 
 def edit_dialog(order: Order, attempt: str) -> None:
