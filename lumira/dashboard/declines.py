@@ -19,7 +19,7 @@ _ADVICE: Final = {
     "limit": ("insufficient_funds", "withdrawal_count_limit_exceeded", "card_velocity_exceeded"),
     "confirm": ("authentication_required", "payment_intent_authentication_failure"),
     "later": ("processing_error", "issuer_not_available", "try_again_later", "reenter_transaction"),
-    "other_card": ("card_not_supported", "currency_not_supported", "transaction_not_allowed"),
+    "other_card": ("card_not_supported", "currency_not_supported"),
     # Stripe asks not to tell these apart to the customer, who may be the thief.
     "silent": (
         *("fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist"),

@@ -253,7 +253,8 @@ def edit_dialog(order: Order, attempt: str) -> None:
 
     Only what was changed is written and checked: who has no address can still be given a number.
     """
-    st.caption(text("edit.lead"))
+    if order.stripe_payment_intent_id:
+        st.caption(text("edit.lead"))
     first_name, last_name = order.names
     known = {
         "email": order.address or "",
