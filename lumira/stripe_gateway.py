@@ -547,7 +547,14 @@ def _translated(error: stripe.StripeError) -> LumiraError:
             return PaymentFailed(
                 error.user_message or "The card was declined.", declineCode=decline, **request_id
             )
-        case stripe.AuthenticationError() | stripe.PermissionError():
+        case stripe.PermissionError():
+            # Stripe's own words name the account, and callers read ours.
+            return StripeConfigError(
+                "The Stripe key lacks a right that this needs. Compare its rights in Stripe's dashboard "
+                "with those in docs/security.md.",
+                **request_id,
+            )
+        case stripe.AuthenticationError():
             return StripeConfigError(
                 "Stripe refuses the key. Check STRIPE_SECRET_KEY against the API keys in Stripe's dashboard.",
                 **request_id,
