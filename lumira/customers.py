@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _FOUND: Final = 6
 # Regular customers have a handful of orders: enough to find several customers among the newest.
 _LOOKED_AT: Final = 40
-_HISTORY: Final = 50
+# Of a history no more is read.
+HISTORY: Final = 50
 # A word of fewer characters begins too many names to be looked for.
 SHORTEST: Final = 2
 
@@ -55,7 +56,7 @@ class Customers:
     def history(self, email: str, *, actor: Actor) -> list[Order]:
         """The newest orders of this address, at most 50, newest first, without their timelines."""
         require(actor, Permission.BROWSE)
-        return self._orders.of_customer(email.strip().lower(), _HISTORY)
+        return self._orders.of_customer(email.strip().lower(), HISTORY)
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:

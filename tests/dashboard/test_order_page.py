@@ -617,3 +617,10 @@ def test_what_a_customer_claims_in_a_dispute_is_not_said_to_be_so(open_page, des
     page = shown(open_page("order", id=order.id))
     assert page.count("Le client dit avoir payé deux fois.") == 2
     assert "C’était un doublon" not in page
+
+
+def test_more_orders_of_a_customer_than_are_looked_at_are_not_said_to_be_all(open_page, desk):
+    for number in range(51):
+        make(desk, number, customer_email="camille@example.com")
+    links = [link.value for link in open_page("order", id="pi_number1").page_link]
+    assert "Toutes ses commandes (50+)" in links
