@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 _FOUND: Final = 6
 # Regular customers have a handful of orders: enough to find several customers among the newest.
 _LOOKED_AT: Final = 40
-_HISTORY: Final = 50
-_SHORTEST: Final = 2
+# Of a history no more is read.
+HISTORY: Final = 50
+# A word of fewer characters begins too many names to be looked for.
+SHORTEST: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Customers:
         """
         require(actor, Permission.BROWSE)
         wanted = OrderFilter(search=typed.strip())
-        if max(map(len, wanted.words), default=0) < _SHORTEST:
+        if max(map(len, wanted.words), default=0) < SHORTEST:
             return []
         page = self._order_list.page(wanted, _LOOKED_AT, actor=actor)
         return customers_of(page.orders)[:_FOUND]
@@ -54,7 +56,7 @@ class Customers:
     def history(self, email: str, *, actor: Actor) -> list[Order]:
         """The newest orders of this address, at most 50, newest first, without their timelines."""
         require(actor, Permission.BROWSE)
-        return self._orders.of_customer(email.strip().lower(), _HISTORY)
+        return self._orders.of_customer(email.strip().lower(), HISTORY)
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:

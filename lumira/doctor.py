@@ -570,7 +570,9 @@ def _is_ok(findings: Iterable[Finding], name: str) -> bool:
 
 
 def _is_overdue(order: Order) -> bool:
-    return order.payment_intent_id is None or not order.agrees_with_stripe
+    # One that Stripe refused to make has failed for good, and has no PaymentIntent either.
+    is_untied = order.payment_intent_id is None and order.status is OrderStatus.PENDING
+    return is_untied or not order.agrees_with_stripe
 
 
 def _code(answer: httpx.Response) -> str:

@@ -153,14 +153,14 @@ class InvalidMetadata(InvalidRequest):
 
 
 class InvalidFirstName(InvalidRequest):
-    """The first name has fewer than two characters."""
+    """The first name has fewer than two characters, or more than fit beside the last one."""
 
     code = "INVALID_FIRST_NAME"
     error = "Invalid first name"
 
 
 class InvalidLastName(InvalidRequest):
-    """The last name has fewer than two characters."""
+    """The last name has fewer than two characters, or more than fit beside the first one."""
 
     code = "INVALID_LAST_NAME"
     error = "Invalid last name"

@@ -295,6 +295,9 @@ class Intents:
 
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""
+        return self._refresh(order_id, actor)
+
+    def _refresh(self, order_id: str, actor: Actor, attempt_id: str | None = None) -> Order:
         require(actor, Permission.REFRESH)
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
@@ -302,7 +305,7 @@ class Intents:
         asked_at = self._clock()
         # Whoever asks has the stored order meanwhile, and asks again.
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
-        return self._apply(order, payment_intent, asked_at, actor)
+        return self._apply(order, payment_intent, asked_at, actor, attempt_id)
 
     def confirm(
         self,
@@ -344,10 +347,10 @@ class Intents:
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
-                declined = self.refresh(order_id, actor=actor)
+                declined = self._refresh(order_id, actor, key)
             self._recorded.action(actor, "confirm_test", order, declined, request_id, payment_method, key)
             raise
-        paid = self._apply(order, payment_intent, asked_at, actor)
+        paid = self._apply(order, payment_intent, asked_at, actor, key)
         self._recorded.action(actor, "confirm_test", order, paid, request_id, payment_method, key)
         return paid
 
@@ -372,10 +375,12 @@ class Intents:
             raise OrderNotCancellable(
                 f"The order is {order.status}: only an order that waits for its payment can be cancelled."
             )
-        asked_at = self._clock()
+        asked_at, key = self._clock(), uuid.uuid4().hex
         try:
             with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
-                payment_intent = self._gateway.cancel_payment_intent(order.stripe_payment_intent_id, reason)
+                payment_intent = self._gateway.cancel_payment_intent(
+                    order.stripe_payment_intent_id, reason, key
+                )
         except StripeRefused as error:
             order = self._overtaken(error, order_id, actor)
             if order.status is OrderStatus.CANCELLED:
@@ -383,7 +388,7 @@ class Intents:
             raise OrderNotCancellable(
                 f"Stripe no longer allows to cancel this payment: the order is {order.status}."
             ) from error
-        cancelled = self._apply(order, payment_intent, asked_at, actor)
+        cancelled = self._apply(order, payment_intent, asked_at, actor, key)
         self._recorded.action(actor, "cancel", order, cancelled, request_id, reason)
         return cancelled
 
@@ -440,8 +445,17 @@ class Intents:
             missed = TimelineEntry(at=self._clock(), kind=kind, by="lumira", note=error.message)
             self._orders.append(order, missed)
 
-    def _apply(self, order: Order, payment_intent: PaymentIntent, at: datetime, actor: Actor) -> Order:
-        return apply_payment_intent(self._orders, self._gateway, order, payment_intent, at, by=actor.name)
+    def _apply(
+        self,
+        order: Order,
+        payment_intent: PaymentIntent,
+        at: datetime,
+        actor: Actor,
+        attempt_id: str | None = None,
+    ) -> Order:
+        return apply_payment_intent(
+            *(self._orders, self._gateway, order, payment_intent, at), by=actor.name, attempt_id=attempt_id
+        )
 
 
 def _same_request(first: Order, second: Order) -> bool:

@@ -44,16 +44,17 @@ def apply_payment_intent(
     at: datetime,
     *,
     by: str,
-    event_id: str | None = None,
+    attempt_id: str | None = None,
 ) -> Order:
     """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds and disputes included.
 
-    Returns the order after. `by` is who looked; refunds and disputes that are news to us are Stripe's own.
+    Returns the order after. `by` is who looked, or who asked for it by the request of the key `attempt_id`;
+    refunds and disputes that are news to us are Stripe's own.
     The refunds are asked for only when the expanded charge says that they differ from ours, the disputes when
     it says that there are any: it does not say how they stand.
     """
     observation = observe(payment_intent, at)
-    moved = orders.move(order, observation, by=by, event_id=event_id)
+    moved = orders.move(order, observation, by=by, attempt_id=attempt_id)
     charge = payment_intent.get("latest_charge")
     if isinstance(charge, Mapping) and charge.get("amount_refunded", 0) != order.amount_refunded:
         news = [refund_from(refund) for refund in gateway.list_refunds(payment_intent["id"])]

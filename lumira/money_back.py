@@ -20,7 +20,8 @@ class RefundAtStripe:
     """One refund, made at `created_at` (UTC).
 
     By `reference`, None until the bank has given one, the customer's bank finds it. `reversal`: the payment
-    itself goes from the statement and no refund shows. `failure` is Stripe's reason why the money came back.
+    itself goes from the statement and no refund shows. `failure` is Stripe's reason why the money came back,
+    `waits_for` that why it has not left.
     """
 
     id: str
@@ -29,6 +30,7 @@ class RefundAtStripe:
     reference: str | None = None
     reversal: bool = False
     failure: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def refund_at_stripe(refund: Mapping[str, Any]) -> RefundAtStripe:
         reference=way.get("reference") or None,
         reversal=way.get("type") == "reversal",
         failure=refund.get("failure_reason"),
+        waits_for=refund.get("pending_reason"),
     )
 
 

@@ -56,6 +56,11 @@ class OrderStatus(StrEnum):
         """Whether no customer's action can change it any more. A failed payment may be tried again."""
         return self in {OrderStatus.COMPLETED, OrderStatus.CANCELLED}
 
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether the customer may pay now: not while the bank decides, nor afterwards."""
+        return self in {OrderStatus.PENDING, OrderStatus.FAILED}
+
 
 # The moves an order may make. Stripe can still report a success for an order we cancelled (the cancel lost
 # the race against the payment); nothing ever leaves `completed`, whose refunds are amounts, not a status.
@@ -184,7 +189,8 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
 class TimelineEntry(Document):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
-    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`.
+    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
+    `attempt_id` was only seen by whoever it is `by`: they did not bring it about.
     """
 
     at: datetime

@@ -12,8 +12,10 @@ from lumira.order_filter import WORD_JOINER
 CHARGES: Final = ("ch_", "py_")
 REFUNDS: Final = ("re_", "pyr_")
 DISPUTES: Final = ("du_", "dp_")
+# Which order these are of, only Stripe knows.
+AT_STRIPE: Final = (*CHARGES, *REFUNDS, *DISPUTES)
 EVENTS: Final = ("evt_",)
-_PREFIXES: Final = "|".join(("pi_", "free_", *CHARGES, *REFUNDS, *DISPUTES, *EVENTS))
+_PREFIXES: Final = "|".join(("pi_", "free_", *AT_STRIPE, *EVENTS))
 _ID: Final = re.compile(rf"(?<![A-Za-z0-9_])(?:(?:{_PREFIXES})\w+|[0-9a-f]{{24}}(?!\w))", re.ASCII)
 # Digits alone may begin an order's id: money has a sign of its own, or cents.
 _EURO: Final = "(?:€|eur|euros?)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, may, require
 from lumira.money_back import DisputeAtStripe, RefundAtStripe, dispute_at_stripe, refund_at_stripe
-from lumira.pasted import CHARGES, DISPUTES, REFUNDS
+from lumira.pasted import AT_STRIPE
 from lumira.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Payments:
         None for what neither knows. Raises Forbidden, StripeError and StoreUnavailable.
         """
         require(actor, Permission.BROWSE)
-        if named.startswith((*CHARGES, *REFUNDS, *DISPUTES)):
+        if named.startswith(AT_STRIPE):
             return self._gateway.payment_intent_of(named)
         known = self._orders.find_by_payment_intent(named) or self._orders.find(named)
         return known.order_id if known else None

@@ -245,13 +245,15 @@ class StripeGateway:
             idempotency_key,
         )
 
-    def cancel_payment_intent(self, payment_intent_id: str, reason: str) -> PaymentIntent:
+    def cancel_payment_intent(
+        self, payment_intent_id: str, reason: str, idempotency_key: str | None = None
+    ) -> PaymentIntent:
         """Cancels; raises StripeRefused once it is paid or cancelled.
 
         `reason`: duplicate, fraudulent, requested_by_customer or abandoned.
         """
         path = f"payment_intents/{_quoted(payment_intent_id)}/cancel"
-        return self._post(path, {"cancellation_reason": reason})
+        return self._post(path, {"cancellation_reason": reason}, idempotency_key)
 
     def update_payment_intent_metadata(self, payment_intent_id: str, metadata: Mapping[str, str]) -> None:
         """Merges the metadata into the PaymentIntent's own; an empty value removes its key."""
@@ -545,7 +547,14 @@ def _translated(error: stripe.StripeError) -> LumiraError:
             return PaymentFailed(
                 error.user_message or "The card was declined.", declineCode=decline, **request_id
             )
-        case stripe.AuthenticationError() | stripe.PermissionError():
+        case stripe.PermissionError():
+            # Stripe's own words name the account, and callers read ours.
+            return StripeConfigError(
+                "The Stripe key lacks a right that this needs. Compare its rights in Stripe's dashboard "
+                "with those in docs/security.md.",
+                **request_id,
+            )
+        case stripe.AuthenticationError():
             return StripeConfigError(
                 "Stripe refuses the key. Check STRIPE_SECRET_KEY against the API keys in Stripe's dashboard.",
                 **request_id,

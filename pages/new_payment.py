@@ -31,9 +31,9 @@ from lumira.dashboard import (
     typed,
 )
 from lumira.dashboard.session import actor, desk
-from lumira.dashboard.texts import money, text
+from lumira.dashboard.texts import failure_reason, money, text
 from lumira.errors import LumiraError, OrderNotFound
-from lumira.orders import Order
+from lumira.orders import REFUSED, Order
 
 ORDER = "order"
 PRODUCT = "product"
@@ -208,7 +208,7 @@ def show_result(order_id: str) -> None:
             if order.payment_intent_id and order_actions.can_pay(order):
                 st.header(text("result.pay"), anchor=False)
                 payment_actions.pay_with_test_card(order)
-            if waits and not order.payment_intent_id:
+            if waits and not order.payment_intent_id and order.stripe_status != REFUSED:
                 payment_actions.follow(order)
             if waits and order.stripe_payment_intent_id:
                 with st.container(horizontal=True):
@@ -246,6 +246,9 @@ def show_outcome(order: Order) -> None:
             st.info(text("result.cancelled.note"), title=text("result.cancelled"), icon=":material/block:")
         case "processing":
             st.info(text("result.processing"), icon=":material/hourglass_top:")
+        case _ if order.stripe_status == REFUSED:
+            reason = problems.plain(failure_reason(order.failure_code))
+            st.warning(text("result.refused"), title=text("declined", reason=reason), icon=":material/block:")
         case _ if not order.payment_intent_id:
             st.warning(text("result.unfinished"), icon=":material/pending:")
         case _ if order.livemode:

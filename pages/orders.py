@@ -22,7 +22,7 @@ from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import text
 from lumira.errors import InvalidFilter
 from lumira.order_filter import OrderFilter
-from lumira.pasted import id_in
+from lumira.pasted import AT_STRIPE, id_in
 
 
 def show_nothing(wanted: OrderFilter) -> None:
@@ -31,14 +31,16 @@ def show_nothing(wanted: OrderFilter) -> None:
     if pager.after():
         where = "orders.page_empty"
     advice = "orders.none.search.next" if where == "orders.none" and wanted.search else f"{where}.next"
-    payment, similar = None, list[str]()
+    payment, named, similar = None, id_in(wanted.search), list[str]()
     if wanted.search and where == "orders.none":
-        if named := id_in(wanted.search):
+        if named:
             payment = find.order_id_of(named)
-            advice = "orders.none.behind" if payment else "orders.none.id"
+            # A PaymentIntent without an order nobody has asked Stripe about.
+            unknown = "orders.none.id" if named.startswith(AT_STRIPE) else "orders.not_found.next"
+            advice = "orders.none.behind" if payment else unknown
         elif similar := desk().order_list.similar_names(wanted.search, actor=actor()):
             advice = "orders.none.similar"
-    with empty.card(text(where), text(advice)):
+    with empty.card(text(where), text(advice, id=problems.plain(named or ""))):
         if payment:
             label = text("orders.none.open")
             st.page_link(navigation.order(), label=label, query_params={"id": payment}, width="content")

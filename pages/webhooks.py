@@ -192,8 +192,8 @@ with listing:
     if events:
         tables.show_events(events, key=table_key, on_select=open_selected, narrow=bool(opened))
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            name = "events.shown" if len(events) > 1 else "events.shown.one"
-            st.caption(text(name, count=number(len(events))), width="content")
+            name = "events.shown.here" if pager.after() or next_cursor else "events.shown"
+            st.caption(counted(name, len(events)), width="content")
             pager.show(next_cursor)
     else:
         show_empty()

@@ -182,6 +182,24 @@ def test_guides_name_buttons_and_pages_as_they_are(language):
     assert unknown == []
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_a_page_is_said_to_say_it_says(language):
+    catalog = ROOT / "lumira" / "locales" / language / "LC_MESSAGES" / "lumira.po"
+    texts = "".join(re.findall(r'^msgstr (".*")$', catalog.read_text(encoding="utf-8"), re.MULTILINE)).lower()
+    guides = [*(ROOT / "docs" / "guides" / language).glob("*.md")]
+    if language == "en":
+        guides.append(ROOT / "docs" / "operations.md")
+    quoted = [
+        said
+        for guide in guides
+        for line in guide.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+        for said in re.findall(r"“([^”]+)”|« ([^»]+) »", line)
+    ]
+    assert quoted
+    assert [said for pair in quoted if (said := "".join(pair).lower()) not in texts] == []
+
+
 def pages() -> dict[str, str]:
     """Every document's text by its path in the repository."""
     files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

@@ -630,6 +630,18 @@ def test_an_order_that_waits_for_its_customer_is_not_overdue(desk, find, support
     assert (finding.status, finding.values["count"]) == (Status.FAILURE, 2)
 
 
+def test_an_order_whose_payment_stripe_refused_to_make_is_not_overdue(desk, find, support, documents):
+    # Nothing mends it, so nothing is to be mended; how many there are is said of what callers send.
+    refused = desk.intents.create({"productId": "mystique"}, actor=support, source="tests").order_id
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    changed = {"createdAt": an_hour_ago, "status": "failed", "stripeStatus": "refused"}
+    documents.productorders.update_one(
+        {"paymentIntentId": refused}, {"$set": changed, "$unset": {"paymentIntentId": ""}}
+    )
+    assert find("orders.overdue").status is Status.OK
+    assert find("orders.callers").reason == "refused"
+
+
 def test_what_callers_get_wrong_is_counted(find, documents):
     assert find("orders.callers").reason == "none"
     now = datetime.now(UTC)

@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from lumira.access import Actor, Role
 from lumira.commands import reconcile as command
 from lumira.differences import Kind, Report, restored, saved
-from lumira.errors import Forbidden, StripeServiceError
+from lumira.errors import Forbidden, StripeConfigError, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
 from lumira.storage import Reconciliations
@@ -737,6 +737,12 @@ def test_a_key_that_may_not_read_disputes_stops_nothing(faulty_sandbox_url, faul
     fault(answer=403, path="/v1/disputes")
     assert gateway.list_disputes("pi_any") == []
     assert gateway.list_disputes_between(datetime.now(UTC), datetime.now(UTC)) == ([], False)
+
+
+def test_a_key_that_lacks_a_right_is_not_said_to_be_wrong(faulty_sandbox_url, fault):
+    fault(answer=403, path="/v1/payment_intents/pi_any")
+    with pytest.raises(StripeConfigError, match="lacks a right"):
+        StripeGateway(STRIPE_KEY, api_base=faulty_sandbox_url).retrieve_payment_intent("pi_any")
 
 
 def test_whoever_looks_has_not_refunded(desk, create, support, admin):

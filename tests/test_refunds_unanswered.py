@@ -171,10 +171,10 @@ def test_what_stripe_did_not_try_says_nothing_of_an_earlier_try(desk, paid, faul
     assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund.amount == 1000
 
 
-def dialog(order):
+def dialog(order, attempt="attempt"):
     from lumira.dashboard import order_actions
 
-    order_actions.refund_dialog(order, "attempt")
+    order_actions.refund_dialog(order, attempt)
 
 
 @pytest.mark.parametrize("answer", [403, 429, "drop"])
@@ -205,3 +205,18 @@ def test_a_refused_refund_is_answered(desk, support):
         desk.refunds.create(disputed.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     order = desk.intents.find(disputed.id, actor=FINANCE)
     assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("pm_card_visa", "47,00\u00a0€ remboursés."),
+        ("pm_card_pendingRefund", "Stripe ne l’a pas encore envoyé"),
+    ],
+)
+def test_a_refund_that_stripe_has_not_sent_is_not_said_to_be_made(desk, support, card, said):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    paid = desk.intents.confirm(created.order_id, card, actor=support)
+    app = AppTest.from_function(dialog, args=(paid, uuid4().hex)).run()
+    app.button(key="refund-now").click().run()
+    assert said in app.session_state["notice"][0]

@@ -79,7 +79,7 @@ def list_staff() -> None:
 
 @staff.command()
 def role(email: _Email, role: Annotated[Role, typer.Argument(help="What they may do.")]) -> None:
-    """Give a member another role, from their next click on."""
+    """Give a member another role; open pages have it within ten seconds."""
     with attached_desk() as desk:
         desk.staff.set_role(email, role, actor=COMMAND_LINE)
     print(f"{email} is {role} now.")
@@ -106,7 +106,7 @@ def reset(email: _Email) -> None:
     """Print a new password that its owner changes at the next sign-in; forget their authenticator."""
     with attached_desk() as desk:
         password = desk.staff.reset(email, actor=COMMAND_LINE)
-    print("Give it to its owner: it is stored nowhere. Every session of theirs has ended.", file=sys.stderr)
+    print("Give it to its owner: it is kept nowhere. Sessions end within fifteen seconds.", file=sys.stderr)
     print(password)
 
 
@@ -128,7 +128,7 @@ def sessions(email: _Email) -> None:
 
 @staff.command("sign-out")
 def sign_out(email: _Email) -> None:
-    """End every session of a member."""
+    """End every session of a member, within fifteen seconds."""
     with attached_desk() as desk:
         ended = desk.sessions.sign_out_everywhere(email, actor=COMMAND_LINE)
     print(f"{counted(ended, 'session')} ended.")

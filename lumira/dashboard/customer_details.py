@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lumira.customers import highest_level
+from lumira.customers import HISTORY, highest_level
 from lumira.dashboard import address, markup, navigation, order_details, session
 from lumira.dashboard.texts import level_name, moment, number, text
 from lumira.dashboard.theme import level_colour
@@ -57,9 +57,11 @@ def _show_history(order: Order) -> None:
                 key=f"other-{other.id}",
             )
     if len(others) > _SHOWN:
+        # With as many as are read there may be more.
+        count = f"{number(len(history))}{'+' * (len(history) == HISTORY)}"
         st.page_link(
             navigation.orders(),
-            label=text("customer.all", count=number(len(history))),
+            label=text("customer.all", count=count),
             icon=":material/receipt_long:",
             query_params={"q": str(order.address)},
         )

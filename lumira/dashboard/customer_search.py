@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from lumira.customers import Customer
+from lumira.customers import SHORTEST, Customer
 from lumira.dashboard import problems, session
 from lumira.dashboard.texts import text
 
@@ -24,7 +24,7 @@ def show(fields: Mapping[str, str]) -> None:
         icon=":material/person_search:",
     )
     typed = str(st.session_state[_SEARCH] or "")
-    if not typed.strip():
+    if len(typed.strip()) < SHORTEST:
         return
     found = session.desk().customers.search(typed, actor=session.actor())
     if not found:

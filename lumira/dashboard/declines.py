@@ -8,7 +8,7 @@ import streamlit as st
 
 from lumira.dashboard import problems
 from lumira.dashboard.texts import failure_reason, text
-from lumira.orders import REFUSED, Order, OrderStatus
+from lumira.orders import Order, OrderStatus
 
 # By what the customer can do; of every other reason only their bank knows more.
 _ADVICE: Final = {
@@ -19,7 +19,7 @@ _ADVICE: Final = {
     "limit": ("insufficient_funds", "withdrawal_count_limit_exceeded", "card_velocity_exceeded"),
     "confirm": ("authentication_required", "payment_intent_authentication_failure"),
     "later": ("processing_error", "issuer_not_available", "try_again_later", "reenter_transaction"),
-    "other_card": ("card_not_supported", "currency_not_supported", "transaction_not_allowed"),
+    "other_card": ("card_not_supported", "currency_not_supported"),
     # Stripe asks not to tell these apart to the customer, who may be the thief.
     "silent": (
         *("fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist"),
@@ -34,9 +34,11 @@ def advice(code: str | None) -> str:
 
 
 def is_declined(order: Order) -> bool:
-    """Whether a card was declined and the order waits for another."""
-    # What Stripe refused to make, no card was tried on.
-    return order.status is OrderStatus.FAILED and order.stripe_status != REFUSED
+    """Whether Stripe says that a card was declined and another is awaited.
+
+    Of what Stripe refused to make, or says otherwise of, or nothing, nobody can say that nothing was taken.
+    """
+    return order.status is OrderStatus.FAILED and order.stripe_status == "requires_payment_method"
 
 
 def show(order: Order) -> None:

@@ -26,7 +26,7 @@ def show(order: Order, details: PaymentDetails | None, place: DeltaGenerator) ->
     for one in sorted(made, key=lambda each: each.created_at, reverse=True):
         kind = "refund_status" if isinstance(one, Refund) else "dispute_status"
         told = f"{money(one.amount, order.currency)} · {text_or(f'{kind}.{one.status}', one.status)}"
-        why = why_made(one.reason)
+        why = why_made(one.reason) if isinstance(one, Refund) else why_disputed(one.reason)
         rows = [(moment(one.created_at), f"{told} · {why}" if why else told)]
         if known := at_stripe.get(one.id):
             rows += _where(known)
@@ -40,10 +40,13 @@ def _where(refund: RefundAtStripe) -> Iterator[tuple[str, str]]:
     """Where the money is, in words to tell the customer, and what their bank finds it by."""
     label = text("refund.where")
     if refund.status in {"pending", "requires_action"}:
-        yield label, text(f"refund.where.{refund.status}")
+        told = text(f"refund.where.{refund.status}")
+        yield label, text_or(f"refund.where.pending.{refund.waits_for}", told)
     elif refund.status == "failed":
         reason = text_or(f"refund.failure.{refund.failure}", text("refund.failure.unknown"))
-        yield label, text("refund.where.failed", reason=reason)
+        # Not every reason is one to pay the customer another way: they might have the money twice.
+        told = text("refund.where.failed", reason=reason)
+        yield label, text_or(f"refund.where.failed.{refund.failure}", told)
     elif refund.status == "succeeded" and refund.reversal:
         yield label, text("refund.where.reversal")
     elif refund.status == "succeeded":
@@ -77,10 +80,11 @@ def _show_dispute(order: Order, dispute: Dispute, at_stripe: DisputeAtStripe | N
     )
     due_by = at_stripe.due_by if at_stripe else dispute.due_by
     if not dispute.needs_response:
-        st.markdown(f":material/hourglass_top: {text('dispute.under_review')}")
+        answered = "dispute.under_review.inquiry" if inquiry else "dispute.under_review"
+        st.markdown(f":material/hourglass_top: {text(answered)}")
     elif due_by:
         st.markdown(f":material/alarm: **{_time_left(due_by)}**")
-    says = problems.plain(text_or(f"dispute.says.{dispute.reason}", why_made(dispute.reason)))
+    says = problems.plain(why_disputed(dispute.reason))
     lines = [says]
     if dispute.needs_response:
         lines.append(text_or(f"dispute.evidence.{dispute.reason}", text("dispute.evidence.general")))
@@ -135,5 +139,10 @@ def taken(order: Order, disputes: Sequence[DisputeAtStripe]) -> tuple[int, int]:
 
 
 def why_made(reason: str | None) -> str:
-    """Why a refund or dispute was made: one of Stripe's reasons in words, or a note of staff's own."""
+    """Why a refund was made: one of Stripe's reasons in words, or a note of staff's own."""
     return text_or(f"timeline.reason.{reason}", reason) if reason else ""
+
+
+def why_disputed(reason: str | None) -> str:
+    """What a customer or their bank claims in a dispute, by Stripe's reason; it need not be so."""
+    return text_or(f"dispute.says.{reason}", reason) if reason else ""

@@ -27,7 +27,7 @@ from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
 from lumira.errors import NOT_TRIED, LumiraError, StripeError
 from lumira.money import decimals, major_units
-from lumira.orders import Order, OrderStatus, TimelineEntry
+from lumira.orders import REFUSED, Order, OrderStatus, TimelineEntry
 
 _REFUND_REASONS: Final = ("requested_by_customer", "duplicate", "fraudulent")
 _KINDS: Final[dict[str, Literal["email", "phone"]]] = {"email": "email", "phone": "phone"}
@@ -58,7 +58,9 @@ def can_cancel(order: Order) -> bool:
 
 def can_pay(order: Order) -> bool:
     """Whether a test card may still pay this order, and this person may use one."""
-    return not order.status.is_final and not order.livemode and session.may(Permission.CONFIRM_TEST)
+    # What Stripe refused to make will not be there to pay, either.
+    waits = order.status.awaits_payment and order.stripe_status != REFUSED
+    return waits and not order.livemode and session.may(Permission.CONFIRM_TEST)
 
 
 def can_refresh(order: Order) -> bool:
@@ -165,8 +167,8 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
     ):
         with problems.remembered(order.id):
             with st.spinner(text("refund.refunding")):
-                session.desk().refunds.finish(order.id, actor=session.actor())
-            notices.say(text("refund.done", amount=told))
+                now = session.desk().refunds.finish(order.id, actor=session.actor())
+            _say_refunded(now, request.attempt_id)
         st.rerun()
 
 
@@ -211,16 +213,17 @@ def refund_dialog(order: Order, attempt: str) -> None:
         width="stretch",
         key="refund-now",
     ):
+        # What was refused may be corrected and asked again; that is another request.
+        key = f"{attempt}-{amount}-{reason}"
         try:
             with failed, st.spinner(text("refund.refunding")):
-                session.desk().refunds.create(
+                now = session.desk().refunds.create(
                     order.order_id,
                     amount,
                     actor=session.actor(),
                     reason=reason,
                     note=str(note).strip() or None,
-                    # What was refused may be corrected and asked again; that is another request.
-                    idempotency_key=f"{attempt}-{amount}-{reason}",
+                    idempotency_key=key,
                 )
         except LumiraError as error:
             if error.extra.get("refundable", order.net) != order.net:
@@ -233,8 +236,16 @@ def refund_dialog(order: Order, attempt: str) -> None:
                 problems.show(error)
         else:
             problems.forget(order.id)
-            notices.say(text("refund.done", amount=told))
+            _say_refunded(now, key)
             st.rerun()
+
+
+def _say_refunded(order: Order, attempt_id: str | None) -> None:
+    """Says that money went back, or is about to; nothing where the page says that it did not."""
+    made = next((refund for refund in order.refunds if refund.attempt_id == attempt_id), None)
+    if made and made.counts:
+        name = "refund.done" if made.status == "succeeded" else "refund.asked"
+        notices.say(text(name, amount=money(made.amount, order.currency)))
 
 
 def edit_dialog(order: Order, attempt: str) -> None:
@@ -242,7 +253,8 @@ def edit_dialog(order: Order, attempt: str) -> None:
 
     Only what was changed is written and checked: who has no address can still be given a number.
     """
-    st.caption(text("edit.lead"))
+    if order.stripe_payment_intent_id:
+        st.caption(text("edit.lead"))
     first_name, last_name = order.names
     known = {
         "email": order.address or "",

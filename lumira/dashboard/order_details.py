@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lumira.catalog import CATALOG
 from lumira.dashboard import declines, empty, markup, money_returned, navigation, problems, stripe_details
-from lumira.dashboard.money_returned import why_made
+from lumira.dashboard.money_returned import why_disputed, why_made
 from lumira.dashboard.texts import (
     actor_name,
     capitalized,
@@ -31,6 +31,7 @@ from lumira.order_filter import said_by_stripe
 from lumira.orders import REFUND_REQUESTED, Order, OrderStatus, TimelineEntry, status_of
 from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.redaction import without_secrets
+from lumira.texts import is_known
 from lumira.validation import OWN_METADATA
 
 _NOTE_LENGTH: Final = 200
@@ -147,13 +148,17 @@ def show_facts(order: Order) -> None:
 
 
 def show_money(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
-    """Due, paid, what Stripe kept and what went back, and what is left; the rest once Stripe told it."""
+    """Due, paid, what Stripe kept and what went back, and what is left; the rest once Stripe told it.
+
+    Of what was given, or cancelled, nothing is due.
+    """
     place.html(markup.facts(list(_money(order, details)), figures=True))
 
 
 def _money(order: Order, details: PaymentDetails | None) -> Iterator[tuple[str, str]]:
     if order.status is not OrderStatus.COMPLETED or order.is_free:
-        yield text("order.asked"), price(order)
+        is_due = not order.is_free and order.status is not OrderStatus.CANCELLED
+        yield text("order.asked" if is_due else "orders.amount"), price(order)
         return
     yield text("order.taken"), money(order.amount, order.currency)
     if order.amount_refunded:
@@ -310,8 +315,12 @@ def _stripe_said(entry: TimelineEntry) -> str:
 
 
 def _answer_name(entry: TimelineEntry) -> str:
-    who = "told" if entry.by == "stripe" else "asked"
-    return f"timeline.{who}.{_stripe_said(entry)}"
+    """The name of the sentence: Stripe told it, somebody asked Stripe, or it is what somebody did."""
+    said = _stripe_said(entry)
+    if entry.by == "stripe":
+        return f"timeline.told.{said}"
+    did = f"timeline.did.{said}"
+    return did if entry.attempt_id and is_known(did) else f"timeline.asked.{said}"
 
 
 def _plainly(by: str, kind: str) -> str:
@@ -337,7 +346,7 @@ def _note(order: Order, entry: TimelineEntry) -> str:
     if entry.kind.startswith("refund.") and _is_answer(order, entry):
         # The request, right beneath it, says why.
         return ""
-    return why_made(entry.note)
+    return why_disputed(entry.note) if entry.kind.startswith("dispute.") else why_made(entry.note)
 
 
 def _is_answer(order: Order, entry: TimelineEntry) -> bool:

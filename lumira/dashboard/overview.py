@@ -129,7 +129,7 @@ def _ago(instant: datetime) -> str:
 
 @st.fragment(run_every=_REST_SECONDS)
 def show_figures() -> None:
-    """Today beside yesterday and this week beside the week before, until the same hour."""
+    """Today beside yesterday and this week beside the week before, until the end of this hour."""
     st.session_state[_SAID] = None
     try:
         if away := _noted():
@@ -160,13 +160,13 @@ def _show_money() -> None:
         _metric(
             "overview.today",
             money(now.gross, _CURRENCY),
-            text("overview.yesterday", gross=money(same_hour.gross, _CURRENCY)),
+            text("overview.yesterday", hour=hour, gross=money(same_hour.gross, _CURRENCY)),
             [_major(one) for one in hours],
         )
         _metric(
             "overview.today.orders",
             number(now.orders),
-            text("overview.yesterday.orders", count=number(same_hour.orders)),
+            text("overview.yesterday.orders", hour=hour, count=number(same_hour.orders)),
             [one.orders for one in hours],
         )
         _metric(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -15,7 +16,7 @@ from lumira.orders import Order
 
 def is_offered(order: Order) -> bool:
     """Whether this order can be paid by link, and this person may give one."""
-    waits = not order.status.is_final and bool(order.stripe_payment_intent_id)
+    waits = order.status.awaits_payment and bool(order.stripe_payment_intent_id)
     return waits and session.may(Permission.SHARE_PAYMENT_LINK)
 
 
@@ -28,10 +29,17 @@ def origin() -> str:
 
 
 def show(order: Order) -> None:
-    """The link with its QR code, and until when it works; what to set where customers can't pay yet."""
+    """The link with its QR code, and until when it works; once it has ended the way to another, and what to
+    set where customers can't pay yet.
+    """
     checkout = session.desk().checkout
     if not checkout.is_configured:
         st.warning(text("link.no_key.next"), title=text("link.no_key"), icon=":material/link_off:")
+        return
+    ends_at = checkout.ends_at(order)
+    if ends_at <= datetime.now(UTC):
+        st.warning(text("link.ended", when=moment(ends_at)), icon=":material/link_off:")
+        _renew(order)
         return
     link = origin() + checkout.link(order, actor=session.actor())
     with st.container(horizontal=True, gap="medium", vertical_alignment="top", key="payment-link"):
@@ -41,7 +49,7 @@ def show(order: Order) -> None:
             with st.container(horizontal=True, gap="small"):
                 st.link_button(text("link.open"), link, icon=":material/open_in_new:")
                 _renew(order)
-            st.caption(text("link.until", when=moment(checkout.ends_at(order))))
+            st.caption(text("link.until", when=moment(ends_at)))
 
 
 def _renew(order: Order) -> None:

@@ -116,5 +116,5 @@ def _waiting(
     if order.status == "completed" and recent and not told:
         why = text("health.webhooks.refused") if refused else ""
         yield markup.Step(text("steps.awaits_webhook"), why, "", _RED if refused else NEUTRAL)
-    elif not order.status.is_final and not (details and details.action_url):
+    elif order.status.awaits_payment and not (details and details.action_url):
         yield markup.Step(text("steps.awaits_card"), "", "", NEUTRAL)

@@ -23,6 +23,7 @@ from lumira.errors import (
     StoreUnavailable,
     StripeConfigError,
     StripeError,
+    StripeRefused,
     StripeTimeout,
 )
 from lumira.order_filter import WORD_JOINER
@@ -31,7 +32,7 @@ from lumira.texts import is_known
 
 def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
-    passing = isinstance(error, (StoreUnavailable, StripeError))
+    passing = isinstance(error, (StoreUnavailable, StripeError)) and not isinstance(error, StripeRefused)
     alert = st.warning if passing else st.error
     # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing,
     # or said of our key what they say already.
@@ -104,13 +105,20 @@ def headline(error: LumiraError) -> str:
     """What happened, in a sentence."""
     if duplicate := error.extra.get("duplicate"):
         return text("new_payment.metadata.twice", key=plain(duplicate))
-    return text_or(f"error.{error.code}", error.error)
+    return text_or(_named(error), error.error)
 
 
 def what_to_do(error: LumiraError) -> str:
     """What the reader can do about it."""
     names = plain(str(error.extra.get("names", "")))
-    return text_or(f"error.{error.code}.next", plain(error.message), names=names)
+    return text_or(f"{_named(error)}.next", plain(error.message), names=names)
+
+
+def _named(error: LumiraError) -> str:
+    """The name of what is said of an error: to callers Stripe's refusal is one of its errors like others, but
+    whoever reads it would try again in vain.
+    """
+    return "error.STRIPE_REFUSED" if isinstance(error, StripeRefused) else f"error.{error.code}"
 
 
 def field_of(error: LumiraError) -> str | None:

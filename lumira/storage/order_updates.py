@@ -15,7 +15,7 @@ from lumira.storage.conditions import Expression, PushedIf, is_value, list_of
 from lumira.storage.failures import Document
 
 
-def moved(observation: Observation, by: str, event_id: str | None) -> Document:
+def moved(observation: Observation, by: str, event_id: str | None, attempt_id: str | None = None) -> Document:
     """The update that moves an order that is not completed to the status observed, from wherever it is."""
     to = observation.status
     fields = _facts(observation) | _money(observation) | {"status": str(to), "updatedAt": datetime.now(UTC)}
@@ -24,12 +24,14 @@ def moved(observation: Observation, by: str, event_id: str | None) -> Document:
         fields |= _payment(observation)
     if to is not OrderStatus.FAILED:
         update["$unset"] = {"failureCode": "", "failureMessage": ""}
-    entry = _stored(_entry(observation, by, event_id))
+    entry = _stored(_entry(observation, by, event_id, attempt_id))
     move = Expression({"$mergeObjects": [{"$literal": entry}, {"from": "$status"}]})
     return update | _push_to_timeline(*_new_amount(observation, by, event_id), move)
 
 
-def observed_again(order: Order, observation: Observation, by: str, event_id: str | None) -> Document:
+def observed_again(
+    order: Order, observation: Observation, by: str, event_id: str | None, attempt_id: str | None = None
+) -> Document:
     """The update of an order that has the status observed already, which still may bring news.
 
     Another state at Stripe or amount, or a second decline; and when it was paid, for an order of the program
@@ -47,7 +49,7 @@ def observed_again(order: Order, observation: Observation, by: str, event_id: st
         decline = {"failureCode": observation.failure_code}
         if observation.latest_charge:
             decline["latestCharge"] = observation.latest_charge
-        news.append(PushedIf(_differs(decline), _stored(_entry(observation, by, event_id))))
+        news.append(PushedIf(_differs(decline), _stored(_entry(observation, by, event_id, attempt_id))))
     if news:
         is_news = {"$or": [entry.condition for entry in news]}
         changed_at = Expression({"$cond": [is_news, {"$literal": datetime.now(UTC)}, "$updatedAt"]})
@@ -179,13 +181,14 @@ def _differs(fields: Mapping[str, object]) -> Document:
     return {"$not": [{"$and": [is_value(name, value) for name, value in fields.items()]}]}
 
 
-def _entry(observation: Observation, by: str, event_id: str | None) -> TimelineEntry:
+def _entry(observation: Observation, by: str, event_id: str | None, attempt_id: str | None) -> TimelineEntry:
     return TimelineEntry(
         at=observation.at,
         kind=f"payment_intent.{observation.stripe_status}",
         by=by,
         after=observation.status,
         event_id=event_id,
+        attempt_id=attempt_id,
         code=observation.failure_code if observation.status is OrderStatus.FAILED else None,
         note=observation.failure_message if observation.status is OrderStatus.FAILED else None,
     )

@@ -189,24 +189,33 @@ class Orders:
         found = from_document(document) if document else None
         return found if found and found.payment_intent_id == payment_intent_id else None
 
-    def move(self, order: Order, observation: Observation, *, by: str, event_id: str | None = None) -> bool:
+    def move(
+        self,
+        order: Order,
+        observation: Observation,
+        *,
+        by: str,
+        event_id: str | None = None,
+        attempt_id: str | None = None,
+    ) -> bool:
         """Moves the order to what Stripe says, if the transition table allows, with its timeline entry.
 
         One conditional update: of two that race, one makes the move and the other sees it made. A success or
         a cancellation applies whenever it arrives; the states that may still change apply only when they are
         newer than what the order already knows. An order that is not completed yet takes over the amount that
-        Stripe will charge, where it was changed there. Returns whether this call changed the status.
+        Stripe will charge, where it was changed there. `attempt_id` is the key of the request by which `by`
+        brought it about, None for who only looked. Returns whether this call changed the status.
         """
         self._know_amount(observation)
         while observation.status in TRANSITIONS[order.status]:
-            if self._apply(order, observation, moved(observation, by, event_id)):
+            if self._apply(order, observation, moved(observation, by, event_id, attempt_id)):
                 return True
             current = self.find(order.id)
             if current is None or current.status is order.status:
                 return False
             order = current
         if order.status is observation.status:
-            self._apply(order, observation, observed_again(order, observation, by, event_id))
+            self._apply(order, observation, observed_again(order, observation, by, event_id, attempt_id))
         return False
 
     def move_unread(

@@ -235,7 +235,7 @@ def test_without_a_publishable_key_the_page_is_calm(settings, api_server, desk, 
     desk.checkout.publishable_key = None
     answer = web.get(f"{api_server}{link}", headers={"Accept-Language": "en"})
     assert answer.status_code == 503
-    assert "Payment is unavailable for a moment" in answer.text
+    assert "Payment is unavailable at the moment" in answer.text
     assert not SECRET.search(answer.text)
 
 

@@ -352,6 +352,15 @@ def test_an_id_that_nobody_knows_is_told_so(search, pay):
     assert asked_for_charges() == before + 1
 
 
+@pytest.mark.parametrize(("named", "asked"), [("ch_unknown", True), ("pi_unknown", False), ("f" * 24, False)])
+def test_stripe_is_said_to_know_no_such_id_only_where_it_was_asked(open_page, pay, named, asked):
+    pay("mystique")
+    page = shown(open_page("orders", q=named))
+    assert ("le compte Stripe de ce bureau ne le connaît pas" in page) is asked
+    # What was paid there and has no order here is found by its PaymentIntent.
+    assert ("Payé chez Stripe et pas ici" in page.replace("\u202f", " ")) is not asked
+
+
 def asked_for_charges() -> float:
     """How often Stripe has said that it knows no such charge."""
     labels = {"method": "GET", "resource": "charges", "status": "404"}

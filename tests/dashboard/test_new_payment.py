@@ -316,6 +316,9 @@ def test_a_known_customer_is_found_while_typing_and_fills_the_form(open_page, de
     assert values == {"email": "camille@example.com", "name": "Camille L.", "phone": "+33 6"}
     app.text_input(key="customer-search").set_value("zzz").run()
     assert "Personne de ce nom" in shown(app)
+    # Nobody was looked for yet.
+    app.text_input(key="customer-search").set_value("c").run()
+    assert "Personne de ce nom" not in shown(app)
 
 
 def test_a_payment_for_the_customer_of_an_order_begins_filled(open_page, desk, support):

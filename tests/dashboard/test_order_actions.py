@@ -83,6 +83,7 @@ def test_one_thing_is_corrected_of_a_customer_who_has_neither_address_nor_last_n
     body = {"productId": "mystique", "customerName": "Zoé", "customerPhone": "06 11 22 33 44"}
     created = desk.intents.create(body, actor=support, source="tests")
     app = AppTest.from_function(dialog, args=(desk.intents.find(created.order_id, actor=support),)).run()
+    assert "PaymentIntent chez Stripe" in shown(app)
     app.button(key="save-customer").click().run()
     assert desk.intents.find(created.order_id, actor=support).timeline[-1].kind == "order.created"
     app.text_input(key="edit-phone-attempt").set_value("06 11 22 33 55")
@@ -242,3 +243,10 @@ def test_a_decline_says_its_own_reason_whatever_came_later(desk):
 )
 def test_an_amount_is_read_as_it_is_typed(typed, currency, amount):
     assert minor_units(typed, currency) == amount
+
+
+def test_of_a_free_order_no_payment_at_stripe_is_said_to_be_corrected(desk, support):
+    created = desk.intents.create({"productId": "initie"}, actor=support, source="tests")
+    app = AppTest.from_function(dialog, args=(desk.intents.find(created.order_id, actor=support),)).run()
+    assert app.button(key="save-customer")
+    assert "PaymentIntent" not in shown(app)

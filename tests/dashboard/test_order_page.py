@@ -1,22 +1,25 @@
 """The page of one order: what it shows, and what can be done there."""
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import streamlit as st
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import desk as desks
-from lumira.access import Role
+from lumira.access import Actor, Role
+from lumira.checkout import LIFETIME
 from lumira.dashboard.declines import _ADVICE
 from lumira.dashboard.order_details import told_of
 from lumira.desk import Desk
 from lumira.errors import PaymentFailed, StripeConfigError
+from lumira.money_back import refund_at_stripe
 from lumira.orders import Order, TimelineEntry
-from lumira.payment_details import ChargeDetails
-from lumira.refunds import Dispute, Refund, dispute_from
+from lumira.payment_details import ChargeDetails, PaymentDetails
+from lumira.refunds import Dispute, Refund, dispute_from, refund_from
 from lumira.texts import is_known
 from tests.conftest import opened, wait_until
 from tests.dashboard.conftest import shown
@@ -451,3 +454,173 @@ def test_an_authorization_that_was_released_is_not_told_as_refunded(open_page, d
         page = shown(open_page(path, **({"id": order.id} if path == "order" else {})))
         assert "Annulée" in page
         assert "Remboursée" not in page
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        ("paid", "a interrogé Stripe : 47,00 € encaissés avec Visa •••• 4242."),
+        ("declined", "a interrogé Stripe : 47,00 € refusés avec Visa •••• 0002."),
+        ("cancelled", "a interrogé Stripe : le paiement est annulé."),
+    ],
+)
+def test_who_only_asked_stripe_is_not_said_to_have_done_what_it_answered(
+    open_page, desk, support, happened, said
+):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    card = {"paid": "pm_card_visa", "declined": "pm_card_visa_chargeDeclined"}
+    # The customer did, or somebody in Stripe's dashboard, and no webhook told of it.
+    if happened == "cancelled":
+        desk.gateway.cancel_payment_intent(created.order_id, "abandoned")
+    else:
+        with suppress(PaymentFailed):
+            desk.gateway.confirm_payment_intent(
+                *(created.order_id, card[happened], created.order_id, "http://localhost")
+            )
+    finance = Actor("finance", Role.FINANCE)
+    desk.intents.refresh(created.order_id, actor=finance)
+    page = shown(open_page("order", id=created.order_id)).replace("\u00a0", " ").replace("\u202f", " ")
+    assert f"La finance {said}" in page
+
+
+def refunds_part(order, details):
+    import streamlit as st
+
+    from lumira.dashboard import money_returned
+
+    money_returned.show(order, details, st.empty())
+
+
+@pytest.mark.parametrize(
+    ("refund", "said", "not_said"),
+    [
+        # Their bank gives the money back, if we lose: paid otherwise too, they would have it twice.
+        (
+            {"status": "failed", "failure_reason": "charge_for_pending_refund_disputed"},
+            "Ne le payez pas autrement",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "insufficient_funds"},
+            "remboursez à nouveau",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "merchant_request"},
+            "à notre demande",
+            "payez le client autrement",
+        ),
+        (
+            {"status": "failed", "failure_reason": "lost_or_stolen_card"},
+            "payez le client autrement",
+            "à nouveau",
+        ),
+        (
+            {"status": "pending", "pending_reason": "insufficient_funds"},
+            "Notre solde chez Stripe est trop bas",
+            "dès que possible",
+        ),
+        ({"status": "pending", "pending_reason": "processing"}, "il part dès que possible", "solde"),
+    ],
+)
+def test_a_refund_that_is_not_there_says_what_mends_that(desk, refund, said, not_said):
+    made = {"id": "re_1", "created": int(AT.timestamp()), "amount": 2000, **refund}
+    order = make(desk, 1, refunds=[refund_from(made)])
+    details = PaymentDetails({}, refunds=[refund_at_stripe(made)])
+    page = shown(AppTest.from_function(refunds_part, args=(order, details)).run())
+    page = page.replace("\u202f", " ").replace("\u00a0", " ")
+    assert (said in page, not_said in page) == (True, False)
+
+
+def test_a_link_that_has_ended_is_not_given_out(open_page, desk):
+    desk.checkout.publishable_key = "pk_test_1"
+    made = datetime.now(UTC) - LIFETIME + timedelta(minutes=1)
+    for number, created_at in enumerate((made, made - timedelta(minutes=2))):
+        fields = {"status": "pending", "stripe_status": "requires_payment_method", "created_at": created_at}
+        make(desk, number, **fields)
+    for number, ended in ((0, False), (1, True)):
+        app = open_page("order", id=f"pi_number{number}")
+        page = shown(app)
+        assert ("Ce lien a expiré" in page, "Valable jusqu’au" in page) == (ended, not ended)
+        assert any("/checkout/" in code.value for code in app.code) is not ended
+        assert any(button.key == "renew-link" for button in app.button)
+
+
+def test_what_stripe_refused_to_make_is_offered_to_nobody_to_pay(open_page, desk):
+    refused = make(
+        desk,
+        1,
+        status="failed",
+        payment_intent_id=None,
+        stripe_status="refused",
+        failure_code="STRIPE_CONFIG_ERROR",
+    )
+    app = open_page("order", id=refused.id)
+    assert "Encaisser" not in [link.value for link in app.page_link]
+    page = shown(open_page("new_payment", order=refused.id))
+    assert "clé Stripe manquante ou refusée" in page
+    assert "Stripe a refusé de créer ce paiement" in page
+    assert "n’a pas encore créé" not in page
+
+
+@pytest.mark.parametrize(("status", "waits"), [("pending", True), ("failed", True), ("processing", False)])
+def test_a_card_is_awaited_only_where_none_is_being_asked(open_page, desk, status, waits):
+    stripe_status = "processing" if status == "processing" else "requires_payment_method"
+    make(desk, 1, status=status, stripe_status=stripe_status)
+    assert ("Une carte est attendue…" in shown(open_page("new_payment", order="pi_number1"))) is waits
+
+
+def test_what_stripe_refuses_is_not_advised_to_be_tried_again(open_page, desk):
+    make(desk, 1)
+    page = shown(open_page("order", id="pi_number1"))
+    assert "Stripe refuse cette demande." in page
+    assert "No such payment_intent" in page.replace("\\", "")
+    assert "Réessayez dans un instant" not in page
+
+
+@pytest.mark.parametrize(
+    ("stripe_status", "said"), [("requires_payment_method", True), ("succeeded", False), (None, False)]
+)
+def test_nothing_is_said_to_have_been_taken_or_not_where_stripe_says_otherwise_or_nothing(
+    open_page, desk, stripe_status, said
+):
+    # As another program leaves an order behind: failed there, and paid after all.
+    make(desk, 1, status="failed", stripe_status=stripe_status, failure_code=None)
+    assert ("Rien n’a été débité" in shown(open_page("order", id="pi_number1"))) is said
+
+
+@pytest.mark.parametrize(
+    ("status", "stripe_status", "due"),
+    [
+        ("pending", "requires_payment_method", True),
+        ("failed", "requires_payment_method", True),
+        # Who pays now would be refused by Stripe, or asked for money twice.
+        ("processing", "processing", False),
+        ("cancelled", "canceled", False),
+    ],
+)
+def test_a_payment_is_asked_for_only_where_one_can_be_made(open_page, desk, status, stripe_status, due):
+    desk.checkout.publishable_key = "pk_test_1"
+    make(desk, 1, status=status, stripe_status=stripe_status)
+    app = open_page("order", id="pi_number1")
+    page = shown(app)
+    assert ("Encaisser" in [link.value for link in app.page_link]) is due
+    assert ("Lien de paiement" in page) is due
+    assert ("<dt>À payer</dt>" in page) is (status != "cancelled")
+    assert "pay" not in [button.key for button in open_page("new_payment", order="pi_number1").button] or due
+
+
+def test_what_a_customer_claims_in_a_dispute_is_not_said_to_be_so(open_page, desk):
+    dispute = Dispute(id="du_1", amount=4700, status="won", reason="duplicate", created_at=AT)
+    told = {"at": AT, "kind": "dispute.won", "by": "stripe", "amount": 4700, "note": "duplicate"}
+    order = make(desk, 1, disputes=[dispute], timeline=[TimelineEntry(**told)])
+    page = shown(open_page("order", id=order.id))
+    assert page.count("Le client dit avoir payé deux fois.") == 2
+    assert "C’était un doublon" not in page
+
+
+def test_more_orders_of_a_customer_than_are_looked_at_are_not_said_to_be_all(open_page, desk):
+    for number in range(51):
+        make(desk, number, customer_email="camille@example.com")
+    links = [link.value for link in open_page("order", id="pi_number1").page_link]
+    assert "Toutes ses commandes (50+)" in links

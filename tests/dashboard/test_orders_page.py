@@ -376,7 +376,7 @@ def test_why_orders_could_not_be_refreshed_is_said_once_for_all_of_them(open_pag
         make(desk, number, payment_intent_id=f"pi_nobody_knows_{number}")
     app = open_page("orders")
     app.button(key="refresh-orders").click().run()
-    assert app.warning[0].value.count("Stripe ne répond pas") == 1
+    assert app.warning[0].value.count("Stripe refuse cette demande.") == 1
     assert all(f"`pi_nobody_knows_{number}`" in app.warning[0].value for number in (1, 2))
 
 

@@ -59,7 +59,10 @@ def test_nothing_waits_and_nothing_was_sold(open_page):
     page = shown(app)
     assert "Rien à traiter" in page
     assert "Aucun webhook pour l’instant" in page
-    assert metrics(app)["Encaissé aujourd’hui"] == ("0,00\u00a0€", "hier à la même heure\u00a0: 0,00\u00a0€")
+    taken, yesterday = metrics(app)["Encaissé aujourd’hui"]
+    # Hours are kept, not minutes: yesterday counts until the end of this one.
+    assert taken == "0,00\u00a0€"
+    assert re.fullmatch(r"hier jusqu’à \d+\u00a0h\u00a0: 0,00\u00a0€", yesterday)
     assert [link.value for link in app.page_link] == ["Nouveau paiement", "Toutes les commandes"]
     # The day before the month, as in every other date of the page.
     assert re.search(r"^ *\w+day \d+ \w+ \d{4}$", shown(open_page("overview", locale="en-GB")), re.MULTILINE)

@@ -254,3 +254,9 @@ def test_the_payment_intent_of_an_event(type_, subject, found):
 
 def test_an_event_of_the_former_program_has_words(desk):
     assert outcome(RecordedEvent(event_id="evt_1")) == "Traité par l’ancien programme"
+
+
+def test_the_events_of_a_page_are_not_said_to_be_all(open_page, desk):
+    for number in range(51):
+        desk.events.record({"id": f"evt_{number}", "type": "payout.paid", "data": {}}, "ignored")
+    assert "50 événements sur cette page" in shown(open_page("webhooks"))
