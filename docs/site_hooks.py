@@ -36,6 +36,10 @@ _LINK: Final = re.compile(
 )
 
 
+# What stands as it is: code, in a line or of several.
+_CODE: Final = re.compile(r"(```.*?```|`[^`]*`)", re.DOTALL)
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Adds the pages and the document that no file of docs/ holds."""
     from lumira.api.application import application
@@ -49,7 +53,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_others: Any) -> str:
-    """Leads the links of a page to pages of the site; one to code stays as its words."""
+    """Leads the links of a page to pages of the site; one to code stays as its words. Where a line of French
+    may not break, it doesn't.
+    """
     here = page.file.src_uri
     # Where the text stands in the repository, from which its links are meant.
     folder = "" if here in BESIDE.values() else posixpath.dirname(f"docs/{here}")
@@ -64,4 +70,21 @@ def on_page_markdown(markdown: str, page: Any, **_others: Any) -> str:
         path = posixpath.relpath(inside, posixpath.dirname(here) or ".")
         return f"{found['image']}[{found['text']}]({path}{found['anchor'] or ''})"
 
-    return _LINK.sub(led, markdown)
+    linked = _LINK.sub(led, markdown)
+    return _french(linked) if _is_french(page) else linked
+
+
+def on_post_page(output: str, page: Any, **_others: Any) -> str:
+    """Says of a page in French that it is, for who has it read aloud."""
+    return output.replace('<html lang="en"', '<html lang="fr"', 1) if _is_french(page) else output
+
+
+def _is_french(page: Any) -> bool:
+    return page.file.src_uri == "tutoriel.md" or page.file.src_uri.startswith("guides/fr/")
+
+
+def _french(markdown: str) -> str:
+    from lumira.texts import with_no_break_spaces
+
+    parts = _CODE.split(markdown)
+    return "".join(part if _CODE.fullmatch(part) else with_no_break_spaces(part) for part in parts)

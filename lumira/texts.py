@@ -30,7 +30,7 @@ def texts(language: str) -> Mapping[str, str]:
         catalog = read_po(file, locale=language, abort_invalid=True)
     found = {str(message.id): str(message.string) for message in catalog if message.id}
     if language == "fr":
-        return {name: _with_no_break_spaces(french) for name, french in found.items()}
+        return {name: with_no_break_spaces(french) for name, french in found.items()}
     return found
 
 
@@ -74,7 +74,7 @@ def is_known(name: str) -> bool:
     return name in texts("fr")
 
 
-def _with_no_break_spaces(french: str) -> str:
+def with_no_break_spaces(french: str) -> str:
     """French puts a space before ; : ! ?, inside « », between thousands and before a unit, at which no line
     may break.
     """

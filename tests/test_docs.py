@@ -167,6 +167,11 @@ def test_the_site_builds_without_a_dead_link_and_asks_nobody_elsewhere(tmp_path)
         text = page.read_text(encoding="utf-8")
         loaded = re.findall(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"(https?:[^\"]+)", text)
         assert loaded == [], page
+    french = (site / "guides" / "fr" / "finance.html").read_text(encoding="utf-8")
+    assert re.search(r'<html lang="fr"', french)
+    assert not re.search(
+        r" [;:!?»]|« ", re.sub(r"<(script|style|code|pre)\b.*?</\1>|<[^>]*>", "", french, flags=re.DOTALL)
+    )
     shutil.rmtree(site)
 
 
