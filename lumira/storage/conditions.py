@@ -56,11 +56,6 @@ def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Doc
     ]
 
 
-def is_missing(field: str) -> Document:
-    """The condition that the document has no such field."""
-    return {"$eq": [{"$type": f"${field}"}, "missing"]}
-
-
 def is_value(field: str, value: object) -> Document:
     """The condition that the field has this value; None for no value too."""
     # To $eq of the embedded store a MinKey or MaxKey, and what holds one, is never the same as itself.
