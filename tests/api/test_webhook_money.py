@@ -83,6 +83,13 @@ def test_without_stripe_the_charges_own_sum_counts(settings, deliver, desk, paid
         assert order_of(paid.payment_intent_id).amount_refunded == 2000
 
 
+@pytest.mark.parametrize("refunds", [7, [1], {"data": 7}, {"data": "x"}, {"data": [None, "x"]}])
+def test_what_is_no_list_of_refunds_leaves_the_sum(deliver, paid, order_of, refunds):
+    charge = {"id": paid.latest_charge, "payment_intent": paid.payment_intent_id, "refunds": refunds}
+    assert deliver(event("charge.refunded", charge | {"amount_refunded": 700})).is_success
+    assert order_of(paid.payment_intent_id).amount_refunded == 700
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_a_refund_that_stripe_does_not_list_counts_all_the_same(deliver, paid, order_of, order):
     # Its lists may lag behind its events, and an old sender's test event is of a payment Stripe never had.
