@@ -73,8 +73,9 @@ _PATIENCE: Final = 5.0
 _REFUSAL_TOLD: Final = timedelta(hours=1)
 # How many seconds a process that has noted one notes no other: what nobody proved must not cost a write each.
 _NOTED_ONCE: Final = 10.0
-# How long an event that no order was found for waits for one: what arrives out of order does so in minutes.
-_BEFORE_ITS_ORDER: Final = timedelta(hours=1)
+# Among how many of the latest events are those looked for that came before their order: what arrives out of
+# order does so at once, and to look further would cost the more the busier we are.
+_BEFORE_ITS_ORDER: Final = 100
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
 
@@ -362,10 +363,13 @@ class Webhooks:
         Of a payment that Stripe knows the first of its events makes the order. One that Stripe does not know,
         as in an old sender's test events, has none until an event brings the PaymentIntent itself.
         """
-        since = datetime.now(UTC) - _BEFORE_ITS_ORDER
-        for row in self._events.of_payment(payment_intent_id, since, 20):
+        newest, _ = self._events.page(_BEFORE_ITS_ORDER)
+        for row in reversed(newest):
+            is_about_it = payment_intent_of(row.event_type, row.data or {}) == payment_intent_id
+            if not is_about_it or row.event_type.startswith("payment_intent."):
+                continue
             event = self._events.event(row.event_id)
-            if event is None or event["type"].startswith("payment_intent."):
+            if event is None:
                 continue
             # What makes no sense fails no other event.
             with contextlib.suppress(ValueError):
