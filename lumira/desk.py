@@ -107,7 +107,8 @@ class Desk:
         gateway, page_gateway = _gateway(settings), _page_gateway(settings)
         signing_key = functools.cache(lambda: secret_key(settings))
         intents = Intents(orders, gateway, audit, return_url=f"{settings.local_url}/")
-        order_list = OrderList(OrderRows(store.database, settings.business_timezone), intents, audit)
+        rows = OrderRows(store.database, settings.business_timezone, livemode=gateway.livemode)
+        order_list = OrderList(rows, intents, audit)
         rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
         revenue = Revenue(
             RevenueRows(store.database),

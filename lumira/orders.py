@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
-from lumira.documents import Document, Instant, MinorUnits, Text, mapping_or_empty, text_or_none
+from lumira.documents import Document, Instant, MinorUnits, Text, instant_of, mapping_or_empty, text_or_none
 from lumira.money import AMOUNT_LIMIT, currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
@@ -137,7 +137,7 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
         at=at,
         amount=amount if is_stated else None,
         currency=currency if is_stated else None,
-        completed_at=(_paid_at(payment_intent) or at) if completed else None,
+        completed_at=_paid_at(payment_intent, at) if completed else None,
         # The issuer's reason says more than the generic card_declined.
         failure_code=failure.get("decline_code") or failure.get("code"),
         failure_message=failure.get("message"),
@@ -147,23 +147,22 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     )
 
 
-def _paid_at(payment_intent: Mapping[str, Any]) -> datetime | None:
-    """When the money was taken, as far as the expanded charge shows it.
+def _paid_at(payment_intent: Mapping[str, Any], at: datetime) -> datetime:
+    """When the money was taken, as far as the expanded charge shows it, else `at`.
 
     A charge is made as the attempt begins. A card pays at that moment; a direct debit pays days later, and an
     authorization when it is captured: the balance transaction is made then.
     """
     charge = payment_intent.get("latest_charge")
     if not isinstance(charge, Mapping):
-        return None
+        return at
     details = mapping_or_empty(charge.get("payment_method_details"))
     # Capture by hand may be asked for of cards alone, and then stands with the card.
     authorized = mapping_or_empty(details.get("card")).get("capture_before")
     by_hand = authorized or payment_intent.get("capture_method") == "manual"
     at_once = details.get("type", "card") == "card" and not by_hand
     dated = charge if at_once else charge.get("balance_transaction")
-    created = dated.get("created") if isinstance(dated, Mapping) else None
-    return datetime.fromtimestamp(created, UTC) if created else None
+    return instant_of(mapping_or_empty(dated).get("created"), at)
 
 
 def address_in(customer_email: object, metadata: object) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lumira.documents import Document, Text, instant_of, mapping_or_empty
+from lumira.documents import Document, Text, instant_of, mapping_or_empty, mappings_in
 from lumira.money import check_amount
 from lumira.money_back import due_by
 
@@ -88,11 +88,11 @@ class Dispute(Document):
 def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
     """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it, and
     without an instant it was made when it was heard of (UTC), now by default. Raises ValueError where it has
-    no amount in minor units.
+    no id, or no amount in minor units.
     """
     implied = "failed" if event_type == "refund.failed" else "succeeded"
     read = Refund(
-        id=refund["id"],
+        id=refund.get("id"),
         amount=refund.get("amount"),
         status=refund.get("status") or implied,
         reason=refund.get("reason"),
@@ -129,9 +129,8 @@ def refunds_of_charge(charge: Mapping[str, Any], known: Sequence[Refund], at: da
     not explain stands in as one refund made `at`, until the refund itself is heard of. Raises ValueError
     where it is no sum in minor units.
     """
-    listed = charge.get("refunds")
-    if isinstance(listed, Mapping) and listed.get("data"):
-        return [refund_from(refund) for refund in listed["data"]]
+    if listed := mappings_in(mapping_or_empty(charge.get("refunds")).get("data")):
+        return [refund_from(refund) for refund in listed]
     total = charge.get("amount_refunded") or 0
     check_amount("amount_refunded", total)
     # A refund that failed explains its part too: this charge may be older than the failure.

@@ -156,7 +156,8 @@ def sorting(order: Order, wanted: OrderFilter):
 def expected(wanted: OrderFilter, orders: list[Order]) -> list[str]:
     down = wanted.sort in {Sort.NEWEST, Sort.HIGHEST}
     chosen = sorted(
-        (order for order in orders if selects(wanted, order)),
+        # Of live orders, beside the test orders on the same store, another desk tells.
+        (order for order in orders if not order.livemode and selects(wanted, order)),
         key=lambda order: sorting(order, wanted),
         reverse=down,
     )
@@ -280,6 +281,7 @@ def orders(draw) -> Order:
             st.sampled_from([None, "succeeded", "requires_payment_method", "canceled", "refused"])
         ),
         source=draw(st.sampled_from([None, "desk", "api", "stripe"])),
+        livemode=draw(st.sampled_from([None, False, False, True])),
         amount_refunded=sum(refund.amount for refund in counting),
         refunds=refunds,
         last_refund_at=max((refund.created_at for refund in counting), default=None),
@@ -354,7 +356,7 @@ def stored(desk, made: list[Order], listed: list[bool]) -> list[Order]:
     st.integers(1, 5),
 )
 def test_a_filter_selects_what_it_says(desk, made, listed, wanted, size):
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     known = stored(desk, made, listed)
     assert rows.list_orders()
     for one in [*wanted, sorted_by(wanted[0].sort)]:
@@ -391,7 +393,7 @@ def disputed_order(due_by: datetime | None = None) -> Order:
 def test_a_cursor_that_is_none_shows_the_first_page(desk):
     order = disputed_order()
     desk.orders.insert(order)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     end = "0" * 24
     for cursor in (
@@ -407,7 +409,7 @@ def test_a_cursor_that_is_none_shows_the_first_page(desk):
 def test_a_cursor_of_another_sort_shows_the_first_page(desk):
     waiting = [disputed_order() for _ in range(3)]
     desk.orders.insert_many(waiting)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     cursors = {sort: str(rows.page(sorted_by(sort), 1).next_cursor) for sort in Sort}
     for sort, other in itertools.permutations([Sort.NEWEST, Sort.HIGHEST, Sort.DUE], 2):
@@ -420,7 +422,7 @@ def test_an_order_without_an_amount_ends_no_list_that_is_sorted_by_it(desk, docu
     desk.orders.insert_many(made)
     spoilt = {"$unset": {"amount": ""}}
     documents.productorders.update_one({"_id": ObjectId(made[1].id)}, spoilt, bypass_document_validation=True)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     found = walk(rows, OrderFilter(differs=True, sort=sort), 1)
     assert sorted(found) == sorted([made[0].id, made[2].id])
 
@@ -428,7 +430,7 @@ def test_an_order_without_an_amount_ends_no_list_that_is_sorted_by_it(desk, docu
 def test_orders_of_the_same_instant_are_kept_apart(desk):
     made = [disputed_order(due_by=NOW) for _ in range(25)]
     desk.orders.insert_many(made)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     for sort in Sort:
         ids = sorted((order.id for order in made), reverse=sort in {Sort.NEWEST, Sort.HIGHEST})
@@ -452,7 +454,7 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
         actor=support,
         source="desk",
     )
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
 
     def found(search: str) -> int:
         rows.list_orders()
@@ -467,7 +469,7 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
     documents.productorders.update_one(
         {}, {"$set": {"customerName": "Inès Roux", "updatedAt": datetime.now(UTC)}}
     )
-    fresh = OrderRows(desk.store.database, PARIS)
+    fresh = OrderRows(desk.store.database, PARIS, livemode=False)
     fresh.list_orders()
     assert fresh.count(OrderFilter(search="ines roux"), 10) == 1
     assert fresh.count(OrderFilter(search="petit"), 10) == 0
@@ -487,7 +489,7 @@ def test_a_changed_order_is_found_by_what_it_is_now(desk, documents, admin, supp
 def test_a_customer_is_found_by_telephone_however_it_is_written(desk, support, written, searched):
     body = {"productId": "mystique", "customerName": "Nadia", "customerPhone": written}
     desk.intents.create(body, actor=support, source="desk")
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     rows.list_orders()
     assert rows.count(OrderFilter(search=searched), 10) == 1
     assert rows.count(OrderFilter(search="+33 6 99 99 99 99"), 10) == 0
@@ -496,7 +498,7 @@ def test_a_customer_is_found_by_telephone_however_it_is_written(desk, support, w
 def test_a_customer_is_found_by_an_address_copied_from_a_page(desk, support):
     body = {"productId": "mystique", "customerEmail": "nadia@example.com"}
     desk.intents.create(body, actor=support, source="desk")
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     rows.list_orders()
     # A title shows it with a mark that nobody sees, so that Markdown makes no link of it.
     assert rows.count(OrderFilter(search="nadia@\u2060example.com"), 10) == 1
@@ -539,7 +541,7 @@ def level(name: str) -> OrderFilter:
 def test_orders_changed_at_one_instant_are_all_listed_anew(desk, documents, looks_at_once, ago):
     """updateMany of the other program gives every order of it the same updatedAt."""
     written(documents, 25)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     changed = {"productId": "profond", "updatedAt": datetime.now(UTC) - ago}
     documents.productorders.update_many({}, {"$set": changed})
@@ -549,7 +551,7 @@ def test_orders_changed_at_one_instant_are_all_listed_anew(desk, documents, look
 
 def test_a_reader_beside_one_who_still_lists_is_told_so(desk, documents, looks_at_once, monkeypatch):
     written(documents, 25)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     documents.productorders.update_many(
         {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
@@ -577,7 +579,7 @@ def test_what_is_not_listed_because_the_store_fails_is_listed_next_time(
     desk, documents, looks_at_once, monkeypatch
 ):
     written(documents, 25)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     documents.productorders.update_many(
         {}, {"$set": {"productId": "profond", "updatedAt": datetime.now(UTC)}}
@@ -592,7 +594,7 @@ def test_what_is_not_listed_because_the_store_fails_is_listed_next_time(
 
 
 def test_an_amount_that_another_program_changed_is_sorted_and_filtered_by(desk, documents, looks_at_once):
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     [changed] = written(documents, amount=9900)
     assert rows.list_orders()
     documents.productorders.update_one({}, {"$set": {"amount": 8800, "updatedAt": datetime.now(UTC)}})
@@ -608,14 +610,14 @@ def test_an_amount_that_another_program_changed_is_sorted_and_filtered_by(desk, 
 @pytest.mark.parametrize("searched", ["nadia@example.com", "NADIA@EXAMPLE.COM", "nadia", "nad"])
 def test_an_order_is_found_by_an_address_that_stands_in_its_metadata_alone(desk, documents, searched):
     written(documents, metadata={"customerEmail": "Nadia@example.com"})
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     assert rows.count(OrderFilter(search=searched), 10) == 1
     assert rows.count(OrderFilter(search="camille@example.com"), 10) == 0
 
 
 def test_a_change_by_a_clock_far_behind_ours_is_seen_too(desk, documents, looks_at_once):
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     written(documents, customerName="Camille Roux")
     assert rows.list_orders()
     late = datetime.now(UTC) - OVERLAP + timedelta(seconds=5)
@@ -626,7 +628,7 @@ def test_a_change_by_a_clock_far_behind_ours_is_seen_too(desk, documents, looks_
 
 
 def test_an_order_that_stays_as_it_is_is_not_read_again(desk, documents, looks_at_once, monkeypatch):
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     ids = written(documents, 5, updatedAt=datetime.now(UTC) - timedelta(minutes=1))
     assert rows.list_orders()
     assert rows.list_orders()
@@ -640,7 +642,7 @@ def test_an_order_that_stays_as_it_is_is_not_read_again(desk, documents, looks_a
 
 
 def test_orders_of_the_first_instants_are_listed(desk, documents):
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     oldest, old = (
         str(written(documents, paymentIntentId=f"pi_{at:%Y}", createdAt=at, completedAt=at)[0])
         for at in EPOCHS
@@ -674,7 +676,7 @@ def test_the_first_instant_of_a_day_is_of_that_day_and_not_of_the_day_before(des
         )
         for at in midnights
     ]
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     rows.list_orders()
     for at, order_id in zip(midnights, ids, strict=True):
         wanted = OrderFilter(dated=dated, first=day_of(at), last=day_of(at), **ways)
@@ -709,10 +711,10 @@ def test_a_completed_order_without_its_date_is_listed_on_the_day_that_revenue_co
 
 def test_an_order_listed_by_an_earlier_version_is_listed_anew(desk, documents, support):
     desk.intents.create({"productId": "mystique"}, actor=support, source="desk")
-    OrderRows(desk.store.database, PARIS).list_orders()
+    OrderRows(desk.store.database, PARIS, livemode=False).list_orders()
     listed = documents.productorders.find_one()["listing"]
     documents.productorders.update_one({}, {"$set": {"listing": {"version": 1, "keys": [], "text": ""}}})
-    OrderRows(desk.store.database, PARIS).list_orders()
+    OrderRows(desk.store.database, PARIS, livemode=False).list_orders()
     assert documents.productorders.find_one()["listing"] == listed
 
 
@@ -733,7 +735,7 @@ def test_a_free_order_was_never_at_stripe_whatever_its_document_says(desk, strip
     )
     desk.orders.insert_many([order])
     wanted = OrderFilter(stripe_statuses=frozenset(stripe_statuses), differs=differs)
-    assert walk(OrderRows(desk.store.database, PARIS), wanted, 1) == [order.id]
+    assert walk(OrderRows(desk.store.database, PARIS, livemode=False), wanted, 1) == [order.id]
 
 
 def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, support):
@@ -744,7 +746,7 @@ def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, s
     desk.orders.add_dispute(
         order, Dispute(id="dp_1", amount=4700, status="needs_response", created_at=NOW), by="stripe"
     )
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     rows.list_orders()
     assert rows.count(OrderFilter(refunded=True), 10) == 1
     assert rows.count(OrderFilter(disputed=Disputed.YES), 10) == 1
@@ -788,7 +790,7 @@ def test_every_plan_is_served_by_an_index(desk):
             return super().aggregate(pipeline)
 
     watched = Watched(database, "productorders")
-    rows = OrderRows(ChainMap({"productorders": watched}, database), PARIS)
+    rows = OrderRows(ChainMap({"productorders": watched}, database), PARIS, livemode=False)
     for wanted in (
         OrderFilter(),
         OrderFilter(search="camille"),
@@ -815,14 +817,14 @@ def test_every_plan_is_served_by_an_index(desk):
 
 def test_what_changed_while_no_desk_ran_is_listed_when_one_runs_again(desk, documents):
     written(documents, customerName="Camille Roux")
-    assert OrderRows(desk.store.database, PARIS).list_orders()
+    assert OrderRows(desk.store.database, PARIS, livemode=False).list_orders()
     assert documents.listing_state.count_documents({"seen": {"$exists": True}}) == 1
     # Long ago now: another program has changed the order since, and that is days ago too.
     days = timedelta(days=1)
     documents.listing_state.update_one({}, {"$set": {"seen": datetime.now(UTC) - 9 * days}})
     changed = {"customerName": "Zoé Martin", "updatedAt": datetime.now(UTC) - 7 * days}
     documents.productorders.update_one({}, {"$set": changed})
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     assert rows.count(OrderFilter(search="zoé"), 5) == 1
     assert documents.listing_state.find_one()["seen"] > datetime.now(UTC) - days
@@ -837,7 +839,7 @@ def test_what_changed_while_no_desk_ran_is_listed_when_one_runs_again(desk, docu
 )
 def test_a_field_of_nothing_is_a_field_that_is_not_there(desk, documents, admin, odd):
     [order_id] = written(documents, customerName="Zoé Martin", **odd)
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     assert walk(rows, OrderFilter(search="zoé"), 5) == [str(order_id)]
     [order] = rows.page(OrderFilter(), 5).orders
@@ -853,7 +855,7 @@ def test_one_document_that_is_no_order_hides_no_other(desk, documents):
         written(documents, 3)
     finally:
         desk.store.prepare()
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     assert rows.count(level("mystique"), 30) == 3
     assert [len(rows.page(OrderFilter(), size).orders) for size in (2, 4)] == [1, 3]
@@ -871,7 +873,7 @@ def test_a_date_of_no_calendar_hides_no_other_order(desk, documents, admin, name
     """The driver gave up reading all documents of the page, and a file with such an instant broke off."""
     written(documents, paymentIntentId="pi_beyond", **{name: beyond})
     written(documents, customerEmail="zoe@example.com")
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     assert rows.list_orders()
     for wanted in (OrderFilter(), level("mystique"), sorted_by(Sort.HIGHEST)):
         assert [order.address for order in rows.page(wanted, 10).orders] == ["zoe@example.com"]
@@ -888,7 +890,7 @@ def test_a_date_of_no_calendar_in_the_metadata_is_shown_as_it_is(desk, documents
 
 def test_an_order_is_found_by_the_amount_that_it_was_just_given(desk):
     """Before anybody looks what changed: a list sorted by amount walks the amounts that are known."""
-    rows = OrderRows(desk.store.database, PARIS)
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
     made = {"product_id": "mystique", "status": "pending", "created_at": NOW, "updated_at": NOW}
     order = Order(id=Orders.new_id(), amount=4700, payment_intent_id="pi_1", **made)
 
@@ -962,7 +964,7 @@ def test_however_many_orders_are_listed_no_write_keeps_the_store_from_others_for
     )
     written = Written()
     with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[written]) as client:
-        rows = OrderRows(client[documents.name], PARIS)
+        rows = OrderRows(client[documents.name], PARIS, livemode=False)
         assert rows.list_orders(1_000)
         assert rows.count(OrderFilter(levels=frozenset({"unknown"})), 1_000) == 250
     assert max(written.sizes) <= 100
@@ -1001,7 +1003,7 @@ def test_how_many_there_are_is_not_counted_along_every_amount(desk, documents, s
         )
     asked = Asked()
     with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
-        rows = OrderRows(client[documents.name], PARIS)
+        rows = OrderRows(client[documents.name], PARIS, livemode=False)
         assert rows.count(OrderFilter(refunded=True, sort=Sort.HIGHEST), 10) == 3
     assert {str(prefix) for prefix in asked.prefixes} == {str({"listing.keys": ":refunded"})}
 
@@ -1052,7 +1054,7 @@ def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
     windows = Windows()
     former = OrderFilter(sources=frozenset({FORMER}))
     with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[windows]) as client:
-        page = OrderRows(client[documents.name], PARIS).page(former, 10)
+        page = OrderRows(client[documents.name], PARIS, livemode=False).page(former, 10)
     assert [order.id for order in page.orders] == [order.id for order in made[100:110]]
     assert windows.longest < timedelta(days=25)
 
@@ -1071,7 +1073,7 @@ def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
     desk.orders.insert_many(made)
     asked = Asked()
     with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
-        rows = OrderRows(client[documents.name], PARIS)
+        rows = OrderRows(client[documents.name], PARIS, livemode=False)
         assert rows.page(OrderFilter(search="pi_zz", sort=sort), 50).orders == []
         assert len(asked.prefixes) < 100
         assert [order.id for order in rows.every(OrderFilter(sort=sort))] == [one.id for one in made[::-1]]

@@ -8,19 +8,21 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from bson import ObjectId
+from bson import MaxKey, MinKey, ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from lumira.errors import StoreSignInRefused, StoreUnavailable
 from lumira.order_filter import OrderFilter
-from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus
+from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
 from lumira.storage import Store
+from lumira.storage.conditions import is_value, only_if
 from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
+from lumira.storage.personal_data import PersonalData
 from tests.conftest import NO_STORE
 from tests.store_gate import Fate, fated, refusing
 
@@ -234,6 +236,31 @@ def test_the_timeline_is_bounded(desk):
         )
         desk.orders.move(desk.orders.find(order.id), seen, by="stripe")
     assert len(desk.orders.find(order.id).timeline) == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, "$x", float("nan"), {"$ne": 1}, MinKey(), [MaxKey()], {"a": [{"b": MinKey()}]}],
+    ids=repr,
+)
+def test_what_was_read_is_known_again_whatever_another_program_put_there(desk, value):
+    # Whoever writes onto what they read tries again for as long as it is another.
+    collection = desk.store.database.odd
+    key = {"_id": collection.insert_one({"x": value}).inserted_id}
+    assert collection.update_one(key, only_if(is_value("x", "other"), {"$set": {"y": 1}})).modified_count == 0
+    assert collection.update_one(key, only_if(is_value("x", value), {"$set": {"y": 1}})).modified_count == 1
+
+
+def test_an_erasure_that_is_null_is_none(desk, documents):
+    # As a program writes that stores every field it knows of.
+    order = make_order()
+    desk.orders.insert(order)
+    documents.productorders.update_one({}, {"$set": {"erasedAt": None}})
+    edited = TimelineEntry(at=NOW, kind="customer.edited", by="ada")
+    assert desk.orders.edit_customer(order, {"customerEmail": "camille@example.com"}, edited)
+    stored = documents.productorders.find_one()
+    assert PersonalData(desk.store.database).mark_erased(stored, NOW)["erasedAt"] is not None
+    assert not desk.orders.edit_customer(order, {"customerEmail": "anais@example.com"}, edited)
 
 
 def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):

@@ -28,7 +28,8 @@ async def json_body(request: Request) -> object:
     """The parsed body, of at most 128 KiB. Raises InvalidRequestBody and RequestTooLarge."""
     raw = await limited_body(request, _JSON_BYTES)
     try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
+        # Some senders begin with a byte order mark: https://datatracker.ietf.org/doc/html/rfc8259#section-8.1
+        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number)
         # Half a surrogate pair is valid JSON and can't be stored.
         json.dumps(body, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):

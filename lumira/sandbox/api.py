@@ -138,6 +138,8 @@ class Api:
         except StripeError as error:
             # The wait is short: whoever sends the same key again soon gets the first request's answer.
             headers = {"Stripe-Should-Retry": "true"} if error.status == 409 else {}
+            if error.status == 401:
+                headers["WWW-Authenticate"] = 'Basic realm="Stripe"'
             return error.status, _json({"error": error.error}), headers
         except Exception:  # a mistake of ours must look like one of Stripe's, and show in the log
             logger.exception("%s %s failed", request.method, request.url.path)

@@ -66,7 +66,7 @@ class Call:
     def change(self, body: StripeObject, changes: StripeObject, *events: str) -> StripeObject:
         """Apply changes to an object; if any is one, keep it and emit the events with the former values."""
         previous: dict[str, Any] = {
-            name: body.get(name) for name, value in changes.items() if body.get(name) != value
+            name: _former(body.get(name), value) for name, value in changes.items() if body.get(name) != value
         }
         if previous:
             body.update(changes)
@@ -118,3 +118,14 @@ class Call:
     def later(self, kind: str, identifier: str, *, at: float | None = None) -> None:
         """Let a task of `resources.TASKS` happen at a time (UTC seconds), else after the settlement delay."""
         self.store.add_task(self.clock + self.settlement_delay if at is None else at, kind, identifier)
+
+
+def _former(old: Any, new: Any) -> Any:
+    """The former value; of what is nested only what changed, null for what was not there.
+
+    https://docs.stripe.com/changelog/2015-01-26/events-previous-attributes-render-differences
+    """
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return old
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return {name: _former(old.get(name), new.get(name)) for name in names}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lumira.sandbox.errors import refusal, words
 
-# https://docs.stripe.com/currencies#zero-decimal, #three-decimal. UGX has no decimals, and is counted with 2:
-# https://docs.stripe.com/currencies#special-cases
+# https://docs.stripe.com/currencies#zero-decimal, #three-decimal
 ZERO_DECIMAL = words("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 THREE_DECIMAL = words("bhd jod kwd omr tnd")
+# Counted with two decimals, which are always 00: https://docs.stripe.com/currencies#special-cases
+WHOLE = words("isk ugx")
 # https://docs.stripe.com/currencies#presentment-currencies
 CURRENCIES = words(
     "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd "
@@ -49,12 +50,20 @@ def check_amount(amount: int, currency: str) -> int:
     if amount < 1:
         raise refusal("below_minimum", param="amount", least=1)
     if amount < minimum:
-        least = formatted(minimum, currency)
+        # Stripe names the currency beside its symbol.
+        least = formatted(minimum, currency).removesuffix(f" {currency}")
         raise refusal("amount_too_small", param="amount", least=least, currency=currency)
     if amount > MAXIMUM:
         raise refusal("amount_too_large", param="amount", most=formatted(MAXIMUM, currency))
+    return check_unit(amount, currency)
+
+
+def check_unit(amount: int, currency: str, param: str = "amount") -> int:
+    """The amount, if card networks move money in units so small: else raises StripeError (400)."""
     if currency in THREE_DECIMAL and amount % 10:
-        raise refusal("three_decimals", param="amount", currency=currency)
+        raise refusal("three_decimals", param=param, currency=currency)
+    if currency in WHOLE and amount % 100:
+        raise refusal("no_decimals", param=param, currency=currency.upper())
     return amount
 
 

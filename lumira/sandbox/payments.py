@@ -16,7 +16,7 @@ from lumira.sandbox.attempts import attempt, book, succeed
 from lumira.sandbox.call import Call
 from lumira.sandbox.customers import check_email
 from lumira.sandbox.errors import StripeObject, refusal, words
-from lumira.sandbox.money import check_amount, check_currency, formatted
+from lumira.sandbox.money import check_amount, check_currency, check_unit, formatted
 from lumira.sandbox.parameters import Parameters, changes_of
 
 ONLY_WITH_CONFIRM = words("error_on_requires_action mandate_data off_session return_url use_stripe_sdk")
@@ -119,6 +119,7 @@ def capture(call: Call, identifier: str, params: Parameters) -> StripeObject:
     if amount > intent["amount_capturable"]:
         most = formatted(intent["amount_capturable"], intent["currency"])
         raise refusal("capture_above_authorized", param="amount_to_capture", most=most)
+    check_unit(amount, intent["currency"], "amount_to_capture")
     intent |= changes_of(intent, params, ())
     charge = call.find("charge", intent["latest_charge"])
     charge |= {"amount_captured": amount, "captured": True}

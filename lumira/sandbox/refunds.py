@@ -8,7 +8,7 @@ from lumira.sandbox.cards import BY_FINGERPRINT
 from lumira.sandbox.errors import StripeObject, refusal, words
 from lumira.sandbox.ledger import record
 from lumira.sandbox.lists import list_objects
-from lumira.sandbox.money import formatted
+from lumira.sandbox.money import check_unit, formatted
 from lumira.sandbox.parameters import Parameters, changes_of, merged_metadata
 
 # Stripe tells of one change under two names, the older of them for refunds with a charge.
@@ -31,6 +31,7 @@ def create(call: Call, params: Parameters) -> StripeObject:
         name = "refund_above_rest" if charge["amount_refunded"] else "refund_above_charge"
         asked, most = (formatted(money, charge["currency"]) for money in (amount, left))
         raise refusal(name, param="amount", asked=asked, most=most)
+    check_unit(amount, charge["currency"])
     card = charge["payment_method_details"].get("card")
     pending = _outcome(card) == "pending"
     refund = _new(call, charge, amount, "pending" if pending else "succeeded")

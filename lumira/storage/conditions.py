@@ -56,14 +56,10 @@ def only_if(condition: Mapping[str, Any], update: Mapping[str, Any]) -> list[Doc
     ]
 
 
-def is_missing(field: str) -> Document:
-    """The condition that the document has no such field."""
-    return {"$eq": [{"$type": f"${field}"}, "missing"]}
-
-
 def is_value(field: str, value: object) -> Document:
     """The condition that the field has this value; None for no value too."""
-    return {"$eq": [{"$ifNull": [f"${field}", None]}, {"$literal": value}]}
+    # To $eq of the embedded store a MinKey or MaxKey, and what holds one, is never the same as itself.
+    return {"$eq": [{"$cmp": [{"$ifNull": [f"${field}", None]}, {"$literal": value}]}, 0]}
 
 
 def list_of(field: str) -> Document:

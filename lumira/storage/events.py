@@ -154,22 +154,19 @@ class Events:
     def event(self, event_id: str) -> dict[str, Any] | None:
         """The event as it was delivered, as far as handling it needs; None when it was never recorded."""
         row = self.find(event_id)
-        if row is None:
-            return None
-        created, received_at = row.get("eventCreated"), row.get("createdAt")
-        if created is None and isinstance(received_at, datetime):
-            # An old sender's happened as it arrived, not as it is handled again.
-            created = int(received_at.timestamp())
-        event = {
-            "id": row["eventId"],
-            "type": _type(row),
-            # Rows of the program before ours need not hold any.
-            "data": mapping_or_empty(row.get("data")),
-            "created": created,
-            "api_version": row.get("apiVersion"),
-            "livemode": row.get("livemode"),
-        }
-        return {name: value for name, value in event.items() if value is not None}
+        return _event(row) if row else None
+
+    def await_order(self, event_id: str, payment_intent_id: str | None) -> None:
+        """Notes that the event waits for an order of this PaymentIntent; None, that it waits no more."""
+        field = "awaitsOrderOf"
+        noted = {"$set": {field: payment_intent_id}} if payment_intent_id else {"$unset": {field: ""}}
+        self._update(event_id, noted)
+
+    def awaiting_order(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """The events that await an order of this PaymentIntent, as `event` gives them, oldest first."""
+        with store_errors():
+            rows = list(self._collection.find({"awaitsOrderOf": payment_intent_id}))
+        return [_event(row) for row in sorted(rows, key=lambda row: row["createdAt"])]
 
     def page(
         self, size: int, cursor: str | None = None, selected: EventFilter = EVERY_EVENT
@@ -261,6 +258,23 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
         "attempts": 1,
         "createdAt": now,
     }
+
+
+def _event(row: Document) -> dict[str, Any]:
+    created, received_at = row.get("eventCreated"), row.get("createdAt")
+    if created is None and isinstance(received_at, datetime):
+        # An old sender's happened as it arrived, not as it is handled again.
+        created = int(received_at.timestamp())
+    event = {
+        "id": row["eventId"],
+        "type": _type(row),
+        # Rows of the program before ours need not hold any.
+        "data": mapping_or_empty(row.get("data")),
+        "created": created,
+        "api_version": row.get("apiVersion"),
+        "livemode": row.get("livemode"),
+    }
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def _type(row: Document) -> str:

@@ -91,6 +91,8 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel(
             [("eventType", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="type_newest"
         ),
+        # What came before its order: few, so sparse.
+        IndexModel([("awaitsOrderOf", ASCENDING)], name="awaitsOrderOf", sparse=True),
     ],
     AUDIT: [
         # What was done to one order, in time.

@@ -54,10 +54,15 @@ _BETWEEN: Final = "~"
 
 
 class OrderRows:
-    """Reads what filters select. Every method raises StoreUnavailable when the store can't be reached."""
+    """Reads what filters select, of live or of test orders: as with revenue the two are never mixed.
 
-    def __init__(self, database: Database[Document], zone: ZoneInfo) -> None:
+    Every method raises StoreUnavailable when the store can't be reached.
+    """
+
+    def __init__(self, database: Database[Document], zone: ZoneInfo, *, livemode: bool) -> None:
         self._collection = database[ORDERS]
+        # The program we replaced wrote no livemode: its orders belong to the desk that reads them.
+        self._ours: Document = {"livemode": {"$in": [livemode, None]}}
         self._amounts = KnownAmounts(database)
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone
@@ -176,8 +181,7 @@ class OrderRows:
     def _rows(self, read: Read, limit: int, only_keys: bool) -> list[Document]:
         """The two stages: what the index serves, then the rest."""
         pipeline: list[Document] = [{"$match": read.first}] if read.first else []
-        if read.rest:
-            pipeline.append({"$match": {"$and": read.rest}})
+        pipeline.append({"$match": {"$and": [*read.rest, self._ours]}})
         if only_keys:
             pipeline.append({"$project": dict.fromkeys(read.sort, 1)})
         pipeline += [{"$sort": read.sort}, {"$limit": limit}]

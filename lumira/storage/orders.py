@@ -23,7 +23,7 @@ from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
 from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
-from lumira.storage.conditions import AMOUNT, is_missing, is_value, only_if
+from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import KnownAmounts, listing_document
@@ -228,7 +228,7 @@ class Orders:
         """
         self._know_amount(observation)
         before = [str(status) for status, moves in TRANSITIONS.items() if observation.status in moves]
-        as_expected = {"$and": [{"$in": ["$status", before]}, is_missing("erasedAt")]}
+        as_expected = {"$and": [{"$in": ["$status", before]}, is_value("erasedAt", None)]}
         with store_errors():
             result = self._collection.update_one(
                 {"paymentIntentId": {"$eq": payment_intent_id}},
@@ -326,7 +326,7 @@ class Orders:
             no_object = {"$ne": [{"$type": "$metadata"}, "object"]}
             self._collection.update_one(by_id, only_if(no_object, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            conditions = [is_missing("erasedAt")]
+            conditions = [is_value("erasedAt", None)]
             conditions += [
                 is_value(f"metadata.{name}", order.metadata.get(name)) for name in NAMES & metadata.keys()
             ]

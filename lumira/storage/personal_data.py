@@ -18,7 +18,7 @@ from lumira.documents import mappings_in
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
-from lumira.storage.conditions import is_missing, is_value, only_if
+from lumira.storage.conditions import is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
@@ -62,7 +62,7 @@ class PersonalData:
     def mark_erased(self, order: Document, at: datetime) -> Document:
         """Notes that the customer of this order is being erased, once; the order as it stands then."""
         with store_errors():
-            mark = only_if(is_missing("erasedAt"), {"$set": {"erasedAt": at}})
+            mark = only_if(is_value("erasedAt", None), {"$set": {"erasedAt": at}})
             marked = self._orders.find_one_and_update(
                 {"_id": order["_id"]}, mark, return_document=ReturnDocument.AFTER
             )

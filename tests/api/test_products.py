@@ -40,6 +40,7 @@ CREATE = "/api/products/create-payment-intent"
         ('{"productId": "mystique"}'.encode("utf-16"), 400, "INVALID_REQUEST_BODY"),
         (b'{"customerEmail": "a@b.fr"}', 400, "MISSING_PRODUCT_ID"),
         (b'{"productId": "x"}', 404, "PRODUCT_NOT_FOUND"),
+        (b'\xef\xbb\xbf{"productId": "x"}', 404, "PRODUCT_NOT_FOUND"),
         (b'{"productId": "integrale"}', 409, "PRODUCT_NOT_AVAILABLE"),
         (b'{"productId": "mystique", "customerEmail": "x"}', 400, "INVALID_EMAIL"),
         (b'{"productId": "mystique", "metadata": {"a": 1}}', 400, "INVALID_METADATA"),

@@ -206,10 +206,15 @@ def test_canceling_and_customers_have_events(client):
     client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "duplicate"})
     assert types_of(client, intent.id) == ["payment_intent.created", "payment_intent.canceled"]
     customer = client.v1.customers.create({"name": "Ada"})
-    client.v1.customers.update(customer.id, {"name": "Ada L."})
-    assert types_of(client, customer.id) == ["customer.created", "customer.updated"]
-    updated = client.v1.events.list({"type": "customer.updated", "limit": 1}).data[0]
-    assert updated.data.previous_attributes.to_dict() == {"name": "Ada"}
+    client.v1.customers.update(customer.id, {"name": "Ada L.", "metadata": {"a": "1", "b": "2"}})
+    client.v1.customers.update(customer.id, {"metadata": {"a": "", "b": "3", "c": "4"}})
+    assert types_of(client, customer.id) == ["customer.created", "customer.updated", "customer.updated"]
+    # Of what is nested only what changed: https://docs.stripe.com/changelog/2015-01-26
+    events = client.v1.events.list({"type": "customer.updated", "limit": 2}).data
+    assert [event.data.previous_attributes.to_dict() for event in events] == [
+        {"metadata": {"a": "1", "b": "2", "c": None}},
+        {"name": "Ada", "metadata": {"a": None, "b": None}},
+    ]
 
 
 def test_events_are_listed_by_type_and_group(serve):

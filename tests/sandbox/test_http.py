@@ -61,6 +61,7 @@ def test_other_keys_are_refused(address, authorization):
     answer = web.get(f"{address}/v1/payment_intents", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="Stripe"'
     check_answer(401, answer.json())
 
 

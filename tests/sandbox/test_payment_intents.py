@@ -237,6 +237,9 @@ def test_off_session_a_card_that_needs_authentication_is_declined(client):
         ({"amount": 49, "currency": "eur"}, "amount_too_small", "amount"),
         ({"amount": 49, "currency": "jpy"}, "amount_too_small", "amount"),
         ({"amount": 100_000_000, "currency": "eur"}, "amount_too_large", "amount"),
+        ({"amount": 1005, "currency": "kwd"}, None, "amount"),
+        ({"amount": 150, "currency": "isk"}, "invalid_charge_amount_no_decimal_compatible", "amount"),
+        ({"amount": 150, "currency": "ugx"}, "invalid_charge_amount_no_decimal_compatible", "amount"),
         ({"amount": 4700, "currency": "zzz"}, None, "currency"),
         ({"amount": 4700, "currency": "eur", "colour": "red"}, "parameter_unknown", "colour"),
         (
@@ -288,7 +291,17 @@ def test_what_stripe_refuses_is_refused(client, params, code, param):
     assert error.error.type == "invalid_request_error"
 
 
-@pytest.mark.parametrize(("amount", "currency"), [(50, "eur"), (50, "jpy"), (99_999_999, "usd"), (30, "gbp")])
+@pytest.mark.parametrize(
+    ("currency", "least"), [("eur", "€0.50 eur"), ("jpy", "¥50 jpy"), ("huf", "175.00 huf")]
+)
+def test_a_currency_is_named_once_in_what_is_too_little(client, currency, least):
+    error = refused(client.v1.payment_intents.create, {"amount": 49, "currency": currency})
+    assert error.user_message == f"Amount must be at least {least}"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [(50, "eur"), (50, "jpy"), (99_999_999, "usd"), (30, "gbp"), (500, "isk")]
+)
 def test_the_smallest_and_the_largest_amounts(client, amount, currency):
     assert client.v1.payment_intents.create({"amount": amount, "currency": currency}).amount == amount
 

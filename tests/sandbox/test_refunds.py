@@ -41,6 +41,16 @@ def test_partial_refunds_up_to_the_whole_and_no_further(client):
     ]
 
 
+def test_no_part_of_a_unit_that_no_network_moves_is_captured_or_refunded(client):
+    held = paid(client, amount=500, currency="isk", capture_method="manual")
+    error = refused(client.v1.payment_intents.capture, held.id, {"amount_to_capture": 250})
+    assert (error.code, error.param) == ("invalid_charge_amount_no_decimal_compatible", "amount_to_capture")
+    intent = client.v1.payment_intents.capture(held.id)
+    error = refused(client.v1.refunds.create, {"payment_intent": intent.id, "amount": 250})
+    assert (error.code, error.param) == ("invalid_charge_amount_no_decimal_compatible", "amount")
+    assert client.v1.refunds.create({"payment_intent": intent.id, "amount": 200}).amount == 200
+
+
 def test_what_was_not_paid_is_not_refunded(client):
     intent = client.v1.payment_intents.create({"amount": 4700, "currency": "eur"})
     error = refused(client.v1.refunds.create, {"payment_intent": intent.id})
