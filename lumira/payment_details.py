@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class ChargeDetails:
     """One charge, an attempt to pay. Money in minor units; `fee` in `fee_currency`, None until it is known.
 
+    `status` is Stripe's, or `authorized` where it succeeded and the money was not captured: none was taken.
     `method` is Stripe's name of the way to pay (`card`, `sepa_debit` …); `risk`, `outcome` and `message` are
     Radar's level, the outcome's type and what Stripe says of it to sellers
     (https://docs.stripe.com/api/charges/object#charge_object-outcome).
@@ -166,11 +167,12 @@ def _charge(charge: Mapping[str, Any]) -> ChargeDetails:
     transaction = charge.get("balance_transaction")
     known = transaction if isinstance(transaction, Mapping) else {}
     month, year = way.get("exp_month"), way.get("exp_year")
+    is_authorized = charge["status"] == "succeeded" and charge.get("captured") is False
     return ChargeDetails(
         id=charge["id"],
         amount=int(charge["amount"]),
         currency=charge["currency"],
-        status=charge["status"],
+        status="authorized" if is_authorized else charge["status"],
         created_at=datetime.fromtimestamp(charge["created"], UTC),
         method=method,
         brand=way.get("brand"),

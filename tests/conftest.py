@@ -17,6 +17,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import stripe
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
@@ -30,6 +31,8 @@ from lumira.access import Actor, Role
 from lumira.child_process import kept_running
 from lumira.desk import Desk
 from lumira.embedded import embedded_store
+from lumira.lifecycle import order_from
+from lumira.orders import Order
 from lumira.reconcile import Reconciliation
 from lumira.sandbox.app import create_app
 from lumira.sandbox.server import OPTIONS
@@ -213,6 +216,21 @@ def reconciliation_of(desk: Desk, ahead: timedelta = timedelta()) -> Reconciliat
         clock=lambda: datetime.now(UTC) + ahead,
         sleep=lambda _seconds: None,
     )
+
+
+def authorized_order(desk: Desk) -> Order:
+    """The order of a payment that the bank has authorized and nobody has captured, of another program."""
+    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(desk.settings.stripe_api_base)})
+    authorized = client.v1.payment_intents.create(
+        {
+            **{"amount": 4700, "currency": "eur", "capture_method": "manual", "confirm": True},
+            **{"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1/"},
+            "metadata": {"productId": "mystique"},
+        }
+    )
+    order = order_from(authorized.to_dict(), desk.orders.new_id(), livemode=False)
+    desk.orders.insert(order)
+    return order
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ from lumira.errors import (
     StripeTimeout,
 )
 from lumira.intents import payment_intent_parameters
-from lumira.lifecycle import order_from, order_of
+from lumira.lifecycle import order_of
 from lumira.order_filter import OrderFilter
 from lumira.orders import OrderStatus
 from lumira.validation import parse_request
-from tests.conftest import NO_STORE, STRIPE_KEY, opened, wait_until
+from tests.conftest import NO_STORE, STRIPE_KEY, authorized_order, opened, wait_until
 
 BODY = {"productId": "mystique", "customerEmail": "Anaïs@Example.COM", "customerName": "Anaïs 🌙"}
 
@@ -437,18 +437,9 @@ def test_an_order_that_somebody_else_has_just_cancelled_or_is_paying_says_so(set
     desk.gateway.cancel_payment_intent(cancelled, "abandoned")
     with pytest.raises(OrderNotPayable, match="cancelled"):
         desk.intents.confirm(cancelled, "pm_card_visa", actor=support)
-    client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": str(settings.stripe_api_base)})
-    authorized = client.v1.payment_intents.create(
-        {
-            **{"amount": 4700, "currency": "eur", "capture_method": "manual", "confirm": True},
-            **{"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1/"},
-            "metadata": {"productId": "mystique"},
-        }
-    )
-    waiting = order_from(authorized.to_dict(), desk.orders.new_id(), livemode=False)
-    desk.orders.insert(waiting)
+    waiting = authorized_order(desk)
     with pytest.raises(OrderNotPayable, match="processing"):
-        desk.intents.confirm(authorized.id, "pm_card_visa", actor=support)
+        desk.intents.confirm(str(waiting.payment_intent_id), "pm_card_visa", actor=support)
     assert desk.orders.find(waiting.id).status is OrderStatus.PROCESSING
 
 

@@ -21,7 +21,7 @@ from lumira.orders import Order, TimelineEntry
 from lumira.payment_details import ChargeDetails, PaymentDetails
 from lumira.refunds import Dispute, Refund, dispute_from, refund_from
 from lumira.texts import is_known
-from tests.conftest import opened, wait_until
+from tests.conftest import authorized_order, opened, wait_until
 from tests.dashboard.conftest import shown
 from tests.dashboard.test_orders_page import make
 
@@ -624,3 +624,10 @@ def test_more_orders_of_a_customer_than_are_looked_at_are_not_said_to_be_all(ope
         make(desk, number, customer_email="camille@example.com")
     links = [link.value for link in open_page("order", id="pi_number1").page_link]
     assert "Toutes ses commandes (50+)" in links
+
+
+def test_money_that_is_authorized_alone_is_not_said_to_be_taken(open_page, desk):
+    page = shown(open_page("order", id=authorized_order(desk).payment_intent_id))
+    assert "Autorisé, pas encaissé" in page
+    assert "autorisée, pas encaissée" in page
+    assert "Débité" not in page
