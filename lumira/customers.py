@@ -37,9 +37,10 @@ class Customer:
 class Customers:
     """Looks customers up. Every method raises Forbidden, and StoreUnavailable."""
 
-    def __init__(self, orders: Orders, order_list: OrderList) -> None:
+    def __init__(self, orders: Orders, order_list: OrderList, *, livemode: bool) -> None:
         self._orders = orders
         self._order_list = order_list
+        self._livemode = livemode
 
     def search(self, typed: str, *, actor: Actor) -> list[Customer]:
         """At most six customers whose e-mail or name begins as typed, latest first.
@@ -54,9 +55,12 @@ class Customers:
         return customers_of(page.orders)[:_FOUND]
 
     def history(self, email: str, *, actor: Actor) -> list[Order]:
-        """The newest orders of this address, at most 50, newest first, without their timelines."""
+        """The newest orders of this address, at most 50, newest first, without their timelines; like the list
+        of orders of the desk's own mode.
+        """
         require(actor, Permission.BROWSE)
-        return self._orders.of_customer(email.strip().lower(), HISTORY)
+        newest = self._orders.of_customer(email.strip().lower(), HISTORY)
+        return [order for order in newest if order.livemode in (None, self._livemode)]
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:

@@ -160,7 +160,7 @@ class Desk:
                 publishable_key=settings.stripe_publishable_key,
             ),
             order_list=order_list,
-            customers=Customers(orders, order_list),
+            customers=Customers(orders, order_list, livemode=gateway.livemode),
             payments=Payments(orders, page_gateway),
             notes=Notes(orders, OrderNotes(store.database), audit),
             views=Views(SavedViews(store.database), audit),

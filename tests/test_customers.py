@@ -68,10 +68,14 @@ def test_a_found_customer_brings_name_and_phone(customers, support):
     assert (camelia.name, camelia.phone) == ("Camélia Roux", "+33 6")
 
 
-def test_the_history_is_this_address_alone_newest_first(customers, support):
+def test_the_history_is_this_address_alone_newest_first(customers, documents, support):
     history = customers.history("camille@example.com", actor=support)
     assert [order.product_id for order in history] == ["profond", "mystique"]
     assert customers.history("cam", actor=support) == []
+    # Of the other mode none, as in the list of orders.
+    mystique = {"customerEmail": "camille@example.com", "productId": "mystique"}
+    documents.productorders.update_one(mystique, {"$set": {"livemode": True}})
+    assert len(customers.history("camille@example.com", actor=support)) == 1
 
 
 def test_the_highest_level_is_the_highest_one_that_is_open():
