@@ -6,10 +6,12 @@ import itertools
 import unicodedata
 from collections import ChainMap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,7 +24,7 @@ from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 
 from lumira.documents import as_json
-from lumira.errors import InvalidFilter, OrderUnreadable
+from lumira.errors import InvalidFilter, OrderUnreadable, StoreUnavailable
 from lumira.order_filter import (
     FORMER,
     LEVELS,
@@ -41,9 +43,10 @@ from lumira.order_filter import (
 from lumira.orders import Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
 from lumira.revenue import OVERLAP
-from lumira.storage import OrderRows, order_listing
+from lumira.storage import OrderRows, Store, order_listing
 from lumira.storage.order_listing import KnownAmounts
 from lumira.storage.orders import Orders, to_document
+from tests.store_gate import Fate, fated
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -1077,3 +1080,23 @@ def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
         assert rows.page(OrderFilter(search="pi_zz", sort=sort), 50).orders == []
         assert len(asked.prefixes) < 100
         assert [order.id for order in rows.every(OrderFilter(sort=sort))] == [one.id for one in made[::-1]]
+
+
+def test_orders_too_many_to_be_counted_in_time_are_listed_from_the_next_page_on(desk, store_uri):
+    order = Order(
+        id=str(ObjectId()),
+        product_id="mystique",
+        amount=4700,
+        status="pending",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    desk.orders.insert(order)
+    with (
+        fated(urlsplit(store_uri).port, {"count": Fate.WT_PANIC}) as uri,
+        closing(Store(uri, desk.store.database.name)) as store,
+    ):
+        rows = OrderRows(store.database, desk.settings.business_timezone, livemode=False)
+        with pytest.raises(StoreUnavailable):
+            rows.page(OrderFilter(), 50)
+        assert [listed.id for listed in rows.page(OrderFilter(), 50).orders] == [order.id]

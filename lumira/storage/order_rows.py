@@ -49,6 +49,9 @@ _BATCH: Final = 1_000
 # A twentieth of a second of the embedded store's: nobody waits for one window.
 IN_A_WINDOW: Final = 5_000
 _COUNT_EVERY: Final = 3_600.0
+# How soon again where it could not be counted, and how many are taken to be there until then.
+_COUNT_SOON: Final = 60.0
+_UNCOUNTED: Final = 1_000_000
 # What stands between the parts of a cursor: in none of them, and in an address as it is.
 _BETWEEN: Final = "~"
 
@@ -158,6 +161,8 @@ class OrderRows:
         all of it.
         """
         if time.monotonic() >= self._count_again:
+            # So many that counting takes longer than anything may: the next page goes by what was known.
+            self._count, self._count_again = self._count or _UNCOUNTED, time.monotonic() + _COUNT_SOON
             with store_errors():
                 self._count = self._collection.estimated_document_count()
             # The embedded store counts one by one, and the average changes slowly.
