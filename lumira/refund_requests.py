@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
-from lumira.errors import NOT_TRIED, OrderNotRefundable, RefundUnanswered, StripeError, StripeRefused
+from lumira.errors import (
+    NOT_TRIED,
+    LumiraError,
+    OrderNotRefundable,
+    PaymentFailed,
+    RefundUnanswered,
+    StripeRefused,
+)
 from lumira.money import format_money
 from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
 from lumira.refunds import refund_from
@@ -85,7 +92,8 @@ class RefundRequests:
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
-        except StripeRefused as error:
+        # Other than of a payment, a failure is no decline of a card: it is Stripe's no.
+        except (StripeRefused, PaymentFailed) as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
         except NOT_TRIED as error:
@@ -115,7 +123,7 @@ class RefundRequests:
             request_id=request_id,
         )
 
-    def _note_refusal(self, order: Order, request: TimelineEntry, refusal: StripeError) -> None:
+    def _note_refusal(self, order: Order, request: TimelineEntry, refusal: LumiraError) -> None:
         refused = TimelineEntry(
             at=self._clock(),
             kind=REFUND_REFUSED,

@@ -227,6 +227,15 @@ def test_a_refund_of_what_stripe_has_given_back_already_is_answered(desk, paid):
     assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None
 
 
+def test_a_refund_that_failed_at_stripe_is_answered(desk, paid, fault):
+    """Stripe keeps such an answer for a day: who finished this request would be told it again and again."""
+    refuse(fault, 402)
+    with pytest.raises(OrderNotRefundable, match="was valid and failed"):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    order = desk.intents.find(paid.id, actor=FINANCE)
+    assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)
+
+
 def test_a_refused_refund_is_answered(desk, support):
     created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
     disputed = desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)
