@@ -194,6 +194,15 @@ def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, an
     assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
+def test_of_two_who_refund_the_same_the_second_is_told_of_the_first(desk, paid):
+    app = AppTest.from_function(dialog, args=(paid,)).run()
+    app.text_input(key="refund-amount-attempt").set_value("10").run()
+    desk.refunds.create(paid.id, 1000, actor=OTHER)
+    app.button(key="refund-now").click().run()
+    assert refunds_at_stripe(desk, paid) == [1000]
+    assert isinstance(app.session_state[f"problem-{paid.id}"], OrderNotRefundable)
+
+
 def test_a_refund_made_as_the_store_stopped_is_asked_again_as_it_was(
     settings, faulty_sandbox_url, desk, paid, store_uri
 ):

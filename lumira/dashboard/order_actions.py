@@ -224,6 +224,7 @@ def refund_dialog(order: Order, attempt: str) -> None:
                     reason=reason,
                     note=str(note).strip() or None,
                     idempotency_key=key,
+                    left=order.net,
                 )
         except LumiraError as error:
             if error.extra.get("refundable", order.net) != order.net:
