@@ -169,8 +169,8 @@ class RefundRequests:
             elif left is not None and left != order.net:
                 # A colleague may have answered the same complaint meanwhile.
                 raise OrderNotRefundable(
-                    f"{format_money(order.net, order.currency, 'en')} can be refunded now, another amount than "
-                    "was shown. Look at the order again.",
+                    f"{format_money(order.net, order.currency, 'en')} can be refunded now, another amount "
+                    "than was shown. Look at the order again.",
                     refundable=order.net,
                 )
             wanted = order.net if amount is None else amount
