@@ -150,6 +150,16 @@ def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_a_note_is_kep
     expect(note).to_have_value("Rappeler Zoé")
 
 
+def test_a_desk_that_is_away_is_told_in_the_house_s_own_words(chromium, served):
+    context = served.sign_in(chromium.new_context(locale="fr-FR"))
+    page = context.new_page()
+    page.route("**/_stcore/**", lambda route: route.abort())
+    page.goto(f"{served.url}/overview")
+    expect(page.get_by_role("dialog")).to_contain_text("Le bureau ne répond pas")
+    expect(page.get_by_role("dialog")).not_to_contain_text("Streamlit")
+    context.close()
+
+
 def test_an_address_is_copied_as_it_reads(open_page, served):
     order_id = served.create("mystique", "copiee@example.com")
     page = open_page(f"/order?id={order_id}")
