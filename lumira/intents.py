@@ -291,7 +291,9 @@ class Intents:
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
             return ""
-        return str(self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id)["client_secret"])
+        # A page waits for it, and asks again when it is drawn anew.
+        payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
+        return str(payment_intent["client_secret"])
 
     def refresh(self, order_id: str, *, actor: Actor) -> Order:
         """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""

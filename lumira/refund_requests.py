@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
-from lumira.errors import NOT_TRIED, OrderNotRefundable, RefundUnanswered, StripeError, StripeRefused
+from lumira.errors import (
+    NOT_TRIED,
+    LumiraError,
+    OrderNotRefundable,
+    PaymentFailed,
+    RefundUnanswered,
+    StripeRefused,
+)
 from lumira.money import format_money
 from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
 from lumira.refunds import refund_from
@@ -56,13 +63,15 @@ class RefundRequests:
         note: str | None = None,
         idempotency_key: str | None = None,
         request_id: str = "",
+        left: int | None = None,
     ) -> Order:
         """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
 
         A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
-        asks for the same once more and refunds once. Raises OrderNotRefundable when the order is free or not
-        paid, or less than `amount` is left of it, RefundUnanswered while nobody knows what came of an
+        asks for the same once more and refunds once. `left` is what whoever asks was shown to be left, in
+        minor units, where it was shown. Raises OrderNotRefundable when the order is free or not paid, or less
+        than `amount` or other than `left` is left of it, RefundUnanswered while nobody knows what came of an
         earlier request: `finish` finds out, and OrderNotFound.
         """
         require(actor, Permission.REFUND)
@@ -74,7 +83,7 @@ class RefundRequests:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        request, is_first = self._request(order, amount, actor, reason, note, key)
+        request, is_first = self._request(order, amount, actor, reason, note, key, left)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
             return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
@@ -85,7 +94,8 @@ class RefundRequests:
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
-        except StripeRefused as error:
+        # Other than of a payment, a failure is no decline of a card: it is Stripe's no.
+        except (StripeRefused, PaymentFailed) as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
         except NOT_TRIED as error:
@@ -115,7 +125,7 @@ class RefundRequests:
             request_id=request_id,
         )
 
-    def _note_refusal(self, order: Order, request: TimelineEntry, refusal: StripeError) -> None:
+    def _note_refusal(self, order: Order, request: TimelineEntry, refusal: LumiraError) -> None:
         refused = TimelineEntry(
             at=self._clock(),
             kind=REFUND_REFUSED,
@@ -134,6 +144,7 @@ class RefundRequests:
         reason: str | None,
         note: str | None,
         key: str,
+        left: int | None,
     ) -> tuple[TimelineEntry, bool]:
         """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for; and
         whether nobody asked for it with this key before.
@@ -155,6 +166,13 @@ class RefundRequests:
                 )
             if asked:
                 amount, reason, note = asked.amount, asked.code, asked.note
+            elif left is not None and left != order.net:
+                # A colleague may have answered the same complaint meanwhile.
+                raise OrderNotRefundable(
+                    f"{format_money(order.net, order.currency, 'en')} can be refunded now, another amount "
+                    "than was shown. Look at the order again.",
+                    refundable=order.net,
+                )
             wanted = order.net if amount is None else amount
             if not 0 < wanted <= order.net:
                 raise OrderNotRefundable(

@@ -404,6 +404,17 @@ def test_a_decline_is_noted_and_may_be_tried_again(create, desk, support):
     assert order.failure_code is None
 
 
+def test_a_page_does_not_wait_for_a_client_secret_through_three_tries(
+    settings, support, faulty_sandbox_url, fault
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        created = desk.intents.create(BODY, actor=support, source="tests")
+        fault(answer=500, method="GET")
+        with pytest.raises(StripeServiceError):
+            desk.intents.client_secret(created.order_id, actor=support)
+        assert desk.intents.client_secret(created.order_id, actor=support) == created.client_secret
+
+
 def test_a_decline_is_told_though_stripe_is_silent_afterwards(settings, support, faulty_sandbox_url, fault):
     with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
         created = desk.intents.create(BODY, actor=support, source="tests")

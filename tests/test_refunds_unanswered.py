@@ -1,8 +1,10 @@
 """A refund whose answer never came: it can be finished, by anyone who may, and is made once."""
 
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from lumira.access import Actor, Role
@@ -15,6 +17,8 @@ from lumira.errors import (
 )
 from lumira.orders import REFUND_REFUSED
 from tests.conftest import opened
+from tests.dashboard.conftest import shown
+from tests.store_gate import Fate, gate
 
 FINANCE = Actor("fanny", Role.FINANCE)
 OTHER = Actor("felix", Role.FINANCE)
@@ -190,11 +194,55 @@ def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, an
     assert app.text_input(key="refund-amount-attempt").disabled is (answer == "drop")
 
 
+def test_of_two_who_refund_the_same_the_second_is_told_of_the_first(desk, paid):
+    app = AppTest.from_function(dialog, args=(paid,)).run()
+    app.text_input(key="refund-amount-attempt").set_value("10").run()
+    desk.refunds.create(paid.id, 1000, actor=OTHER)
+    app.button(key="refund-now").click().run()
+    assert refunds_at_stripe(desk, paid) == [1000]
+    assert isinstance(app.session_state[f"problem-{paid.id}"], OrderNotRefundable)
+
+
+def test_a_refund_made_as_the_store_stopped_is_asked_again_as_it_was(
+    settings, faulty_sandbox_url, desk, paid, store_uri
+):
+    stopped = [True]
+
+    def fate(command):
+        lost = command == "update" and stopped and refunds_at_stripe(desk, paid)
+        return Fate.WT_PANIC if lost else Fate.PASSES
+
+    with gate(urlsplit(store_uri).port, fate) as uri:
+        told = {"mongodb_uri": SecretStr(uri), "stripe_api_base": faulty_sandbox_url}
+        with opened(settings.model_copy(update=told)):
+            app = AppTest.from_function(dialog, args=(paid,)).run()
+            app.text_input(key="refund-amount-attempt").set_value("10").run()
+            app.button(key="refund-now").click().run()
+            assert refunds_at_stripe(desk, paid) == [1000]
+            assert "ni remboursé deux fois" in shown(app)
+            app.text_input(key="refund-note-attempt").set_value("Deux fois").run()
+            # Another amount would be another refund beside the one that was made.
+            assert app.text_input(key="refund-amount-attempt").disabled
+            stopped.clear()
+            app.button(key="refund-now").click().run()
+    assert refunds_at_stripe(desk, paid) == [1000]
+    assert desk.intents.find(paid.id, actor=FINANCE).amount_refunded == 1000
+
+
 def test_a_refund_of_what_stripe_has_given_back_already_is_answered(desk, paid):
     desk.gateway.create_refund(paid.payment_intent_id, 4700, None, {}, uuid4().hex)
     with pytest.raises(OrderNotRefundable):
         desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
     assert desk.intents.find(paid.id, actor=FINANCE).unanswered_refund is None
+
+
+def test_a_refund_that_failed_at_stripe_is_answered(desk, paid, fault):
+    """Stripe keeps such an answer for a day: who finished this request would be told it again and again."""
+    refuse(fault, 402)
+    with pytest.raises(OrderNotRefundable, match="was valid and failed"):
+        desk.refunds.create(paid.id, 1000, actor=FINANCE, idempotency_key=uuid4().hex)
+    order = desk.intents.find(paid.id, actor=FINANCE)
+    assert (order.unanswered_refund, order.timeline[-1].kind) == (None, REFUND_REFUSED)
 
 
 def test_a_refused_refund_is_answered(desk, support):

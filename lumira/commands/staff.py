@@ -82,7 +82,7 @@ def role(email: _Email, role: Annotated[Role, typer.Argument(help="What they may
     """Give a member another role; open pages have it within ten seconds."""
     with attached_desk() as desk:
         desk.staff.set_role(email, role, actor=COMMAND_LINE)
-    print(f"{email} is {role} now.")
+    print(f"{email} is {role}: within fifteen seconds everywhere.")
 
 
 @staff.command()
@@ -131,4 +131,4 @@ def sign_out(email: _Email) -> None:
     """End every session of a member, within fifteen seconds."""
     with attached_desk() as desk:
         ended = desk.sessions.sign_out_everywhere(email, actor=COMMAND_LINE)
-    print(f"{counted(ended, 'session')} ended.")
+    print(f"{counted(ended, 'session')} ended: within fifteen seconds everywhere.")

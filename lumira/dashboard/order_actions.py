@@ -25,7 +25,7 @@ from lumira.dashboard import (
 )
 from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import actor_name, moment, money, text
-from lumira.errors import NOT_TRIED, LumiraError, StripeError
+from lumira.errors import NOT_TRIED, LumiraError, StoreUnavailable, StripeError
 from lumira.money import decimals, major_units
 from lumira.orders import REFUSED, Order, OrderStatus, TimelineEntry
 
@@ -224,13 +224,15 @@ def refund_dialog(order: Order, attempt: str) -> None:
                     reason=reason,
                     note=str(note).strip() or None,
                     idempotency_key=key,
+                    left=order.net,
                 )
         except LumiraError as error:
             if error.extra.get("refundable", order.net) != order.net:
                 # Refunded elsewhere since this was opened: the page says so, and what is left.
                 problems.remember(order.id, error)
                 st.rerun()
-            if isinstance(error, StripeError) and not isinstance(error, NOT_TRIED):
+            # A store that stopped may have done so once Stripe had made it.
+            if isinstance(error, StripeError | StoreUnavailable) and not isinstance(error, NOT_TRIED):
                 st.session_state[sent] = True
             with failed:
                 problems.show(error)

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 MESSAGES = {
+    402: ("card_error", "The request was valid and failed. (Sandbox fault)"),
     403: (
         "invalid_request_error",
         "The provided key does not have the required permissions for this endpoint. (Sandbox fault)",

@@ -124,9 +124,11 @@ def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_p
     expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()
 
 
-def test_a_file_that_can_not_be_made_is_told_in_french(open_page, served):
-    served.create("mystique", "fichier@example.com")
-    page = open_page("/orders")
+def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_a_note_is_kept(open_page, served):
+    order_id = served.create("mystique", "fichier@example.com")
+    page, order = open_page("/orders"), open_page(f"/order?id={order_id}")
+    note = order.get_by_label("Nouvelle note")
+    note.fill("Rappeler Zoé")
     page.get_by_role("button", name="Exporter").click()
     file = page.get_by_role("button", name="CSV")
     expect(file).to_be_visible()
@@ -134,12 +136,28 @@ def test_a_file_that_can_not_be_made_is_told_in_french(open_page, served):
     os.kill(store, signal.SIGSTOP)
     try:
         file.click()
+        order.get_by_role("button", name="Ajouter la note").click()
         told = page.get_by_test_id("stDownloadButtonError")
         expect(told).to_have_css("font-size", "0px")
         said = told.evaluate("told => getComputedStyle(told, '::after').content")
+        again = order.get_by_role("button", name="Réessayer")
+        expect(again).to_be_visible()
+        expect(note).to_have_count(0)
     finally:
         os.kill(store, signal.SIGCONT)
     assert "Le fichier n’a pas pu être préparé" in said
+    again.click()
+    expect(note).to_have_value("Rappeler Zoé")
+
+
+def test_a_desk_that_is_away_is_told_in_the_house_s_own_words(chromium, served):
+    context = served.sign_in(chromium.new_context(locale="fr-FR"))
+    page = context.new_page()
+    page.route("**/_stcore/**", lambda route: route.abort())
+    page.goto(f"{served.url}/overview")
+    expect(page.get_by_role("dialog")).to_contain_text("Le bureau ne répond pas")
+    expect(page.get_by_role("dialog")).not_to_contain_text("Streamlit")
+    context.close()
 
 
 def test_an_address_is_copied_as_it_reads(open_page, served):

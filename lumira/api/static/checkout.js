@@ -6,7 +6,7 @@
   const pay = document.getElementById("pay");
   const message = document.getElementById("message");
   const label = pay.textContent;
-  const { key, clientSecret, language, paying, problem } = form.dataset;
+  const { key, clientSecret, language, paying, noForm, problem } = form.dataset;
   delete form.dataset.clientSecret;
 
   function say(sentence) {
@@ -20,7 +20,7 @@
 
   if (!window.Stripe) {
     document.getElementById("payment").hidden = true;
-    say(problem);
+    say(noForm);
     return;
   }
   const stripe = Stripe(key, { locale: language });
@@ -40,7 +40,7 @@
     document.getElementById("payment").removeAttribute("aria-busy");
     pay.disabled = false;
   });
-  element.on("loaderror", () => say(problem));
+  element.on("loaderror", () => say(noForm));
   document.getElementById("payment").replaceChildren();
   element.mount("#payment");
 

@@ -54,7 +54,28 @@ function speak(element) {
   }
 }
 
+// What Streamlit says of a server that is away means nothing to staff, and whether what they had asked for is done
+// nobody knows. The nodes stay: they are Streamlit's.
+const AWAY = {
+  en: [
+    "The desk does not answer",
+    "It comes back by itself. What you had just asked for may be done: look before you ask for it again.",
+  ],
+  fr: [
+    "Le bureau ne répond pas",
+    "Il revient de lui-même. Ce que vous veniez de demander est peut-être fait : regardez avant de recommencer.",
+  ],
+};
+
+function tellAway() {
+  const title = document.querySelector('[role="dialog"] > h2');
+  if (title?.textContent !== "Connection error") return;
+  const told = document.createTreeWalker(title.parentElement.lastElementChild, NodeFilter.SHOW_TEXT).nextNode();
+  [title.firstChild.nodeValue, told.nodeValue] = AWAY[html.lang] ?? AWAY.en;
+}
+
 new MutationObserver((changes) => {
+  tellAway();
   const chosen = document.querySelector(".lumira-mode")?.lang;
   const turns = chosen && html.lang !== chosen;
   if (turns) html.lang = chosen;

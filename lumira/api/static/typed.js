@@ -1,9 +1,12 @@
-// What is typed and not yet sent would be lost with its page: at a reload, and where a session ends and its reader is
-// led back after signing in. This tab keeps it until then; it is never in an address, and leaves with the tab.
+// What is typed and not yet sent would be lost with its page: at a reload, where a session ends and its reader is led
+// back after signing in, and where the page gives way to what failed. This tab keeps it until then; it is never in an
+// address, and leaves with the tab.
 // Which forms do so says dashboard/typed.py, for each reader by another name.
 const FIELDS = '[class*="st-key-typed-"] :is([data-testid="stTextInputField"], [data-testid="stTextArea"] textarea)';
 const STORED = "lumira-typed";
 const atFirst = new Map();
+// What stood in fields that have left the page since somebody last did something.
+const gone = new Map();
 const waiting = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
 sessionStorage.removeItem(STORED);
 
@@ -25,7 +28,15 @@ new MutationObserver(() => {
     atFirst.set(field, field.value);
     if (nameOf(field) in waiting) looks ??= setInterval(look, 200);
   }
-  for (const field of atFirst.keys()) if (!field.isConnected) atFirst.delete(field);
+  for (const [field, value] of atFirst) {
+    if (field.isConnected) continue;
+    if (field.value !== value && field.matches(FIELDS)) gone.set(nameOf(field), field.value);
+    atFirst.delete(field);
+  }
+  if (gone.size && document.querySelector(".st-key-try-again")) {
+    Object.assign(waiting, Object.fromEntries(gone));
+    gone.clear();
+  }
 }).observe(document.body, { childList: true, subtree: true });
 
 // A page that is still being drawn may draw its fields once more, empty: until it rests, each is looked at again.
@@ -52,6 +63,7 @@ function look() {
 // Whoever types or clicks goes on from there: what they send is not put back once more.
 function goesOn({ isTrusted, target }) {
   if (!isTrusted) return;
+  gone.clear();
   for (const name of since.keys()) delete waiting[name];
   if (atFirst.has(target)) delete waiting[nameOf(target)];
 }
