@@ -71,6 +71,7 @@ function tellAway() {
   const title = document.querySelector('[role="dialog"] > h2');
   if (title?.textContent !== "Connection error") return;
   const told = document.createTreeWalker(title.parentElement.lastElementChild, NodeFilter.SHOW_TEXT).nextNode();
+  if (!told) return;
   [title.firstChild.nodeValue, told.nodeValue] = AWAY[html.lang] ?? AWAY.en;
 }
 
