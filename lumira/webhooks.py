@@ -363,7 +363,7 @@ class Webhooks:
             # What makes no sense fails no other event.
             with contextlib.suppress(ValueError):
                 self._events.settle(event["id"], self._apply(event))
-            self._events.await_order(event["id"], None)
+            self._events.await_no_more(event["id"], payment_intent_id)
 
     def _apply_refunded_charge(self, event: Event) -> bool:
         """The charge holds the sum of its refunds; Stripe is asked for the refunds themselves.
@@ -431,7 +431,8 @@ class Webhooks:
             except StripeRefused as refusal:
                 if refusal.extra.get("stripeCode") == "resource_missing":
                     self._events.await_order(event["id"], payment_intent_id)
-                    return None
+                    # Whoever made it meanwhile found nothing noted yet.
+                    return self._orders.find_by_payment_intent(payment_intent_id)
                 raise
             order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             # A refund or dispute does not name an order that has waited for its PaymentIntent until now.

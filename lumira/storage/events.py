@@ -23,7 +23,7 @@ from lumira.events import (
 from lumira.redaction import without_secrets
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
-from lumira.storage.indexes import EVENTS
+from lumira.storage.indexes import AWAITING, EVENTS
 from lumira.storage.paging import BEGINNING, cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
@@ -53,6 +53,7 @@ class Events:
 
     def __init__(self, database: Database[Document]) -> None:
         self._collection = database[EVENTS]
+        self._awaiting = database[AWAITING]
 
     def claim(self, event: Mapping[str, Any]) -> Claim:
         """Records the event and takes its lease, unless it is processed or another worker holds it.
@@ -154,19 +155,44 @@ class Events:
     def event(self, event_id: str) -> dict[str, Any] | None:
         """The event as it was delivered, as far as handling it needs; None when it was never recorded."""
         row = self.find(event_id)
-        return _event(row) if row else None
+        if row is None:
+            return None
+        created, received_at = row.get("eventCreated"), row.get("createdAt")
+        if created is None and isinstance(received_at, datetime):
+            # An old sender's happened as it arrived, not as it is handled again.
+            created = int(received_at.timestamp())
+        event = {
+            "id": row["eventId"],
+            "type": _type(row),
+            # Rows of the program before ours need not hold any.
+            "data": mapping_or_empty(row.get("data")),
+            "created": created,
+            "api_version": row.get("apiVersion"),
+            "livemode": row.get("livemode"),
+        }
+        return {name: value for name, value in event.items() if value is not None}
 
-    def await_order(self, event_id: str, payment_intent_id: str | None) -> None:
-        """Notes that the event waits for an order of this PaymentIntent; None, that it waits no more."""
-        field = "awaitsOrderOf"
-        noted = {"$set": {field: payment_intent_id}} if payment_intent_id else {"$unset": {field: ""}}
-        self._update(event_id, noted)
+    def await_order(self, event_id: str, payment_intent_id: str) -> None:
+        """Notes that the event is to be applied once there is an order of this PaymentIntent."""
+        with store_errors():
+            self._awaiting.replace_one(
+                {"_id": f"{payment_intent_id}:{event_id}"}, {"at": datetime.now(UTC)}, upsert=True
+            )
+
+    def await_no_more(self, event_id: str, payment_intent_id: str) -> None:
+        """Forgets that the event waited for this order."""
+        with store_errors():
+            self._awaiting.delete_one({"_id": f"{payment_intent_id}:{event_id}"})
 
     def awaiting_order(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The events that await an order of this PaymentIntent, as `event` gives them, oldest first."""
+        beginning = f"{payment_intent_id}:"
         with store_errors():
-            rows = list(self._collection.find({"awaitsOrderOf": payment_intent_id}))
-        return [_event(row) for row in sorted(rows, key=lambda row: row["createdAt"])]
+            # A semicolon comes right behind the colon.
+            noted = list(self._awaiting.find({"_id": {"$gte": beginning, "$lt": f"{payment_intent_id};"}}))
+        noted.sort(key=lambda note: note["at"])
+        found = (self.event(note["_id"].removeprefix(beginning)) for note in noted)
+        return [event for event in found if event]
 
     def page(
         self, size: int, cursor: str | None = None, selected: EventFilter = EVERY_EVENT
@@ -225,6 +251,7 @@ class Events:
         With them the rows without a state: the program we replaced recorded only what it had processed.
         """
         with store_errors():
+            self._awaiting.delete_many({"at": {"$lt": before}})
             undated = {"state": None, "createdAt": None, "processedAt": {"$lt": before}}
             removed = self._collection.delete_many(undated).deleted_count
             for state in ("processed", None):
@@ -258,23 +285,6 @@ def _row(event: Mapping[str, Any], now: datetime) -> Document:
         "attempts": 1,
         "createdAt": now,
     }
-
-
-def _event(row: Document) -> dict[str, Any]:
-    created, received_at = row.get("eventCreated"), row.get("createdAt")
-    if created is None and isinstance(received_at, datetime):
-        # An old sender's happened as it arrived, not as it is handled again.
-        created = int(received_at.timestamp())
-    event = {
-        "id": row["eventId"],
-        "type": _type(row),
-        # Rows of the program before ours need not hold any.
-        "data": mapping_or_empty(row.get("data")),
-        "created": created,
-        "api_version": row.get("apiVersion"),
-        "livemode": row.get("livemode"),
-    }
-    return {name: value for name, value in event.items() if value is not None}
 
 
 def _type(row: Document) -> str:

@@ -16,6 +16,8 @@ from lumira.storage.failures import Document, refusal_noted, store_errors
 
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
+# Which events came before their order: few, and read by _id alone. An index on them would cost every event.
+AWAITING: Final = "events_awaiting_order"
 AUDIT: Final = "audit_entries"
 TOKENS: Final = "api_tokens"
 RECONCILIATIONS: Final = "reconciliations"
@@ -91,8 +93,6 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel(
             [("eventType", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="type_newest"
         ),
-        # What came before its order: few, so sparse.
-        IndexModel([("awaitsOrderOf", ASCENDING)], name="awaitsOrderOf", sparse=True),
     ],
     AUDIT: [
         # What was done to one order, in time.
