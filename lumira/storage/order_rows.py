@@ -20,6 +20,7 @@ from pymongo.database import Database
 
 from lumira.order_filter import OrderFilter, Sort
 from lumira.orders import Order, Page
+from lumira.storage.conditions import of_mode
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -64,8 +65,7 @@ class OrderRows:
 
     def __init__(self, database: Database[Document], zone: ZoneInfo, *, livemode: bool) -> None:
         self._collection = database[ORDERS]
-        # The program we replaced wrote no livemode: its orders belong to the desk that reads them.
-        self._ours: Document = {"livemode": {"$in": [livemode, None]}}
+        self._ours = of_mode(livemode)
         self._amounts = KnownAmounts(database)
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone

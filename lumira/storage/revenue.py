@@ -13,7 +13,7 @@ from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
 from lumira.orders import address_in
 from lumira.refunds import RETURNED
-from lumira.storage.conditions import AMOUNT, list_of
+from lumira.storage.conditions import AMOUNT, list_of, of_mode
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -250,8 +250,7 @@ def _counts_at(row: Document) -> datetime:
 
 
 def _ours(livemode: bool) -> Document:
-    # The program we replaced wrote no livemode: its orders belong to the desk that reads them.
-    return {"livemode": {"$in": [livemode, None]}, **_READABLE}
+    return of_mode(livemode) | _READABLE
 
 
 def _group(instant: str, timezone: str) -> Document:

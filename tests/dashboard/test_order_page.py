@@ -491,40 +491,24 @@ def refunds_part(order, details):
     money_returned.show(order, details, st.empty())
 
 
+OTHERWISE = "payez le client autrement"
+
+
 @pytest.mark.parametrize(
-    ("refund", "said", "not_said"),
+    ("status", "reason", "said", "not_said"),
     [
         # Their bank gives the money back, if we lose: paid otherwise too, they would have it twice.
-        (
-            {"status": "failed", "failure_reason": "charge_for_pending_refund_disputed"},
-            "Ne le payez pas autrement",
-            "payez le client autrement",
-        ),
-        (
-            {"status": "failed", "failure_reason": "insufficient_funds"},
-            "remboursez à nouveau",
-            "payez le client autrement",
-        ),
-        (
-            {"status": "failed", "failure_reason": "merchant_request"},
-            "à notre demande",
-            "payez le client autrement",
-        ),
-        (
-            {"status": "failed", "failure_reason": "lost_or_stolen_card"},
-            "payez le client autrement",
-            "à nouveau",
-        ),
-        (
-            {"status": "pending", "pending_reason": "insufficient_funds"},
-            "Notre solde chez Stripe est trop bas",
-            "dès que possible",
-        ),
-        ({"status": "pending", "pending_reason": "processing"}, "il part dès que possible", "solde"),
+        ("failed", "charge_for_pending_refund_disputed", "Ne le payez pas autrement", OTHERWISE),
+        ("failed", "insufficient_funds", "remboursez à nouveau", OTHERWISE),
+        ("failed", "merchant_request", "à notre demande", OTHERWISE),
+        ("failed", "lost_or_stolen_card", OTHERWISE, "à nouveau"),
+        ("pending", "insufficient_funds", "Notre solde chez Stripe est trop bas", "dès que possible"),
+        ("pending", "processing", "il part dès que possible", "solde"),
     ],
 )
-def test_a_refund_that_is_not_there_says_what_mends_that(desk, refund, said, not_said):
-    made = {"id": "re_1", "created": int(AT.timestamp()), "amount": 2000, **refund}
+def test_a_refund_that_is_not_there_says_what_mends_that(desk, status, reason, said, not_said):
+    why = {"failed": "failure_reason", "pending": "pending_reason"}[status]
+    made = {"id": "re_1", "created": int(AT.timestamp()), "amount": 2000, "status": status, why: reason}
     order = make(desk, 1, refunds=[refund_from(made)])
     details = PaymentDetails({}, refunds=[refund_at_stripe(made)])
     page = shown(AppTest.from_function(refunds_part, args=(order, details)).run())
