@@ -59,8 +59,7 @@ class Customers:
         of orders of the desk's own mode.
         """
         require(actor, Permission.BROWSE)
-        newest = self._orders.of_customer(email.strip().lower(), HISTORY)
-        return [order for order in newest if order.livemode in (None, self._livemode)]
+        return self._orders.of_customer(email.strip().lower(), HISTORY, livemode=self._livemode)
 
 
 def customers_of(orders: Iterable[Order]) -> list[Customer]:

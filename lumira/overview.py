@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor
-from lumira.order_filter import Disputed, OrderFilter
+from lumira.order_filter import UNKNOWN, Disputed, OrderFilter
 from lumira.orders import Order, OrderStatus
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # A payment that failed longer ago will not be tried again today.
 _FAILED_WITHIN: Final = timedelta(days=6)
+# The customer can pay none that Stripe refused to make; where Stripe says otherwise, that comes first.
+_TO_TRY_AGAIN: Final = frozenset({"requires_payment_method", UNKNOWN})
 _SHOWN: Final = 3
 # More than a person can see to today; counting further takes longer the more orders there are.
 COUNTED: Final = 99
@@ -64,7 +66,12 @@ def needed(order_list: OrderList, today: date, *, actor: Actor) -> list[Needed]:
         return Needed(need, wanted, count, first)
 
     disputed = OrderFilter().with_disputes(Disputed.NEEDS_RESPONSE)
-    failed = OrderFilter(statuses=frozenset({OrderStatus.FAILED}), first=today - _FAILED_WITHIN, last=today)
+    failed = OrderFilter(
+        statuses=frozenset({OrderStatus.FAILED}),
+        stripe_statuses=_TO_TRY_AGAIN,
+        first=today - _FAILED_WITHIN,
+        last=today,
+    )
     found = [
         listed(Need.DIFFERS, OrderFilter(differs=True)),
         listed(Need.DISPUTED, disputed),

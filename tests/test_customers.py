@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bson import ObjectId
 
 from lumira.catalog import Level
-from lumira.customers import Customer, customers_of, highest_level
+from lumira.customers import HISTORY, Customer, customers_of, highest_level
 from lumira.orders import Order
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
@@ -72,10 +73,16 @@ def test_the_history_is_this_address_alone_newest_first(customers, documents, su
     history = customers.history("camille@example.com", actor=support)
     assert [order.product_id for order in history] == ["profond", "mystique"]
     assert customers.history("cam", actor=support) == []
-    # Of the other mode none, as in the list of orders.
-    mystique = {"customerEmail": "camille@example.com", "productId": "mystique"}
-    documents.productorders.update_one(mystique, {"$set": {"livemode": True}})
-    assert len(customers.history("camille@example.com", actor=support)) == 1
+    # Of the other mode none, as in the list of orders, however many of them are newer.
+    profond = {"customerEmail": "camille@example.com", "productId": "profond"}
+    live = {**documents.productorders.find_one(profond), "livemode": True}
+    documents.productorders.insert_many(
+        [
+            live | {"_id": ObjectId(), "paymentIntentId": f"pi_live_{number}", "attemptId": f"live {number}"}
+            for number in range(HISTORY)
+        ]
+    )
+    assert customers.history("camille@example.com", actor=support) == history
 
 
 def test_the_highest_level_is_the_highest_one_that_is_open():

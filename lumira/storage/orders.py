@@ -14,7 +14,7 @@ from typing import Any, Final
 from bson import ObjectId
 from bson.errors import InvalidId
 from pydantic import ValidationError
-from pymongo import DESCENDING, ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -139,23 +139,27 @@ class Orders:
                 found += islice(readable(self._newest(query, fields=None)), limit)
         return found
 
-    def of_customer(self, email: str, size: int) -> list[Order]:
-        """At most `size` orders of this e-mail address (lower case), newest first, without timelines.
+    def of_customer(self, email: str, size: int, *, livemode: bool) -> list[Order]:
+        """At most `size` orders of this e-mail address (lower case) and this mode, newest first, without
+        timelines.
 
         Those that another program wrote with capitals are among them once they are listed.
         """
-        # One after the other: with a second condition the embedded store reads the whole collection.
+
+        def theirs(order: Order) -> bool:
+            # Others have the same name at another domain, and a listing may be older than its order.
+            return order.address == email and order.livemode in {None, livemode}
+
+        # One after the other, and compared here: with a second condition the embedded store reads the whole
+        # collection.
         ways = ({"customerEmail": {"$eq": email}}, {"listing.keys": local_part_key(email)})
-        newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
-        with store_errors():
-            found = {
-                document["_id"]: document
-                for way in ways
-                for document in self._collection.find(way, WITHOUT_TIMELINE).sort(newest).limit(size)
-            }
-        # Others have the same name at another domain, and a listing may be older than its order.
-        orders = [order for order in readable(found.values()) if order.address == email]
-        return sorted(orders, key=lambda order: (order.created_at, order.id), reverse=True)[:size]
+        found = {
+            order.id: order
+            for way in ways
+            for order in islice(filter(theirs, readable(self._newest(way))), size)
+        }
+        newest = sorted(found.values(), key=lambda order: (order.created_at, order.id), reverse=True)
+        return newest[:size]
 
     def set_payment_intent(
         self, order: Order, payment_intent_id: str, stripe_status: str, *, livemode: bool, at: datetime

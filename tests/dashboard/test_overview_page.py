@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import parse_qsl
 
 import pytest
 from pydantic import SecretStr
@@ -209,12 +210,16 @@ def test_a_signature_refused_an_hour_ago_is_over(open_page, documents, refuse_a_
 
 
 def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, support, documents):
-    for number in range(2):
+    for number in range(3):
         created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
         with pytest.raises(Exception, match="declined"):
             desk.intents.confirm(created.order_id, "pm_card_visa_chargeDeclined", actor=support)
-        if number:
-            # Paid at Stripe in the meantime, and nobody heard of it.
+        if number == 2:
+            # The customer can't try it again: Stripe never made it.
+            refused = {"$set": {"stripeStatus": "refused"}, "$unset": {"paymentIntentId": ""}}
+            documents.productorders.update_one({"paymentIntentId": created.order_id}, refused)
+        if number == 1:
+            # Paid at Stripe in the meantime, and nobody heard of it: this alone is said of it.
             desk.gateway.confirm_payment_intent(
                 created.order_id, "pm_card_visa", secrets.token_hex(8), "http://127.0.0.1/"
             )
@@ -238,12 +243,15 @@ def test_what_needs_a_person_is_counted_and_leads_to_its_list(open_page, desk, s
         "1 webhook en échec",
         "1 commande diffère de Stripe",
         "1 litige attend une réponse",
-        "2 paiements refusés en 7 jours",
+        "1 paiement refusé en 7 jours",
     ]
     assert led["1 webhook en échec"] == "state=failed"
     assert led["1 commande diffère de Stripe"] == "stripe=differs"
     # The list that opens has those alone that were counted.
     assert led["1 litige attend une réponse"] == "disputed=needs_response&sort=due"
+    query = dict(parse_qsl(led["1 paiement refusé en 7 jours"]))
+    assert query["stripe"] == "requires_payment_method,unknown"
+    assert len(rows(open_page("orders", **query))) == 1
     assert len(rows(open_page("orders", disputed="needs_response"))) == 1
 
 
