@@ -5,7 +5,8 @@
 Two stores, one with few orders of the last year and one with many, each behind a dashboard of its own; one
 visitor of each reruns the same pages in turns, over Streamlit's websocket. Prints what a rerun costs with
 many orders beside few, what building all days from nothing costs beside the raw aggregation of the same
-orders, and how long after a payment the page shows it. Seeding a million orders takes some minutes.
+orders, what a day of eleven months ago costs beside yesterday, and how long after a payment the page shows
+it. Seeding a million orders takes some minutes.
 """
 
 from __future__ import annotations
@@ -52,6 +53,20 @@ def build(desk: Desk) -> Iterator[tuple[float, float]]:
         start = time.perf_counter()
         revenue.counted(first, today, actor=FINANCE)
         yield built, time.perf_counter() - start
+
+
+def old_day(desk: Desk) -> float:
+    """The seconds of counting a day of eleven months ago, with all refunds since, by those of yesterday."""
+    yesterday = desk.revenue.today() - timedelta(days=1)
+    ratios = []
+    for _ in range(10):
+        taken = []
+        for day in (yesterday - timedelta(days=335), yesterday):
+            start = time.perf_counter()
+            desk.revenue.counted(day, day, actor=FINANCE)
+            taken.append(time.perf_counter() - start)
+        ratios.append(taken[0] / taken[1])
+    return statistics.median(ratios)
 
 
 def gross(visitor: Visitor) -> str:
@@ -103,6 +118,7 @@ def main() -> None:
                 f"  all days from nothing {built:.2f} s, raw aggregation {raw:.2f} s, ratio {ratio:.2f}",
                 flush=True,
             )
+            print(f"  a day of eleven months ago by yesterday {old_day(desk):.2f}", flush=True)
             url = stack.enter_context(dashboard(own, Path(folder) / name))
             visitors = {}
             cookie = cookie_of(desk)

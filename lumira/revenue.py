@@ -48,8 +48,6 @@ _STEP: Final = timedelta(minutes=1)
 # One aggregation covers as many days as take about so many seconds, far from the store's time-out.
 _QUICK, _SLOW = 0.25, 1.0
 _DAYS_AT_FIRST: Final = 7
-# Before it nothing can have been paid by Stripe.
-_FIRST_DAY: Final = date(2000, 1, 1)
 
 CUSTOMERS_AT_MOST: Final = 1_000
 
@@ -144,9 +142,8 @@ class Revenue:
         """The same rows as `days`, counted from the orders themselves: the check of what is kept."""
         require(actor, Permission.VIEW_REVENUE)
         found: dict[date, list[Row]] = {}
-        refunds = self._refunds(first, last)
         for start, end in _pieces(first, last):
-            found |= self._count(start, end, refunds)
+            found |= self._count(start, end)
         return _dated(found)
 
     def conversion(self, first: date, last: date, *, actor: Actor) -> Conversion:
@@ -236,12 +233,11 @@ class Revenue:
         first, last = first or extent[0], last or extent[1]
         mismatches: list[Mismatch] = []
         rows: list[Row] = []
-        refunds = self._refunds(first, last)
         for start, end in _pieces(first, last):
-            counted = _dated(self._count(start, end, refunds))
+            counted = _dated(self._count(start, end))
             if differences(_dated(self._rollups.read(start, end)), counted):
                 self.refresh()
-                counted = _dated(self._count(start, end, self._refunds(start, end)))
+                counted = _dated(self._count(start, end))
                 mismatches += differences(_dated(self._rollups.read(start, end)), counted)
             rows += counted
         return mismatches, rows
@@ -261,7 +257,7 @@ class Revenue:
         start = self._recheck_from if self._recheck_from and self._recheck_from >= first else last
         while time.monotonic() < until:
             end, start = start, max(first, start - timedelta(days=_DAYS_AT_FIRST - 1))
-            counted = _dated(self._count(start, end, self._refunds(start, end)))
+            counted = _dated(self._count(start, end))
             kept = _dated(self._rollups.read(start, end))
             wrong |= {mismatch.day for mismatch in differences(kept, counted)}
             if start == first:
@@ -311,7 +307,7 @@ class Revenue:
             for start, end in _pieces(first_day, last_day):
                 if until is not None and time.monotonic() > until:
                     return
-                counted = self._count(start, end, self._refunds(start, end))
+                counted = self._count(start, end)
                 every = {day: counted.get(day, []) for day in every_day(start, end) if day in dirty}
                 self._rollups.store(every, dirty, self._clock())
 
@@ -319,9 +315,6 @@ class Revenue:
         began = self._clock()
         versions = self._rollups.versions()
         first, last = self._extent(versions)
-        refunds = self._refunds(_FIRST_DAY, last)
-        # By another clock, or as another program dated it, a refund may be older than every order.
-        first = min([first, *(date.fromisoformat(row["hour"][:10]) for row in refunds)])
         days: dict[date, list[Row]] = {day: [] for day in versions}
         number = (last - first).days + 1
         # What changes from here on is found by the next who looks; this much is counted below.
@@ -329,7 +322,7 @@ class Revenue:
         for start, end in _pieces(first, last):
             if progress:
                 progress((start - first).days, number)
-            days |= self._count(start, end, refunds)
+            days |= self._count(start, end)
         self._rollups.store(days, versions, began)
         self._rollups.begin(began)
         self._seen = changed
@@ -345,18 +338,15 @@ class Revenue:
         days = [self._day(self._rows.first_instant()), self._day(now), *known]
         return min(days), max(days)
 
-    def _refunds(self, first: date, last: date) -> list[Row]:
-        start, end = self._bounds(first, last)
-        return self._rows.refunds(start, end, self._timezone.key, livemode=self._livemode)
-
-    def _count(self, first: date, last: date, refunds: Iterable[Row]) -> dict[date, list[Row]]:
-        """The rows of days, from the orders; `refunds` are those of these days at least."""
+    def _count(self, first: date, last: date) -> dict[date, list[Row]]:
+        """The rows of days, from the orders."""
         start, end = self._bounds(first, last)
         zone = self._timezone.key
-        sales = self._rows.sales(start, end, zone, livemode=self._livemode)
-        undated = self._rows.undated(start, end, zone, livemode=self._livemode)
-        inside = (row for row in refunds if first.isoformat() <= row["hour"][:10] <= last.isoformat())
-        return combine(sales, undated, inside)
+        return combine(
+            self._rows.sales(start, end, zone, livemode=self._livemode),
+            self._rows.undated(start, end, zone, livemode=self._livemode),
+            self._rows.refunds(start, end, zone, livemode=self._livemode),
+        )
 
     def _bounds(self, first: date, last: date) -> tuple[datetime, datetime]:
         return bounds(first, last, self._timezone)

@@ -77,8 +77,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("completedAt", ASCENDING)], name="completedAt"),
         # What changed since revenue was last worked out.
         IndexModel([("updatedAt", ASCENDING)], name="updatedAt"),
-        # Refunds by the day they were made; only refunded orders stand in it.
+        # Orders by the day of their last refund; only refunded orders stand in it.
         IndexModel([("lastRefundAt", ASCENDING)], name="lastRefundAt", sparse=True),
+        # Revenue by the day a refund was made, each of an order's refunds.
+        IndexModel([("refunds.createdAt", ASCENDING)], name="refunds_createdAt", sparse=True),
         # A customer's orders, newest first.
         IndexModel([("customerEmail", ASCENDING), ("createdAt", DESCENDING)], name="customer_orders"),
     ],

@@ -40,6 +40,8 @@ _HAS_FEE: Final[Document] = {
 }
 # When an order counts.
 _DATES: Final = ("completedAt", "createdAt")
+# When a refund of it does.
+_REFUNDED_AT: Final = "refunds.createdAt"
 # Where the customer's e-mail address may stand.
 _ADDRESS: Final = ("customerEmail", "metadata.customerEmail")
 _SUMS: Final[Document] = {
@@ -121,22 +123,22 @@ class RevenueRows:
 
         Rows: {hour "YYYY-MM-DDTHH", product, level, currency, amount (minor units), refunded (a count)}.
         """
+        inside = {"$gt": start - MILLISECOND, "$lt": end}
         return self._rows(
             [
-                # An order refunded in the range has its last refund in it or after it.
-                {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}}},
+                {"$match": {_REFUNDED_AT: inside}},
                 # What was released of a payment never captured looks like a refund; no money had come.
                 {"$match": {"status": "completed", **_ours(livemode)}},
                 {"$unwind": "$refunds"},
                 {
                     "$match": {
-                        "refunds.createdAt": {"$gt": start - MILLISECOND, "$lt": end},
+                        _REFUNDED_AT: inside,
                         "refunds.status": {"$nin": sorted(RETURNED)},
                     }
                 },
                 {
                     "$group": {
-                        "_id": _group("$refunds.createdAt", timezone),
+                        "_id": _group(f"${_REFUNDED_AT}", timezone),
                         "amount": {"$sum": "$refunds.amount"},
                         "refunded": {"$sum": 1},
                     }
@@ -185,18 +187,18 @@ class RevenueRows:
         return set(map(_counts_at, self._with("paymentIntentId", payment_intent_ids, _DATES)))
 
     def money_of(self, start: datetime, end: datetime, *, livemode: bool) -> Iterator[dict[str, Any]]:
-        """The orders behind the figures of start to end: paid then, or with a refund since.
+        """The orders behind the figures of start to end: paid then, or with a refund made then.
 
         Documents with _id, paymentIntentId, productId, metadata.level, amount, currency, createdAt,
-        completedAt and refunds; one that was paid then and refunded since comes twice.
+        completedAt and refunds; one that was both paid and refunded then comes twice.
         """
         fields = dict.fromkeys(
             ("paymentIntentId", "productId", "metadata.level", "amount", "refunds", *_DATES), 1
         )
         paid = {"status": "completed", **_ours(livemode)}
-        after = {"$gt": start - MILLISECOND}
+        inside = {"$gt": start - MILLISECOND, "$lt": end}
         with store_errors():
-            for indexed, further in (*_counting({**after, "$lt": end}), ({"lastRefundAt": after}, {})):
+            for indexed, further in (*_counting(inside), ({_REFUNDED_AT: inside}, {})):
                 stages: list[Document] = [{"$match": indexed}, {"$match": paid | further}]
                 yield from self._collection.aggregate(
                     [*stages, {"$project": {**fields, "currency": _CURRENCY}}]
@@ -215,8 +217,8 @@ class RevenueRows:
             yield from self._collection.find({"updatedAt": {"$gt": instant}}, dict.fromkeys(_COUNTED, 1))
 
     def first_instant(self) -> datetime:
-        """An instant at most an hour before the first order was made or paid; about now without any."""
-        return max(BEGINNING, min(self._oldest.before(date) for date in _DATES))
+        """An instant at most an hour before any order was made, paid or refunded; about now without any."""
+        return max(BEGINNING, min(self._oldest.before(date) for date in (*_DATES, _REFUNDED_AT)))
 
     def _with(
         self, field: str, values: Sequence[str], fields: Iterable[str], further: Iterable[Document] = ()
