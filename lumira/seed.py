@@ -301,7 +301,7 @@ def _order(
     source = chance.choices(("api", "desk", "stripe"), (90, 6, 4))[0]
     by = {"api": "api", "desk": "support", "stripe": "stripe"}[source]
     timeline = [TimelineEntry(at=created, kind="order.created", by=by)]
-    settled = created + timedelta(seconds=chance.randint(20, 400))
+    settled = min(created + timedelta(seconds=chance.randint(20, 400)), now)
     order_id = f"{int(created.timestamp()):08x}{identifier[:16]}"
     order = Order(
         id=order_id,
@@ -333,7 +333,7 @@ def _order(
     )
     if amount == 0:
         return order.model_copy(update={"completed_at": created})
-    return _settled(chance, order, min(settled, now), now)
+    return _settled(chance, order, settled, now)
 
 
 def _status(chance: random.Random, days_ago: int) -> OrderStatus:

@@ -31,6 +31,16 @@ def test_the_same_seed_makes_the_same_orders():
     assert first != list(generate(300, 90, 4, zone=PARIS, now=NOW))
 
 
+def test_nothing_of_a_seeded_order_is_dated_later_than_it_is_now():
+    """As one was that is made less than the minutes ago that a payment takes."""
+    now = max(order.created_at for order in generate(400, 9, 1, zone=PARIS, now=NOW)) + timedelta(seconds=9)
+    orders = list(generate(400, 9, 1, zone=PARIS, now=now))
+    assert max(order.created_at for order in orders) == now - timedelta(seconds=9)
+    for order in orders:
+        dates = [order.updated_at, order.completed_at, order.stripe_synced_at, order.timeline[-1].at]
+        assert max(date for date in dates if date) <= now
+
+
 def test_seeded_orders_are_believable():
     orders = list(generate(4000, 300, 1, zone=PARIS, now=NOW))
     assert len({order.id for order in orders}) == len({order.payment_intent_id for order in orders}) == 4000
@@ -160,8 +170,10 @@ def test_the_webhooks_of_seeded_orders_have_arrived(alone, admin):
 def test_what_stripe_keeps_of_seeded_payments_is_read_although_nothing_was_sold_before(alone):
     alone.fees.follow(60)
     insert_orders(alone, orders=120, days=10, seed=3)
+    # What was paid a moment ago has no fee yet, there as at Stripe.
+    earlier = datetime.now(UTC) - timedelta(minutes=1)
     alone.fees.follow(60)
-    paid = {"status": "completed", "amount": {"$gt": 0}}
+    paid = {"status": "completed", "amount": {"$gt": 0}, "completedAt": {"$lt": earlier}}
     stored = list(alone.store.database.productorders.find(paid, {"fee": 1}))
     assert stored
     assert all(order.get("fee") for order in stored)
