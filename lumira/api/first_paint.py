@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import re
 from pathlib import Path
 from typing import Final
 
@@ -33,10 +34,15 @@ _HEADINGS: Final = "SourceSerifVariable-Roman*.woff2"
 _PRELOAD: Final = (
     '\n    <link rel="preload" href="./static/media/{font}" as="font" type="font/woff2" crossorigin />'
 )
-# What draws a page's figures, Streamlit asks for only once the page's script has sent the first of them.
+# What draws an element, Streamlit asks for only once the page's script has sent the first of its kind, and
+# then what that needs: what every page has, and figures.
+_DRAW_EVERY_PAGE: Final = ("Html", "purify", "TextInput", "Button", "ButtonGroup", "PageLink")
 _DRAWN_BY: Final = {"/revenue": "PlotlyChart"}
+_NEEDED: Final = re.compile(r'\b(?:from|import)"\./([\w.-]+\.js)"')
 _PRELOAD_PROGRAM: Final = '\n    <link rel="modulepreload" href="./static/js/{program}" />'
 _ICON: Final = "/sign-in/assets/icon.png"
+# Before anything is drawn, or all of it moves once more; behind Streamlit's own styles, which it goes before.
+_SHEET: Final = '<link rel="stylesheet" href="/sign-in/assets/lumira.css" />\n  '
 _SCRIPTS: Final = "".join(
     f'<script src="/sign-in/assets/{name}" defer></script>\n  '
     for name in ("fields.js", "language.js", "typed.js")
@@ -89,7 +95,7 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 
 @functools.cache
 def house_page(language: str, drawn_by: str | None = None, *, compressed: bool = False) -> bytes:
-    """Streamlit's page with the house's background, name, icon and heading font, said to be in this language,
+    """Streamlit's page with the house's styles, name, icon and heading font, said to be in this language,
     still for who asks for that, and with fields that keep what is typed; `compressed` by gzip.
 
     `drawn_by` names the program of Streamlit's that the page will need, which is loaded beside its script.
@@ -101,19 +107,33 @@ def house_page(language: str, drawn_by: str | None = None, *, compressed: bool =
     from streamlit import config
 
     static = Path(streamlit.__file__).parent / "static"
+    page = (static / "index.html").read_text(encoding="utf-8")
     fonts = [_PRELOAD.format(font=font.name) for font in (static / "static" / "media").glob(_HEADINGS)]
-    programs = (static / "static" / "js").glob(f"{drawn_by}.*.js")
-    early = "".join([*fonts, *(_PRELOAD_PROGRAM.format(program=program.name) for program in programs)])
+    needed: set[str] = set()
+    for name in (*_DRAW_EVERY_PAGE, *([drawn_by] if drawn_by else [])):
+        for program in (static / "static" / "js").glob(f"{name}.*.js"):
+            _add_needed(program, needed)
+    # Streamlit's page asks for some of them itself.
+    early = [_PRELOAD_PROGRAM.format(program=name) for name in sorted(needed) if name not in page]
     style = _STYLE.format(
         light=config.get_option("theme.light.backgroundColor"),
         dark=config.get_option("theme.dark.backgroundColor"),
     )
-    page = (static / "index.html").read_text(encoding="utf-8")
     for theirs, ours in (
         ('<html lang="en"', f'<html lang="{language}"'),
-        ("<title>Streamlit</title>", f"<title>Oracle Lumira</title>{early}"),
+        ("<title>Streamlit</title>", f"<title>Oracle Lumira</title>{''.join([*fonts, *early])}"),
         ('href="./favicon.png"', f'href="{_ICON}"'),
         ("</head>", f"{style}{_SCRIPTS}</head>"),
+        ("</body>", f"{_SHEET}</body>"),
     ):
         page = page.replace(theirs, ours, 1)
     return gzip.compress(page.encode()) if compressed else page.encode()
+
+
+def _add_needed(program: Path, needed: set[str]) -> None:
+    """Adds the name of this file, and those of the files without which it does not run."""
+    if program.name in needed:
+        return
+    needed.add(program.name)
+    for name in _NEEDED.findall(program.read_text(encoding="utf-8")):
+        _add_needed(program.with_name(name), needed)

@@ -21,13 +21,11 @@ from lumira.api.unexpected import Unexpected
 from lumira.texts import translate
 
 _FOLDER: Final = Path(__file__).parent
-# Streamlit's pages take the icon and two scripts of these from below /sign-in.
+_DASHBOARD: Final = _FOLDER.parent / "dashboard" / "assets"
+# Streamlit's pages take the dashboard's, and scripts, of these from below /sign-in.
 ASSETS: Final = {
     f"/assets/{file.name}": file
-    for file in (
-        *(_FOLDER / "static").iterdir(),
-        _FOLDER.parent / "dashboard" / "assets" / "icon.png",
-    )
+    for file in (*(_FOLDER / "static").iterdir(), _DASHBOARD / "icon.png", _DASHBOARD / "lumira.css")
 }
 HEADERS: Final = {
     "Cache-Control": "no-store",

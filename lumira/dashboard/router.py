@@ -33,7 +33,6 @@ def main() -> None:
         layout="wide",
         initial_sidebar_state=theme.MENU_WIDTH,
     )
-    theme.apply()
     st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
         signed_in = session.signed_in()
@@ -68,7 +67,9 @@ def main() -> None:
         choose_language(signed_in)
         show_person(signed_in)
     try:
-        show_mode()
+        # Of a place that is known before the browser can draw what it says, so that nothing below moves.
+        with st.container(key="mode"):
+            show_mode()
         if (signed_in := session.signed_in()) and signed_in.must_change_password:
             account.show_choose_password(signed_in)
         elif navigation.is_open(page):

@@ -64,8 +64,3 @@ def event_colour(state: str) -> str:
 def chip(colour: str, kind: Literal["level", "status"], light: str | None = None) -> str:
     """The colour as a table's chip takes it in this light, the page's own by default."""
     return colour + _TINTS["light" if (light or st.context.theme.type) == "light" else "dark"][kind]
-
-
-def apply() -> None:
-    """Puts the house's CSS on the page."""
-    st.html(ASSETS / "lumira.css")

@@ -39,11 +39,26 @@ def site():
         yield url
 
 
-def test_what_draws_the_figures_of_revenue_is_asked_for_with_the_page(site, desk):
-    early = re.compile(r'<link rel="modulepreload" href="\./(static/js/PlotlyChart\.[^"]+)"')
-    program = early.search(web.get(f"{site}/revenue").text)
-    assert (INDEX.parent / program[1]).is_file()
-    assert not early.search(web.get(f"{site}/orders").text)
+def test_what_draws_a_page_is_asked_for_with_it_and_what_that_needs_too(site, desk):
+    def asked_for(path: str) -> list[str]:
+        """The names of the programs, without what tells one build of them from another."""
+        programs = re.findall(r'modulepreload"[^>]* href="\./(static/js/[^"]+)"', web.get(site + path).text)
+        assert all((INDEX.parent / program).is_file() for program in programs)
+        return [program.split("/")[-1].split(".")[0] for program in programs]
+
+    orders = asked_for("/orders")
+    # The field of the search, and what it is made of.
+    assert {"Html", "TextInput", "WidgetLabel", "useTextField"} <= set(orders)
+    assert "PlotlyChart" not in orders
+    assert "PlotlyChart" in asked_for("/revenue")
+
+
+def test_the_houses_styles_are_there_before_anything_is_drawn(site, desk):
+    body = web.get(f"{site}/orders").text.partition("<body>")[2]
+    [sheet] = re.findall(r'<link rel="stylesheet" href="(/[^"]+)"', body)
+    answer = web.get(site + sheet)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert ".lumira-mode" in answer.text
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])

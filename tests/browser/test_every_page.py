@@ -1,7 +1,7 @@
 """Every page of a desk with orders to show, once, in both lights.
 
-As axe-core sees it, with contrast, names and order of headings (WCAG 2.2 AA), and as Chromium holds it to its
-Content-Security-Policy.
+As axe-core sees it, with contrast, names and order of headings (WCAG 2.2 AA), as Chromium holds it to its
+Content-Security-Policy, and how far it moves while it is built up.
 """
 
 import re
@@ -27,6 +27,13 @@ CONTRAST = {"runOnly": ["color-contrast"]}
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
     `${event.violatedDirective} forbids ${event.blockedURI} in ${event.sourceFile}:${event.lineNumber}`))"""
+
+# By how much of the page what was seen has moved: to 0.1 is good, from 0.25 poor (https://web.dev/articles/cls).
+SHIFTS = """window.shifted = 0
+new PerformanceObserver(list => list.getEntries().forEach(shift => {
+    if (!shift.hadRecentInput) window.shifted += shift.value
+})).observe({type: "layout-shift", buffered: true})"""
+MOST_SHIFTED = 0.2
 
 # Of which of the parts something is cut off.
 CUT_OFF = "parts => parts.filter(part => part.scrollWidth > part.clientWidth).length"
@@ -146,6 +153,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
 def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Browser, tmp_path):
     complaints: list[str] = []
     unreadable: list[str] = []
+    shifted: dict[str, float] = {}
     # A demo, whose pages have orders to show.
     with running(tmp_path / "home", "-m lumira run --demo") as server:
         url = server.url
@@ -154,6 +162,7 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         )
         context.set_default_timeout(60_000)
         context.add_init_script(VIOLATIONS)
+        context.add_init_script(SHIFTS)
         page = context.new_page()
         listen(page, complaints)
         page.goto(f"{url}/overview")
@@ -162,6 +171,7 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
             page.goto(url + path)
             settle(page)
             expect(page.locator(part).first).to_be_attached()
+            shifted[path] = page.evaluate("shifted")
             for light, rules in (("dark", {}), ("light", CONTRAST)):
                 page.emulate_media(color_scheme=light)
                 unreadable += [f"{path} in the {light}: {what}" for what in found_by_axe(page, rules)]
@@ -186,6 +196,7 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
         expect(menu.get_by_role("link", name="Revenue")).to_have_count(0)
         assert complaints == []
         assert unreadable == []
+        assert {path for path, shift in shifted.items() if shift > MOST_SHIFTED} == set(), shifted
 
         # What would be an attack: a script in the page, one from elsewhere, and text that becomes one.
         page.evaluate(
