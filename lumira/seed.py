@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.progress import Progress
 
 from lumira.access import Actor, Role
+from lumira.batches import batched
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
 from lumira.events import ACTED_ON, APPLIED
@@ -103,7 +104,7 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     inserted = 0
     with Progress(transient=True) as progress:
         bar = progress.add_task("Seeding orders", total=orders)
-        for batch in _batched(made):
+        for batch in batched(made, _BATCH):
             if state is None:
                 inserted += desk.orders.insert_many(batch)
             else:
@@ -250,17 +251,6 @@ def _disputed(order: Order, past: PastDispute) -> Order:
             "timeline": [*order.timeline, *entries],
         }
     )
-
-
-def _batched(orders: Iterator[Order]) -> Iterator[list[Order]]:
-    batch: list[Order] = []
-    for order in orders:
-        batch.append(order)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _days(chance: random.Random, orders: int, days: int, today: date) -> list[date]:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
+from lumira.batches import batched
 from lumira.order_filter import listing, local_part_key
 from lumira.orders import Order, address_in
 from lumira.revenue import OVERLAP
@@ -208,8 +209,6 @@ class OrderListing:
 
     def _write(self, listed: list[tuple[Document, Document]]) -> None:
         """Writes these listings with their orders, unless those have changed meanwhile."""
-        if not listed:
-            return
         writes = [
             UpdateOne(
                 {"_id": document["_id"]},
@@ -217,8 +216,8 @@ class OrderListing:
             )
             for document, right in listed
         ]
-        for first in range(0, len(writes), _WRITTEN_AT_ONCE):
-            self._collection.bulk_write(writes[first : first + _WRITTEN_AT_ONCE], ordered=False)
+        for batch in batched(writes, _WRITTEN_AT_ONCE):
+            self._collection.bulk_write(batch, ordered=False)
 
 
 def listing_document(order: Order) -> Document:

@@ -18,6 +18,7 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from lumira.batches import batched
 from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
@@ -344,17 +345,15 @@ class Orders:
         """
         known = dict.fromkeys(("paymentIntentId", "fee", "feeCurrency"), 1)
         writes = []
-        ids = list(fees)
         with store_errors():
-            for first in range(0, len(ids), _AT_ONCE):
-                asked = {"paymentIntentId": {"$in": ids[first : first + _AT_ONCE]}}
-                for order in self._collection.find(asked, known):
+            for ids in batched(fees, _AT_ONCE):
+                for order in self._collection.find({"paymentIntentId": {"$in": ids}}, known):
                     fee, currency = fees[order["paymentIntentId"]]
                     if (order.get("fee"), order.get("feeCurrency")) != (fee, currency):
                         noted = {"$set": {"fee": fee, "feeCurrency": currency}}
                         writes.append(UpdateOne({"_id": order["_id"]}, noted))
-            for first in range(0, len(writes), _AT_ONCE):
-                self._collection.bulk_write(writes[first : first + _AT_ONCE], ordered=False)
+            for batch in batched(writes, _AT_ONCE):
+                self._collection.bulk_write(batch, ordered=False)
 
     def is_erased(self, payment_intent_id: str) -> bool:
         """Whether the customer of this PaymentIntent's order was erased, or is being erased."""

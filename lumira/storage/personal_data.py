@@ -14,6 +14,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from lumira.batches import batched
 from lumira.documents import mappings_in
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
@@ -53,8 +54,8 @@ class PersonalData:
             found += (order for order in listed if _address(order) == email)
             without = self._orders.find({"customerEmail": {"$in": [None, ""]}}, {"metadata.customerEmail": 1})
             ids = [order["_id"] for order in without if _address(order) == email]
-            for first in range(0, len(ids), _ORDERS_AT_ONCE):
-                found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
+            for batch in batched(ids, _ORDERS_AT_ONCE):
+                found += self._orders.find({"_id": {"$in": batch}})
         return sorted(
             {order["_id"]: order for order in found}.values(), key=lambda order: _instant(order, "createdAt")
         )

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
+from lumira.batches import batched
 from lumira.documents import mapping_or_empty
 from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
@@ -222,8 +223,8 @@ class RevenueRows:
         self, field: str, values: Sequence[str], fields: Iterable[str], further: Iterable[Document] = ()
     ) -> Iterator[Document]:
         with store_errors():
-            for first in range(0, len(values), _AT_ONCE):
-                asked: Document = {field: {"$in": list(values[first : first + _AT_ONCE])}}
+            for batch in batched(values, _AT_ONCE):
+                asked: Document = {field: {"$in": batch}}
                 project: Document = dict.fromkeys((field, *fields), 1)
                 yield from self._collection.aggregate([{"$match": asked}, *further, {"$project": project}])
 
