@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
+from lumira.documents import BEGINNING
 from lumira.errors import OrderNotFound, OrderNotPayable, StripeError
 from lumira.lifecycle import apply_payment_intent
 from lumira.orders import Order, OrderStatus, TimelineEntry
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # A PaymentIntent can be paid for ever; an offer should not wait longer than prices last.
 LIFETIME: Final = timedelta(days=30)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CheckoutState(StrEnum):
@@ -131,7 +131,7 @@ class Checkout:
         order and a wrong token.
         """
         order = self._orders.find(order_id)
-        expected = self._token(order_id, _made_at(order) if order else _EPOCH)
+        expected = self._token(order_id, _made_at(order) if order else BEGINNING)
         # Compared also where there is no order, so that both take as long.
         matches = hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace"))
         if order is None or not matches:
@@ -162,7 +162,7 @@ class Checkout:
 
     def _token(self, order_id: str, made_at: datetime) -> str:
         # The store resolves instants to the millisecond.
-        signed = f"payment link\n{order_id}\n{(made_at - _EPOCH) // timedelta(milliseconds=1)}"
+        signed = f"payment link\n{order_id}\n{(made_at - BEGINNING) // timedelta(milliseconds=1)}"
         digest = hmac.digest(self._key(), signed.encode("utf-8", "replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

@@ -21,7 +21,7 @@ from lumira.orders import (
     Order,
     OrderStatus,
     TimelineEntry,
-    address_in,
+    address_of,
     observe,
 )
 from lumira.refunds import dispute_from, refund_from
@@ -143,7 +143,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     return Order(
         id=order_id,
         product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
-        customer_email=address_in(None, metadata),
+        customer_email=address_of({"metadata": metadata}),
         customer_name=str(metadata.get("customerName") or "") or None,
         amount=amount,
         currency=currency,

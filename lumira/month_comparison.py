@@ -19,7 +19,7 @@ from lumira.catalog import level_sold
 from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
-from lumira.orders import FREE_PREFIX, OrderStatus
+from lumira.orders import FREE_PREFIX, OrderStatus, counts_at
 from lumira.refunds import Refund, refunded
 
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
@@ -29,7 +29,6 @@ BOOKED_WITHIN: Final = timedelta(hours=1)
 DATED_WITHIN: Final = timedelta(minutes=10)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # Stripe's reporting category by what it is to a reader.
 _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
@@ -70,7 +69,7 @@ class Ours:
         returned = refunded(
             refund for refund in _refunds_of(order) if self.start <= refund.created_at < self.end
         )
-        if self.start <= _paid_at(order) < self.end:
+        if self.start <= counts_at(order) < self.end:
             self.gross[payment] = amount
         if returned:
             self.refunds[payment] = returned
@@ -228,12 +227,6 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
         happened = made
     order = orders.get(str(source.get("payment_intent")))
     if order and transaction["reporting_category"] == "charge":
-        paid = _paid_at(order)
+        paid = counts_at(order)
         return paid if happened - DATED_WITHIN <= paid <= booked + DATED_WITHIN else happened
     return happened
-
-
-def _paid_at(order: Document) -> datetime:
-    # Another program may have put anything there.
-    dated = (order.get(name) for name in ("completedAt", "createdAt"))
-    return next((instant for instant in dated if isinstance(instant, datetime)), _NEVER)

@@ -15,7 +15,16 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
-from lumira.documents import Document, Instant, MinorUnits, Text, instant_of, mapping_or_empty, text_or_none
+from lumira.documents import (
+    BEGINNING,
+    Instant,
+    MinorUnits,
+    StoredDocument,
+    Text,
+    instant_of,
+    mapping_or_empty,
+    text_or_none,
+)
 from lumira.money import AMOUNT_LIMIT, currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
@@ -165,10 +174,19 @@ def _paid_at(payment_intent: Mapping[str, Any], at: datetime) -> datetime:
     return instant_of(mapping_or_empty(dated).get("created"), at)
 
 
-def address_in(customer_email: object, metadata: object) -> str | None:
-    """The e-mail address that a document holds, else the one in its metadata; lower case, None for none."""
-    written = customer_email or mapping_or_empty(metadata).get("customerEmail")
+def address_of(document: Mapping[str, Any]) -> str | None:
+    """The e-mail address of a stored order, else the one in its metadata; lower case, None for none."""
+    written = document.get("customerEmail") or mapping_or_empty(document.get("metadata")).get("customerEmail")
     return str(written or "").strip().lower() or None
+
+
+def counts_at(document: Mapping[str, Any]) -> datetime:
+    """The instant (UTC) a paid order counts at, read from its document: see `Order.counts_at`.
+
+    Another program may have put anything there: BEGINNING where there is no date at all.
+    """
+    dates = (document.get(name) for name in ("completedAt", "createdAt"))
+    return next((date for date in dates if isinstance(date, datetime)), BEGINNING)
 
 
 def agree(status: OrderStatus, stripe_status: str | None) -> bool:
@@ -185,7 +203,7 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
     return status is status_of({"status": stripe_status})
 
 
-class TimelineEntry(Document):
+class TimelineEntry(StoredDocument):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
     idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
@@ -204,7 +222,7 @@ class TimelineEntry(Document):
     note: Text = None
 
 
-class Order(Document):
+class Order(StoredDocument):
     """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
 
     `attempt_id` is the idempotency key it was created with and `request_digest` says of what request.
@@ -265,7 +283,7 @@ class Order(Document):
     @property
     def address(self) -> str | None:
         """The customer's e-mail address, wherever it was stored and in whatever case; lower case."""
-        return address_in(self.customer_email, self.metadata)
+        return address_of({"customerEmail": self.customer_email, "metadata": self.metadata})
 
     @property
     def known_as(self) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lumira.documents import Document, Text, instant_of, mapping_or_empty, mappings_in
+from lumira.documents import StoredDocument, Text, instant_of, mapping_or_empty, mappings_in
 from lumira.money import check_amount
 from lumira.money_back import due_by
 
@@ -33,7 +33,7 @@ _DISPUTE_RANK: Final = {
 _SUM_PREFIX: Final = "sum_"
 
 
-class Refund(Document):
+class Refund(StoredDocument):
     """One refund; `amount` in minor units of the order's currency, `created_at` UTC.
 
     `attempt_id` is the idempotency key of our own request, None for one that was made at Stripe.
@@ -52,7 +52,7 @@ class Refund(Document):
         return self.status not in RETURNED
 
 
-class Dispute(Document):
+class Dispute(StoredDocument):
     """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's, heard of `as_of` (UTC).
 
     `due_by` is until when evidence is taken (UTC), where Stripe said so.

@@ -14,11 +14,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
+from lumira.documents import StoredDocument
 from lumira.errors import (
     InvalidTokenName,
     StoreUnavailable,
@@ -40,10 +38,8 @@ SETTING_ACTOR: Final = Actor("api", Role.SUPPORT)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Token(BaseModel):
+class Token(StoredDocument):
     """What is known of a token; `hash` is the SHA-256 of its text in hexadecimal. Instants are UTC."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     name: str
     role: Role

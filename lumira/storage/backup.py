@@ -160,7 +160,9 @@ def _begin(database: Database[Document], names: list[str], mark: str) -> None:
 def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
     collection = database.get_collection(name, codec_options=_RAW)
     for batch in batched(_documents(stream), BATCH):
-        writes = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in batch]
+        writes: list[ReplaceOne[Any]] = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in batch
+        ]
         collection.bulk_write(writes, ordered=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from lumira.documents import mapping_or_empty
+from lumira.documents import BEGINNING, mapping_or_empty
 from lumira.events import (
     EVERY_EVENT,
     OTHER_API_VERSION,
@@ -24,7 +24,7 @@ from lumira.redaction import without_secrets
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import AWAITING, EVENTS
-from lumira.storage.paging import BEGINNING, cursor_after, newest_page
+from lumira.storage.paging import cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)

@@ -21,7 +21,7 @@ from pymongo.database import Database
 
 from lumira.batches import batched
 from lumira.order_filter import listing, local_part_key
-from lumira.orders import Order, address_in
+from lumira.orders import Order, address_of
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
@@ -233,7 +233,7 @@ def _listed(document: Document) -> Document:
     except ValidationError:
         # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
         # may ask for it or have it erased.
-        address = address_in(document.get("customerEmail"), document.get("metadata"))
+        address = address_of(document)
         keys = [local_part_key(address)] if address else []
         return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 

@@ -34,6 +34,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
+from lumira.documents import BEGINNING
 from lumira.order_filter import (
     DISPUTED_KEY,
     FREE_KEY,
@@ -53,7 +54,7 @@ from lumira.order_filter import (
 from lumira.orders import FREE_PREFIX, OrderStatus
 from lumira.refunds import RETURNED
 from lumira.storage.failures import Document
-from lumira.storage.paging import BEGINNING, MILLISECOND
+from lumira.storage.paging import MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
 # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
