@@ -85,13 +85,11 @@ class Checkout:
         *,
         key: Callable[[], bytes],
         publishable_key: str | None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._gateway = gateway
-        self._recorded = RecordedActions(audit, orders, clock)
+        self._recorded = RecordedActions(audit, orders)
         self._key = key
-        self._clock = clock
         self.publishable_key = publishable_key
 
     @property
@@ -120,7 +118,7 @@ class Checkout:
         require(actor, Permission.SHARE_PAYMENT_LINK)
         order = self._orders.get(order_id)
         self._check_payable(order)
-        entry = TimelineEntry(at=self._clock(), kind="payment_link.renewed", by=actor.name)
+        entry = TimelineEntry(at=datetime.now(UTC), kind="payment_link.renewed", by=actor.name)
         self._orders.renew_payment_link(order, entry)
         return self._recorded.afterwards(actor, "renew_payment_link", order)
 
@@ -138,7 +136,7 @@ class Checkout:
             raise OrderNotFound("This payment link is not known.")
         client_secret = ""
         if not order.status.is_final and order.stripe_payment_intent_id:
-            asked_at = self._clock()
+            asked_at = datetime.now(UTC)
             try:
                 payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id)
                 order = apply_payment_intent(
@@ -150,7 +148,7 @@ class Checkout:
         state = _STATES[order.status]
         if not state.is_payable:
             return _view(order, state)
-        if self._clock() >= self.ends_at(order):
+        if datetime.now(UTC) >= self.ends_at(order):
             return _view(order, CheckoutState.EXPIRED)
         if not client_secret or not self.is_configured:
             return _view(order, CheckoutState.UNAVAILABLE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumira.documents import mapping_or_empty
 from lumira.lifecycle import IN_FLIGHT, edited_unknown_to_stripe
-from lumira.orders import EDITED, NAME_PARTS, NOT_COPIED, NOT_ERASED, Order
+from lumira.orders import CUSTOMER_EDITED, CUSTOMER_NOT_COPIED, CUSTOMER_NOT_ERASED, NAME_PARTS, Order
 from lumira.person import KEPT_METADATA
 from lumira.validation import METADATA_KEYS
 
@@ -40,7 +40,7 @@ def never_copied(order: Order, payment_intent: Mapping[str, Any], seen_at: datet
     other programs write customers too. What an erasure has left at Stripe its report names; only where the
     order did not know its PaymentIntent then, it is owed.
     """
-    kinds = {NOT_ERASED} if order.erased_at else {EDITED, NOT_COPIED}
+    kinds = {CUSTOMER_NOT_ERASED} if order.erased_at else {CUSTOMER_EDITED, CUSTOMER_NOT_COPIED}
     told = [entry for entry in order.timeline if entry.kind in kinds]
     if not told or told[-1].at > seen_at - IN_FLIGHT:
         return {}

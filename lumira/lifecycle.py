@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from lumira.documents import instant_of, mapping_or_empty
 from lumira.money import check_amount, currency_code
 from lumira.orders import (
-    CUSTOMER,
+    CUSTOMER_METADATA,
+    CUSTOMER_NOT_COPIED,
+    CUSTOMER_NOT_ERASED,
     NAME_PARTS,
-    NOT_COPIED,
-    NOT_ERASED,
     UNKNOWN_PRODUCT,
     Order,
     OrderStatus,
@@ -88,7 +88,7 @@ def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) ->
     if order.erased_at or payment_intent.get("object") != "payment_intent":
         return {}
     known = mapping_or_empty(payment_intent.get("metadata"))
-    fields = {name: str(value) for name, value in order.metadata.items() if name in CUSTOMER}
+    fields = {name: str(value) for name, value in order.metadata.items() if name in CUSTOMER_METADATA}
     # Stripe keeps no key without a value, and has no room for the parts of some names.
     differs = any(
         text != str(known.get(name) or "") for name, text in fields.items() if name not in NAME_PARTS
@@ -96,15 +96,15 @@ def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) ->
     return fields if differs else {}
 
 
-def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:
-    """The order of a PaymentIntent and whether it was made now, from the metadata.
+def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> Order:
+    """The order of a PaymentIntent; where there is none it is made, from the metadata.
 
     An order that still waits for Stripe's answer to our create request is known by metadata.orderId.
     `livemode` counts where the PaymentIntent, of an old sender, says nothing.
     """
     known = orders.find_by_payment_intent(payment_intent["id"])
     if known:
-        return known, False
+        return known
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     waiting = orders.find(str(metadata.get("orderId")))
     if waiting and not waiting.payment_intent_id:
@@ -117,16 +117,16 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
         )
         if tied and (tied.erased_at or edited_unknown_to_stripe(tied, payment_intent)):
             # Of somebody erased meanwhile Stripe still has the name.
-            kind = NOT_ERASED if tied.erased_at else NOT_COPIED
+            kind = CUSTOMER_NOT_ERASED if tied.erased_at else CUSTOMER_NOT_COPIED
             missed = TimelineEntry(at=datetime.now(UTC), kind=kind, by="lumira")
             orders.append(tied, missed)
         # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.
         if tied := orders.find_by_payment_intent(payment_intent["id"]):
-            return tied, False
+            return tied
     order = order_from(payment_intent, orders.new_id(), livemode)
     if orders.insert(order):
-        return order, True
-    return orders.find_by_payment_intent(payment_intent["id"]) or order, False
+        return order
+    return orders.find_by_payment_intent(payment_intent["id"]) or order
 
 
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:

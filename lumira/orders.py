@@ -31,23 +31,26 @@ from lumira.refunds import Dispute, Refund
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
-# The metadata that hold the customer; a part of the name is corrected beside the other.
+
+# Which fields of the metadata hold the customer. The name stands there whole, once corrected also in parts.
 NAME_PARTS: Final = frozenset({"customerFirstName", "customerLastName"})
-NAMES: Final = NAME_PARTS | {"customerName"}
-CUSTOMER: Final = NAMES | {"customerEmail", "customerPhone"}
-# Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
+NAME_METADATA: Final = NAME_PARTS | {"customerName"}
+CUSTOMER_METADATA: Final = NAME_METADATA | {"customerEmail", "customerPhone"}
+
+# Kinds of timeline entries. We ask Stripe for a refund; Stripe says no.
 REFUND_REQUESTED: Final = "refund.requested"
 REFUND_REFUSED: Final = "refund.refused"
-# Staff corrected the customer; the correction did not come to Stripe; it came there later.
-EDITED: Final = "customer.edited"
-NOT_COPIED: Final = "customer.not_copied_to_stripe"
-COPIED: Final = "customer.copied_to_stripe"
-# Likewise of one who was erased while nobody knew the PaymentIntent.
-NOT_ERASED: Final = "customer.not_erased_at_stripe"
-ERASED: Final = "customer.erased_at_stripe"
-# The stripeStatus of an order whose PaymentIntent Stripe refused to make.
+# Staff corrected the customer on the order; Stripe could not be told; Stripe was told later.
+CUSTOMER_EDITED: Final = "customer.edited"
+CUSTOMER_NOT_COPIED: Final = "customer.not_copied_to_stripe"
+CUSTOMER_COPIED: Final = "customer.copied_to_stripe"
+# The same of an erasure: the order did not know its PaymentIntent then; Stripe was told later.
+CUSTOMER_NOT_ERASED: Final = "customer.not_erased_at_stripe"
+CUSTOMER_ERASED: Final = "customer.erased_at_stripe"
+
+# Values of stripeStatus that are not Stripe's own: Stripe refused to make the PaymentIntent; the request to
+# make it never came to Stripe, and the order was given up.
 REFUSED: Final = "refused"
-# The stripeStatus of an order given up because its create request never came to Stripe.
 NEVER_REACHED: Final = "never_reached_stripe"
 
 

@@ -33,8 +33,8 @@ from lumira.errors import OrderUnreadable, StripeError, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import (
-    COPIED,
-    ERASED,
+    CUSTOMER_COPIED,
+    CUSTOMER_ERASED,
     NEVER_REACHED,
     Observation,
     Order,
@@ -340,7 +340,11 @@ class Reconciliation:
         # Where Stripe says to slow down half-way, what was moved is found moved.
         return self._ask(
             apply_payment_intent,
-            *(self._orders, self._gateway, order, payment_intent, asked_at),
+            self._orders,
+            self._gateway,
+            order,
+            payment_intent,
+            asked_at,
             by=run.actor.name,
         )
 
@@ -355,7 +359,7 @@ class Reconciliation:
     ) -> None:
         """The customer is the one thing that the order knows better than Stripe."""
         self._ask(copy_customer, self._orders, self._gateway, order, payment_intent["id"], customer)
-        kind = ERASED if order.erased_at else COPIED
+        kind = CUSTOMER_ERASED if order.erased_at else CUSTOMER_COPIED
         self._orders.append(order, TimelineEntry(at=self._clock(), kind=kind, by=actor.name))
 
     def _adopt(self, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> None:
@@ -375,7 +379,7 @@ class Reconciliation:
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting
         if run.apply:
-            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             self._apply(order, payment_intent, asked_at, run)
         run.report.add(
             kind,

@@ -8,7 +8,6 @@ https://docs.stripe.com/api/idempotent_requests
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -44,14 +43,11 @@ class RefundRequests:
         intents: Intents,
         gateway: StripeGateway,
         audit: AuditLog,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._intents = intents
         self._gateway = gateway
-        self._recorded = RecordedActions(audit, orders, clock)
-        self._clock = clock
+        self._recorded = RecordedActions(audit, orders)
 
     def create(
         self,
@@ -62,7 +58,6 @@ class RefundRequests:
         reason: str | None = "requested_by_customer",
         note: str | None = None,
         idempotency_key: str | None = None,
-        request_id: str = "",
         left: int | None = None,
     ) -> Order:
         """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
@@ -86,11 +81,11 @@ class RefundRequests:
         request, is_first = self._request(order, amount, actor, reason, note, key, left)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
-            return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+            return self._recorded.afterwards(actor, "refund", order, request.note, key)
         # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
         metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            with self._recorded.unanswered(actor, "refund", order, request_id, request.note, key):
+            with self._recorded.unanswered(actor, "refund", order, request.note, key):
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
@@ -104,9 +99,9 @@ class RefundRequests:
                 self._note_refusal(order, request, error)
             raise
         self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
-        return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+        return self._recorded.afterwards(actor, "refund", order, request.note, key)
 
-    def finish(self, order_id: str, *, actor: Actor, request_id: str = "") -> Order:
+    def finish(self, order_id: str, *, actor: Actor) -> Order:
         """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.
 
         The same request with the same idempotency key: no second refund. An order without one is left as it
@@ -122,12 +117,11 @@ class RefundRequests:
             actor=actor,
             note=request.note if request.note != request.code else None,
             idempotency_key=request.attempt_id,
-            request_id=request_id,
         )
 
     def _note_refusal(self, order: Order, request: TimelineEntry, refusal: LumiraError) -> None:
         refused = TimelineEntry(
-            at=self._clock(),
+            at=datetime.now(UTC),
             kind=REFUND_REFUSED,
             by="stripe",
             attempt_id=request.attempt_id,
@@ -180,7 +174,7 @@ class RefundRequests:
                     refundable=order.net,
                 )
             request = TimelineEntry(
-                at=self._clock(),
+                at=datetime.now(UTC),
                 kind=REFUND_REQUESTED,
                 by=actor.name,
                 attempt_id=key,

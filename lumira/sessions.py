@@ -227,15 +227,12 @@ class Sessions:
         if deleted:
             self._note(actor, "end_session", session.email)
 
-    def sign_out_everywhere(self, email: str, *, actor: Actor, but: str | None = None) -> int:
-        """Ends every session of an account, but the one of that id; says how many.
-
-        Raises Forbidden for another's.
-        """
+    def sign_out_everywhere(self, email: str, *, actor: Actor) -> int:
+        """Ends every session of an account; says how many. Raises Forbidden for another's."""
         self._allow(email, actor)
         email = normalized(email)
-        ended = self._sessions.delete_of(email, but=but)
-        self._forget(lambda one: one.email == email and one.id != but)
+        ended = self._sessions.delete_of(email)
+        self.forget(email)
         self._note(actor, "sign_out_everywhere", email)
         return ended
 

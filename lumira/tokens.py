@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -67,12 +66,10 @@ class Tokens:
         audit: AuditLog,
         *,
         setting: str | None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
         self._audit = audit
         self._setting = setting
-        self._clock = clock
 
     def create(self, name: str, role: Role = Role.SUPPORT, *, actor: Actor) -> str:
         """Creates a token and returns its text, which is kept nowhere.
@@ -85,7 +82,7 @@ class Tokens:
                 "A token's name has 1 to 64 letters, digits, dots, hyphens or underscores, such as checkout."
             )
         text = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        now = self._clock()
+        now = datetime.now(UTC)
         token = Token(name=name, role=role, hash=_hash(text), created_at=now, created_by=actor.name)
         if not self._tokens.insert(token):
             raise TokenNameTaken(f"There is, or was, a token named {name}. Give this one another name.")
@@ -103,7 +100,7 @@ class Tokens:
         Raises Forbidden and TokenNotFound.
         """
         require(actor, Permission.MANAGE_TOKENS)
-        now = self._clock()
+        now = datetime.now(UTC)
         if not self._tokens.revoke(name, now):
             raise TokenNotFound(f"There is no token named {name}. `lumira token list` names them all.")
         self._record(actor, "revoke_token", now, name)
@@ -125,7 +122,7 @@ class Tokens:
         return token.actor
 
     def _note_use(self, token: Token) -> None:
-        now = self._clock()
+        now = datetime.now(UTC)
         if token.last_used_at is None or now - token.last_used_at >= USE_NOTED_EVERY:
             # The request matters more than the note of it.
             with contextlib.suppress(StoreUnavailable):

@@ -173,7 +173,7 @@ class Webhooks:
         event = RecordedEvent.model_validate(without_secrets(row))
         return event if may(actor, Permission.READ_PAYLOAD) else event.without_payload()
 
-    def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
+    def retry(self, event_id: str, *, actor: Actor) -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.
 
         The audit log tells of it once, of several who ask at the same time by the one who handled it.
@@ -195,25 +195,19 @@ class Webhooks:
         if outcome is None:
             return UNCHANGED
         self._audit.record(
-            AuditEntry.by(
-                actor,
-                str(Permission.RETRY_WEBHOOK),
-                datetime.now(UTC),
-                request_id=request_id,
-                note=event_id,
-            )
+            AuditEntry.by(actor, str(Permission.RETRY_WEBHOOK), datetime.now(UTC), note=event_id)
         )
         return outcome
 
-    def retry_failed(self, *, actor: Actor, request_id: str = "") -> Iterator[tuple[str, str]]:
+    def retry_failed(self, *, actor: Actor) -> Iterator[tuple[str, str]]:
         """Handles every failed event again, oldest first; yields each id with its outcome or error."""
         require(actor, Permission.RETRY_WEBHOOK)
-        return self._retried(actor, request_id)
+        return self._retried(actor)
 
-    def _retried(self, actor: Actor, request_id: str) -> Iterator[tuple[str, str]]:
+    def _retried(self, actor: Actor) -> Iterator[tuple[str, str]]:
         for event_id in self._events.failed():
             try:
-                yield event_id, self.retry(event_id, actor=actor, request_id=request_id)
+                yield event_id, self.retry(event_id, actor=actor)
             except StoreUnavailable:
                 raise
             except LumiraError as error:
@@ -345,7 +339,7 @@ class Webhooks:
             except StripeError:
                 if lacks_money:
                     raise
-        order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+        order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
         self._apply_what_came_before(payment_intent["id"])
         if self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"]):
             return True
@@ -434,7 +428,7 @@ class Webhooks:
                     # Whoever made it meanwhile found nothing noted yet.
                     return self._orders.find_by_payment_intent(payment_intent_id)
                 raise
-            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             # A refund or dispute does not name an order that has waited for its PaymentIntent until now.
             self._forget_erased(event)
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])

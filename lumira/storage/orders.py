@@ -22,7 +22,7 @@ from lumira.batches import batched
 from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
-from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
+from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
 from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
@@ -331,11 +331,12 @@ class Orders:
             no_object = {"$ne": [{"$type": "$metadata"}, "object"]}
             self._collection.update_one(by_id, only_if(no_object, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            conditions = [is_value("erasedAt", None)]
-            conditions += [
-                is_value(f"metadata.{name}", order.metadata.get(name)) for name in NAMES & metadata.keys()
+            names_as_read = [
+                is_value(f"metadata.{name}", order.metadata.get(name))
+                for name in NAME_METADATA & metadata.keys()
             ]
-            result = self._collection.update_one(by_id, only_if({"$and": conditions}, edited))
+            condition = {"$and": [is_value("erasedAt", None), *names_as_read]}
+            result = self._collection.update_one(by_id, only_if(condition, edited))
         return result.modified_count == 1
 
     def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> None:
