@@ -110,13 +110,8 @@ class Desk:
         rows = OrderRows(store.database, settings.business_timezone, livemode=gateway.livemode)
         order_list = OrderList(rows, intents, audit)
         rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
-        revenue = Revenue(
-            RevenueRows(store.database),
-            rollups,
-            audit,
-            settings.business_timezone,
-            livemode=gateway.livemode,
-        )
+        revenue_rows = RevenueRows(store.database)
+        revenue = Revenue(revenue_rows, rollups, audit, settings.business_timezone, livemode=gateway.livemode)
         accounts, kept_sessions = StaffAccounts(store.database), StaffSessions(store.database)
         passwords, attempts = Passwords(), Attempts()
         sessions = Sessions(
@@ -170,13 +165,13 @@ class Desk:
             revenue=revenue,
             fees=Fees(
                 orders,
-                RevenueRows(store.database),
+                revenue_rows,
                 FeesRead(store.database, livemode=gateway.livemode),
                 gateway,
                 changed=revenue.mark,
             ),
             month_close=MonthClose(
-                RevenueRows(store.database),
+                revenue_rows,
                 MonthCloses(store.database, livemode=gateway.livemode),
                 revenue,
                 gateway,

@@ -129,10 +129,9 @@ class Intents:
     ) -> CreatedIntent:
         """Creates the order and its PaymentIntent for the body of a create request.
 
-        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; only an
-        amount that was changed at Stripe since is told as it will be charged. With another body it raises
-        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
-        PaymentFailed.
+        A repeat with the same `idempotency_key` answers the same and finishes what a crash cut short; only
+        the amount is Stripe's, where somebody changed it there since. With another body it raises
+        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and PaymentFailed.
         """
         require(actor, Permission.CREATE_INTENT)
         request = parse_request(body)
@@ -183,7 +182,7 @@ class Intents:
         try:
             payment_intent = self._gateway.create_payment_intent(parameters, str(order.attempt_id))
         except IdempotencyConflict:
-            # Its customer was edited after Stripe, unheard, had answered.
+            # Stripe made it and its answer was lost; the customer, and so our request, was edited since.
             made = self._payment_intent_made_for(order)
             if made is None:
                 raise
@@ -247,7 +246,7 @@ class Intents:
             "requestId": request_id[:METADATA_VALUE_LENGTH],
             "orderId": order_id,
         }
-        # Ours to say, too: other programs give away what is told to be free.
+        # No caller may set this one either: other programs give away what is marked as free.
         metadata.pop("freeProduct", None)
         if product.is_free:
             metadata["freeProduct"] = True
@@ -291,7 +290,7 @@ class Intents:
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
             return ""
-        # A page waits for it, and asks again when it is drawn anew.
+        # Once: a page waits for the answer, and asks again when it is drawn anew.
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return str(payment_intent["client_secret"])
 
@@ -305,7 +304,7 @@ class Intents:
         if not order.stripe_payment_intent_id:
             return order
         asked_at = datetime.now(UTC)
-        # Whoever asks has the stored order meanwhile, and asks again.
+        # Once: without an answer the caller shows the stored order, and asks again.
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return self._apply(order, payment_intent, asked_at, actor, attempt_id)
 
@@ -393,7 +392,7 @@ class Intents:
         return cancelled
 
     def _overtaken(self, refusal: StripeRefused, order_id: str, actor: Actor) -> Order:
-        """How the order stands where Stripe moved on without us, which is seen before we answer.
+        """The order as Stripe has it now, where Stripe refused because the payment had moved on meanwhile.
 
         Any other refusal is raised again.
         """
@@ -426,7 +425,7 @@ class Intents:
             order = self._orders.get(order.id)
             if order.erased_at:
                 raise CustomerErased("The customer of this order was erased. Create another order instead.")
-            # A colleague has corrected the name since it was read: a part of it goes beside theirs.
+            # A colleague has corrected the name since it was read: our part of it joins theirs.
             fields = edit.metadata(order.names)
         # Stripe may have answered the create request while we wrote.
         tied = order if order.payment_intent_id else self._orders.find(order.id)

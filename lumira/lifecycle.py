@@ -1,7 +1,7 @@
 """What Stripe says of a PaymentIntent, brought to its order.
 
-Intents, webhooks and reconciliation all come through here, so whoever hears of a change first makes it and
-the others find it made. Store and gateway are handed in.
+Intents, payment links, webhooks and reconciliation use it and all end at `Orders.move`: whoever hears of a
+change first makes it, and the others find it made. Store and gateway are handed in.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def apply_payment_intent(
 ) -> Order:
     """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds and disputes included.
 
-    Returns the order after. `by` is who looked, or who asked for it by the request of the key `attempt_id`;
-    refunds and disputes that are news to us are Stripe's own.
-    The refunds are asked for only when the expanded charge says that they differ from ours, the disputes when
-    it says that there are any: it does not say how they stand.
+    Returns the order after. `by` is who looked at the PaymentIntent; with `attempt_id`, an idempotency key,
+    it is who caused the change by that request. Refunds and disputes new to us are entered as Stripe's.
+    Stripe is asked for the refunds only when the expanded charge says that they differ from ours, for the
+    disputes when it says that there are any: it does not say how they stand.
     """
     observation = observe(payment_intent, at)
     moved = orders.move(order, observation, by=by, attempt_id=attempt_id)
@@ -61,8 +61,8 @@ def apply_payment_intent(
         moved = orders.add_refunds(order, news, by="stripe", complete=True) or moved
     if isinstance(charge, Mapping) and charge.get("disputed"):
         for dispute in gateway.list_disputes(payment_intent["id"]):
-            moved = orders.add_dispute(order, dispute_from(dispute, at), by="stripe") or moved
-    # Where Stripe says other than the order we were given, somebody may have moved it before us.
+            moved = orders.add_dispute(order, dispute_from(dispute, at)) or moved
+    # Where Stripe says something else than the order we were given, somebody may have moved it before us.
     is_news = any(getattr(observation, fact) != getattr(order, fact) for fact in _FACTS)
     if moved or is_news:
         return orders.find(order.id) or order
@@ -80,10 +80,11 @@ def is_made_for(order: Order, payment_intent: Mapping[str, Any]) -> bool:
 
 
 def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) -> dict[str, str]:
-    """The customer's metadata of the order where the PaymentIntent, whole, names another.
+    """The customer in the order's metadata where the PaymentIntent names another; else empty.
 
-    Nothing of somebody erased. An edit is copied to Stripe where the order knows its PaymentIntent: not while
-    its create request is unanswered.
+    An edit is copied to Stripe at once only where the order knows its PaymentIntent: one that was made while
+    the create request was unanswered is missing there. Empty too for a customer who was erased, and for an
+    old sender's minimal event, which is no whole PaymentIntent.
     """
     if order.erased_at or payment_intent.get("object") != "payment_intent":
         return {}
@@ -116,7 +117,7 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
             at=datetime.now(UTC),
         )
         if tied and (tied.erased_at or edited_unknown_to_stripe(tied, payment_intent)):
-            # Of somebody erased meanwhile Stripe still has the name.
+            # Stripe has the customer as they were before they were edited, or erased.
             kind = CUSTOMER_NOT_ERASED if tied.erased_at else CUSTOMER_NOT_COPIED
             missed = TimelineEntry(at=datetime.now(UTC), kind=kind, by="lumira")
             orders.append(tied, missed)

@@ -139,7 +139,7 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     completed = status is OrderStatus.COMPLETED
     booked = charge.get("balance_transaction") if completed and isinstance(charge, Mapping) else None
     movement = booked if isinstance(booked, Mapping) else {}
-    # What an old sender's minimal event says of money, nobody has charged.
+    # An old sender's minimal event states an amount that Stripe may never have charged.
     is_whole = payment_intent.get("object") == "payment_intent"
     amount, currency = payment_intent.get("amount"), currency_code(payment_intent.get("currency"))
     is_stated = is_whole and is_amount(amount) and currency is not None
@@ -169,7 +169,7 @@ def _paid_at(payment_intent: Mapping[str, Any], at: datetime) -> datetime:
     if not isinstance(charge, Mapping):
         return at
     details = mapping_or_empty(charge.get("payment_method_details"))
-    # Capture by hand may be asked for of cards alone, and then stands with the card.
+    # Manual capture may be asked for of cards alone; Stripe then says so with the card.
     authorized = mapping_or_empty(details.get("card")).get("capture_before")
     by_hand = authorized or payment_intent.get("capture_method") == "manual"
     at_once = details.get("type", "card") == "card" and not by_hand
@@ -210,7 +210,7 @@ class TimelineEntry(StoredDocument):
     """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
     an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
     idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
-    `attempt_id` was only seen by whoever it is `by`: they did not bring it about.
+    `attempt_id` was seen by whoever it is `by`, and not caused by them.
     """
 
     at: datetime

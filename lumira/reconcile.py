@@ -58,8 +58,8 @@ MONEY_BACK_SINCE: Final = timedelta(days=200)
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
 
-# With so many differences a run keeps no further day: killed, it goes on with an earlier one, where what is
-# repaired differs no more. The state is one document, which holds some 90,000 at most.
+# A run with more differences than this no longer saves how far it has come: its state is one document, which
+# holds some 90,000 at most. Killed, it goes on from the last day saved; what was repaired differs no more.
 KEPT_DIFFERENCES: Final = 10_000
 
 Progress = Callable[[int, int], None]
@@ -162,10 +162,10 @@ class Reconciliation:
     def settle_open_orders(self, *, actor: Actor) -> Report:
         """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.
 
-        Small enough to run every few minutes: of the last three days and of each status the newest fifty, and
-        fifty of those behind them, in turn from one call to the next, so that none waits for ever behind the
-        others. What Stripe does not know, and an order that can't be read, is reported and passed over; where
-        Stripe can't tell at all, it ends, and begins anew the next time.
+        Small enough to run every few minutes: of the last three days the newest fifty of each status, and
+        fifty older ones, which are others at each call, so that every order has its turn. What Stripe does
+        not know, and an order that can't be read, is reported and passed over. Where Stripe does not answer
+        it raises, and begins anew the next time.
         """
         require(actor, Permission.REPAIR)
         now = self._clock()
@@ -217,7 +217,7 @@ class Reconciliation:
 
     def _compare_money_back(self, page: Sequence[Mapping[str, Any]], asked_at: datetime, run: _Run) -> None:
         """Adds what differs between these refunds or disputes and their orders, where there is an order."""
-        # What is not repaired differs again, and is told once.
+        # Without repairs an order that the walk reported still differs: it is not reported twice.
         told = set() if run.apply else {difference.order_id for difference in run.report.differences}
         known = self._orders.find_by_payment_intents(
             [returned["payment_intent"] for returned in page if returned.get("payment_intent")]
@@ -236,7 +236,7 @@ class Reconciliation:
                 now = self._clock()
                 payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
                 differs = self._compare(order, payment_intent, now, run)
-            # A refund unknown here is in the sum that differs.
+            # A refund that we did not know was reported with the sum that differs.
             if returned["object"] == "dispute" or not differs:
                 self._compare_status(order, returned, asked_at, run)
 
@@ -248,7 +248,7 @@ class Reconciliation:
             kind, dispute = Kind.DISPUTE, dispute_from(returned, asked_at)
             theirs, ours = dispute.status, {one.id: one.status for one in order.disputes}.get(dispute.id)
             if run.apply:
-                self._orders.add_dispute(order, dispute, by="stripe")
+                self._orders.add_dispute(order, dispute)
         else:
             kind, refund = Kind.REFUND_STATUS, refund_from(returned)
             theirs, ours = refund.status, {one.id: one.status for one in order.refunds}.get(refund.id)

@@ -64,10 +64,10 @@ class RefundRequests:
 
         A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
-        asks for the same once more and refunds once. `left` is what whoever asks was shown to be left, in
-        minor units, where it was shown. Raises OrderNotRefundable when the order is free or not paid, or less
-        than `amount` or other than `left` is left of it, RefundUnanswered while nobody knows what came of an
-        earlier request: `finish` finds out, and OrderNotFound.
+        asks for the same once more and refunds once. `left` is what can be refunded, in minor units, as the
+        person who asks was shown it. Raises OrderNotFound; OrderNotRefundable when the order is free or not
+        paid, when less than `amount` is left of it, or another amount than `left`; and RefundUnanswered while
+        nobody knows what came of an earlier request, which `finish` finds out.
         """
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
@@ -89,12 +89,12 @@ class RefundRequests:
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
-        # Other than of a payment, a failure is no decline of a card: it is Stripe's no.
+        # Of a refund PaymentFailed is no decline of a card: Stripe refuses it.
         except (StripeRefused, PaymentFailed) as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
         except NOT_TRIED as error:
-            # What came of an earlier try Stripe did not say.
+            # This try did nothing; an earlier one with this key may have.
             if is_first:
                 self._note_refusal(order, request, error)
             raise
@@ -140,11 +140,11 @@ class RefundRequests:
         key: str,
         left: int | None,
     ) -> tuple[TimelineEntry, bool]:
-        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for; and
-        whether nobody asked for it with this key before.
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for again.
 
-        What was asked for with this key before is asked for again, and noted again where Stripe has refused
-        it since. Of two who read the same order one comes first; the other looks at the order again.
+        Returns the entry, and whether this key asks for the first time. A key that has asked before asks for
+        the same again, and is noted again where Stripe has refused it since. Of two who read the same order
+        one writes first; the other reads the order again.
         """
         while True:
             told = [entry for entry in order.timeline if entry.attempt_id == key]

@@ -14,7 +14,7 @@ from lumira.documents import StoredDocument, Text, instant_of, mapping_or_empty,
 from lumira.money import check_amount
 from lumira.money_back import due_by
 
-# Money that went back, or is on its way; a refund that failed or was canceled returned to us.
+# The money of a refund in one of these states came back to us.
 RETURNED: Final = frozenset({"failed", "canceled"})
 # https://docs.stripe.com/api/refunds/object#refund_object-status: a refund that succeeded may still fail.
 _REFUND_RANK: Final = {"pending": 0, "requires_action": 0, "succeeded": 1, "failed": 2, "canceled": 2}
@@ -86,9 +86,10 @@ class Dispute(StoredDocument):
 
 
 def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
-    """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it, and
-    without an instant it was made when it was heard of (UTC), now by default. Raises ValueError where it has
-    no id, or no amount in minor units.
+    """Reads Stripe's Refund object. Raises ValueError where it has no id, or no amount in minor units.
+
+    A minimal sender leaves things out: the status is then what `event_type` implies, and the instant it was
+    made the one it was `heard_at` (UTC), now by default.
     """
     implied = "failed" if event_type == "refund.failed" else "succeeded"
     read = Refund(

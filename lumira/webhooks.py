@@ -68,10 +68,11 @@ IGNORED: Final = "ignored"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
 # How long a delivery waits for another worker that handles the same event, in seconds.
 _PATIENCE: Final = 5.0
-# How long a refused signature is told, where Stripe delivers nothing meanwhile that would show the secret is
-# right: anybody who finds the address may send a wrong one.
+# How long a refused signature is reported, unless an event comes that shows that the secret is right: anybody
+# who finds the address may send a wrong signature.
 _REFUSAL_TOLD: Final = timedelta(hours=1)
-# How many seconds a process that has noted one notes no other: what nobody proved must not cost a write each.
+# For so many seconds after it noted a refused signature a process notes no other: requests that anybody can
+# send must not cost a write each.
 _NOTED_ONCE: Final = 10.0
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
@@ -236,7 +237,7 @@ class Webhooks:
     def _handle(self, event: Event) -> str | None:
         """Applies an event and settles it; what came of it, or None when it had been handled before."""
         with bound(event_id=event["id"], event_type=event["type"]):
-            if self._moved_at_once(event) and self._events.record(event, APPLIED):
+            if self._move_at_once(event) and self._events.record(event, APPLIED):
                 return _handled(APPLIED)
             if not self._claim(event):
                 logger.info("webhook repeated")
@@ -253,12 +254,12 @@ class Webhooks:
             self._events.settle(event["id"], outcome)
             return _handled(outcome)
 
-    def _moved_at_once(self, event: Event) -> bool:
-        """Whether it ended a payment whose order waited for that: one write, nothing read or claimed before.
+    def _move_at_once(self, event: Event) -> bool:
+        """Moves the order of a payment that the event ends, in one write; whether it did.
 
-        Stripe never undoes such an end, the move is made once however often it is tried, and it stands in
-        the order's timeline under the event's id. So a crash before the event is recorded loses nothing:
-        Stripe, which got no answer, delivers it again.
+        Nothing is read or claimed before. Stripe never undoes the end of a payment, and the move is made once
+        however often it is tried. So a crash before the event is recorded loses nothing: the move stands in
+        the order's timeline under the event's id, and Stripe, which got no answer, delivers it again.
         """
         if event["type"] not in _FINAL_TYPES or self._left_alone(event):
             return False
@@ -327,7 +328,7 @@ class Webhooks:
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        # Without its money no order can be made of it: that would be one of nothing, or of a guess.
+        # Without an amount no order can be made of it: the amount would be a guess.
         is_incomplete = any(payment_intent.get(name) in (None, "") for name in ("amount", "currency"))
         lacks_money = is_incomplete and not self._has_order(event)
         if lacks_money or event["type"] not in _FINAL_TYPES:
@@ -405,7 +406,7 @@ class Webhooks:
         if order is None:
             return False
         news = dispute_from(dispute, _created(event))
-        return self._orders.add_dispute(order, news, by="stripe", event_id=event["id"])
+        return self._orders.add_dispute(order, news, event_id=event["id"])
 
     def _order_of_charge(self, event: Event) -> Order | None:
         """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.

@@ -23,6 +23,9 @@ from lumira.errors import LumiraError
 DESCRIPTION: Final = """Every request but those for the catalog, the webhook and health needs
 `Authorization: Bearer <token>`. Errors have a stable `code`, and a `requestId` to name when you ask."""
 
+# What the contract adds to the body of an error; the rest of `extra` is for our own code.
+_PUBLIC_EXTRA: Final = frozenset({"validProductIds", "orderId", "declineCode"})
+
 
 def application() -> FastAPI:
     """A new application; its routes ask `lumira.desk.current()` on each request."""
@@ -68,10 +71,6 @@ async def lumira_error(request: Request, error: Exception) -> JSONResponse:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-# What the contract adds to the body of an error; the rest of `extra` is for our own code.
-_PUBLIC_EXTRA = frozenset({"validProductIds", "orderId", "declineCode"})
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:

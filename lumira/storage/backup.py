@@ -27,7 +27,7 @@ from pymongo.database import Database
 
 from lumira.batches import batched
 from lumira.errors import BackupUnreadable, StoreNotEmpty
-from lumira.private_files import settled, written_beside
+from lumira.private_files import flush_to_disk, written_beside
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import (
     DOCTOR,
@@ -91,7 +91,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
                 "collections": {name: {"documents": counts[name], "sha256": sums[name]} for name in names},
             }
             archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
-        settled(stream)
+        flush_to_disk(stream)
         part.rename(out)
     return counts
 

@@ -34,7 +34,8 @@ Claim = Literal["ours", "processed", "busy"]
 _DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
-# A day's go at once; those of years would take longer than the store is given. Still older ones go together.
+# Rows are removed a day at a time, for those of years would take longer than the store's time-out; those that
+# are older than this, of which there are few, in one step.
 _PRUNED_BY_DAY: Final = timedelta(days=1_000)
 # An event without its payload, and the ids of what it is about.
 _LISTED: Final = dict.fromkeys(

@@ -30,7 +30,8 @@ from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 6
-_WITHOUT_TIMELINE: Final = {"timeline": 0}
+# A timeline is for the page of one order; what lists orders leaves it in the store.
+WITHOUT_TIMELINE: Final = {"timeline": 0}
 # On the embedded store an index of many keys takes some five milliseconds an order: of a thousand at once the
 # write was given up before its answer, and others waited behind it.
 _WRITTEN_AT_ONCE: Final = 100
@@ -122,7 +123,7 @@ class OrderListing:
             missing = [
                 document
                 for version in (None, *range(1, LISTING_VERSION))
-                for document in self._collection.find({"listing.version": version}, _WITHOUT_TIMELINE).limit(
+                for document in self._collection.find({"listing.version": version}, WITHOUT_TIMELINE).limit(
                     limit
                 )
             ]
@@ -179,7 +180,7 @@ class OrderListing:
         """Writes the listings of these orders where they are wrong."""
         if not ids:
             return
-        changed = list(self._collection.find({"_id": {"$in": ids}}, _WITHOUT_TIMELINE))
+        changed = list(self._collection.find({"_id": {"$in": ids}}, WITHOUT_TIMELINE))
         # No part of the listing, and as easily changed.
         self._amounts.add(_amounts_of(changed))
         listed = [(document, _listed(document)) for document in changed]

@@ -27,7 +27,7 @@ from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refun
 from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.order_listing import KnownAmounts, listing_document
+from lumira.storage.order_listing import WITHOUT_TIMELINE, KnownAmounts, listing_document
 from lumira.storage.order_updates import (
     append_to_timeline,
     dispute_entries,
@@ -42,8 +42,6 @@ from lumira.storage.paging import MILLISECOND
 
 logger: Final = logging.getLogger("lumira.orders")
 
-# A timeline is for the page of one order; a list leaves it in the store.
-WITHOUT_TIMELINE: Final = {"timeline": 0}
 # A write that changes what an order is found by takes the listing away; whoever lists orders writes it anew.
 UNLISTED: Final = {"listing": ""}
 # https://www.mongodb.com/docs/manual/reference/error-codes/
@@ -136,7 +134,7 @@ class Orders:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                # Whoever gets fewer than the limit takes them for all: those left out count for none of it.
+                # A caller takes fewer than `limit` for all there are: unreadable ones must not count.
                 found += islice(readable(self._newest(query, fields=None)), limit)
         return found
 
@@ -180,7 +178,7 @@ class Orders:
         waits = is_value("paymentIntentId", None)
         with store_errors():
             try:
-                # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
+                # Nearly always the order is as it was read: to read it back would take twice as long.
                 unchanged = [is_value("updatedAt", order.updated_at), is_value("erasedAt", order.erased_at)]
                 as_read = {"$and": [waits, *unchanged, has_timeline_of(order)]}
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
@@ -208,8 +206,8 @@ class Orders:
         One conditional update: of two that race, one makes the move and the other sees it made. A success or
         a cancellation applies whenever it arrives; the states that may still change apply only when they are
         newer than what the order already knows. An order that is not completed yet takes over the amount that
-        Stripe will charge, where it was changed there. `attempt_id` is the key of the request by which `by`
-        brought it about, None for who only looked. Returns whether this call changed the status.
+        Stripe will charge, where it was changed there. `attempt_id` is the idempotency key of the request by
+        which `by` caused it, None where `by` only looked. Returns whether this call changed the status.
         """
         self._know_amount(observation)
         while observation.status in TRANSITIONS[order.status]:
@@ -254,12 +252,12 @@ class Orders:
         complete: bool = False,
         as_of: datetime | None = None,
     ) -> bool:
-        """Merges what was heard of refunds into the order; `complete` news are all there are.
+        """Merges what was heard of refunds into the order; returns whether anything was new.
 
-        News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
-        heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
-        entry, by whoever asked for it here and else `by`, unless the sum that stood in for it was one.
-        Returns whether anything was new.
+        `news` may be a function of the refunds the order knows; `complete` news are all refunds there are.
+        `as_of` (UTC) is when they were heard of, now by default. The sums on the order follow from its
+        refunds. Each new state of a refund becomes a timeline entry, by whoever asked for the refund here,
+        else `by`; none where an entry told of the sum that stood in for the refund.
         """
         as_of = as_of or datetime.now(UTC)
 
@@ -273,14 +271,14 @@ class Orders:
 
         return self._merge(order, merged)
 
-    def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
+    def add_dispute(self, order: Order, news: Dispute, *, event_id: str | None = None) -> bool:
         """Merges what was heard of a dispute into the order; returns whether it was new."""
 
         def merged(order: Order) -> _Change | None:
             disputes = merge_disputes(order.disputes, news)
             if disputes == order.disputes:
                 return None
-            return with_disputes(disputes), dispute_entries(order, news, by=by, event_id=event_id)
+            return with_disputes(disputes), dispute_entries(order, news, event_id)
 
         return self._merge(order, merged)
 
