@@ -55,7 +55,7 @@ from lumira.webhooks import Webhooks
 
 # How long a page waits for each of two tries to ask Stripe; then it shows what it has.
 PAGE_TIMEOUT_SECONDS: Final = 4
-# The same for whoever asks whether we are ready: together no longer than the store may take.
+# The same for /api/ready: both tries together take no longer than the store may.
 READY_TIMEOUT_SECONDS: Final = 2
 _FEW_TRIES: Final = 2
 

@@ -294,11 +294,11 @@ class Intents:
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return str(payment_intent["client_secret"])
 
-    def refresh(self, order_id: str, *, actor: Actor) -> Order:
-        """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""
-        return self._refresh(order_id, actor)
+    def refresh(self, order_id: str, *, actor: Actor, attempt_id: str | None = None) -> Order:
+        """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound.
 
-    def _refresh(self, order_id: str, actor: Actor, attempt_id: str | None = None) -> Order:
+        `attempt_id` is the idempotency key of the actor's own request, where they ask what came of that.
+        """
         require(actor, Permission.REFRESH)
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
@@ -347,7 +347,7 @@ class Intents:
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
-                declined = self._refresh(order_id, actor, key)
+                declined = self.refresh(order_id, actor=actor, attempt_id=key)
             self._recorded.action(actor, "confirm_test", order, declined, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor, key)

@@ -118,29 +118,14 @@ class Reconciliation:
         """
         require(actor, Permission.REPAIR if apply else Permission.RECONCILE)
         key = f"walk:{'apply' if apply else 'report'}"
-        now = self._clock()
-        # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
-        since = since.replace(microsecond=0)
-        report = Report(since=since, until=now.replace(microsecond=0) + timedelta(seconds=1))
-        start, untied = since, set[str]()
-        state = self._reconciliations.unfinished(key, now - RESUMABLE)
-        if state and state["since"] == since:
-            report, start, untied = restored(state)
+        report, start, untied = self._begin(key, since)
         run = _Run(report, apply, actor)
         known = len(report.differences)
-        windows = list(_windows(start, report.until))
+        days = list(_windows(start, report.until))
         with _counted(report):
             try:
-                for done, (first, last) in enumerate(windows):
-                    if progress:
-                        progress(done, len(windows))
-                    untied |= self._walk(first, last, run)
-                    if len(report.differences) <= KEPT_DIFFERENCES:
-                        self._reconciliations.save(key, saved(report, last, untied), self._clock())
-                tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
-                for order_id in sorted(untied - tied):
-                    self._check_never_sent(order_id, run)
-                for pages in self._money_back(since, report.until):
+                self._walk_days(key, days, untied, run, progress)
+                for pages in self._money_back(report.since, report.until):
                     for page, asked_at in pages:
                         self._compare_money_back(page, asked_at, run)
             except StripeError:
@@ -149,11 +134,44 @@ class Reconciliation:
                     self._record_repairs(report.differences[known:], actor)
                 raise
         if progress:
-            progress(len(windows), len(windows))
+            progress(len(days), len(days))
         self._reconciliations.finish(key)
         if apply:
             self._record_repairs(report.differences, actor)
         return report
+
+    def _begin(self, key: str, since: datetime) -> tuple[Report, datetime, set[str]]:
+        """A new run of this kind, or one that was killed lately: its report, the instant (UTC) from which to
+        walk on, and the orders without PaymentIntent seen before that.
+        """
+        now = self._clock()
+        # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
+        since = since.replace(microsecond=0)
+        state = self._reconciliations.unfinished(key, now - RESUMABLE)
+        if state and state["since"] == since:
+            return restored(state)
+        until = now.replace(microsecond=0) + timedelta(seconds=1)
+        return Report(since=since, until=until), since, set()
+
+    def _walk_days(
+        self,
+        key: str,
+        days: Sequence[tuple[datetime, datetime]],
+        untied: set[str],
+        run: _Run,
+        progress: Progress | None,
+    ) -> None:
+        """Compares day by day and saves how far it has come; last, the orders that no PaymentIntent named."""
+        report = run.report
+        for done, (first, last) in enumerate(days):
+            if progress:
+                progress(done, len(days))
+            untied = untied | self._walk(first, last, run)
+            if len(report.differences) <= KEPT_DIFFERENCES:
+                self._reconciliations.save(key, saved(report, last, untied), self._clock())
+        tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
+        for order_id in sorted(untied - tied):
+            self._check_never_sent(order_id, run)
 
     def _record_repairs(self, told: Sequence[Difference], actor: Actor) -> None:
         found = {"differences": len(told), "repaired": sum(difference.repaired for difference in told)}

@@ -202,13 +202,13 @@ def test_what_began_is_dated_to_when_it_was_made_and_what_ended_to_when_it_was_h
     """Also of a refund or dispute whose beginning nobody has told of."""
     known = {"refunds": [refund(3, 70, "pending")], "created_at": NOW, "updated_at": NOW}
     order = Order(id="1", product_id="mystique", amount=1, status="completed", **known)
-    heard, told = NOW + timedelta(days=3), {"by": "stripe", "event_id": None}
+    heard = NOW + timedelta(days=3)
     refunds = [refund(1, 100, "pending"), refund(2, 50, "failed"), refund(3, 70)]
-    entries = refund_entries(order, refunds, **told, note=None, as_of=heard)
+    entries = refund_entries(order, refunds, by="stripe", event_id=None, note=None, as_of=heard)
     assert [entry.at for entry in entries] == [refunds[0].created_at, heard, heard]
     for status, at in (("needs_response", NOW), ("won", heard)):
         news = Dispute(id="dp_1", amount=1, status=status, created_at=NOW, as_of=heard)
-        assert [entry.at for entry in dispute_entries(order, news, **told)] == [at]
+        assert [entry.at for entry in dispute_entries(order, news, None)] == [at]
 
 
 EDIT = {"email": " New@Example.com ", "firstName": " Ève ", "lastName": "d'Aubigné"}

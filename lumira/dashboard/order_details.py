@@ -120,7 +120,7 @@ def is_disputed(order: Order) -> bool:
 
 def is_refunded(order: Order) -> bool:
     """Whether money went back, of it all or a part."""
-    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+    # Stripe shows the release of a payment that was never captured as a refund too: no money had come.
     return bool(order.amount_refunded) and order.status is OrderStatus.COMPLETED
 
 

@@ -181,7 +181,7 @@ class OrderListing:
         if not ids:
             return
         changed = list(self._collection.find({"_id": {"$in": ids}}, WITHOUT_TIMELINE))
-        # No part of the listing, and as easily changed.
+        # The amount is no part of the listing, but may be what the other program changed.
         self._amounts.add(_amounts_of(changed))
         listed = [(document, _listed(document)) for document in changed]
         self._write([(document, right) for document, right in listed if document.get("listing") != right])

@@ -57,7 +57,7 @@ from lumira.storage.failures import Document
 from lumira.storage.paging import MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
-# What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+# Stripe shows the release of a payment that was never captured as a refund too: no money had come.
 _PAID: Final[Document] = {"status": "completed"}
 DEADLINE: Final = "listing.due"
 # The least of what a list can be sorted by beside dates.

@@ -126,7 +126,7 @@ class RevenueRows:
             [
                 # An order refunded in the range has its last refund in it or after it.
                 {"$match": {"lastRefundAt": {"$gt": start - MILLISECOND}}},
-                # What was released of a payment never captured looks like a refund; no money had come.
+                # The release of a payment that was never captured looks like a refund: no money had come.
                 {"$match": {"status": "completed", **_ours(livemode)}},
                 {"$unwind": "$refunds"},
                 {
