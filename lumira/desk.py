@@ -10,7 +10,7 @@ from typing import Final
 
 from lumira.checkout import Checkout
 from lumira.customers import Customers
-from lumira.doctor import Doctor, Kept
+from lumira.doctor import Doctor, StoredData
 from lumira.errors import SettingsError
 from lumira.fees import Fees
 from lumira.health import Health
@@ -182,7 +182,7 @@ class Desk:
             doctor=Doctor(
                 settings,
                 page_gateway,
-                Kept(
+                StoredData(
                     store,
                     orders,
                     events,

@@ -78,7 +78,16 @@ class RefundRequests:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        request, is_first = self._request(order, amount, actor, reason, note, key, left)
+        wanted = TimelineEntry(
+            at=datetime.now(UTC),
+            kind=REFUND_REQUESTED,
+            by=actor.name,
+            attempt_id=key,
+            amount=amount,
+            code=reason,
+            note=note or reason,
+        )
+        request, is_first = self._note_request(order, wanted, left)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
             return self._recorded.afterwards(actor, "refund", order, request.note, key)
@@ -130,22 +139,16 @@ class RefundRequests:
         )
         self._orders.append(order, refused)
 
-    def _request(
-        self,
-        order: Order,
-        amount: int | None,
-        actor: Actor,
-        reason: str | None,
-        note: str | None,
-        key: str,
-        left: int | None,
+    def _note_request(
+        self, order: Order, wanted: TimelineEntry, left: int | None
     ) -> tuple[TimelineEntry, bool]:
         """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for again.
 
-        Returns the entry, and whether this key asks for the first time. A key that has asked before asks for
-        the same again, and is noted again where Stripe has refused it since. Of two who read the same order
-        one writes first; the other reads the order again.
+        `wanted` without an amount is for all that is left. Returns the entry, and whether its key asks for
+        the first time. A key that has asked before asks for the same again, and is noted again where Stripe
+        has refused it since. Of two who read the same order one writes first; the other reads it again.
         """
+        key = wanted.attempt_id
         while True:
             told = [entry for entry in order.timeline if entry.attempt_id == key]
             asked = next((entry for entry in reversed(told) if entry.kind == REFUND_REQUESTED), None)
@@ -159,7 +162,7 @@ class RefundRequests:
                     amount=unanswered.amount,
                 )
             if asked:
-                amount, reason, note = asked.amount, asked.code, asked.note
+                wanted = asked.model_copy(update={"by": wanted.by})
             elif left is not None and left != order.net:
                 # A colleague may have answered the same complaint meanwhile.
                 raise OrderNotRefundable(
@@ -167,21 +170,13 @@ class RefundRequests:
                     "than was shown. Look at the order again.",
                     refundable=order.net,
                 )
-            wanted = order.net if amount is None else amount
-            if not 0 < wanted <= order.net:
+            amount = order.net if wanted.amount is None else wanted.amount
+            if not 0 < amount <= order.net:
                 raise OrderNotRefundable(
                     f"At most {format_money(order.net, order.currency, 'en')} can still be refunded.",
                     refundable=order.net,
                 )
-            request = TimelineEntry(
-                at=datetime.now(UTC),
-                kind=REFUND_REQUESTED,
-                by=actor.name,
-                attempt_id=key,
-                amount=wanted,
-                code=reason,
-                note=note or reason,
-            )
+            request = wanted.model_copy(update={"at": datetime.now(UTC), "amount": amount})
             if self._orders.append_if_unchanged(order, request):
                 return request, True
             order = self._orders.get(order.id)
