@@ -102,7 +102,7 @@ DELIVERY_SECONDS: Final = 5.0
 # What is still open then has been asked for several times: see `Reconciliation.settle_open_orders`.
 OVERDUE: Final = timedelta(minutes=30)
 OVERDUE_SINCE: Final = timedelta(days=3)
-# Of how many open orders of each status Stripe is asked, and how many rows one look reads.
+# About how many open orders of each status Stripe is asked, and how many rows a check reads.
 ASKED: Final = 5
 LOOKED_AT: Final = 200
 RECENT: Final = timedelta(days=7)
@@ -318,7 +318,7 @@ class Doctor:
             local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
             mend = "sudo systemctl start mongod" if local else f"{self._mongosh()} 'db.hello()'"
             if not is_told("MONGODB_URI"):
-                # Of its own, which nobody else can start.
+                # The embedded store, which `lumira run` alone starts.
                 mend = "lumira run"
             return Finding(name, Status.FAILURE, "down", {"address": address}, mend)
         milliseconds = round((time.perf_counter() - began) * 1000)

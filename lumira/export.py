@@ -137,7 +137,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         return None if value is None else translate_or(language, f"{name}.{value}", value)
 
     def paid(order: Order, amount: int) -> Decimal | None:
-        # Whoever adds the column up must not count what nobody paid.
+        # Empty unless paid, so that the sum of the column is money that came in.
         return major_units(amount, order.currency) if order.status is OrderStatus.COMPLETED else None
 
     def in_zone(name: str) -> str:

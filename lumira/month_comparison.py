@@ -34,7 +34,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
     "refund": "refunds",
     "refund_failure": "refunds",
-    # Of a payment captured in part Stripe books the whole, then takes back the rest, as a refund.
+    # Stripe books a payment captured in part whole, then takes the rest back, as a refund.
     "partial_capture_reversal": "refunds",
     "dispute": "disputes",
     "dispute_reversal": "disputes",

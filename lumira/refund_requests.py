@@ -98,7 +98,7 @@ class RefundRequests:
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
-        # Of a refund PaymentFailed is no decline of a card: Stripe refuses it.
+        # PaymentFailed is no decline of a card here: Stripe refuses the refund.
         except (StripeRefused, PaymentFailed) as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error

@@ -197,7 +197,7 @@ def _planned_disputes(
 
     One in 400 orders, which is one in 250 of those that are paid, but of 1,000 orders one in each state.
     """
-    # Of its own: whatever is drawn here, the orders stay as they are.
+    # A source of its own: whatever is drawn from it, the orders stay as they are.
     chance = random.Random(f"disputes {seed}")  # noqa: S311 - believable, not secret
     planned = []
     for number in range(max(min(orders // 250, len(_OPENED)), orders // 400)):

@@ -40,7 +40,7 @@ from lumira.metrics import STRIPE
 from lumira.pasted import CHARGES, REFUNDS
 from lumira.stripe_pace import every_page
 
-# Else each request tells Stripe of this machine, under an id that is kept in the account's home folder.
+# With telemetry each request tells Stripe of this machine, under an id kept in the home folder of its user.
 # https://github.com/stripe/stripe-python#telemetry
 stripe.enable_telemetry = False
 

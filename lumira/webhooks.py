@@ -351,11 +351,11 @@ class Webhooks:
     def _apply_what_came_before(self, payment_intent_id: str) -> None:
         """Applies the refunds and disputes that were delivered before their order could be made.
 
-        Of a payment that Stripe knows the first of its events makes the order. One that Stripe does not know,
+        The first event of a payment that Stripe knows makes its order. A payment that Stripe does not know,
         as in an old sender's test events, has none until an event brings the PaymentIntent itself.
         """
         for event in self._events.awaiting_order(payment_intent_id):
-            # What makes no sense fails no other event.
+            # One that makes no sense must not fail the event that brought the order.
             with contextlib.suppress(ValueError):
                 self._events.settle(event["id"], self._apply(event))
             self._events.await_no_more(event["id"], payment_intent_id)
@@ -421,12 +421,12 @@ class Webhooks:
         if order is None:
             asked_at = datetime.now(UTC)
             try:
-                # Stripe, which delivers again, does not wait for three tries to be silent.
+                # Once: Stripe waits for our answer, and delivers again where there is none.
                 payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id, once=True)
             except StripeRefused as refusal:
                 if refusal.extra.get("stripeCode") == "resource_missing":
                     self._events.await_order(event["id"], payment_intent_id)
-                    # Whoever made it meanwhile found nothing noted yet.
+                    # Somebody may have made the order before this was noted: they did not find it.
                     return self._orders.find_by_payment_intent(payment_intent_id)
                 raise
             order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)

@@ -42,7 +42,7 @@ _HEIGHT: Final = 400
 _SMALL_HEIGHT: Final = 300
 _LABELS_AT_MOST: Final = 6
 _REASONS_AT_MOST: Final = 6
-# Of the name of a reason beside its bar.
+# The name of a reason beside its bar is broken into lines of this length.
 _LINE_LENGTH: Final = 24
 # Plotly's own words for that button, of a PNG and of any other image.
 _SAVING: Final = ("Download plot as a PNG", "Download plot")
@@ -501,7 +501,7 @@ def _money_axis(currency: str, language: str) -> dict[str, Any]:
 
 
 def _labelled(days: list[date], at_most: int = _LABELS_AT_MOST) -> list[date]:
-    """So many of the days that their names fit under an axis, the last one among them."""
+    """At most so many of the days, the last one among them: their names have to fit under an axis."""
     every = -(-len(days) // at_most)
     return days[::-1][::every][::-1]
 

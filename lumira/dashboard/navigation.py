@@ -95,7 +95,7 @@ def _page(file: str, title: str, icon: str, *, in_menu: bool = True) -> Page:
 
 
 def tab_title(*shown: str) -> str:
-    """Of several tabs each says what it shows, and whether money is real.
+    """The title of a browser tab: what it shows, and whether money is real.
 
     The browser keeps it in its history, so it names no customer.
     """

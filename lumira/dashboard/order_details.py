@@ -150,7 +150,7 @@ def show_facts(order: Order) -> None:
 def show_money(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
     """Due, paid, what Stripe kept and what went back, and what is left; the rest once Stripe told it.
 
-    Of what was given, or cancelled, nothing is due.
+    Nothing is due of an order that is free or cancelled.
     """
     place.html(markup.facts(list(_money(order, details)), figures=True))
 

@@ -202,7 +202,7 @@ class OrderListing:
         self._look = None
         self._seen = look.began
         if self._marked is None or look.began > self._marked + _MARK_EVERY:
-            # Of several processes each has seen everything up to where it is.
+            # $max: each of several processes has seen everything up to its own instant.
             self._state.update_one({"_id": ORDERS}, {"$max": {"seen": look.began}}, upsert=True)
             self._marked = look.began
         self._next_look = time.monotonic() + max(LOOK_SECONDS, REST * look.seconds)
