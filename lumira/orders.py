@@ -207,10 +207,12 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
 
 
 class TimelineEntry(StoredDocument):
-    """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
-    an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
-    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
-    `attempt_id` was seen by whoever it is `by`, and not caused by them.
+    """One thing that happened to an order: `kind` is what, `by` who.
+
+    `before` and `after` are the statuses of a move. `amount` is in minor units of the order's currency.
+    `code` is the failure code of a decline, or Stripe's reason of a refund that we asked for. `attempt_id` is
+    the idempotency key of our own request; a move without one was seen by whoever it is `by`, not caused by
+    them.
     """
 
     at: datetime

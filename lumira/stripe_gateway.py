@@ -1,9 +1,9 @@
 """All that is said to Stripe, and the translation of what goes wrong there: the only importer of `stripe`.
 
-Objects come back as plain dicts in Stripe's own shape, so nothing behind this module knows the SDK. Requests
-are made with its `raw_request`, which answers just that: the objects of its other methods would be built, one
-for each level, only to be taken apart again, and that was a seventh of the time a request to a near Stripe
-takes. https://github.com/stripe/stripe-python#custom-requests
+Objects come back as plain dicts in Stripe's own shape, so no other module knows the SDK. Requests are made
+with its `raw_request`, which answers dicts: its other methods build objects, one for each level, and to build
+them and take them apart again took a seventh of the time of a request to a near Stripe.
+https://github.com/stripe/stripe-python#custom-requests
 """
 
 from __future__ import annotations
