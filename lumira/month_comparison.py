@@ -137,7 +137,8 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
         order = ours.orders.get(payment)
         charged, returned = stripes.charges.get(payment), stripes.refunds.get(payment)
         said = charged or returned
-        currency = str(order["currency"] if order else said.currency if said else "").lower()
+        stated = order["currency"] if order else said and said.currency
+        currency = str(stated or "").lower()
         level = _level_of(order) if order else stripes.levels.get(payment, UNKNOWN)
         # In another currency it is no amount to compare: it stands on a line of its own.
         if charged and charged.currency != currency:

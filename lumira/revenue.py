@@ -401,5 +401,8 @@ def _pieces(first: date, last: date) -> Iterator[tuple[date, date]]:
         began = time.monotonic()
         yield first, end
         took = time.monotonic() - began
-        days = days * 2 if took < _QUICK else max(1, days // 2) if took > _SLOW else days
+        if took < _QUICK:
+            days *= 2
+        elif took > _SLOW:
+            days = max(1, days // 2)
         first = end + timedelta(days=1)

@@ -525,7 +525,9 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
 
 def _is_deeper(value: object, levels: int) -> bool:
     """Whether lists and objects are nested deeper than this."""
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    members = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(members, list):
+        return False
     inner = [member for member in members if isinstance(member, dict | list)]
     return bool(inner) and (levels <= 1 or any(_is_deeper(member, levels - 1) for member in inner))
 

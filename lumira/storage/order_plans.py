@@ -194,7 +194,9 @@ def plan(
 
     few = _few(wanted)
     if few is not None:
-        first = [] if wanted.sort.by_date else ["amount"] if by_amount else [DEADLINE]
+        first: list[str] = []
+        if not wanted.sort.by_date:
+            first = ["amount"] if by_amount else [DEADLINE]
         return Gather(few, [*conditions, *period], datings, descending, first)
     if by_amount:
         if not created:
