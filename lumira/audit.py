@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor
@@ -56,10 +56,9 @@ def _facts(order: Order | None) -> dict[str, Any]:
 class RecordedActions:
     """Writes what people do to orders into the audit log."""
 
-    def __init__(self, log: AuditLog, orders: Orders, clock: Callable[[], datetime]) -> None:
+    def __init__(self, log: AuditLog, orders: Orders) -> None:
         self._log = log
         self._orders = orders
-        self._clock = clock
 
     def action(
         self,
@@ -67,9 +66,10 @@ class RecordedActions:
         action: str,
         before: Order | None,
         after: Order,
-        request_id: str = "",
         note: str | None = None,
         attempt_id: str | None = None,
+        *,
+        request_id: str = "",
     ) -> None:
         """Records an action on one order, of one attempt only the first; an order that did not exist before
         has no `before`. Raises StoreUnavailable.
@@ -80,7 +80,7 @@ class RecordedActions:
             AuditEntry.by(
                 actor,
                 action,
-                self._clock(),
+                datetime.now(UTC),
                 order_id=after.id,
                 before={name: old[name] for name in changed if name in old},
                 after={name: new[name] for name in changed},
@@ -95,13 +95,14 @@ class RecordedActions:
         actor: Actor,
         action: str,
         before: Order,
-        request_id: str = "",
         note: str | None = None,
         attempt_id: str | None = None,
+        *,
+        request_id: str = "",
     ) -> Order:
         """Records an action with the order as it stands now, and answers that. Raises StoreUnavailable."""
         after = self._orders.find(before.id) or before
-        self.action(actor, action, before, after, request_id, note, attempt_id)
+        self.action(actor, action, before, after, note, attempt_id, request_id=request_id)
         return after
 
     @contextmanager
@@ -110,7 +111,6 @@ class RecordedActions:
         actor: Actor,
         action: str,
         order: Order,
-        request_id: str,
         note: str | None = None,
         attempt_id: str | None = None,
     ) -> Iterator[None]:
@@ -124,5 +124,5 @@ class RecordedActions:
             # Stripe has answered that it did nothing.
             raise
         except StripeError:
-            self.action(actor, f"{action}_unanswered", order, order, request_id, note, attempt_id)
+            self.action(actor, f"{action}_unanswered", order, order, note, attempt_id)
             raise

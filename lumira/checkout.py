@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import RecordedActions
+from lumira.documents import BEGINNING
 from lumira.errors import OrderNotFound, OrderNotPayable, StripeError
 from lumira.lifecycle import apply_payment_intent
 from lumira.orders import Order, OrderStatus, TimelineEntry
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # A PaymentIntent can be paid for ever; an offer should not wait longer than prices last.
 LIFETIME: Final = timedelta(days=30)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CheckoutState(StrEnum):
@@ -85,13 +85,11 @@ class Checkout:
         *,
         key: Callable[[], bytes],
         publishable_key: str | None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._gateway = gateway
-        self._recorded = RecordedActions(audit, orders, clock)
+        self._recorded = RecordedActions(audit, orders)
         self._key = key
-        self._clock = clock
         self.publishable_key = publishable_key
 
     @property
@@ -120,7 +118,7 @@ class Checkout:
         require(actor, Permission.SHARE_PAYMENT_LINK)
         order = self._orders.get(order_id)
         self._check_payable(order)
-        entry = TimelineEntry(at=self._clock(), kind="payment_link.renewed", by=actor.name)
+        entry = TimelineEntry(at=datetime.now(UTC), kind="payment_link.renewed", by=actor.name)
         self._orders.renew_payment_link(order, entry)
         return self._recorded.afterwards(actor, "renew_payment_link", order)
 
@@ -131,14 +129,14 @@ class Checkout:
         order and a wrong token.
         """
         order = self._orders.find(order_id)
-        expected = self._token(order_id, _made_at(order) if order else _EPOCH)
+        expected = self._token(order_id, _made_at(order) if order else BEGINNING)
         # Compared also where there is no order, so that both take as long.
         matches = hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace"))
         if order is None or not matches:
             raise OrderNotFound("This payment link is not known.")
         client_secret = ""
         if not order.status.is_final and order.stripe_payment_intent_id:
-            asked_at = self._clock()
+            asked_at = datetime.now(UTC)
             try:
                 payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id)
                 order = apply_payment_intent(
@@ -150,7 +148,7 @@ class Checkout:
         state = _STATES[order.status]
         if not state.is_payable:
             return _view(order, state)
-        if self._clock() >= self.ends_at(order):
+        if datetime.now(UTC) >= self.ends_at(order):
             return _view(order, CheckoutState.EXPIRED)
         if not client_secret or not self.is_configured:
             return _view(order, CheckoutState.UNAVAILABLE)
@@ -162,7 +160,7 @@ class Checkout:
 
     def _token(self, order_id: str, made_at: datetime) -> str:
         # The store resolves instants to the millisecond.
-        signed = f"payment link\n{order_id}\n{(made_at - _EPOCH) // timedelta(milliseconds=1)}"
+        signed = f"payment link\n{order_id}\n{(made_at - BEGINNING) // timedelta(milliseconds=1)}"
         digest = hmac.digest(self._key(), signed.encode("utf-8", "replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

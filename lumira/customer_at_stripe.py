@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumira.documents import mapping_or_empty
 from lumira.lifecycle import IN_FLIGHT, edited_unknown_to_stripe
-from lumira.orders import EDITED, NAME_PARTS, NOT_COPIED, NOT_ERASED, Order
+from lumira.orders import CUSTOMER_EDITED, CUSTOMER_NOT_COPIED, CUSTOMER_NOT_ERASED, NAME_PARTS, Order
 from lumira.person import KEPT_METADATA
 from lumira.validation import METADATA_KEYS
 
@@ -36,11 +36,11 @@ def owed_to_stripe(order: Order, payment_intent: Mapping[str, Any]) -> dict[str,
 def never_copied(order: Order, payment_intent: Mapping[str, Any], seen_at: datetime) -> dict[str, str]:
     """What is owed to Stripe of a correction whose copy failed, or was cut short by a crash.
 
-    Nothing while whoever corrected it may still be copying, and nothing of an order that nobody corrected:
-    other programs write customers too. What an erasure has left at Stripe its report names; only where the
-    order did not know its PaymentIntent then, it is owed.
+    Empty while the copy may still be under way, and for an order that nobody corrected: other programs write
+    customers too. What an erasure leaves at Stripe is named to whoever erases; it is owed only where the
+    order did not know its PaymentIntent then.
     """
-    kinds = {NOT_ERASED} if order.erased_at else {EDITED, NOT_COPIED}
+    kinds = {CUSTOMER_NOT_ERASED} if order.erased_at else {CUSTOMER_EDITED, CUSTOMER_NOT_COPIED}
     told = [entry for entry in order.timeline if entry.kind in kinds]
     if not told or told[-1].at > seen_at - IN_FLIGHT:
         return {}
@@ -56,8 +56,8 @@ def copy_customer(
 ) -> None:
     """Writes metadata of the order to its PaymentIntent. Raises StripeError.
 
-    Of two who write at once the one that comes last to Stripe may have come first to the store: whoever
-    has written looks whether that is what the order says by now.
+    Of two writes at once, the one that comes last to Stripe may have come first to the store. So after each
+    write the order is read again, and what it says otherwise by now is written too.
     """
     kept = [key for key, value in order.metadata.items() if value != ""]
     stale = dict(fields)

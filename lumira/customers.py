@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FOUND: Final = 6
 # Regular customers have a handful of orders: enough to find several customers among the newest.
 _LOOKED_AT: Final = 40
-# Of a history no more is read.
+# How many orders of a customer are read at most.
 HISTORY: Final = 50
 # A word of fewer characters begins too many names to be looked for.
 SHORTEST: Final = 2

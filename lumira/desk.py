@@ -10,7 +10,7 @@ from typing import Final
 
 from lumira.checkout import Checkout
 from lumira.customers import Customers
-from lumira.doctor import Doctor, Kept
+from lumira.doctor import Doctor, StoredData
 from lumira.errors import SettingsError
 from lumira.fees import Fees
 from lumira.health import Health
@@ -55,7 +55,7 @@ from lumira.webhooks import Webhooks
 
 # How long a page waits for each of two tries to ask Stripe; then it shows what it has.
 PAGE_TIMEOUT_SECONDS: Final = 4
-# The same for whoever asks whether we are ready: together no longer than the store may take.
+# The same for /api/ready: both tries together take no longer than the store may.
 READY_TIMEOUT_SECONDS: Final = 2
 _FEW_TRIES: Final = 2
 
@@ -110,13 +110,8 @@ class Desk:
         rows = OrderRows(store.database, settings.business_timezone, livemode=gateway.livemode)
         order_list = OrderList(rows, intents, audit)
         rollups = Rollups(store.database, settings.business_timezone.key, livemode=gateway.livemode)
-        revenue = Revenue(
-            RevenueRows(store.database),
-            rollups,
-            audit,
-            settings.business_timezone,
-            livemode=gateway.livemode,
-        )
+        revenue_rows = RevenueRows(store.database)
+        revenue = Revenue(revenue_rows, rollups, audit, settings.business_timezone, livemode=gateway.livemode)
         accounts, kept_sessions = StaffAccounts(store.database), StaffSessions(store.database)
         passwords, attempts = Passwords(), Attempts()
         sessions = Sessions(
@@ -170,13 +165,13 @@ class Desk:
             revenue=revenue,
             fees=Fees(
                 orders,
-                RevenueRows(store.database),
+                revenue_rows,
                 FeesRead(store.database, livemode=gateway.livemode),
                 gateway,
                 changed=revenue.mark,
             ),
             month_close=MonthClose(
-                RevenueRows(store.database),
+                revenue_rows,
                 MonthCloses(store.database, livemode=gateway.livemode),
                 revenue,
                 gateway,
@@ -187,7 +182,7 @@ class Desk:
             doctor=Doctor(
                 settings,
                 page_gateway,
-                Kept(
+                StoredData(
                     store,
                     orders,
                     events,

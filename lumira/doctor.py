@@ -102,7 +102,7 @@ DELIVERY_SECONDS: Final = 5.0
 # What is still open then has been asked for several times: see `Reconciliation.settle_open_orders`.
 OVERDUE: Final = timedelta(minutes=30)
 OVERDUE_SINCE: Final = timedelta(days=3)
-# Of how many open orders of each status Stripe is asked, and how many rows one look reads.
+# About how many open orders of each status Stripe is asked, and how many rows a check reads.
 ASKED: Final = 5
 LOOKED_AT: Final = 200
 RECENT: Final = timedelta(days=7)
@@ -114,7 +114,7 @@ _PACKAGES: Final = ("stripe", "pymongo", "streamlit")
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredData:
     """The store and what the doctor reads in it; `accounts` is None where everybody is let in.
 
     `key` gives the signing key, by which secrets of authenticators are read; `refuses_signatures` says
@@ -144,7 +144,7 @@ Check = Callable[[], Finding]
 
 
 class Doctor:
-    """Examines one desk. `kept` is None where no store is configured or running.
+    """Examines one desk. `stored` is None where no store is configured or running.
 
     `sign` makes the header with which Stripe would sign a body of text with a secret.
     """
@@ -153,14 +153,14 @@ class Doctor:
         self,
         settings: Settings,
         gateway: StripeGateway,
-        kept: Kept | None,
+        stored: StoredData | None,
         *,
         sign: Callable[[str, str], str],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._gateway = gateway
-        self._kept = kept
+        self._stored = stored
         self._sign = sign
         self._clock = clock
 
@@ -199,9 +199,9 @@ class Doctor:
         DuplicateValues.
         """
         require(actor, Permission.VIEW_SYSTEM)
-        if self._kept is None:
+        if self._stored is None:
             raise StoreUnavailable("No store is running. Start it with `lumira run`, or set MONGODB_URI.")
-        unmade = self._kept.store.prepare()
+        unmade = self._stored.store.prepare()
         self._record(actor, "create_indexes", None)
         if unmade.refused:
             names = ", ".join(unmade.refused)
@@ -242,8 +242,8 @@ class Doctor:
         return created
 
     def _record(self, actor: Actor, action: str, note: str | None) -> None:
-        if self._kept is not None:
-            self._kept.audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
+        if self._stored is not None:
+            self._stored.audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
     def _first_checks(self) -> list[tuple[str, Check]]:
         home = self._settings.home
@@ -269,48 +269,48 @@ class Doctor:
                 ("webhook.endpoint", lambda: self._endpoint(address)),
             ]
         # A desk whose store is down can take nothing.
-        if self._settings.stripe_webhook_secret is not None and (store or self._kept is None):
+        if self._settings.stripe_webhook_secret is not None and (store or self._stored is None):
             checks.append(("webhook.delivery", lambda: self._delivery(address)))
-        if store and (kept := self._kept):
+        if store and (stored := self._stored):
             checks += [
-                ("store.writable", lambda: judge_write(kept.store.refused_write(), self._mongosh())),
-                ("store.replica_set", lambda: judge_replica_set(kept.store.server(), self._mongosh())),
+                ("store.writable", lambda: judge_write(stored.store.refused_write(), self._mongosh())),
+                ("store.replica_set", lambda: judge_replica_set(stored.store.server(), self._mongosh())),
                 (
                     "store.indexes",
                     lambda: judge_indexes(
-                        kept.store.index_deviations(), self._mongosh(), kept.store.database.name
+                        stored.store.index_deviations(), self._mongosh(), stored.store.database.name
                     ),
                 ),
                 (
                     "store.validators",
-                    lambda: judge_validators(kept.store.validator_deviations()),
+                    lambda: judge_validators(stored.store.validator_deviations()),
                 ),
-                ("events.failed", lambda: self._failed(kept)),
-                ("events.stuck", lambda: judge_stuck(kept.events.stuck(LOOKED_AT))),
-                ("events.applied", lambda: self._applied(kept)),
-                ("orders.overdue", lambda: self._overdue(kept, stripe)),
-                ("orders.callers", lambda: self._callers(kept)),
-                ("revenue.fresh", lambda: self._revenue(kept)),
+                ("events.failed", lambda: self._failed(stored)),
+                ("events.stuck", lambda: judge_stuck(stored.events.stuck(LOOKED_AT))),
+                ("events.applied", lambda: self._applied(stored)),
+                ("orders.overdue", lambda: self._overdue(stored, stripe)),
+                ("orders.callers", lambda: self._callers(stored)),
+                ("revenue.fresh", lambda: self._revenue(stored)),
             ]
             if stripe:
-                checks.append(("webhook.arriving", lambda: self._arriving(kept, address)))
-            if (accounts := kept.accounts) is not None:
+                checks.append(("webhook.arriving", lambda: self._arriving(stored, address)))
+            if (accounts := stored.accounts) is not None:
                 checks += [
                     ("staff.administrator", lambda: judge_staff(accounts.all())),
-                    ("staff.authenticators", lambda: judge_authenticators(accounts.all(), kept.key)),
+                    ("staff.authenticators", lambda: judge_authenticators(accounts.all(), stored.key)),
                     ("staff.openid", self._openid),
                 ]
         return checks
 
     def _store(self) -> Finding:
         name = "store.reachable"
-        if self._kept is None:
+        if self._stored is None:
             return Finding(name, Status.WARNING, "not_running", mend="lumira run")
         address = masked(self._settings.mongodb_uri)
         began = time.perf_counter()
         try:
-            self._kept.store.ping()
-            server = self._kept.store.server()
+            self._stored.store.ping()
+            server = self._stored.store.server()
         except StoreSignInRefused:
             mend = "export MONGODB_URI='mongodb://…'"
             return Finding(name, Status.FAILURE, "refused", {"address": address}, mend)
@@ -318,7 +318,7 @@ class Doctor:
             local = urlsplit(address).hostname in {"127.0.0.1", "localhost"}
             mend = "sudo systemctl start mongod" if local else f"{self._mongosh()} 'db.hello()'"
             if not is_told("MONGODB_URI"):
-                # Of its own, which nobody else can start.
+                # The embedded store, which `lumira run` alone starts.
                 mend = "lumira run"
             return Finding(name, Status.FAILURE, "down", {"address": address}, mend)
         milliseconds = round((time.perf_counter() - began) * 1000)
@@ -334,7 +334,7 @@ class Doctor:
 
     def _stripe(self) -> Finding:
         name, gateway = "stripe.key", self._gateway
-        if not gateway.is_configured and self._kept is None:
+        if not gateway.is_configured and self._stored is None:
             return Finding(name, Status.WARNING, "not_running", mend="lumira run")
         if not gateway.is_configured:
             mend = "export STRIPE_SECRET_KEY='sk_test_…'"
@@ -372,14 +372,14 @@ class Doctor:
         """The one address at which the sandbox reaches this desk; Stripe may reach it at any."""
         return f"{address}{WEBHOOK_PATHS[0]}" if self._gateway.is_sandbox else None
 
-    def _arriving(self, kept: Kept, address: str) -> Finding:
+    def _arriving(self, stored: StoredData, address: str) -> Finding:
         """Whether deliveries come through, by the ledger and by the last signature that was seen."""
-        finding = self._newest_arrived(kept, address)
-        if finding.status is Status.OK and kept.refuses_signatures():
+        finding = self._newest_arrived(stored, address)
+        if finding.status is Status.OK and stored.refuses_signatures():
             return judge_refused(address + WEBHOOK_PATHS[0], set_signing_secret("whsec_…"))
         return finding
 
-    def _newest_arrived(self, kept: Kept, address: str) -> Finding:
+    def _newest_arrived(self, stored: StoredData, address: str) -> Finding:
         """Whether what Stripe last had to deliver is in the ledger, since there is an endpoint of ours."""
         now, mend = self._clock(), set_signing_secret("whsec_…")
         try:
@@ -395,7 +395,7 @@ class Doctor:
             )
         except StripeConfigError:
             return Finding("webhook.arriving", Status.WARNING, "forbidden")
-        arrived = kept.events.known([event["id"] for event in events])
+        arrived = stored.events.known([event["id"] for event in events])
         # Where one arrived after them, their cause is over, and Stripe sends them again.
         return judge_arriving(
             [event["id"] for event in takewhile(lambda event: event["id"] not in arrived, events)],
@@ -421,36 +421,36 @@ class Doctor:
             no_https = https.unsafe(error) is not None
             return judge_delivery(address, None, https.why_unanswered(error), no_https=no_https)
         finally:
-            if self._kept is not None:
-                self._forget(self._kept, event_id)
+            if self._stored is not None:
+                self._forget(self._stored, event_id)
         knows_https = "strict-transport-security" in answer.headers
         return judge_delivery(address, answer.status_code, _code(answer), knows_https=knows_https)
 
     @staticmethod
-    def _forget(kept: Kept, event_id: str) -> None:
+    def _forget(stored: StoredData, event_id: str) -> None:
         try:
-            kept.events.forget(event_id)
+            stored.events.forget(event_id)
         except StoreUnavailable:
             return
 
     @staticmethod
-    def _failed(kept: Kept) -> Finding:
-        events, more = kept.events.page(LOOKED_AT, selected=EventFilter(EventState.FAILED))
+    def _failed(stored: StoredData) -> Finding:
+        events, more = stored.events.page(LOOKED_AT, selected=EventFilter(EventState.FAILED))
         return judge_failed(len(events), more=more is not None)
 
-    def _applied(self, kept: Kept) -> Finding:
+    def _applied(self, stored: StoredData) -> Finding:
         """Whether Stripe's events are of our API version and mode, by the newest of the last days."""
         selected = EventFilter(EventState.PROCESSED, since=self._clock() - RECENT)
-        events, _ = kept.events.page(LOOKED_AT, selected=selected)
+        events, _ = stored.events.page(LOOKED_AT, selected=selected)
         # Where one of ours came after them, their cause is over.
         left = list(takewhile(lambda event: event.outcome in _NOT_APPLIED or event.outcome is None, events))
         versions = [event.api_version or "?" for event in left if event.outcome in _NOT_APPLIED]
         return judge_applied(versions)
 
-    def _overdue(self, kept: Kept, stripe: bool) -> Finding:
+    def _overdue(self, stored: StoredData, stripe: bool) -> Finding:
         """Orders still open that should not be, by what we know and by what Stripe says of the newest."""
         now = self._clock()
-        orders = kept.orders.open_between(now - OVERDUE_SINCE, now - OVERDUE, LOOKED_AT)
+        orders = stored.orders.open_between(now - OVERDUE_SINCE, now - OVERDUE, LOOKED_AT)
         overdue = {order.id for order in orders if _is_overdue(order)}
         if stripe:
             for status in OrderStatus:
@@ -484,12 +484,12 @@ class Doctor:
             },
         )
 
-    def _callers(self, kept: Kept) -> Finding:
+    def _callers(self, stored: StoredData) -> Finding:
         now = self._clock()
-        return judge_callers(list(islice(kept.orders.created_between(now - RECENT, now), LOOKED_AT)))
+        return judge_callers(list(islice(stored.orders.created_between(now - RECENT, now), LOOKED_AT)))
 
-    def _revenue(self, kept: Kept) -> Finding:
-        state = kept.rollups.state()
+    def _revenue(self, stored: StoredData) -> Finding:
+        state = stored.rollups.state()
         return judge_revenue(self._clock() - state.watermark if state else None)
 
 

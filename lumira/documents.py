@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 
 # What is dated before or after them no list shows, and no day of revenue counts.
 LISTED_YEARS: Final = range(1970, 3000)
+BEGINNING: Final = datetime(LISTED_YEARS.start, 1, 1, tzinfo=UTC)
 # The first and the last days that Python knows, some time zone can't write.
 _WRITABLE_YEARS: Final = range(MINYEAR + 1, MAXYEAR)
 
@@ -114,7 +115,7 @@ MinorUnits = Annotated[int, BeforeValidator(whole_number)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 
 
-class Document(BaseModel):
+class StoredDocument(BaseModel):
     """A stored document or a part of one; unknown fields are ignored, and one of null is absent."""
 
     model_config = ConfigDict(

@@ -69,7 +69,7 @@ def has_store(settings: Settings) -> bool:
     return settings.mongodb_uri is not None or any((settings.home / name).exists() for name in folders)
 
 
-def beside(settings: Settings) -> Settings:
+def settings_of_running(settings: Settings) -> Settings:
     """The settings with store, sandbox and port of the Lumira that runs on this LUMIRA_HOME; starts nothing,
     and leaves out what does not run.
     """

@@ -35,7 +35,7 @@ def configure(settings: Settings, redact: Callable[[str], str]) -> None:
     from sentry_sdk.integrations.dedupe import DedupeIntegration
     from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 
-    # That a collector of traces is away is no error of ours.
+    # A collector of traces that is away is no error of ours.
     ignore_logger("opentelemetry.*")
 
     def reported(event: Any, _hint: object) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 
-from lumira.documents import Document, InstantOrNone, Text, bool_or_none, mapping_or_empty
+from lumira.documents import InstantOrNone, StoredDocument, Text, bool_or_none, mapping_or_empty
 
 # Where Stripe delivers: the endpoint, and its old address.
 WEBHOOK_PATHS: Final = ("/api/products/webhook", "/api/stripe/webhook")
@@ -50,7 +50,7 @@ class EventState(StrEnum):
     FAILED = "failed"
 
 
-class RecordedEvent(Document):
+class RecordedEvent(StoredDocument):
     """One event of the ledger: its `state`, what came of it, and what was delivered. A row of the program we
     replaced has neither state nor attempts: it recorded what it had processed.
     """

@@ -112,16 +112,20 @@ def write_xlsx(file: BinaryIO, columns: list[Column[Row]], rows: Iterable[Row], 
         patterns: dict[str | int, str] = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", 0: "#,##0"}
         patterns |= {digits: "#,##0." + "0" * digits for digits in (1, 2, 3)}
         formats = {kind: workbook.add_format({"num_format": pattern}) for kind, pattern in patterns.items()}
-        sheet, line = None, _SHEET_ROWS
-        for row in _headed(rows):
+
+        def new_sheet() -> Any:
+            sheet = workbook.add_worksheet()
+            sheet.freeze_panes(1, 0)
+            for position, column in enumerate(columns):
+                sheet.set_column(position, position, column.width)
+                sheet.write_string(0, position, _plain(column.title), bold)
+            return sheet
+
+        # A file without rows still has its titles.
+        sheet, line = new_sheet(), 1
+        for row in rows:
             if line == _SHEET_ROWS:
-                sheet, line = workbook.add_worksheet(), 1
-                sheet.freeze_panes(1, 0)
-                for position, column in enumerate(columns):
-                    sheet.set_column(position, position, column.width)
-                    sheet.write_string(0, position, _plain(column.title), bold)
-            if row is _NOTHING or sheet is None:
-                continue
+                sheet, line = new_sheet(), 1
             for position, column in enumerate(columns):
                 _write_cell(sheet, line, position, column.cell(row), formats, zone)
             line += 1
@@ -137,7 +141,7 @@ def order_columns(language: str, zone: ZoneInfo) -> list[Column[Order]]:
         return None if value is None else translate_or(language, f"{name}.{value}", value)
 
     def paid(order: Order, amount: int) -> Decimal | None:
-        # Whoever adds the column up must not count what nobody paid.
+        # Empty unless paid, so that the sum of the column is money that came in.
         return major_units(amount, order.currency) if order.status is OrderStatus.COMPLETED else None
 
     def in_zone(name: str) -> str:
@@ -185,15 +189,6 @@ class _Counted(Generic[Row]):
         for row in self._rows:
             self.count += 1
             yield row
-
-
-_NOTHING: Final = object()
-
-
-def _headed(rows: Iterable[Any]) -> Iterator[Any]:
-    """The rows behind one that is none: a file without rows still has its head."""
-    yield _NOTHING
-    yield from rows
 
 
 def _taken(text: io.StringIO) -> bytes:

@@ -39,14 +39,12 @@ class Fees:
         gateway: StripeGateway,
         *,
         changed: Callable[[set[datetime]], None],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._rows = rows
         self._read = read
         self._gateway = gateway
         self._changed = changed
-        self._clock = clock
         self._lock = threading.Lock()
         self._rest_until = 0.0
 
@@ -61,7 +59,7 @@ class Fees:
                 return
             deadline = time.monotonic() + seconds
             self._rest_until = time.monotonic() + _REST_SECONDS
-            now = self._clock()
+            now = datetime.now(UTC)
             read = self._read.until()
             # Where nothing was sold there is nothing to read.
             start = read or self._rows.first_instant()

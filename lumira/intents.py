@@ -7,7 +7,7 @@ PaymentIntent that nobody knows. Store and gateway are handed in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ from lumira.errors import (
 from lumira.lifecycle import apply_payment_intent, is_made_for, made_around
 from lumira.metrics import INTENTS, counted_by_result
 from lumira.orders import (
-    EDITED,
+    CUSTOMER_EDITED,
+    CUSTOMER_NOT_COPIED,
+    CUSTOMER_NOT_ERASED,
     FREE_PREFIX,
-    NOT_COPIED,
-    NOT_ERASED,
     REFUSED,
     Observation,
     Order,
@@ -110,14 +110,12 @@ class Intents:
         audit: AuditLog,
         *,
         return_url: str,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._gateway = gateway
-        self._recorded = RecordedActions(audit, orders, clock)
+        self._recorded = RecordedActions(audit, orders)
         self._return_url = return_url
         self._recorder = ThreadPoolExecutor(thread_name_prefix="audit")
-        self._clock = clock
 
     @counted_by_result(INTENTS)
     def create(
@@ -131,10 +129,9 @@ class Intents:
     ) -> CreatedIntent:
         """Creates the order and its PaymentIntent for the body of a create request.
 
-        A repeat with the same `idempotency_key` answers the same, finishing what a crash cut short; only an
-        amount that was changed at Stripe since is told as it will be charged. With another body it raises
-        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and
-        PaymentFailed.
+        A repeat with the same `idempotency_key` answers the same and finishes what a crash cut short; only
+        the amount is Stripe's, where somebody changed it there since. With another body it raises
+        IdempotencyConflict. Raises what `parse_request` raises, StripeError, and PaymentFailed.
         """
         require(actor, Permission.CREATE_INTENT)
         request = parse_request(body)
@@ -165,7 +162,9 @@ class Intents:
             recorded.result()
 
     def _record_creation(self, actor: Actor, order: Order, request_id: str) -> None:
-        self._recorded.action(actor, "create_intent", None, order, request_id, attempt_id=order.attempt_id)
+        self._recorded.action(
+            actor, "create_intent", None, order, attempt_id=order.attempt_id, request_id=request_id
+        )
 
     def _answer_again(self, order: Order) -> CreatedIntent:
         """The answer to a repeated request, whose first may have been cut short anywhere."""
@@ -183,7 +182,7 @@ class Intents:
         try:
             payment_intent = self._gateway.create_payment_intent(parameters, str(order.attempt_id))
         except IdempotencyConflict:
-            # Its customer was edited after Stripe, unheard, had answered.
+            # Stripe made it and its answer was lost; the customer, and so our request, was edited since.
             made = self._payment_intent_made_for(order)
             if made is None:
                 raise
@@ -198,13 +197,13 @@ class Intents:
             payment_intent["id"],
             payment_intent["status"],
             livemode=payment_intent["livemode"],
-            at=self._clock(),
+            at=datetime.now(UTC),
         )
         if tied and (missed := owed_to_stripe(tied, payment_intent)):
             # Its customer was edited or erased while Stripe was asked, by somebody who knew no PaymentIntent.
             self._copy_to_stripe(tied, payment_intent["id"], missed)
         if order.status is OrderStatus.FAILED:
-            self._orders.move(order, observe(payment_intent, self._clock()), by="lumira")
+            self._orders.move(order, observe(payment_intent, datetime.now(UTC)), by="lumira")
         return _answer(
             order.model_copy(update={"payment_intent_id": payment_intent["id"]}),
             payment_intent["client_secret"],
@@ -222,7 +221,7 @@ class Intents:
         refused = Observation(
             status=OrderStatus.FAILED,
             stripe_status=REFUSED,
-            at=self._clock(),
+            at=datetime.now(UTC),
             failure_code=refusal.extra.get("stripeCode", refusal.code),
             failure_message=refusal.message,
         )
@@ -231,7 +230,7 @@ class Intents:
     def _new_order(
         self, request: IntentRequest, actor: Actor, source: str, attempt_id: str, request_id: str
     ) -> Order:
-        now = self._clock()
+        now = datetime.now(UTC)
         order_id = self._orders.new_id()
         product = request.product
         metadata: dict[str, Any] = {
@@ -247,7 +246,7 @@ class Intents:
             "requestId": request_id[:METADATA_VALUE_LENGTH],
             "orderId": order_id,
         }
-        # Ours to say, too: other programs give away what is told to be free.
+        # No caller may set this one either: other programs give away what is marked as free.
         metadata.pop("freeProduct", None)
         if product.is_free:
             metadata["freeProduct"] = True
@@ -291,21 +290,21 @@ class Intents:
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
             return ""
-        # A page waits for it, and asks again when it is drawn anew.
+        # Once: a page waits for the answer, and asks again when it is drawn anew.
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return str(payment_intent["client_secret"])
 
-    def refresh(self, order_id: str, *, actor: Actor) -> Order:
-        """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound."""
-        return self._refresh(order_id, actor)
+    def refresh(self, order_id: str, *, actor: Actor, attempt_id: str | None = None) -> Order:
+        """The order after asking Stripe how its PaymentIntent stands now. Raises OrderNotFound.
 
-    def _refresh(self, order_id: str, actor: Actor, attempt_id: str | None = None) -> Order:
+        `attempt_id` is the idempotency key of the actor's own request, where they ask what came of that.
+        """
         require(actor, Permission.REFRESH)
         order = self.find(order_id, actor=actor)
         if not order.stripe_payment_intent_id:
             return order
-        asked_at = self._clock()
-        # Whoever asks has the stored order meanwhile, and asks again.
+        asked_at = datetime.now(UTC)
+        # Once: without an answer the caller shows the stored order, and asks again.
         payment_intent = self._gateway.retrieve_payment_intent(order.stripe_payment_intent_id, once=True)
         return self._apply(order, payment_intent, asked_at, actor, attempt_id)
 
@@ -317,7 +316,6 @@ class Intents:
         actor: Actor,
         return_url: str | None = None,
         idempotency_key: str | None = None,
-        request_id: str = "",
     ) -> Order:
         """Pays the order with one of Stripe's test payment methods; the order as it stands afterwards.
 
@@ -332,10 +330,10 @@ class Intents:
             raise OrderNotPayable("Test cards pay test orders only; this one is live.")
         if order.status.is_final or not order.stripe_payment_intent_id:
             raise OrderNotPayable(f"The order is {order.status}: there is nothing left to pay.")
-        asked_at = self._clock()
+        asked_at = datetime.now(UTC)
         key = idempotency_key or uuid.uuid4().hex
         try:
-            with self._recorded.unanswered(actor, "confirm_test", order, request_id, payment_method, key):
+            with self._recorded.unanswered(actor, "confirm_test", order, payment_method, key):
                 payment_intent = self._gateway.confirm_payment_intent(
                     order.stripe_payment_intent_id, payment_method, key, return_url or self._return_url
                 )
@@ -349,11 +347,11 @@ class Intents:
         except PaymentFailed:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
-                declined = self._refresh(order_id, actor, key)
-            self._recorded.action(actor, "confirm_test", order, declined, request_id, payment_method, key)
+                declined = self.refresh(order_id, actor=actor, attempt_id=key)
+            self._recorded.action(actor, "confirm_test", order, declined, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor, key)
-        self._recorded.action(actor, "confirm_test", order, paid, request_id, payment_method, key)
+        self._recorded.action(actor, "confirm_test", order, paid, payment_method, key)
         return paid
 
     def cancel(
@@ -362,7 +360,6 @@ class Intents:
         *,
         actor: Actor,
         reason: str = "requested_by_customer",
-        request_id: str = "",
     ) -> Order:
         """Cancels the PaymentIntent and the order; cancelling twice is the same as once.
 
@@ -377,9 +374,9 @@ class Intents:
             raise OrderNotCancellable(
                 f"The order is {order.status}: only an order that waits for its payment can be cancelled."
             )
-        asked_at, key = self._clock(), uuid.uuid4().hex
+        asked_at, key = datetime.now(UTC), uuid.uuid4().hex
         try:
-            with self._recorded.unanswered(actor, "cancel", order, request_id, reason):
+            with self._recorded.unanswered(actor, "cancel", order, reason):
                 payment_intent = self._gateway.cancel_payment_intent(
                     order.stripe_payment_intent_id, reason, key
                 )
@@ -391,11 +388,11 @@ class Intents:
                 f"Stripe no longer allows to cancel this payment: the order is {order.status}."
             ) from error
         cancelled = self._apply(order, payment_intent, asked_at, actor, key)
-        self._recorded.action(actor, "cancel", order, cancelled, request_id, reason)
+        self._recorded.action(actor, "cancel", order, cancelled, reason)
         return cancelled
 
     def _overtaken(self, refusal: StripeRefused, order_id: str, actor: Actor) -> Order:
-        """How the order stands where Stripe moved on without us, which is seen before we answer.
+        """The order as Stripe has it now, where Stripe refused because the payment had moved on meanwhile.
 
         Any other refusal is raised again.
         """
@@ -412,39 +409,37 @@ class Intents:
         require(actor, Permission.EDIT_CUSTOMER)
         return self._edit_customer(order_id, parse_customer_edit(body), actor, request_id)
 
-    def correct_customer(
-        self, order_id: str, changes: object, *, actor: Actor, request_id: str = ""
-    ) -> Order:
+    def correct_customer(self, order_id: str, changes: object, *, actor: Actor) -> Order:
         """`edit_customer` with only what changes: the rest stays as it is stored, even where it is missing.
 
         Raises what `parse_customer_changes` raises, OrderNotFound, and CustomerErased.
         """
         require(actor, Permission.EDIT_CUSTOMER)
-        return self._edit_customer(order_id, parse_customer_changes(changes), actor, request_id)
+        return self._edit_customer(order_id, parse_customer_changes(changes), actor)
 
-    def _edit_customer(self, order_id: str, edit: CustomerEdit, actor: Actor, request_id: str) -> Order:
+    def _edit_customer(self, order_id: str, edit: CustomerEdit, actor: Actor, request_id: str = "") -> Order:
         order = self.find(order_id, actor=actor)
         fields = edit.metadata(order.names)
-        entry = TimelineEntry(at=self._clock(), kind=EDITED, by=actor.name)
+        entry = TimelineEntry(at=datetime.now(UTC), kind=CUSTOMER_EDITED, by=actor.name)
         while not self._orders.edit_customer(order, fields, entry):
             order = self._orders.get(order.id)
             if order.erased_at:
                 raise CustomerErased("The customer of this order was erased. Create another order instead.")
-            # A colleague has corrected the name since it was read: a part of it goes beside theirs.
+            # A colleague has corrected the name since it was read: our part of it joins theirs.
             fields = edit.metadata(order.names)
         # Stripe may have answered the create request while we wrote.
         tied = order if order.payment_intent_id else self._orders.find(order.id)
         if tied and tied.stripe_payment_intent_id:
             self._copy_to_stripe(tied, tied.stripe_payment_intent_id, fields)
-        return self._recorded.afterwards(actor, "edit_customer", order, request_id)
+        return self._recorded.afterwards(actor, "edit_customer", order, request_id=request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
         """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""
         try:
             copy_customer(self._orders, self._gateway, order, payment_intent_id, fields)
         except StripeError as error:
-            kind = NOT_ERASED if order.erased_at else NOT_COPIED
-            missed = TimelineEntry(at=self._clock(), kind=kind, by="lumira", note=error.message)
+            kind = CUSTOMER_NOT_ERASED if order.erased_at else CUSTOMER_NOT_COPIED
+            missed = TimelineEntry(at=datetime.now(UTC), kind=kind, by="lumira", note=error.message)
             self._orders.append(order, missed)
 
     def _apply(
@@ -456,7 +451,7 @@ class Intents:
         attempt_id: str | None = None,
     ) -> Order:
         return apply_payment_intent(
-            *(self._orders, self._gateway, order, payment_intent, at), by=actor.name, attempt_id=attempt_id
+            self._orders, self._gateway, order, payment_intent, at, by=actor.name, attempt_id=attempt_id
         )
 
 

@@ -1,7 +1,7 @@
 """What Stripe says of a PaymentIntent, brought to its order.
 
-Intents, webhooks and reconciliation all come through here, so whoever hears of a change first makes it and
-the others find it made. Store and gateway are handed in.
+Intents, payment links, webhooks and reconciliation use it and all end at `Orders.move`: whoever hears of a
+change first makes it, and the others find it made. Store and gateway are handed in.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from lumira.documents import instant_of, mapping_or_empty
 from lumira.money import check_amount, currency_code
 from lumira.orders import (
-    CUSTOMER,
+    CUSTOMER_METADATA,
+    CUSTOMER_NOT_COPIED,
+    CUSTOMER_NOT_ERASED,
     NAME_PARTS,
-    NOT_COPIED,
-    NOT_ERASED,
     UNKNOWN_PRODUCT,
     Order,
     OrderStatus,
     TimelineEntry,
-    address_in,
+    address_of,
     observe,
 )
 from lumira.refunds import dispute_from, refund_from
@@ -48,10 +48,10 @@ def apply_payment_intent(
 ) -> Order:
     """Moves the order to what the PaymentIntent says, seen `at` (UTC), refunds and disputes included.
 
-    Returns the order after. `by` is who looked, or who asked for it by the request of the key `attempt_id`;
-    refunds and disputes that are news to us are Stripe's own.
-    The refunds are asked for only when the expanded charge says that they differ from ours, the disputes when
-    it says that there are any: it does not say how they stand.
+    Returns the order after. `by` is who looked at the PaymentIntent; with `attempt_id`, an idempotency key,
+    it is who caused the change by that request. Refunds and disputes new to us are entered as Stripe's.
+    Stripe is asked for the refunds only when the expanded charge says that they differ from ours, for the
+    disputes when it says that there are any: it does not say how they stand.
     """
     observation = observe(payment_intent, at)
     moved = orders.move(order, observation, by=by, attempt_id=attempt_id)
@@ -61,8 +61,8 @@ def apply_payment_intent(
         moved = orders.add_refunds(order, news, by="stripe", complete=True) or moved
     if isinstance(charge, Mapping) and charge.get("disputed"):
         for dispute in gateway.list_disputes(payment_intent["id"]):
-            moved = orders.add_dispute(order, dispute_from(dispute, at), by="stripe") or moved
-    # Where Stripe says other than the order we were given, somebody may have moved it before us.
+            moved = orders.add_dispute(order, dispute_from(dispute, at)) or moved
+    # Where Stripe says something else than the order we were given, somebody may have moved it before us.
     is_news = any(getattr(observation, fact) != getattr(order, fact) for fact in _FACTS)
     if moved or is_news:
         return orders.find(order.id) or order
@@ -80,15 +80,16 @@ def is_made_for(order: Order, payment_intent: Mapping[str, Any]) -> bool:
 
 
 def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) -> dict[str, str]:
-    """The customer's metadata of the order where the PaymentIntent, whole, names another.
+    """The customer in the order's metadata where the PaymentIntent names another; else empty.
 
-    Nothing of somebody erased. An edit is copied to Stripe where the order knows its PaymentIntent: not while
-    its create request is unanswered.
+    An edit is copied to Stripe at once only where the order knows its PaymentIntent: one that was made while
+    the create request was unanswered is missing there. Empty too for a customer who was erased, and for an
+    old sender's minimal event, which is no whole PaymentIntent.
     """
     if order.erased_at or payment_intent.get("object") != "payment_intent":
         return {}
     known = mapping_or_empty(payment_intent.get("metadata"))
-    fields = {name: str(value) for name, value in order.metadata.items() if name in CUSTOMER}
+    fields = {name: str(value) for name, value in order.metadata.items() if name in CUSTOMER_METADATA}
     # Stripe keeps no key without a value, and has no room for the parts of some names.
     differs = any(
         text != str(known.get(name) or "") for name, text in fields.items() if name not in NAME_PARTS
@@ -96,15 +97,15 @@ def edited_unknown_to_stripe(order: Order, payment_intent: Mapping[str, Any]) ->
     return fields if differs else {}
 
 
-def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> tuple[Order, bool]:
-    """The order of a PaymentIntent and whether it was made now, from the metadata.
+def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: bool) -> Order:
+    """The order of a PaymentIntent; where there is none it is made, from the metadata.
 
     An order that still waits for Stripe's answer to our create request is known by metadata.orderId.
     `livemode` counts where the PaymentIntent, of an old sender, says nothing.
     """
     known = orders.find_by_payment_intent(payment_intent["id"])
     if known:
-        return known, False
+        return known
     metadata = mapping_or_empty(payment_intent.get("metadata"))
     waiting = orders.find(str(metadata.get("orderId")))
     if waiting and not waiting.payment_intent_id:
@@ -116,17 +117,17 @@ def order_of(orders: Orders, payment_intent: Mapping[str, Any], *, livemode: boo
             at=datetime.now(UTC),
         )
         if tied and (tied.erased_at or edited_unknown_to_stripe(tied, payment_intent)):
-            # Of somebody erased meanwhile Stripe still has the name.
-            kind = NOT_ERASED if tied.erased_at else NOT_COPIED
+            # Stripe has the customer as they were before they were edited, or erased.
+            kind = CUSTOMER_NOT_ERASED if tied.erased_at else CUSTOMER_NOT_COPIED
             missed = TimelineEntry(at=datetime.now(UTC), kind=kind, by="lumira")
             orders.append(tied, missed)
         # Where another PaymentIntent was tied to it meanwhile, this one has an order of its own.
         if tied := orders.find_by_payment_intent(payment_intent["id"]):
-            return tied, False
+            return tied
     order = order_from(payment_intent, orders.new_id(), livemode)
     if orders.insert(order):
-        return order, True
-    return orders.find_by_payment_intent(payment_intent["id"]) or order, False
+        return order
+    return orders.find_by_payment_intent(payment_intent["id"]) or order
 
 
 def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool) -> Order:
@@ -143,7 +144,7 @@ def order_from(payment_intent: Mapping[str, Any], order_id: str, livemode: bool)
     return Order(
         id=order_id,
         product_id=str(metadata.get("productId") or metadata.get("level") or UNKNOWN_PRODUCT),
-        customer_email=address_in(None, metadata),
+        customer_email=address_of({"metadata": metadata}),
         customer_name=str(metadata.get("customerName") or "") or None,
         amount=amount,
         currency=currency,

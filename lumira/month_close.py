@@ -64,8 +64,6 @@ class MonthClose:
         gateway: StripeGateway,
         audit: AuditLog,
         timezone: ZoneInfo,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rows = rows
         self._closes = closes
@@ -73,7 +71,6 @@ class MonthClose:
         self._gateway = gateway
         self._audit = audit
         self._timezone = timezone
-        self._clock = clock
 
     def closed(self, month: str, *, actor: Actor) -> MonthFigures | None:
         """The month as it was closed, or None while it is open."""
@@ -86,7 +83,7 @@ class MonthClose:
         """The month now, ours and Stripe's; `progress` is told the movements read. Raises StripeError."""
         require(actor, Permission.VIEW_REVENUE)
         start, end = bounds(*days_of(month), self._timezone)
-        made_at, ours, stripes = self._clock().replace(microsecond=0), Ours(start, end), Stripes()
+        made_at, ours, stripes = datetime.now(UTC).replace(microsecond=0), Ours(start, end), Stripes()
         around = start - DATED_WITHIN, end + BOOKED_WITHIN + DATED_WITHIN
         for order in self._rows.money_of(*around, livemode=self._gateway.livemode):
             ours.add(order)
@@ -108,7 +105,7 @@ class MonthClose:
         """
         require(actor, Permission.CLOSE_MONTH)
         _, last = days_of(month)
-        if self._clock().astimezone(self._timezone).date() <= last:
+        if datetime.now(UTC).astimezone(self._timezone).date() <= last:
             raise MonthNotOver(f"{month} is not over. Close it when its last day has passed.")
         if self._closes.find(month):
             raise MonthClosed(f"{month} is closed already; its figures stay as they are.")
@@ -140,7 +137,7 @@ class MonthClose:
             AuditEntry.by(
                 actor,
                 "export_month",
-                self._clock(),
+                datetime.now(UTC),
                 after={"month": figures.month, "format": kind, "closed": figures.is_closed},
             )
         )

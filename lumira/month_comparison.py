@@ -19,7 +19,7 @@ from lumira.catalog import level_sold
 from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
-from lumira.orders import FREE_PREFIX, OrderStatus
+from lumira.orders import FREE_PREFIX, OrderStatus, counts_at
 from lumira.refunds import Refund, refunded
 
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
@@ -29,13 +29,12 @@ BOOKED_WITHIN: Final = timedelta(hours=1)
 DATED_WITHIN: Final = timedelta(minutes=10)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # Stripe's reporting category by what it is to a reader.
 _KINDS: Final[Mapping[str, str]] = {
     "charge": "charges",
     "refund": "refunds",
     "refund_failure": "refunds",
-    # Of a payment captured in part Stripe books the whole, then takes back the rest, as a refund.
+    # Stripe books a payment captured in part whole, then takes the rest back, as a refund.
     "partial_capture_reversal": "refunds",
     "dispute": "disputes",
     "dispute_reversal": "disputes",
@@ -70,7 +69,7 @@ class Ours:
         returned = refunded(
             refund for refund in _refunds_of(order) if self.start <= refund.created_at < self.end
         )
-        if self.start <= _paid_at(order) < self.end:
+        if self.start <= counts_at(order) < self.end:
             self.gross[payment] = amount
         if returned:
             self.refunds[payment] = returned
@@ -138,7 +137,8 @@ def compare(ours: Ours, stripes: Stripes, month: str, made_at: datetime) -> Mont
         order = ours.orders.get(payment)
         charged, returned = stripes.charges.get(payment), stripes.refunds.get(payment)
         said = charged or returned
-        currency = str(order["currency"] if order else said.currency if said else "").lower()
+        stated = order["currency"] if order else said and said.currency
+        currency = str(stated or "").lower()
         level = _level_of(order) if order else stripes.levels.get(payment, UNKNOWN)
         # In another currency it is no amount to compare: it stands on a line of its own.
         if charged and charged.currency != currency:
@@ -228,12 +228,6 @@ def _happened(transaction: Document, orders: Mapping[str, Document]) -> datetime
         happened = made
     order = orders.get(str(source.get("payment_intent")))
     if order and transaction["reporting_category"] == "charge":
-        paid = _paid_at(order)
+        paid = counts_at(order)
         return paid if happened - DATED_WITHIN <= paid <= booked + DATED_WITHIN else happened
     return happened
-
-
-def _paid_at(order: Document) -> datetime:
-    # Another program may have put anything there.
-    dated = (order.get(name) for name in ("completedAt", "createdAt"))
-    return next((instant for instant in dated if isinstance(instant, datetime)), _NEVER)

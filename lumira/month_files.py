@@ -41,8 +41,13 @@ def line_titles(language: str) -> list[str]:
 def line_amounts(line: Line) -> list[int]:
     """The amounts of a line in minor units, in the order of `line_titles` from the gross on."""
     return [
-        *(line.gross, line.stripe_gross, line.refunds, line.stripe_refunds),
-        *(line.net, line.stripe_net, line.difference),
+        line.gross,
+        line.stripe_gross,
+        line.refunds,
+        line.stripe_refunds,
+        line.net,
+        line.stripe_net,
+        line.difference,
     ]
 
 
@@ -71,7 +76,9 @@ def as_xlsx(figures: MonthFigures, late: Sequence[LateChange], *, language: str,
             translate(language, "month.sheet.differences"),
             [
                 *(translate(language, name) for name in (*names, "month.difference")),
-                *("PaymentIntent", translate(language, "order.id"), translate(language, "month.cause")),
+                "PaymentIntent",
+                translate(language, "order.id"),
+                translate(language, "month.cause"),
             ],
             [
                 [translate(language, f"month.kind.{found.kind}"), level_title(found.level, language)]

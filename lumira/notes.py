@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -36,13 +35,10 @@ class Notes:
         orders: Orders,
         notes: OrderNotes,
         audit: AuditLog,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._notes = notes
-        self._recorded = RecordedActions(audit, orders, clock)
-        self._clock = clock
+        self._recorded = RecordedActions(audit, orders)
 
     def add(self, order_id: str, text: str, *, actor: Actor, attempt_id: str) -> None:
         """Writes a note of any characters on the order; the same attempt writes it once.
@@ -55,7 +51,9 @@ class Notes:
         if not 0 < len(kept) <= LENGTH:
             raise InvalidNote(f"A note has 1 to {LENGTH} characters.")
         order = self._orders.get(order_id)
-        self._notes.insert(Note(id=attempt_id, order_id=order.id, at=self._clock(), by=actor.name, text=kept))
+        self._notes.insert(
+            Note(id=attempt_id, order_id=order.id, at=datetime.now(UTC), by=actor.name, text=kept)
+        )
         self._recorded.action(actor, "add_note", order, order, attempt_id=attempt_id)
 
     def of_order(self, order_id: str, *, actor: Actor) -> list[Note]:

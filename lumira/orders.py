@@ -15,30 +15,42 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from lumira.catalog import CATALOG, Level, level_sold
-from lumira.documents import Document, Instant, MinorUnits, Text, instant_of, mapping_or_empty, text_or_none
+from lumira.documents import (
+    BEGINNING,
+    Instant,
+    MinorUnits,
+    StoredDocument,
+    Text,
+    instant_of,
+    mapping_or_empty,
+    text_or_none,
+)
 from lumira.money import AMOUNT_LIMIT, currency_code, is_amount
 from lumira.refunds import Dispute, Refund
 
 FREE_PREFIX: Final = "free_"
 TIMELINE_LIMIT: Final = 200
 UNKNOWN_PRODUCT: Final = "unknown"
-# The metadata that hold the customer; a part of the name is corrected beside the other.
+
+# Which fields of the metadata hold the customer. The name stands there whole, once corrected also in parts.
 NAME_PARTS: Final = frozenset({"customerFirstName", "customerLastName"})
-NAMES: Final = NAME_PARTS | {"customerName"}
-CUSTOMER: Final = NAMES | {"customerEmail", "customerPhone"}
-# Kinds of timeline entries: we ask Stripe for a refund, and Stripe says no.
+NAME_METADATA: Final = NAME_PARTS | {"customerName"}
+CUSTOMER_METADATA: Final = NAME_METADATA | {"customerEmail", "customerPhone"}
+
+# Kinds of timeline entries. We ask Stripe for a refund; Stripe says no.
 REFUND_REQUESTED: Final = "refund.requested"
 REFUND_REFUSED: Final = "refund.refused"
-# Staff corrected the customer; the correction did not come to Stripe; it came there later.
-EDITED: Final = "customer.edited"
-NOT_COPIED: Final = "customer.not_copied_to_stripe"
-COPIED: Final = "customer.copied_to_stripe"
-# Likewise of one who was erased while nobody knew the PaymentIntent.
-NOT_ERASED: Final = "customer.not_erased_at_stripe"
-ERASED: Final = "customer.erased_at_stripe"
-# The stripeStatus of an order whose PaymentIntent Stripe refused to make.
+# Staff corrected the customer on the order; Stripe could not be told; Stripe was told later.
+CUSTOMER_EDITED: Final = "customer.edited"
+CUSTOMER_NOT_COPIED: Final = "customer.not_copied_to_stripe"
+CUSTOMER_COPIED: Final = "customer.copied_to_stripe"
+# The same of an erasure: the order did not know its PaymentIntent then; Stripe was told later.
+CUSTOMER_NOT_ERASED: Final = "customer.not_erased_at_stripe"
+CUSTOMER_ERASED: Final = "customer.erased_at_stripe"
+
+# Values of stripeStatus that are not Stripe's own: Stripe refused to make the PaymentIntent; the request to
+# make it never came to Stripe, and the order was given up.
 REFUSED: Final = "refused"
-# The stripeStatus of an order given up because its create request never came to Stripe.
 NEVER_REACHED: Final = "never_reached_stripe"
 
 
@@ -127,7 +139,7 @@ def observe(payment_intent: Mapping[str, Any], at: datetime) -> Observation:
     completed = status is OrderStatus.COMPLETED
     booked = charge.get("balance_transaction") if completed and isinstance(charge, Mapping) else None
     movement = booked if isinstance(booked, Mapping) else {}
-    # What an old sender's minimal event says of money, nobody has charged.
+    # An old sender's minimal event states an amount that Stripe may never have charged.
     is_whole = payment_intent.get("object") == "payment_intent"
     amount, currency = payment_intent.get("amount"), currency_code(payment_intent.get("currency"))
     is_stated = is_whole and is_amount(amount) and currency is not None
@@ -157,7 +169,7 @@ def _paid_at(payment_intent: Mapping[str, Any], at: datetime) -> datetime:
     if not isinstance(charge, Mapping):
         return at
     details = mapping_or_empty(charge.get("payment_method_details"))
-    # Capture by hand may be asked for of cards alone, and then stands with the card.
+    # Manual capture may be asked for of cards alone; Stripe then says so with the card.
     authorized = mapping_or_empty(details.get("card")).get("capture_before")
     by_hand = authorized or payment_intent.get("capture_method") == "manual"
     at_once = details.get("type", "card") == "card" and not by_hand
@@ -165,10 +177,19 @@ def _paid_at(payment_intent: Mapping[str, Any], at: datetime) -> datetime:
     return instant_of(mapping_or_empty(dated).get("created"), at)
 
 
-def address_in(customer_email: object, metadata: object) -> str | None:
-    """The e-mail address that a document holds, else the one in its metadata; lower case, None for none."""
-    written = customer_email or mapping_or_empty(metadata).get("customerEmail")
+def address_of(document: Mapping[str, Any]) -> str | None:
+    """The e-mail address of a stored order, else the one in its metadata; lower case, None for none."""
+    written = document.get("customerEmail") or mapping_or_empty(document.get("metadata")).get("customerEmail")
     return str(written or "").strip().lower() or None
+
+
+def counts_at(document: Mapping[str, Any]) -> datetime:
+    """The instant (UTC) a paid order counts at, read from its document: see `Order.counts_at`.
+
+    Another program may have put anything there: BEGINNING where there is no date at all.
+    """
+    dates = (document.get(name) for name in ("completedAt", "createdAt"))
+    return next((date for date in dates if isinstance(date, datetime)), BEGINNING)
 
 
 def agree(status: OrderStatus, stripe_status: str | None) -> bool:
@@ -185,11 +206,13 @@ def agree(status: OrderStatus, stripe_status: str | None) -> bool:
     return status is status_of({"status": stripe_status})
 
 
-class TimelineEntry(Document):
-    """One thing that happened to an order: `kind` what, `by` who; a move has `before` and `after`, money
-    an `amount` in minor units of the order's currency, a decline its failure `code`, a request of ours its
-    idempotency key as `attempt_id`, that for a refund Stripe's reason as `code`. A move without an
-    `attempt_id` was only seen by whoever it is `by`: they did not bring it about.
+class TimelineEntry(StoredDocument):
+    """One thing that happened to an order: `kind` is what, `by` who.
+
+    `before` and `after` are the statuses of a move. `amount` is in minor units of the order's currency.
+    `code` is the failure code of a decline, or Stripe's reason of a refund that we asked for. `attempt_id` is
+    the idempotency key of our own request; a move without one was seen by whoever it is `by`, not caused by
+    them.
     """
 
     at: datetime
@@ -204,7 +227,7 @@ class TimelineEntry(Document):
     note: Text = None
 
 
-class Order(Document):
+class Order(StoredDocument):
     """One order of `productorders`; `amount` and `amount_refunded` are minor units of `currency`.
 
     `attempt_id` is the idempotency key it was created with and `request_digest` says of what request.
@@ -265,7 +288,7 @@ class Order(Document):
     @property
     def address(self) -> str | None:
         """The customer's e-mail address, wherever it was stored and in whatever case; lower case."""
-        return address_in(self.customer_email, self.metadata)
+        return address_of({"customerEmail": self.customer_email, "metadata": self.metadata})
 
     @property
     def known_as(self) -> str | None:

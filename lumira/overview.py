@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # A payment that failed longer ago will not be tried again today.
 _FAILED_WITHIN: Final = timedelta(days=6)
-# The customer can pay none that Stripe refused to make; where Stripe says otherwise, that comes first.
+# Not those that Stripe refused to make, which nobody can pay, nor those of which Stripe says otherwise: they
+# are a need of their own.
 _TO_TRY_AGAIN: Final = frozenset({"requires_payment_method", UNKNOWN})
 _SHOWN: Final = 3
 # More than a person can see to today; counting further takes longer the more orders there are.

@@ -44,7 +44,6 @@ class ChargeDetails:
     failure_code: str | None = None
     fee: int | None = None
     fee_currency: str | None = None
-    receipt_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,5 +184,4 @@ def _charge(charge: Mapping[str, Any]) -> ChargeDetails:
         failure_code=outcome.get("reason") or charge.get("failure_code"),
         fee=known.get("fee"),
         fee_currency=known.get("currency"),
-        receipt_url=charge.get("receipt_url"),
     )

@@ -70,12 +70,10 @@ class Privacy:
         audit: AuditLog,
         *,
         list_orders: Callable[[], None],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._data = data
         self._audit = audit
         self._list_orders = list_orders
-        self._clock = clock
 
     def export(self, email: str, *, actor: Actor) -> dict[str, Any]:
         """Everything held about the customer of this address, as JSON: made to be given to them.
@@ -88,7 +86,7 @@ class Privacy:
         self._list_orders()
         orders = self._data.orders_of(email)
         person, order_ids = person_of(email, orders), _ids(orders)
-        made_at = self._clock()
+        made_at = datetime.now(UTC)
         payments = payment_intents_of(orders)
         exported = {
             "customer": email,
@@ -121,7 +119,7 @@ class Privacy:
         tell("orders")
         self._list_orders()
         orders = self._data.orders_of(email)
-        person, order_ids, at = person_of(email, orders), _ids(orders), self._clock()
+        person, order_ids, at = person_of(email, orders), _ids(orders), datetime.now(UTC)
         erased = Erased()
         for order in orders:
             # What is tied to it from now on is cleared by whoever ties it.

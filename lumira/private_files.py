@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 @contextmanager
 def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file beside `file`, opened for bytes, to be `settled` and then renamed or linked to it.
+    """A new file beside `file`, opened for bytes, to be flushed to the disk and then renamed or linked to it.
 
     It has a name of its own, so that whoever else writes the same file is not disturbed, and is removed where
     it was not renamed. Raises OSError where it can't be made.
@@ -26,8 +26,8 @@ def written_beside(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
         written.unlink(missing_ok=True)
 
 
-def settled(stream: BinaryIO) -> None:
-    """Returns once what was written is on the disk: what has its name after a power cut is whole."""
+def flush_to_disk(stream: BinaryIO) -> None:
+    """Returns once what was written is on the disk: after a power cut a file is whole, or not there."""
     stream.flush()
     os.fsync(stream.fileno())
 
@@ -38,5 +38,5 @@ def write(file: Path, text: str) -> None:
     """
     with written_beside(file) as (written, stream):
         stream.write(text.encode())
-        settled(stream)
+        flush_to_disk(stream)
         written.replace(file)

@@ -33,8 +33,8 @@ from lumira.errors import OrderUnreadable, StripeError, StripeRefused
 from lumira.lifecycle import IN_FLIGHT, apply_payment_intent, is_made_for, made_around, order_of
 from lumira.metrics import DIFFERENCES
 from lumira.orders import (
-    COPIED,
-    ERASED,
+    CUSTOMER_COPIED,
+    CUSTOMER_ERASED,
     NEVER_REACHED,
     Observation,
     Order,
@@ -58,8 +58,8 @@ MONEY_BACK_SINCE: Final = timedelta(days=200)
 # An unfinished run is continued for this long; later it starts anew.
 RESUMABLE: Final = timedelta(hours=6)
 
-# With so many differences a run keeps no further day: killed, it goes on with an earlier one, where what is
-# repaired differs no more. The state is one document, which holds some 90,000 at most.
+# A run with more differences than this no longer saves how far it has come: its state is one document, which
+# holds some 90,000 at most. Killed, it goes on from the last day saved; what was repaired differs no more.
 KEPT_DIFFERENCES: Final = 10_000
 
 Progress = Callable[[int, int], None]
@@ -118,29 +118,14 @@ class Reconciliation:
         """
         require(actor, Permission.REPAIR if apply else Permission.RECONCILE)
         key = f"walk:{'apply' if apply else 'report'}"
-        now = self._clock()
-        # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
-        since = since.replace(microsecond=0)
-        report = Report(since=since, until=now.replace(microsecond=0) + timedelta(seconds=1))
-        start, untied = since, set[str]()
-        state = self._reconciliations.unfinished(key, now - RESUMABLE)
-        if state and state["since"] == since:
-            report, start, untied = restored(state)
+        report, start, untied = self._begin(key, since)
         run = _Run(report, apply, actor)
         known = len(report.differences)
-        windows = list(_windows(start, report.until))
+        days = list(_windows(start, report.until))
         with _counted(report):
             try:
-                for done, (first, last) in enumerate(windows):
-                    if progress:
-                        progress(done, len(windows))
-                    untied |= self._walk(first, last, run)
-                    if len(report.differences) <= KEPT_DIFFERENCES:
-                        self._reconciliations.save(key, saved(report, last, untied), self._clock())
-                tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
-                for order_id in sorted(untied - tied):
-                    self._check_never_sent(order_id, run)
-                for pages in self._money_back(since, report.until):
+                self._walk_days(key, days, untied, run, progress)
+                for pages in self._money_back(report.since, report.until):
                     for page, asked_at in pages:
                         self._compare_money_back(page, asked_at, run)
             except StripeError:
@@ -149,11 +134,44 @@ class Reconciliation:
                     self._record_repairs(report.differences[known:], actor)
                 raise
         if progress:
-            progress(len(windows), len(windows))
+            progress(len(days), len(days))
         self._reconciliations.finish(key)
         if apply:
             self._record_repairs(report.differences, actor)
         return report
+
+    def _begin(self, key: str, since: datetime) -> tuple[Report, datetime, set[str]]:
+        """A new run of this kind, or one that was killed lately: its report, the instant (UTC) from which to
+        walk on, and the orders without PaymentIntent seen before that.
+        """
+        now = self._clock()
+        # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
+        since = since.replace(microsecond=0)
+        state = self._reconciliations.unfinished(key, now - RESUMABLE)
+        if state and state["since"] == since:
+            return restored(state)
+        until = now.replace(microsecond=0) + timedelta(seconds=1)
+        return Report(since=since, until=until), since, set()
+
+    def _walk_days(
+        self,
+        key: str,
+        days: Sequence[tuple[datetime, datetime]],
+        untied: set[str],
+        run: _Run,
+        progress: Progress | None,
+    ) -> None:
+        """Compares day by day and saves how far it has come; last, the orders that no PaymentIntent named."""
+        report = run.report
+        for done, (first, last) in enumerate(days):
+            if progress:
+                progress(done, len(days))
+            untied = untied | self._walk(first, last, run)
+            if len(report.differences) <= KEPT_DIFFERENCES:
+                self._reconciliations.save(key, saved(report, last, untied), self._clock())
+        tied = {one.order_id for one in report.differences if one.kind is Kind.UNTIED_ORDER}
+        for order_id in sorted(untied - tied):
+            self._check_never_sent(order_id, run)
 
     def _record_repairs(self, told: Sequence[Difference], actor: Actor) -> None:
         found = {"differences": len(told), "repaired": sum(difference.repaired for difference in told)}
@@ -162,10 +180,10 @@ class Reconciliation:
     def settle_open_orders(self, *, actor: Actor) -> Report:
         """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.
 
-        Small enough to run every few minutes: of the last three days and of each status the newest fifty, and
-        fifty of those behind them, in turn from one call to the next, so that none waits for ever behind the
-        others. What Stripe does not know, and an order that can't be read, is reported and passed over; where
-        Stripe can't tell at all, it ends, and begins anew the next time.
+        Small enough to run every few minutes: of the last three days the newest fifty of each status, and
+        fifty older ones, which are others at each call, so that every order has its turn. What Stripe does
+        not know, and an order that can't be read, is reported and passed over. Where Stripe does not answer
+        it raises, and begins anew the next time.
         """
         require(actor, Permission.REPAIR)
         now = self._clock()
@@ -217,7 +235,7 @@ class Reconciliation:
 
     def _compare_money_back(self, page: Sequence[Mapping[str, Any]], asked_at: datetime, run: _Run) -> None:
         """Adds what differs between these refunds or disputes and their orders, where there is an order."""
-        # What is not repaired differs again, and is told once.
+        # Without repairs an order that the walk reported still differs: it is not reported twice.
         told = set() if run.apply else {difference.order_id for difference in run.report.differences}
         known = self._orders.find_by_payment_intents(
             [returned["payment_intent"] for returned in page if returned.get("payment_intent")]
@@ -236,7 +254,7 @@ class Reconciliation:
                 now = self._clock()
                 payment_intent = self._ask(self._gateway.retrieve_payment_intent, order.payment_intent_id)
                 differs = self._compare(order, payment_intent, now, run)
-            # A refund unknown here is in the sum that differs.
+            # A refund that we did not know was reported with the sum that differs.
             if returned["object"] == "dispute" or not differs:
                 self._compare_status(order, returned, asked_at, run)
 
@@ -248,7 +266,7 @@ class Reconciliation:
             kind, dispute = Kind.DISPUTE, dispute_from(returned, asked_at)
             theirs, ours = dispute.status, {one.id: one.status for one in order.disputes}.get(dispute.id)
             if run.apply:
-                self._orders.add_dispute(order, dispute, by="stripe")
+                self._orders.add_dispute(order, dispute)
         else:
             kind, refund = Kind.REFUND_STATUS, refund_from(returned)
             theirs, ours = refund.status, {one.id: one.status for one in order.refunds}.get(refund.id)
@@ -340,7 +358,11 @@ class Reconciliation:
         # Where Stripe says to slow down half-way, what was moved is found moved.
         return self._ask(
             apply_payment_intent,
-            *(self._orders, self._gateway, order, payment_intent, asked_at),
+            self._orders,
+            self._gateway,
+            order,
+            payment_intent,
+            asked_at,
             by=run.actor.name,
         )
 
@@ -355,7 +377,7 @@ class Reconciliation:
     ) -> None:
         """The customer is the one thing that the order knows better than Stripe."""
         self._ask(copy_customer, self._orders, self._gateway, order, payment_intent["id"], customer)
-        kind = ERASED if order.erased_at else COPIED
+        kind = CUSTOMER_ERASED if order.erased_at else CUSTOMER_COPIED
         self._orders.append(order, TimelineEntry(at=self._clock(), kind=kind, by=actor.name))
 
     def _adopt(self, payment_intent: PaymentIntent, asked_at: datetime, run: _Run) -> None:
@@ -375,7 +397,7 @@ class Reconciliation:
         kind = Kind.UNTIED_ORDER if waiting else Kind.MISSING_ORDER
         order = waiting
         if run.apply:
-            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             self._apply(order, payment_intent, asked_at, run)
         run.report.add(
             kind,

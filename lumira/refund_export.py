@@ -26,8 +26,8 @@ def refunded(orders: Iterable[Order], wanted: OrderFilter, zone: ZoneInfo) -> It
     """Each refund of these orders whose money left us, as revenue counts them.
 
     Where the filter's period is one of refunds, those made outside of it are left out: the sum is that of
-    the refunds which *Revenue* has in these days. What Stripe released of a payment that was never captured
-    looks like a refund, and is none: no money had come.
+    the refunds which *Revenue* has in these days. The release of a payment that was never captured, which
+    Stripe shows as a refund, is none: no money had come.
     """
     start, end = wanted.bounds(zone) if wanted.dated is DateField.REFUNDED else (None, None)
     for order in orders:

@@ -8,7 +8,6 @@ https://docs.stripe.com/api/idempotent_requests
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -44,14 +43,11 @@ class RefundRequests:
         intents: Intents,
         gateway: StripeGateway,
         audit: AuditLog,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._orders = orders
         self._intents = intents
         self._gateway = gateway
-        self._recorded = RecordedActions(audit, orders, clock)
-        self._clock = clock
+        self._recorded = RecordedActions(audit, orders)
 
     def create(
         self,
@@ -62,17 +58,16 @@ class RefundRequests:
         reason: str | None = "requested_by_customer",
         note: str | None = None,
         idempotency_key: str | None = None,
-        request_id: str = "",
         left: int | None = None,
     ) -> Order:
         """Refunds `amount` minor units of the order, all that is left by default; the order afterwards.
 
         A refund is an amount on the order, whose status stays completed. `reason` is one of Stripe's:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
-        asks for the same once more and refunds once. `left` is what whoever asks was shown to be left, in
-        minor units, where it was shown. Raises OrderNotRefundable when the order is free or not paid, or less
-        than `amount` or other than `left` is left of it, RefundUnanswered while nobody knows what came of an
-        earlier request: `finish` finds out, and OrderNotFound.
+        asks for the same once more and refunds once. `left` is what can be refunded, in minor units, as the
+        person who asks was shown it. Raises OrderNotFound; OrderNotRefundable when the order is free or not
+        paid, when less than `amount` is left of it, or another amount than `left`; and RefundUnanswered while
+        nobody knows what came of an earlier request, which `finish` finds out.
         """
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
@@ -83,30 +78,39 @@ class RefundRequests:
                 refundable=0,
             )
         key = idempotency_key or uuid.uuid4().hex
-        request, is_first = self._request(order, amount, actor, reason, note, key, left)
+        wanted = TimelineEntry(
+            at=datetime.now(UTC),
+            kind=REFUND_REQUESTED,
+            by=actor.name,
+            attempt_id=key,
+            amount=amount,
+            code=reason,
+            note=note or reason,
+        )
+        request, is_first = self._note_request(order, wanted, left)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
-            return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+            return self._recorded.afterwards(actor, "refund", order, request.note, key)
         # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
         metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            with self._recorded.unanswered(actor, "refund", order, request_id, request.note, key):
+            with self._recorded.unanswered(actor, "refund", order, request.note, key):
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
-        # Other than of a payment, a failure is no decline of a card: it is Stripe's no.
+        # PaymentFailed is no decline of a card here: Stripe refuses the refund.
         except (StripeRefused, PaymentFailed) as error:
             self._note_refusal(order, request, error)
             raise OrderNotRefundable(error.message, refundable=order.net) from error
         except NOT_TRIED as error:
-            # What came of an earlier try Stripe did not say.
+            # This try did nothing; an earlier one with this key may have.
             if is_first:
                 self._note_refusal(order, request, error)
             raise
         self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
-        return self._recorded.afterwards(actor, "refund", order, request_id, request.note, key)
+        return self._recorded.afterwards(actor, "refund", order, request.note, key)
 
-    def finish(self, order_id: str, *, actor: Actor, request_id: str = "") -> Order:
+    def finish(self, order_id: str, *, actor: Actor) -> Order:
         """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.
 
         The same request with the same idempotency key: no second refund. An order without one is left as it
@@ -122,12 +126,11 @@ class RefundRequests:
             actor=actor,
             note=request.note if request.note != request.code else None,
             idempotency_key=request.attempt_id,
-            request_id=request_id,
         )
 
     def _note_refusal(self, order: Order, request: TimelineEntry, refusal: LumiraError) -> None:
         refused = TimelineEntry(
-            at=self._clock(),
+            at=datetime.now(UTC),
             kind=REFUND_REFUSED,
             by="stripe",
             attempt_id=request.attempt_id,
@@ -136,22 +139,16 @@ class RefundRequests:
         )
         self._orders.append(order, refused)
 
-    def _request(
-        self,
-        order: Order,
-        amount: int | None,
-        actor: Actor,
-        reason: str | None,
-        note: str | None,
-        key: str,
-        left: int | None,
+    def _note_request(
+        self, order: Order, wanted: TimelineEntry, left: int | None
     ) -> tuple[TimelineEntry, bool]:
-        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for; and
-        whether nobody asked for it with this key before.
+        """Notes on the order what Stripe is about to be asked, so that a lost answer can be asked for again.
 
-        What was asked for with this key before is asked for again, and noted again where Stripe has refused
-        it since. Of two who read the same order one comes first; the other looks at the order again.
+        `wanted` without an amount is for all that is left. Returns the entry, and whether its key asks for
+        the first time. A key that has asked before asks for the same again, and is noted again where Stripe
+        has refused it since. Of two who read the same order one writes first; the other reads it again.
         """
+        key = wanted.attempt_id
         while True:
             told = [entry for entry in order.timeline if entry.attempt_id == key]
             asked = next((entry for entry in reversed(told) if entry.kind == REFUND_REQUESTED), None)
@@ -165,7 +162,7 @@ class RefundRequests:
                     amount=unanswered.amount,
                 )
             if asked:
-                amount, reason, note = asked.amount, asked.code, asked.note
+                wanted = asked.model_copy(update={"by": wanted.by})
             elif left is not None and left != order.net:
                 # A colleague may have answered the same complaint meanwhile.
                 raise OrderNotRefundable(
@@ -173,21 +170,13 @@ class RefundRequests:
                     "than was shown. Look at the order again.",
                     refundable=order.net,
                 )
-            wanted = order.net if amount is None else amount
-            if not 0 < wanted <= order.net:
+            amount = order.net if wanted.amount is None else wanted.amount
+            if not 0 < amount <= order.net:
                 raise OrderNotRefundable(
                     f"At most {format_money(order.net, order.currency, 'en')} can still be refunded.",
                     refundable=order.net,
                 )
-            request = TimelineEntry(
-                at=self._clock(),
-                kind=REFUND_REQUESTED,
-                by=actor.name,
-                attempt_id=key,
-                amount=wanted,
-                code=reason,
-                note=note or reason,
-            )
+            request = wanted.model_copy(update={"at": datetime.now(UTC), "amount": amount})
             if self._orders.append_if_unchanged(order, request):
                 return request, True
             order = self._orders.get(order.id)

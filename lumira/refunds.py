@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lumira.documents import Document, Text, instant_of, mapping_or_empty, mappings_in
+from lumira.documents import StoredDocument, Text, instant_of, mapping_or_empty, mappings_in
 from lumira.money import check_amount
 from lumira.money_back import due_by
 
-# Money that went back, or is on its way; a refund that failed or was canceled returned to us.
+# The money of a refund in one of these states came back to us.
 RETURNED: Final = frozenset({"failed", "canceled"})
 # https://docs.stripe.com/api/refunds/object#refund_object-status: a refund that succeeded may still fail.
 _REFUND_RANK: Final = {"pending": 0, "requires_action": 0, "succeeded": 1, "failed": 2, "canceled": 2}
@@ -33,7 +33,7 @@ _DISPUTE_RANK: Final = {
 _SUM_PREFIX: Final = "sum_"
 
 
-class Refund(Document):
+class Refund(StoredDocument):
     """One refund; `amount` in minor units of the order's currency, `created_at` UTC.
 
     `attempt_id` is the idempotency key of our own request, None for one that was made at Stripe.
@@ -52,7 +52,7 @@ class Refund(Document):
         return self.status not in RETURNED
 
 
-class Dispute(Document):
+class Dispute(StoredDocument):
     """One dispute; `amount` in minor units, `created_at` UTC, `status` Stripe's, heard of `as_of` (UTC).
 
     `due_by` is until when evidence is taken (UTC), where Stripe said so.
@@ -86,9 +86,10 @@ class Dispute(Document):
 
 
 def refund_from(refund: Mapping[str, Any], event_type: str = "", heard_at: datetime | None = None) -> Refund:
-    """Reads Stripe's Refund object; of a minimal sender's, without a status, the event's type tells it, and
-    without an instant it was made when it was heard of (UTC), now by default. Raises ValueError where it has
-    no id, or no amount in minor units.
+    """Reads Stripe's Refund object. Raises ValueError where it has no id, or no amount in minor units.
+
+    A minimal sender leaves things out: the status is then what `event_type` implies, and the instant it was
+    made the one it was `heard_at` (UTC), now by default.
     """
     implied = "failed" if event_type == "refund.failed" else "succeeded"
     read = Refund(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # By how much the clocks of all who write orders, and of all who read them here, may differ together.
 OVERLAP: Final = timedelta(minutes=10)
-# How long a reader waits for days that changed; the rest is worked out beside the pages.
+# How long a reader waits for days that changed; the background work does the rest.
 PATIENCE: Final = 0.5
 # How often the watermark is written down.
 _STEP: Final = timedelta(minutes=1)
@@ -293,7 +293,7 @@ class Revenue:
         if possible := possible - certain:
             possible &= self._rollups.versions().keys()
         self._rollups.mark(certain | possible)
-        # Only now: where the store was lost before, they are fresh again.
+        # Only now: had the store failed above, these orders would have to be marked again.
         self._seen = changed
         return certain
 
@@ -391,5 +391,8 @@ def _pieces(first: date, last: date) -> Iterator[tuple[date, date]]:
         began = time.monotonic()
         yield first, end
         took = time.monotonic() - began
-        days = days * 2 if took < _QUICK else max(1, days // 2) if took > _SLOW else days
+        if took < _QUICK:
+            days *= 2
+        elif took > _SLOW:
+            days = max(1, days // 2)
         first = end + timedelta(days=1)

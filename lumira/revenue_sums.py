@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 KEYS: Final = ["day", "level", "currency"]
 # What is kept of each day and can be added up; net follows from it.
 FIGURES: Final = (
-    *("gross", "refunds", "fees", "orders", "free", "refunded", "disputed", "failed", "fees_known"),
+    "gross",
+    "refunds",
+    "fees",
+    "orders",
+    "free",
+    "refunded",
+    "disputed",
+    "failed",
+    "fees_known",
 )
 # Of each hour of the day: the paid orders, and their gross.
 BY_HOUR: Final = ("hours", "gross_hours")
@@ -114,7 +122,8 @@ def combine(sales: Iterable[Row], undated: Iterable[Row], refunds: Iterable[Row]
         key = (source["hour"][:10], level, currency)
         if key not in rows:
             rows[key] = {
-                **{"level": level, "currency": currency},
+                "level": level,
+                "currency": currency,
                 **dict.fromkeys(FIGURES, 0),
                 **{name: [0] * 24 for name in BY_HOUR},
                 "failures": [],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lumira.errors import SettingsError
-from lumira.private_files import settled, written_beside
+from lumira.private_files import flush_to_disk, written_beside
 from lumira.settings import Settings
 
 FILE: Final = "secret.key"
@@ -45,7 +45,7 @@ def _make(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with written_beside(file) as (written, stream):
         stream.write(secrets.token_urlsafe(32).encode())
-        settled(stream)
+        flush_to_disk(stream)
         # A link, not a rename: whoever is second finds the first one's key and leaves it.
         with contextlib.suppress(FileExistsError):
             os.link(written, file)

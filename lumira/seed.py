@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.progress import Progress
 
 from lumira.access import Actor, Role
+from lumira.batches import batched
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
 from lumira.events import ACTED_ON, APPLIED
@@ -103,7 +104,7 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     inserted = 0
     with Progress(transient=True) as progress:
         bar = progress.add_task("Seeding orders", total=orders)
-        for batch in _batched(made):
+        for batch in batched(made, _BATCH):
             if state is None:
                 inserted += desk.orders.insert_many(batch)
             else:
@@ -196,7 +197,7 @@ def _planned_disputes(
 
     One in 400 orders, which is one in 250 of those that are paid, but of 1,000 orders one in each state.
     """
-    # Of its own: whatever is drawn here, the orders stay as they are.
+    # A source of its own: whatever is drawn from it, the orders stay as they are.
     chance = random.Random(f"disputes {seed}")  # noqa: S311 - believable, not secret
     planned = []
     for number in range(max(min(orders // 250, len(_OPENED)), orders // 400)):
@@ -250,17 +251,6 @@ def _disputed(order: Order, past: PastDispute) -> Order:
             "timeline": [*order.timeline, *entries],
         }
     )
-
-
-def _batched(orders: Iterator[Order]) -> Iterator[list[Order]]:
-    batch: list[Order] = []
-    for order in orders:
-        batch.append(order)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _days(chance: random.Random, orders: int, days: int, today: date) -> list[date]:

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from itsdangerous import BadData, URLSafeTimedSerializer
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
+from lumira.documents import StoredDocument
 from lumira.encryption import decrypt, encrypt, is_encrypted
 from lumira.errors import (
     AuthenticatorUnreadable,
@@ -51,10 +51,8 @@ _REFUSED: Final = "The address, the password or the code is not right."
 logger: Final = logging.getLogger("lumira.sessions")
 
 
-class StoredSession(BaseModel):
+class StoredSession(StoredDocument):
     """A session as it is kept; `id` is the SHA-256 of its token, which is kept nowhere. Instants are UTC."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     id: str = Field(alias="_id")
     email: str
@@ -229,15 +227,12 @@ class Sessions:
         if deleted:
             self._note(actor, "end_session", session.email)
 
-    def sign_out_everywhere(self, email: str, *, actor: Actor, but: str | None = None) -> int:
-        """Ends every session of an account, but the one of that id; says how many.
-
-        Raises Forbidden for another's.
-        """
+    def sign_out_everywhere(self, email: str, *, actor: Actor) -> int:
+        """Ends every session of an account; says how many. Raises Forbidden for another's."""
         self._allow(email, actor)
         email = normalized(email)
-        ended = self._sessions.delete_of(email, but=but)
-        self._forget(lambda one: one.email == email and one.id != but)
+        ended = self._sessions.delete_of(email)
+        self.forget(email)
         self._note(actor, "sign_out_everywhere", email)
         return ended
 

@@ -24,8 +24,8 @@ _PER_ACCOUNT: Final = limits.parse("40/10 minutes")
 class Attempts:
     """Counts attempts over a moving window, in the memory of this process.
 
-    That is enough: one process alone serves the sign-in. A restart forgets them, and takes too long to be
-    worth the few guesses that it allows anew.
+    That is enough: one process alone serves the sign-in. A restart forgets them, but takes too long for an
+    attacker to gain from it.
     """
 
     def __init__(self) -> None:

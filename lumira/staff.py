@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pyotp
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
+from lumira.documents import StoredDocument
 from lumira.encryption import encrypt
 from lumira.errors import (
     AccountExists,
@@ -40,15 +40,13 @@ _STEPS: Final = (-1, 0, 1)
 _SIGNED_IN: Final = "signed in"
 
 
-class StaffMember(BaseModel):
+class StaffMember(StoredDocument):
     """One account. The e-mail address, in lower case, is who it is. Instants are UTC.
 
     Without a password its owner signs in by OpenID alone. `totp_secret` is encrypted with the signing key, or
     plain where an earlier version stored it and its owner has not signed in since. `totp_used` is the step of
     the last code that was taken, which is taken no second time. `language` is the one its owner chose.
     """
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     email: str = Field(alias="_id")
     name: str = ""

@@ -1,9 +1,9 @@
 """All that is said to Stripe, and the translation of what goes wrong there: the only importer of `stripe`.
 
-Objects come back as plain dicts in Stripe's own shape, so nothing behind this module knows the SDK. Requests
-are made with its `raw_request`, which answers just that: the objects of its other methods would be built, one
-for each level, only to be taken apart again, and that was a seventh of the time a request to a near Stripe
-takes. https://github.com/stripe/stripe-python#custom-requests
+Objects come back as plain dicts in Stripe's own shape, so no other module knows the SDK. Requests are made
+with its `raw_request`, which answers dicts: its other methods build objects, one for each level, and to build
+them and take them apart again took a seventh of the time of a request to a near Stripe.
+https://github.com/stripe/stripe-python#custom-requests
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ from lumira.metrics import STRIPE
 from lumira.pasted import CHARGES, REFUNDS
 from lumira.stripe_pace import every_page
 
-# Else each request tells Stripe of this machine, under an id that is kept in the account's home folder.
+# With telemetry each request tells Stripe of this machine, under an id kept in the home folder of its user.
 # https://github.com/stripe/stripe-python#telemetry
 stripe.enable_telemetry = False
 
 PaymentIntent = dict[str, Any]
 Event = dict[str, Any]
 
-# All tries and the rests between them end before the half minute after which many callers and proxies give
-# up, and a worker that was asked to end.
+# Three tries and the pauses between them take less than 30 seconds: many callers and proxies wait no longer,
+# nor does a worker that was asked to end.
 TIMEOUT_SECONDS: Final = 9
 TRIES: Final = 3
-# For who has another answer: many programs wait no longer than five seconds for all of ours.
+# For a caller that can answer without Stripe: many programs give up on our whole answer after five seconds.
 ONCE_SECONDS: Final = 4
 # Expanding the charge's balance transaction expands the charge too.
 CHARGE: Final = "latest_charge.balance_transaction"
-# More than anybody looks through for one card.
+# How many charges a search by card shows: more than anybody looks through.
 SEARCHED: Final = 20
-# As many threads as ask Stripe at once, each on a connection that is kept. Routes have 40: while Stripe is
-# silent the others are for orders and pages that need no Stripe.
+# At most so many threads ask Stripe at once, each on a connection that is kept. The server has 40 threads:
+# while Stripe is silent, the other eight serve what needs no Stripe.
 CONNECTIONS: Final = 32
-# Stripe answers a payment in less.
+# How long a thread waits for one of them to be free; Stripe answers a payment in less.
 CONNECTION_SECONDS: Final = 1
 # Stripe's own libraries accept a signature for five minutes: https://docs.stripe.com/webhooks#replay-attacks
 SIGNATURE_TOLERANCE_SECONDS: Final = 300
-# As deep as a document of the store may be, and far deeper than Stripe's events:
+# How deep an event may be nested: as deep as a document of the store, far deeper than Stripe's events are.
 # https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Nested-Depth-for-BSON-Documents
 _DEEPEST: Final = 100
-# How the types of events begin that are about money, whose object is read.
+# Events whose types begin so are about money: we read the object in them.
 _WITH_OBJECT: Final = ("payment_intent", "charge", "refund")
 
 # The most that a page of a list can hold: https://docs.stripe.com/api/pagination
@@ -101,24 +101,24 @@ def _session(api_base: str) -> requests.Session:
 
 
 class _TimedClient(stripe.RequestsClient):
-    """Requests to Stripe, each try of them timed.
+    """Requests to Stripe; each try is timed.
 
-    stripe-python tries again where Stripe did not say what came of a request. That a later try is told to
-    slow down says nothing of the first, which Stripe may have done: the request then has no answer. Nor has
-    one that finds no connection free for a second.
+    stripe-python tries a request again when the first try got no answer. Stripe may have done it all the
+    same. When the second try is then told to slow down (429), nobody knows whether the request was done: it
+    counts as unanswered. So does one for which no connection gets free within a second.
     """
 
     def __init__(self, connections: threading.Semaphore, **options: Any) -> None:
         super().__init__(**options)
         self._connections = connections
-        # In each thread the idempotency key of the last request that has no answer.
-        self._open = threading.local()
+        # In each thread the idempotency key of the last request that got no answer.
+        self._unanswered = threading.local()
 
-    # What the library declares here, it does not declare where it calls it.
+    # The library's own declaration of this method differs from how it calls it.
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """Sends one request. The resource is what follows /v1/: its id, and all behind it, stay out."""
+        """Sends one request. Its metric names the resource that follows /v1/ in the path, and no id."""
         began, status = time.perf_counter(), "unreachable"
         key = (headers or {}).get("Idempotency-Key")
         if not self._connections.acquire(timeout=CONNECTION_SECONDS):
@@ -130,7 +130,7 @@ class _TimedClient(stripe.RequestsClient):
         finally:
             self._connections.release()
             if status in {"unreachable", "409"} or status.startswith("5"):
-                self._open.key = key
+                self._unanswered.key = key
             resource = urlsplit(url).path.removeprefix("/v1/").partition("/")[0]
             took = time.perf_counter() - began
             STRIPE.labels(method.upper(), resource, status).observe(took)
@@ -142,17 +142,17 @@ class _TimedClient(stripe.RequestsClient):
                 http__response__status_code=status,
             )
         if not _is_stripes(answer[0]):
-            # A proxy in between: what became of the request it does not know, or does not say.
-            self._open.key = key
+            # Some proxy answered in Stripe's place: whether Stripe did the request is not known.
+            self._unanswered.key = key
             raise stripe.APIConnectionError("no answer of Stripe's", should_retry=True)  # type: ignore[no-untyped-call]
-        if status == "429" and key and getattr(self._open, "key", None) == key:
+        if status == "429" and key and getattr(self._unanswered, "key", None) == key:
             lost = "told to slow down after an answer was lost"
             raise stripe.APIConnectionError(lost, should_retry=False)  # type: ignore[no-untyped-call]
         return answer
 
 
 def _is_stripes(body: bytes) -> bool:
-    """Whether Stripe may have answered this: an object that says which, or an error that is one."""
+    """Whether Stripe may have answered this: its objects say what they are, and its errors are objects."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
@@ -231,7 +231,7 @@ class StripeGateway:
     def retrieve_payment_intent(self, payment_intent_id: str, *, once: bool = False) -> PaymentIntent:
         """The PaymentIntent as it is now, its latest charge expanded with its balance transaction.
 
-        `once`: in one try of at most four seconds, for who has another answer and can't wait.
+        `once`: in one try of at most four seconds, for a caller that can answer without it.
         """
         return self._get(f"payment_intents/{_quoted(payment_intent_id)}", {"expand": [CHARGE]}, once=once)
 
@@ -305,7 +305,7 @@ class StripeGateway:
 
         An empty list with a restricted key that may not read them.
         """
-        return self._disputes({"payment_intent": payment_intent_id}, None)[0]
+        return self._disputes({"payment_intent": payment_intent_id})[0]
 
     def list_disputes_between(
         self, created_after: datetime, created_before: datetime, starting_after: str | None = None
@@ -319,7 +319,8 @@ class StripeGateway:
     def list_charges(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """The newest charges of the PaymentIntent, at most 20, their balance transactions expanded."""
         expanded = ["data.balance_transaction"]
-        return self._newest("charges", {"payment_intent": payment_intent_id, "limit": 20, "expand": expanded})
+        parameters = {"payment_intent": payment_intent_id, "limit": 20, "expand": expanded}
+        return self._page("charges", parameters)[0]
 
     def search_charges(
         self,
@@ -385,7 +386,7 @@ class StripeGateway:
         https://docs.stripe.com/api/events/list
         """
         created = created_within(created_after, created_before)
-        return self._newest("events", {"types": list(types), "created": created, "limit": limit})
+        return self._page("events", {"types": list(types), "created": created, "limit": limit})[0]
 
     def list_webhook_endpoints(self) -> list[dict[str, Any]]:
         """Every webhook endpoint of the account; their secrets are not shown again."""
@@ -416,7 +417,7 @@ class StripeGateway:
         self._get("payment_intents", {"limit": 1})
 
     def _disputes(
-        self, parameters: Mapping[str, Any], starting_after: str | None
+        self, parameters: Mapping[str, Any], starting_after: str | None = None
     ) -> tuple[list[dict[str, Any]], bool]:
         try:
             return self._page("disputes", parameters, starting_after)
@@ -426,9 +427,16 @@ class StripeGateway:
             raise
 
     def _page(
-        self, path: str, parameters: Mapping[str, Any], starting_after: str | None, *, once: bool = False
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        starting_after: str | None = None,
+        *,
+        once: bool = False,
     ) -> tuple[list[dict[str, Any]], bool]:
-        """The page of a list behind the object of this id, and whether there are more."""
+        """The page of a list behind the object of this id, of at most 100 unless `parameters` name another
+        limit, and whether there are more.
+        """
         behind = {"starting_after": starting_after} if starting_after else {}
         page = self._get(path, {"limit": PAGE, **parameters, **behind}, once=once)
         return page["data"], page["has_more"]
@@ -438,10 +446,6 @@ class StripeGateway:
     ) -> list[dict[str, Any]]:
         listed = every_page(partial(self._page, path, parameters, once=once))
         return [found for page in listed for found in page]
-
-    def _newest(self, path: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        newest: list[dict[str, Any]] = self._get(path, parameters)["data"]
-        return newest
 
     def _get(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, once: bool = False
@@ -493,7 +497,7 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         text = payload.decode("utf-8")
         stripe.WebhookSignature.verify_header(text, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
         timestamps = [int(part[2:]) for part in signature.split(",") if part.startswith("t=")]
-    # A TypeError is what text beyond ASCII is compared with.
+    # Signatures with characters beyond ASCII can't be compared: a TypeError.
     except (stripe.SignatureVerificationError, ValueError, TypeError):
         raise InvalidSignature(
             "The signature does not match this body and secret, or is too old. Compare the signing secret of "
@@ -513,20 +517,22 @@ def verified_event(payload: bytes, signature: str | None, secret: str) -> Event:
         # A thin event names its object elsewhere.
         or not isinstance(event.setdefault("data", {}), dict)
         or (event["type"].startswith(_WITH_OBJECT) and not isinstance(event["data"].get("object"), dict))
-        or (event["type"] in ACTED_ON and not _names_itself(event["data"]["object"]))
+        or (event["type"] in ACTED_ON and not _has_id(event["data"]["object"]))
     ):
         raise InvalidEvent("The body is signed but is not a Stripe event.")
     return event
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    """Whether lists and objects lie in one another on more levels than these."""
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    """Whether lists and objects are nested deeper than this."""
+    members = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(members, list):
+        return False
     inner = [member for member in members if isinstance(member, dict | list)]
     return bool(inner) and (levels <= 1 or any(_is_deeper(member, levels - 1) for member in inner))
 
 
-def _names_itself(subject: Mapping[str, Any]) -> bool:
+def _has_id(subject: Mapping[str, Any]) -> bool:
     return isinstance(subject.get("id"), str) and subject["id"] != ""
 
 

@@ -10,15 +10,12 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from lumira.access import Actor, Permission, Role, require
 from lumira.audit import AuditEntry
+from lumira.documents import StoredDocument
 from lumira.errors import (
     InvalidTokenName,
     StoreUnavailable,
@@ -40,10 +37,8 @@ SETTING_ACTOR: Final = Actor("api", Role.SUPPORT)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Token(BaseModel):
+class Token(StoredDocument):
     """What is known of a token; `hash` is the SHA-256 of its text in hexadecimal. Instants are UTC."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     name: str
     role: Role
@@ -71,12 +66,10 @@ class Tokens:
         audit: AuditLog,
         *,
         setting: str | None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
         self._audit = audit
         self._setting = setting
-        self._clock = clock
 
     def create(self, name: str, role: Role = Role.SUPPORT, *, actor: Actor) -> str:
         """Creates a token and returns its text, which is kept nowhere.
@@ -89,7 +82,7 @@ class Tokens:
                 "A token's name has 1 to 64 letters, digits, dots, hyphens or underscores, such as checkout."
             )
         text = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        now = self._clock()
+        now = datetime.now(UTC)
         token = Token(name=name, role=role, hash=_hash(text), created_at=now, created_by=actor.name)
         if not self._tokens.insert(token):
             raise TokenNameTaken(f"There is, or was, a token named {name}. Give this one another name.")
@@ -107,7 +100,7 @@ class Tokens:
         Raises Forbidden and TokenNotFound.
         """
         require(actor, Permission.MANAGE_TOKENS)
-        now = self._clock()
+        now = datetime.now(UTC)
         if not self._tokens.revoke(name, now):
             raise TokenNotFound(f"There is no token named {name}. `lumira token list` names them all.")
         self._record(actor, "revoke_token", now, name)
@@ -129,7 +122,7 @@ class Tokens:
         return token.actor
 
     def _note_use(self, token: Token) -> None:
-        now = self._clock()
+        now = datetime.now(UTC)
         if token.last_used_at is None or now - token.last_used_at >= USE_NOTED_EVERY:
             # The request matters more than the note of it.
             with contextlib.suppress(StoreUnavailable):

@@ -68,10 +68,11 @@ IGNORED: Final = "ignored"
 _FINAL_TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.canceled"})
 # How long a delivery waits for another worker that handles the same event, in seconds.
 _PATIENCE: Final = 5.0
-# How long a refused signature is told, where Stripe delivers nothing meanwhile that would show the secret is
-# right: anybody who finds the address may send a wrong one.
+# How long a refused signature is reported, unless an event comes that shows that the secret is right: anybody
+# who finds the address may send a wrong signature.
 _REFUSAL_TOLD: Final = timedelta(hours=1)
-# How many seconds a process that has noted one notes no other: what nobody proved must not cost a write each.
+# For so many seconds after it noted a refused signature a process notes no other: requests that anybody can
+# send must not cost a write each.
 _NOTED_ONCE: Final = 10.0
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
@@ -173,7 +174,7 @@ class Webhooks:
         event = RecordedEvent.model_validate(without_secrets(row))
         return event if may(actor, Permission.READ_PAYLOAD) else event.without_payload()
 
-    def retry(self, event_id: str, *, actor: Actor, request_id: str = "") -> str:
+    def retry(self, event_id: str, *, actor: Actor) -> str:
         """Handles a recorded event again and answers what came of it; a processed one stays as it is.
 
         The audit log tells of it once, of several who ask at the same time by the one who handled it.
@@ -195,25 +196,19 @@ class Webhooks:
         if outcome is None:
             return UNCHANGED
         self._audit.record(
-            AuditEntry.by(
-                actor,
-                str(Permission.RETRY_WEBHOOK),
-                datetime.now(UTC),
-                request_id=request_id,
-                note=event_id,
-            )
+            AuditEntry.by(actor, str(Permission.RETRY_WEBHOOK), datetime.now(UTC), note=event_id)
         )
         return outcome
 
-    def retry_failed(self, *, actor: Actor, request_id: str = "") -> Iterator[tuple[str, str]]:
+    def retry_failed(self, *, actor: Actor) -> Iterator[tuple[str, str]]:
         """Handles every failed event again, oldest first; yields each id with its outcome or error."""
         require(actor, Permission.RETRY_WEBHOOK)
-        return self._retried(actor, request_id)
+        return self._retried(actor)
 
-    def _retried(self, actor: Actor, request_id: str) -> Iterator[tuple[str, str]]:
+    def _retried(self, actor: Actor) -> Iterator[tuple[str, str]]:
         for event_id in self._events.failed():
             try:
-                yield event_id, self.retry(event_id, actor=actor, request_id=request_id)
+                yield event_id, self.retry(event_id, actor=actor)
             except StoreUnavailable:
                 raise
             except LumiraError as error:
@@ -242,7 +237,7 @@ class Webhooks:
     def _handle(self, event: Event) -> str | None:
         """Applies an event and settles it; what came of it, or None when it had been handled before."""
         with bound(event_id=event["id"], event_type=event["type"]):
-            if self._moved_at_once(event) and self._events.record(event, APPLIED):
+            if self._move_at_once(event) and self._events.record(event, APPLIED):
                 return _handled(APPLIED)
             if not self._claim(event):
                 logger.info("webhook repeated")
@@ -259,12 +254,12 @@ class Webhooks:
             self._events.settle(event["id"], outcome)
             return _handled(outcome)
 
-    def _moved_at_once(self, event: Event) -> bool:
-        """Whether it ended a payment whose order waited for that: one write, nothing read or claimed before.
+    def _move_at_once(self, event: Event) -> bool:
+        """Moves the order of a payment that the event ends, in one write; whether it did.
 
-        Stripe never undoes such an end, the move is made once however often it is tried, and it stands in
-        the order's timeline under the event's id. So a crash before the event is recorded loses nothing:
-        Stripe, which got no answer, delivers it again.
+        Nothing is read or claimed before. Stripe never undoes the end of a payment, and the move is made once
+        however often it is tried. So a crash before the event is recorded loses nothing: the move stands in
+        the order's timeline under the event's id, and Stripe, which got no answer, delivers it again.
         """
         if event["type"] not in _FINAL_TYPES or self._left_alone(event):
             return False
@@ -333,7 +328,7 @@ class Webhooks:
 
     def _apply_payment_intent(self, event: Event) -> bool:
         payment_intent, at = _with_status(event), _created(event)
-        # Without its money no order can be made of it: that would be one of nothing, or of a guess.
+        # Without an amount no order can be made of it: the amount would be a guess.
         is_incomplete = any(payment_intent.get(name) in (None, "") for name in ("amount", "currency"))
         lacks_money = is_incomplete and not self._has_order(event)
         if lacks_money or event["type"] not in _FINAL_TYPES:
@@ -345,7 +340,7 @@ class Webhooks:
             except StripeError:
                 if lacks_money:
                     raise
-        order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+        order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
         self._apply_what_came_before(payment_intent["id"])
         if self._orders.move(order, observe(payment_intent, at), by="stripe", event_id=event["id"]):
             return True
@@ -356,11 +351,11 @@ class Webhooks:
     def _apply_what_came_before(self, payment_intent_id: str) -> None:
         """Applies the refunds and disputes that were delivered before their order could be made.
 
-        Of a payment that Stripe knows the first of its events makes the order. One that Stripe does not know,
+        The first event of a payment that Stripe knows makes its order. A payment that Stripe does not know,
         as in an old sender's test events, has none until an event brings the PaymentIntent itself.
         """
         for event in self._events.awaiting_order(payment_intent_id):
-            # What makes no sense fails no other event.
+            # One that makes no sense must not fail the event that brought the order.
             with contextlib.suppress(ValueError):
                 self._events.settle(event["id"], self._apply(event))
             self._events.await_no_more(event["id"], payment_intent_id)
@@ -411,7 +406,7 @@ class Webhooks:
         if order is None:
             return False
         news = dispute_from(dispute, _created(event))
-        return self._orders.add_dispute(order, news, by="stripe", event_id=event["id"])
+        return self._orders.add_dispute(order, news, event_id=event["id"])
 
     def _order_of_charge(self, event: Event) -> Order | None:
         """The order behind a charge, refund or dispute; one we don't know is made from its PaymentIntent.
@@ -426,15 +421,15 @@ class Webhooks:
         if order is None:
             asked_at = datetime.now(UTC)
             try:
-                # Stripe, which delivers again, does not wait for three tries to be silent.
+                # Once: Stripe waits for our answer, and delivers again where there is none.
                 payment_intent = self._gateway.retrieve_payment_intent(payment_intent_id, once=True)
             except StripeRefused as refusal:
                 if refusal.extra.get("stripeCode") == "resource_missing":
                     self._events.await_order(event["id"], payment_intent_id)
-                    # Whoever made it meanwhile found nothing noted yet.
+                    # Somebody may have made the order before this was noted: they did not find it.
                     return self._orders.find_by_payment_intent(payment_intent_id)
                 raise
-            order, _ = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
+            order = order_of(self._orders, payment_intent, livemode=self._gateway.livemode)
             # A refund or dispute does not name an order that has waited for its PaymentIntent until now.
             self._forget_erased(event)
             self._orders.move(order, observe(payment_intent, asked_at), by="stripe", event_id=event["id"])

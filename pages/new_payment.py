@@ -260,7 +260,7 @@ def show_outcome(order: Order) -> None:
 
 
 def show_bank(order: Order) -> None:
-    """That the bank is waited for, and the way to its page, where the card was chosen."""
+    """Says that the bank is waited for, and leads to its page."""
     st.info(text("steps.bank.next"), title=text("steps.bank"), icon=":material/account_balance:")
     details = stripe_details.of(order)
     # Why Stripe does not answer is said among the steps.

@@ -3,7 +3,10 @@
 Everything of ours is drawn before Stripe is asked, so the page is there when Stripe is not.
 """
 
+from collections.abc import Sequence
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lumira.dashboard import (
     customer_details,
@@ -24,23 +27,24 @@ from lumira.dashboard import (
 from lumira.dashboard.session import actor, desk
 from lumira.dashboard.texts import level_name, text
 from lumira.errors import LumiraError, OrderNotFound
+from lumira.notes import Note
 from lumira.orders import Order
 
 
-def titled(name: str) -> st.delta_generator.DeltaGenerator:
+def titled(name: str) -> DeltaGenerator:
     """A card under a title."""
     card = st.container(border=True, key=name.replace(".", "-"))
     card.header(text(name), anchor=False)
     return card
 
 
-def in_one_line() -> st.delta_generator.DeltaGenerator:
+def in_one_line() -> DeltaGenerator:
     """A line whose last piece stands at its end."""
     return st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
 
 
-def show(order: Order) -> None:
-    """The order."""
+def show_head(order: Order) -> None:
+    """The way back, whose order it is, how it stands and what can be done with it."""
     with in_one_line():
         st.page_link(
             navigation.orders(),
@@ -63,6 +67,31 @@ def show(order: Order) -> None:
         order_details.show_disagreement(order)
         declines.show(order)
         order_actions.show_outcome(order)
+
+
+def show_customer_and_facts(order: Order, notes: Sequence[Note]) -> DeltaGenerator:
+    """The column at the right; answers the place for the PaymentIntent as Stripe has it."""
+    with st.container(border=True):
+        with in_one_line():
+            st.header(text("order.customer"), anchor=False, width="content")
+            order_actions.show_edit(order)
+        customer_details.show(order)
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            order_actions.show_again(order)
+            personal_data.show(order)
+    with titled("order.facts"):
+        order_details.show_facts(order)
+    with titled("notes.title"):
+        order_notes.show(order, notes)
+    with titled("order.raw"):
+        with st.expander(text("order.raw.order"), icon=":material/data_object:"):
+            st.json(order_details.raw(order), expanded=1)
+        return st.empty()
+
+
+def show(order: Order) -> None:
+    """The order: first what we know of it, then what Stripe tells."""
+    show_head(order)
     disputes = st.empty()
     money_returned.show_disputes(order, None, disputes)
     notes = desk().notes.of_order(order.id, actor=actor())
@@ -89,22 +118,7 @@ def show(order: Order) -> None:
             timeline = st.empty()
             order_details.show_timeline(order, timeline, notes)
     with right:
-        with st.container(border=True):
-            with in_one_line():
-                st.header(text("order.customer"), anchor=False, width="content")
-                order_actions.show_edit(order)
-            customer_details.show(order)
-            with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-                order_actions.show_again(order)
-                personal_data.show(order)
-        with titled("order.facts"):
-            order_details.show_facts(order)
-        with titled("notes.title"):
-            order_notes.show(order, notes)
-        with titled("order.raw"):
-            with st.expander(text("order.raw.order"), icon=":material/data_object:"):
-                st.json(order_details.raw(order), expanded=1)
-            raw = st.empty()
+        raw = show_customer_and_facts(order, notes)
     if order.stripe_payment_intent_id and not order.status.is_final:
         payment_actions.follow(order)
     if not order.stripe_payment_intent_id:

@@ -31,25 +31,28 @@ def in_money(amount: int) -> str:
 
 
 def show_change(
-    label: str,
+    name: str,
     now: int,
     before: int,
-    trend: list[int],
     *,
-    help: str,
     good: bool = True,
     written: Callable[[int], str] = in_money,
+    **in_help: str,
 ) -> None:
-    """A figure, in money unless `written` otherwise, beside the period before, with its course."""
+    """A figure, in money unless `written` otherwise, beside the period before, with its course.
+
+    `name` is that of its texts; `in_help` is put in the places of its help.
+    """
+    trend = seen.course[name]
     # Net may have been less than nothing, and from there up is no fall.
     change = percentage((now - before) / abs(before)) if before else None
     st.metric(
-        label,
+        text(f"revenue.{name}"),
         written(now),
         change,
         delta_color="normal" if good else "inverse",
         delta_description=text(f"revenue.{compare}.{'than' if change else 'none'}"),
-        help=help,
+        help=text(f"revenue.{name}.help", **in_help),
         border=True,
         height="stretch",
         chart_data=trend if len(trend) > 1 and any(trend) else None,
@@ -57,18 +60,20 @@ def show_change(
     )
 
 
-def show_rate(label: str, now: float | None, before: float | None, *, help: str, good: bool = True) -> None:
-    """A share beside that of the period before, in points."""
+def show_rate(
+    name: str, now: float | None, before: float | None, *, good: bool = True, **in_help: str
+) -> None:
+    """A share beside that of the period before, in points; its texts are as of `show_change`."""
     points = None if now is None or before is None else round((now - before) * 100, 1) or None
     st.metric(
-        label,
+        text(f"revenue.{name}"),
         share(now) if now is not None else "–",
         text("revenue.points", points=number(points) if points < 0 else f"+{number(points)}")
         if points is not None
         else None,
         delta_color="normal" if good else "inverse",
         delta_description=text(f"revenue.{compare}.than") if points is not None else None,
-        help=help,
+        help=text(f"revenue.{name}.help", **in_help),
         border=True,
         height="stretch",
     )
@@ -76,26 +81,11 @@ def show_rate(label: str, now: float | None, before: float | None, *, help: str,
 
 def show_figures(now: Totals, before: Totals) -> None:
     """The four figures that finance signs, and what Stripe keeps of them."""
-    course = seen.course
     with st.grid(4, key="four-figures"):
-        show_change(
-            *(text("revenue.gross"), now.gross, before.gross, course["gross"]),
-            help=text("revenue.gross.help"),
-        )
-        show_change(
-            *(text("revenue.refunds"), now.refunds, before.refunds, course["refunds"]),
-            help=text("revenue.refunds.help"),
-            good=False,
-        )
-        show_change(
-            *(text("revenue.net"), now.net, before.net, course["net"]),
-            help=text("revenue.net.help"),
-        )
-        show_change(
-            *(text("revenue.orders"), now.orders, before.orders, course["orders"]),
-            help=text("revenue.orders.help", free=number(now.free)),
-            written=number,
-        )
+        show_change("gross", now.gross, before.gross)
+        show_change("refunds", now.refunds, before.refunds, good=False)
+        show_change("net", now.net, before.net)
+        show_change("orders", now.orders, before.orders, written=number, free=number(now.free))
 
 
 def show_average_and_fees(now: Totals) -> None:
@@ -140,8 +130,7 @@ def show_course_and_levels() -> None:
                 "cumulative",
                 f"{key}:{compare}",
                 lambda: charts.cumulative_figure(
-                    *(daily, figures.days, seen.daily_before, figures.days_before),
-                    *(currency, language()),
+                    daily, figures.days, seen.daily_before, figures.days_before, currency, language()
                 ),
                 image=image,
             )
@@ -181,20 +170,11 @@ def show_hours_and_failures(now: Totals, before: Totals) -> None:
             else:
                 st.markdown(text("revenue.failures.none"))
     with st.grid(4, key="four-rates"):
-        show_rate(
-            *(text("revenue.success"), now.success_rate, before.success_rate),
-            help=text("revenue.success.help", paid=number(now.orders), failed=number(now.failed)),
-        )
-        show_rate(
-            *(text("revenue.refund_rate"), now.refund_rate, before.refund_rate),
-            help=text("revenue.refund_rate.help", count=number(now.refunded)),
-            good=False,
-        )
-        show_rate(
-            *(text("revenue.dispute_rate"), now.dispute_rate, before.dispute_rate),
-            help=text("revenue.dispute_rate.help", count=number(now.disputed)),
-            good=False,
-        )
+        paid, failed = number(now.orders), number(now.failed)
+        show_rate("success", now.success_rate, before.success_rate, paid=paid, failed=failed)
+        refunded, disputed = number(now.refunded), number(now.disputed)
+        show_rate("refund_rate", now.refund_rate, before.refund_rate, good=False, count=refunded)
+        show_rate("dispute_rate", now.dispute_rate, before.dispute_rate, good=False, count=disputed)
         show_conversion(figures)
 
 

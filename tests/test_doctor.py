@@ -34,7 +34,7 @@ from lumira.access import Actor, Role
 from lumira.child_process import free_port, kept_running
 from lumira.cli import app
 from lumira.desk import Desk, doctor_without_store
-from lumira.doctor import NAMES, Doctor, Kept, webhook_address
+from lumira.doctor import NAMES, Doctor, StoredData, webhook_address
 from lumira.embedded import embedded_store
 from lumira.errors import DuplicateValues, Forbidden, InvalidAddress, InvalidSignature
 from lumira.events import ACTED_ON
@@ -314,7 +314,7 @@ def test_a_stripe_that_cannot_be_reached(desk_with, find):
 def kept_of(desk):
     """What the doctor reads of the desk, without its accounts."""
     rollups = Rollups(desk.store.database, desk.settings.business_timezone.key, livemode=False)
-    return Kept(desk.store, desk.orders, desk.events, rollups, desk.audit)
+    return StoredData(desk.store, desk.orders, desk.events, rollups, desk.audit)
 
 
 def test_a_stripe_that_says_nothing_keeps_nobody_waiting(desk, admin, fault):

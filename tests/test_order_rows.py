@@ -746,9 +746,8 @@ def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, s
     desk.intents.confirm(created.order_id, "pm_card_visa", actor=admin)
     desk.refunds.create(created.order_id, 1000, actor=admin)
     order = desk.intents.find(created.order_id, actor=admin)
-    desk.orders.add_dispute(
-        order, Dispute(id="dp_1", amount=4700, status="needs_response", created_at=NOW), by="stripe"
-    )
+    dispute = Dispute(id="dp_1", amount=4700, status="needs_response", created_at=NOW)
+    desk.orders.add_dispute(order, dispute)
     rows = OrderRows(desk.store.database, PARIS, livemode=False)
     rows.list_orders()
     assert rows.count(OrderFilter(refunded=True), 10) == 1
@@ -761,7 +760,7 @@ def test_refunds_and_disputes_are_found_as_soon_as_they_are_known(desk, admin, s
     answered = Dispute(
         id="dp_1", amount=4700, status="under_review", created_at=NOW, as_of=NOW + timedelta(hours=1)
     )
-    desk.orders.add_dispute(order, answered, by="stripe")
+    desk.orders.add_dispute(order, answered)
     rows.list_orders()
     assert rows.count(unanswered, 10) == 0
     assert rows.count(OrderFilter(disputed=Disputed.YES), 10) == 1

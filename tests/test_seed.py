@@ -189,7 +189,7 @@ def test_seeded_disputes_are_the_same_on_both_sides(alone, admin):
         [stripes] = alone.gateway.list_disputes(order.payment_intent_id)
         assert dispute_from(stripes, ours.as_of) == ours
         # As a webhook would have written it: one that comes again brings nothing new.
-        assert not alone.orders.add_dispute(order, dispute_from(stripes, datetime.now(UTC)), by="stripe")
+        assert not alone.orders.add_dispute(order, dispute_from(stripes, datetime.now(UTC)))
         [shown] = alone.payments.details(order.id, actor=admin).disputes
         taken = (0, 0) if status == "won" else (-order.amount, 2_000)
         assert (shown.moved, shown.fee, shown.due_by) == (*taken, ours.due_by)

@@ -103,7 +103,7 @@ def test_what_is_heard_of_an_order_that_was_deleted_meanwhile_is_let_go(desk):
     deleted = make_order()
     assert not desk.orders.add_refunds(deleted, [Refund(id="re_1", amount=1, created_at=NOW)], by="stripe")
     dispute = Dispute(id="dp_1", amount=1, status="needs_response", created_at=NOW)
-    assert not desk.orders.add_dispute(deleted, dispute, by="stripe")
+    assert not desk.orders.add_dispute(deleted, dispute)
 
 
 def test_a_cursor_is_the_very_millisecond():

@@ -16,12 +16,15 @@ from lumira.api.cross_origin import CrossOrigin
 from lumira.api.openapi import describe
 from lumira.api.rate_limit import RateLimit
 from lumira.api.request_id import RequestId, is_probe
-from lumira.api.responses import error_response
+from lumira.api.responses import error_response, response_to
 from lumira.api.unexpected import Unexpected
 from lumira.errors import LumiraError
 
 DESCRIPTION: Final = """Every request but those for the catalog, the webhook and health needs
 `Authorization: Bearer <token>`. Errors have a stable `code`, and a `requestId` to name when you ask."""
+
+# What the contract adds to the body of an error; the rest of `extra` is for our own code.
+_PUBLIC_EXTRA: Final = frozenset({"validProductIds", "orderId", "declineCode"})
 
 
 def application() -> FastAPI:
@@ -62,16 +65,10 @@ async def lumira_error(request: Request, error: Exception) -> JSONResponse:
     """The contract's answer to an error of ours."""
     assert isinstance(error, LumiraError)  # noqa: S101 - registered for this class alone
     extra = {key: value for key, value in error.extra.items() if key in _PUBLIC_EXTRA}
-    response = error_response(
-        request, status=error.status, code=error.code, error=error.error, message=error.message, **extra
-    )
+    response = response_to(request, error, **extra)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-# What the contract adds to the body of an error; the rest of `extra` is for our own code.
-_PUBLIC_EXTRA = frozenset({"validProductIds", "orderId", "declineCode"})
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:

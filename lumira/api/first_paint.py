@@ -95,8 +95,10 @@ def _is_streamlits(headers: MutableHeaders) -> bool:
 
 @functools.cache
 def house_page(language: str, drawn_by: str | None = None, *, compressed: bool = False) -> bytes:
-    """Streamlit's page with the house's styles, name, icon and heading font, said to be in this language,
-    still for who asks for that, and with fields that keep what is typed; `compressed` by gzip.
+    """Streamlit's page as the house's, `compressed` by gzip.
+
+    It has the house's styles, name, icon and heading font, says which language it is in, moves nothing
+    for readers who asked for that, and has fields that keep what is typed.
 
     `drawn_by` names the program of Streamlit's that the page will need, which is loaded beside its script.
 

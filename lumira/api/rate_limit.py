@@ -18,7 +18,7 @@ from lumira import desk as desks
 from lumira.api.addresses import caller_address
 from lumira.api.paths import path_below
 from lumira.api.request_id import PROBES
-from lumira.api.responses import error_response
+from lumira.api.responses import response_to
 from lumira.errors import RateLimited
 from lumira.events import WEBHOOK_PATHS
 from lumira.rate_limits import RecentCalls, limited_network
@@ -34,13 +34,8 @@ _rate: Final = functools.cache(limits.parse)
 
 def refuse_program(request: Request, seconds: int) -> Response:
     """The contract's 429, for a program that may ask again in so many seconds."""
-    return error_response(
-        request,
-        status=RateLimited.status,
-        code=RateLimited.code,
-        error=RateLimited.error,
-        message=f"Too many requests from your address. Try again in {seconds} s.",
-    )
+    message = f"Too many requests from your address. Try again in {seconds} s."
+    return response_to(request, RateLimited(message))
 
 
 class RateLimit:

@@ -10,7 +10,15 @@ from fastapi.responses import JSONResponse
 from starlette.types import Receive, Send
 
 from lumira.documents import iso
+from lumira.errors import LumiraError
 from lumira.metrics import REFUSALS
+
+
+def response_to(request: Request, error: LumiraError, **extra: Any) -> JSONResponse:
+    """The answer to an error of ours; `extra` are further members of its body."""
+    return error_response(
+        request, status=error.status, code=error.code, error=error.error, message=error.message, **extra
+    )
 
 
 def error_response(

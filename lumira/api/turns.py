@@ -13,7 +13,7 @@ from typing import Final
 PATIENCE: Final = 0.02
 # The share of its time for which work runs Python, from which on it is quicker one after the other.
 BUSY: Final = 1 / 4
-# So many turns that are mostly waiting, one behind the other, end the turns.
+# After so many turns in a row that were mostly waiting nobody waits for a turn any more.
 _REMEMBERED: Final = 8
 
 

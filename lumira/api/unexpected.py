@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumira import traces
-from lumira.api.responses import error_response
+from lumira.api.responses import response_to
 from lumira.errors import LumiraError
 
 logger: Final = logging.getLogger("lumira.api")
@@ -20,13 +20,8 @@ logger: Final = logging.getLogger("lumira.api")
 
 def answer_program(request: Request) -> Response:
     """The contract's 500."""
-    return error_response(
-        request,
-        status=500,
-        code="INTERNAL_SERVER_ERROR",
-        error="Internal server error",
-        message="Something went wrong on our side. Try again, and name the requestId if it stays.",
-    )
+    message = "Something went wrong on our side. Try again, and name the requestId if it stays."
+    return response_to(request, LumiraError(message))
 
 
 class Unexpected:

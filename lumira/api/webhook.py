@@ -19,7 +19,7 @@ from lumira.api.openapi import errors, json_request
 from lumira.api.paths import path_below
 from lumira.api.rate_limit import WEBHOOKS, RateLimit
 from lumira.api.request_id import RequestId
-from lumira.api.responses import error_response
+from lumira.api.responses import response_to
 from lumira.api.schemas import ReceivedBody, StripeEvent
 from lumira.api.turns import Turns
 from lumira.api.unexpected import Unexpected
@@ -65,11 +65,10 @@ async def receive_event(request: Request) -> JSONResponse:
             receipt = await get_running_loop().run_in_executor(_THREADS, handle)
             became(receipt.outcome or "duplicate")
     except LumiraError as error:
-        status = min(error.status, 500)
         traces.failed(error.code)
-        return error_response(
-            request, status=status, code=error.code, error=error.error, message=error.message
-        )
+        response = response_to(request, error)
+        response.status_code = min(error.status, 500)
+        return response
     body: dict[str, Any] = {"received": True}
     return JSONResponse(body | ({"duplicate": True} if receipt.duplicate else {}))
 

@@ -36,17 +36,17 @@ def doctor(
     ] = False,
 ) -> None:
     """Check settings, store, Stripe, webhooks and orders; exit code 1 on a failure. Starts nothing."""
-    from lumira.embedded import beside
+    from lumira.embedded import settings_of_running
     from lumira.findings import Finding, Status, worst
     from lumira.setting_sources import settings_in_force
 
     if create_webhook or create_indexes:
-        with _doctor(beside(load_settings())) as examiner:
+        with _doctor(settings_of_running(load_settings())) as examiner:
             _mend(examiner, create_webhook, create_indexes)
         return
     settings: list[Setting] = []
     try:
-        told = beside(load_settings())
+        told = settings_of_running(load_settings())
         settings = settings_in_force(told)
         with _doctor(told) as examiner:
             findings = examiner.examine(actor=COMMAND_LINE, address=desk)

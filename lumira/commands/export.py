@@ -60,13 +60,13 @@ def export_revenue(
     from lumira.revenue_export import revenue_columns
 
     kind = _file_format(out, language)
-    days = parse_day(first), parse_day(last)
-    if not days[0] or not days[1] or days[0] > days[1]:
+    first_day, last_day = parse_day(first), parse_day(last)
+    if not first_day or not last_day or first_day > last_day:
         raise SettingsError("--from and --to are the first and the last day, such as 2026-11-01 2026-11-30.")
     with attached_desk() as desk, written(out) as file:
         desk.revenue.refresh()
-        rows = desk.revenue.days(days[0], days[1], actor=COMMAND_LINE)
-        desk.revenue.export(rows, days[0], days[1], kind=kind, actor=COMMAND_LINE)
+        rows = desk.revenue.days(first_day, last_day, actor=COMMAND_LINE)
+        desk.revenue.export(rows, first_day, last_day, kind=kind, actor=COMMAND_LINE)
         zone = desk.settings.business_timezone
         count = write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
     print(f"{counted(count, 'row')} exported.", file=sys.stderr)

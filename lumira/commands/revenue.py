@@ -51,8 +51,12 @@ def verify(
         table = Table("day", "level", "currency", "figure", "kept", "in the orders")
         for mismatch in mismatches:
             table.add_row(
-                *(mismatch.day.isoformat(), mismatch.level, mismatch.currency, mismatch.figure),
-                *(str(mismatch.kept), str(mismatch.counted)),
+                mismatch.day.isoformat(),
+                mismatch.level,
+                mismatch.currency,
+                mismatch.figure,
+                str(mismatch.kept),
+                str(mismatch.counted),
             )
         Console().print(table)
         print(f"{counted(len(mismatches), 'difference')}. `lumira revenue rebuild` works all days out anew.")

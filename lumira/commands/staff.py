@@ -72,7 +72,7 @@ def list_staff() -> None:
             sessions = len(desk.sessions.of(member.email, actor=COMMAND_LINE))
             code = "yes" if member.has_totp else "no"
             table.add_row(
-                *(member.email, str(member.role), code, signed_in, str(sessions), disabled, member.name)
+                member.email, str(member.role), code, signed_in, str(sessions), disabled, member.name
             )
     Console().print(table)
 

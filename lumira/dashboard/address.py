@@ -72,7 +72,7 @@ def change(changes: Mapping[str, str | None]) -> None:
 def catch_up() -> None:
     """Puts a change back that the browser had not heard of when it sent what is being done.
 
-    Whoever goes back in the browser means what the address held before.
+    Not after the browser's back button: the address it brings back is the one that is meant.
     """
     last: _Change | None = st.session_state.get(_LAST)
     if last is None or _heard() >= last.drawing or last.page != _page() or _went_back():
@@ -90,8 +90,8 @@ def link(path: str, query: Mapping[str, str]) -> str:
 def leave(page: Page, query: Mapping[str, str]) -> NoReturn:
     """Opens another page at this query.
 
-    Streamlit notes the query in the browser's history on the page being left before it opens the other one.
-    Whoever goes back arrives there, and is given what the page's address held.
+    Streamlit writes the query into the browser's history at the page being left, before it opens the other
+    one. The back button leads there, and `begin_drawing` then puts back what that page's address held.
     """
     left: dict[tuple[str, frozenset[tuple[str, str]]], dict[str, str]]
     left = st.session_state.setdefault(_LEFT, {})
@@ -120,7 +120,7 @@ def control(key: str, shown: Any, changed: Callable[[Any], None]) -> Callable[[]
 
 
 def _put_back() -> None:
-    """Whoever goes back to a page that `leave` was called on finds it as it was."""
+    """After the back button gives a page that was left by `leave` its address back."""
     arrived = _page(), frozenset(_told().items())
     if _went_back() and (left := st.session_state.get(_LEFT, {}).get(arrived)) is not None:
         _write(left)

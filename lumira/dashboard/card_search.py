@@ -29,7 +29,7 @@ def show(wanted: OrderFilter) -> bool:
         return False
     start, end = wanted.bounds(session.timezone())
     if wanted.dated is DateField.REFUNDED:
-        # When a card was refunded its charge does not say.
+        # A charge does not say when it was refunded.
         start = end = None
     try:
         with st.spinner(text("card.asking")):

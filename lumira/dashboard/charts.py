@@ -42,6 +42,8 @@ _HEIGHT: Final = 400
 _SMALL_HEIGHT: Final = 300
 _LABELS_AT_MOST: Final = 6
 _REASONS_AT_MOST: Final = 6
+# The name of a reason beside its bar is broken into lines of this length.
+_LINE_LENGTH: Final = 24
 # Plotly's own words for that button, of a PNG and of any other image.
 _SAVING: Final = ("Download plot as a PNG", "Download plot")
 _NO_LEGEND: Final = {"showlegend": False, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
@@ -104,11 +106,11 @@ def revenue_figure(
     """
     traces: list[BaseTraceType] = []
     if any(gross for _, gross in before):
-        _add_bars_before(traces, list(before)[: len(bars)], bars, width, currency)
-    _add_bars_of_levels(traces, by_period, bars, width, currency)
+        traces.append(_bars_before(list(before)[: len(bars)], bars, width, currency))
+    traces += _bars_of_levels(by_period, bars, width, currency)
     refunds = amounts_by_day(by_period.groupby("day")["refunds"].sum())
     if any(refunds.values()):
-        _add_bars_of_refunds(traces, refunds, bars, width, currency)
+        traces.append(_bars_of_refunds(refunds, bars, width, currency))
     labelled = _labelled(bars)
     return go.Figure(
         traces,
@@ -143,42 +145,37 @@ def _places(bars: Sequence[date]) -> list[str]:
     return [start.isoformat() for start in bars]
 
 
-def _add_bars_before(
-    traces: list[BaseTraceType],
+def _bars_before(
     before: list[tuple[date, int]],
     bars: list[date],
     width: Period,
     currency: str,
-) -> None:
+) -> go.Bar:
     """The range that is compared with, wide and faint behind the bars of this one."""
-    traces.append(
-        go.Bar(
-            name=text("revenue.before.name"),
-            x=_places(bars)[: len(before)],
-            y=[_major(gross, currency) or None for _, gross in before],
-            width=0.86,
-            marker={"color": _FAINT, "line": {"width": 0}},
-            customdata=[
-                f"<b>{text('revenue.before.name')}</b><br>{period(start, width)}<br>{money(gross, currency)}"
-                for start, gross in before
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    return go.Bar(
+        name=text("revenue.before.name"),
+        x=_places(bars)[: len(before)],
+        y=[_major(gross, currency) or None for _, gross in before],
+        width=0.86,
+        marker={"color": _FAINT, "line": {"width": 0}},
+        customdata=[
+            f"<b>{text('revenue.before.name')}</b><br>{period(start, width)}<br>{money(gross, currency)}"
+            for start, gross in before
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
 
 
-def _add_bars_of_levels(
-    traces: list[BaseTraceType], by_period: pd.DataFrame, bars: list[date], width: Period, currency: str
-) -> None:
+def _bars_of_levels(by_period: pd.DataFrame, bars: list[date], width: Period, currency: str) -> list[go.Bar]:
     """The gross of each level, one on top of the other."""
-    base = [0.0] * len(bars)
+    found, base = list[go.Bar](), [0.0] * len(bars)
     for level in LEVELS:
         rows = by_period[by_period["level"] == level].set_index("day")
         gross, orders = amounts_by_day(rows["gross"]), amounts_by_day(rows["orders"])
         if not any(gross.values()):
             continue
         heights = [_major(gross.get(start, 0), currency) for start in bars]
-        traces.append(
+        found.append(
             go.Bar(
                 name=level_name(level),
                 x=_places(bars),
@@ -198,30 +195,27 @@ def _add_bars_of_levels(
             )
         )
         base = [low + height for low, height in zip(base, heights, strict=True)]
+    return found
 
 
-def _add_bars_of_refunds(
-    traces: list[BaseTraceType], refunds: Mapping[date, int], bars: list[date], width: Period, currency: str
-) -> None:
+def _bars_of_refunds(refunds: Mapping[date, int], bars: list[date], width: Period, currency: str) -> go.Bar:
     """What was refunded, below the line."""
-    traces.append(
-        go.Bar(
-            name=text("revenue.refunds"),
-            x=_places(bars),
-            y=[-_major(refunds.get(start, 0), currency) or None for start in bars],
-            width=0.6,
-            marker={
-                "color": "rgba(139,133,149,.28)",
-                "line": {"color": NEUTRAL, "width": 1},
-                "pattern": {"shape": "\\", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
-            },
-            customdata=[
-                _refunded(refunds[start], period(start, width), currency) if refunds.get(start) else ""
-                for start in bars
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-            meta="refunds",
-        )
+    return go.Bar(
+        name=text("revenue.refunds"),
+        x=_places(bars),
+        y=[-_major(refunds.get(start, 0), currency) or None for start in bars],
+        width=0.6,
+        marker={
+            "color": "rgba(139,133,149,.28)",
+            "line": {"color": NEUTRAL, "width": 1},
+            "pattern": {"shape": "\\", "fgcolor": NEUTRAL, "size": 6, "solidity": 0.35},
+        },
+        customdata=[
+            _refunded(refunds[start], period(start, width), currency) if refunds.get(start) else ""
+            for start in bars
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+        meta="refunds",
     )
 
 
@@ -252,7 +246,9 @@ def cumulative_figure(
                 customdata=[
                     text(
                         "revenue.cumulative.hover",
-                        **{"first": day(first), "last": day(one), "amount": money(amount, currency)},
+                        first=day(first),
+                        last=day(one),
+                        amount=money(amount, currency),
                     )
                     for one, amount in zip(every, sums, strict=True)
                 ],
@@ -332,37 +328,36 @@ def hours_figure(counts: list[list[int]], language: str) -> go.Figure:
     names = get_day_names("abbreviated", "stand-alone", locale=language)
     whole = get_day_names("wide", "stand-alone", locale=language)
     most = max(map(max, counts))
-    traces: list[BaseTraceType] = []
-    traces.append(
-        go.Heatmap(
-            z=counts,
-            zmin=0,
-            zmax=max(most, 1),
-            x=list(range(24)),
-            y=[names[number_of_day] for number_of_day in range(7)],
-            colorscale=[[0, "rgba(139,133,149,.10)"], [0.25, "#4B3A17"], [0.6, "#9C7C1F"], [1, "#F0CE63"]]
-            if st.context.theme.type != "light"
-            else [[0, "rgba(139,133,149,.10)"], [0.25, "#EBD9A0"], [0.6, "#C09A2B"], [1, "#5B450C"]],
-            colorbar=_scale(most),
-            xgap=2,
-            ygap=2,
-            customdata=[
-                [
-                    text(
-                        "revenue.hours.hover" + {0: ".none", 1: ".one"}.get(count, ""),
-                        **{"day": whole[number_of_day].capitalize(), "hour": hour, "next": (hour + 1) % 24},
-                        count=number(count),
-                    )
-                    for hour, count in enumerate(row)
-                ]
-                for number_of_day, row in enumerate(counts)
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    trace = go.Heatmap(
+        z=counts,
+        zmin=0,
+        zmax=max(most, 1),
+        x=list(range(24)),
+        y=[names[number_of_day] for number_of_day in range(7)],
+        colorscale=[[0, "rgba(139,133,149,.10)"], [0.25, "#4B3A17"], [0.6, "#9C7C1F"], [1, "#F0CE63"]]
+        if st.context.theme.type != "light"
+        else [[0, "rgba(139,133,149,.10)"], [0.25, "#EBD9A0"], [0.6, "#C09A2B"], [1, "#5B450C"]],
+        colorbar=_scale(most),
+        xgap=2,
+        ygap=2,
+        customdata=[
+            [
+                text(
+                    "revenue.hours.hover" + {0: ".none", 1: ".one"}.get(count, ""),
+                    day=whole[number_of_day].capitalize(),
+                    hour=hour,
+                    next=(hour + 1) % 24,
+                    count=number(count),
+                )
+                for hour, count in enumerate(row)
+            ]
+            for number_of_day, row in enumerate(counts)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     hours = [0, 6, 12, 18, 23]
     return go.Figure(
-        traces,
+        trace,
         {
             **_layout(_SMALL_HEIGHT, language),
             "margin": {"l": 0, "r": 16, "t": 56, "b": 0},
@@ -382,35 +377,35 @@ def failures_figure(reasons: Sequence[tuple[str, int]], language: str) -> go.Fig
     """Why payments failed, most often on top; rare reasons are one bar."""
     named = failure_rows(reasons)
     total = sum(count for _, count in named)
-    traces: list[BaseTraceType] = []
-    traces.append(
-        go.Bar(
-            orientation="h",
-            x=[count for _, count in named],
-            y=[_wrapped(reason) for reason, _ in named],
-            width=_thickness(len(named)),
-            marker={"color": "#C81E45"},
-            text=[f"<b>{number(count)}</b>  {share(count / total)}" for _, count in named],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[
-                counted("revenue.failures.hover", count, reason=reason, share=share(count / total))
-                for reason, count in named
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    trace = go.Bar(
+        orientation="h",
+        x=[count for _, count in named],
+        y=[_wrapped(reason) for reason, _ in named],
+        width=_thickness(len(named)),
+        marker={"color": "#C81E45"},
+        text=[f"<b>{number(count)}</b>  {share(count / total)}" for _, count in named],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[
+            counted("revenue.failures.hover", count, reason=reason, share=share(count / total))
+            for reason, count in named
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     most = max((count for _, count in named), default=1)
     return go.Figure(
-        traces,
+        trace,
         {
             **_layout(_SMALL_HEIGHT, language),
             **_NO_LEGEND,
             "barcornerradius": 3,
             "xaxis": {"visible": False, "fixedrange": True, "range": [0, 1.45 * most]},
             "yaxis": {
-                **{"autorange": "reversed", "fixedrange": True, "showgrid": False},
-                **{"ticksuffix": "  ", "automargin": True},
+                "autorange": "reversed",
+                "fixedrange": True,
+                "showgrid": False,
+                "ticksuffix": "  ",
+                "automargin": True,
             },
         },
     )
@@ -472,9 +467,19 @@ def _layout(height: int, language: str) -> dict[str, Any]:
 def _scale(most: int) -> dict[str, Any]:
     """The colours from no order to the most there are, where other charts have their legend."""
     return {
-        **{"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        **{"thickness": 8, "len": 0.4, "outlinewidth": 0, "ticks": "", "xpad": 0, "ypad": 4},
-        **{"tickvals": [0, most], "ticktext": [number(0), number(most)]},
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.02,
+        "yanchor": "bottom",
+        "thickness": 8,
+        "len": 0.4,
+        "outlinewidth": 0,
+        "ticks": "",
+        "xpad": 0,
+        "ypad": 4,
+        "tickvals": [0, most],
+        "ticktext": [number(0), number(most)],
         "title": {"text": text("revenue.orders"), "side": "top", "font": {"size": 12}},
     }
 
@@ -496,15 +501,15 @@ def _money_axis(currency: str, language: str) -> dict[str, Any]:
 
 
 def _labelled(days: list[date], at_most: int = _LABELS_AT_MOST) -> list[date]:
-    """So many of the days that their names fit under an axis, the last one among them."""
+    """At most so many of the days, the last one among them: their names have to fit under an axis."""
     every = -(-len(days) // at_most)
     return days[::-1][::every][::-1]
 
 
-def _wrapped(words: str, width: int = 24) -> str:
+def _wrapped(words: str) -> str:
     lines = [""]
     for word in words.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
+        if lines[-1] and len(lines[-1]) + len(word) >= _LINE_LENGTH:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()

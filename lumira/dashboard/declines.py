@@ -36,7 +36,7 @@ def advice(code: str | None) -> str:
 def is_declined(order: Order) -> bool:
     """Whether Stripe says that a card was declined and another is awaited.
 
-    Of what Stripe refused to make, or says otherwise of, or nothing, nobody can say that nothing was taken.
+    No other state of Stripe's, nor an unknown one, tells for sure that nothing was taken.
     """
     return order.status is OrderStatus.FAILED and order.stripe_status == "requires_payment_method"
 

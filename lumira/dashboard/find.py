@@ -44,7 +44,7 @@ def show() -> None:
         address.leave(navigation.orders(), {"min": str(amount), "max": str(amount)})
     if last4 := last4_in(asked):
         address.leave(navigation.orders(), {"q": last4})
-    # Of an address the list takes the id; words beside an id are looked for with it.
+    # Only the id of a pasted address is searched for, but all of an id with words beside it.
     words = found if found and "/" in asked else asked
     address.leave(navigation.orders(), {"q": words})
 

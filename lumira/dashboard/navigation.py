@@ -7,7 +7,7 @@ their menu; it keeps its address, where router.py says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 import streamlit as st
 from streamlit.navigation.page import Page
@@ -29,115 +29,73 @@ NEEDS: Final[Mapping[str, Permission]] = {
 
 def overview() -> Page:
     """The start page."""
-    return st.Page(
-        PAGES / "overview.py", title=text("overview.title"), icon=":material/home:", url_path="overview"
-    )
+    return _page("overview", text("overview.title"), ":material/home:")
 
 
 def orders() -> Page:
     """The list of orders."""
-    return st.Page(
-        PAGES / "orders.py", title=text("orders.title"), icon=":material/receipt_long:", url_path="orders"
-    )
+    return _page("orders", text("orders.title"), ":material/receipt_long:")
 
 
 def order() -> Page:
     """One order, whose `id` stands in the URL; reached from lists, so it has no place in the menu."""
-    return st.Page(
-        PAGES / "order.py",
-        title=text("result.order"),
-        icon=":material/receipt:",
-        url_path="order",
-        visibility="hidden",
-    )
+    return _page("order", text("result.order"), ":material/receipt:", in_menu=False)
 
 
 def new_payment() -> Page:
     """The page that creates payments and shows one just created; the button above the menu leads to it."""
-    return st.Page(
-        PAGES / "new_payment.py",
-        title=text("new_payment.title"),
-        icon=":material/add_card:",
-        url_path="new-payment",
-        visibility="hidden",
-    )
+    return _page("new_payment", text("new_payment.title"), ":material/add_card:", in_menu=False)
 
 
 def revenue() -> Page:
     """What the levels earned."""
-    return st.Page(
-        PAGES / "revenue.py",
-        title=text("revenue.title"),
-        icon=":material/monitoring:",
-        url_path="revenue",
-        visibility=_visibility("revenue"),
-    )
+    return _page("revenue", text("revenue.title"), ":material/monitoring:")
 
 
 def month_close() -> Page:
     """A month beside Stripe's balance, and its closing."""
-    return st.Page(
-        PAGES / "month_close.py",
-        title=text("month.title"),
-        icon=":material/event_available:",
-        url_path="month-close",
-        visibility=_visibility("month-close"),
-    )
+    return _page("month_close", text("month.title"), ":material/event_available:")
 
 
 def webhooks() -> Page:
     """What Stripe delivered, and what came of it."""
-    return st.Page(
-        PAGES / "webhooks.py", title=text("events.title"), icon=":material/webhook:", url_path="webhooks"
-    )
+    return _page("webhooks", text("events.title"), ":material/webhook:")
 
 
 def reconciliation() -> Page:
     """Stripe beside the orders: what differs, and its repair."""
-    return st.Page(
-        PAGES / "reconciliation.py",
-        title=text("reconciliation.title"),
-        icon=":material/rule:",
-        url_path="reconciliation",
-        visibility=_visibility("reconciliation"),
-    )
+    return _page("reconciliation", text("reconciliation.title"), ":material/rule:")
 
 
 def system() -> Page:
     """What keeps the desk standing, and what is wrong with it."""
-    return st.Page(
-        PAGES / "system.py",
-        title=text("system.title"),
-        icon=":material/health_metrics:",
-        url_path="system",
-        visibility=_visibility("system"),
-    )
+    return _page("system", text("system.title"), ":material/health_metrics:")
 
 
 def staff() -> Page:
     """Who may come in, and the tokens of programs."""
-    return st.Page(
-        PAGES / "staff.py",
-        title=text("staff.title"),
-        icon=":material/group:",
-        url_path="staff",
-        visibility=_visibility("staff"),
-    )
+    return _page("staff", text("staff.title"), ":material/group:")
 
 
 def account() -> Page:
     """One's own account; the name at the foot of the menu leads to it."""
+    return _page("account", text("account.title"), ":material/person:", in_menu=False)
+
+
+def _page(file: str, title: str, icon: str, *, in_menu: bool = True) -> Page:
+    """The page of a file; its address is the file's name with hyphens."""
+    address = file.replace("_", "-")
     return st.Page(
-        PAGES / "account.py",
-        title=text("account.title"),
-        icon=":material/person:",
-        url_path="account",
-        visibility="hidden",
+        PAGES / f"{file}.py",
+        title=title,
+        icon=icon,
+        url_path=address,
+        visibility="visible" if in_menu and _may_open(address) else "hidden",
     )
 
 
 def tab_title(*shown: str) -> str:
-    """Of several tabs each says what it shows, and whether money is real.
+    """The title of a browser tab: what it shows, and whether money is real.
 
     The browser keeps it in its history, so it names no customer.
     """
@@ -153,7 +111,11 @@ def link_new_payment() -> None:
 
 def is_open(page: Page) -> bool:
     """Whether the person at the desk may open this page."""
-    needed = NEEDS.get(page.url_path)
+    return _may_open(page.url_path)
+
+
+def _may_open(address: str) -> bool:
+    needed = NEEDS.get(address)
     return needed is None or session.may(needed)
 
 
@@ -162,10 +124,6 @@ def show_closed(title: str) -> None:
     role = text(f"role.{session.actor().role}")
     with empty.card(text("closed", page=title), text("closed.next", role=role)):
         st.page_link(overview(), label=text("closed.overview"), icon=":material/home:")
-
-
-def _visibility(address: str) -> Literal["visible", "hidden"]:
-    return "visible" if session.may(NEEDS[address]) else "hidden"
 
 
 def _lead_on() -> None:

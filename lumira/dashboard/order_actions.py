@@ -10,6 +10,7 @@ import uuid
 from typing import Final, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lumira.access import Permission
 from lumira.dashboard import (
@@ -58,7 +59,7 @@ def can_cancel(order: Order) -> bool:
 
 def can_pay(order: Order) -> bool:
     """Whether a test card may still pay this order, and this person may use one."""
-    # What Stripe refused to make will not be there to pay, either.
+    # Where Stripe refused to make the PaymentIntent there is none to pay.
     waits = order.status.awaits_payment and order.stripe_status != REFUSED
     return waits and not order.livemode and session.may(Permission.CONFIRM_TEST)
 
@@ -175,8 +176,7 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
 def refund_dialog(order: Order, attempt: str) -> None:
     """Amount, reason and note; says what will happen, then does it once an attempt."""
     # After an answer that never came the money may be on its way: only the same request may follow.
-    sent = f"refund-sent-{attempt}"
-    locked = bool(st.session_state.get(sent))
+    locked = bool(st.session_state.get(f"refund-sent-{attempt}"))
     left = money(order.net, order.currency)
     st.caption(text("refund.left", left=left, of=money(order.amount, order.currency)))
     with typed.kept(f"refund-{order.id}"):
@@ -213,33 +213,40 @@ def refund_dialog(order: Order, attempt: str) -> None:
         width="stretch",
         key="refund-now",
     ):
-        # What was refused may be corrected and asked again; that is another request.
-        key = f"{attempt}-{amount}-{reason}"
-        try:
-            with failed, st.spinner(text("refund.refunding")):
-                now = session.desk().refunds.create(
-                    order.order_id,
-                    amount,
-                    actor=session.actor(),
-                    reason=reason,
-                    note=str(note).strip() or None,
-                    idempotency_key=key,
-                    left=order.net,
-                )
-        except LumiraError as error:
-            if error.extra.get("refundable", order.net) != order.net:
-                # Refunded elsewhere since this was opened: the page says so, and what is left.
-                problems.remember(order.id, error)
-                st.rerun()
-            # A store that stopped may have done so once Stripe had made it.
-            if isinstance(error, StripeError | StoreUnavailable) and not isinstance(error, NOT_TRIED):
-                st.session_state[sent] = True
-            with failed:
-                problems.show(error)
-        else:
-            problems.forget(order.id)
-            _say_refunded(now, key)
+        _refund(order, amount, reason, str(note).strip() or None, attempt, failed)
+
+
+def _refund(
+    order: Order, amount: int, reason: str, note: str | None, attempt: str, failed: DeltaGenerator
+) -> None:
+    """Asks Stripe for the refund, once an attempt; why it could not be made is said in `failed`."""
+    # What was refused may be corrected and asked again; that is another request.
+    key = f"{attempt}-{amount}-{reason}"
+    try:
+        with failed, st.spinner(text("refund.refunding")):
+            now = session.desk().refunds.create(
+                order.order_id,
+                amount,
+                actor=session.actor(),
+                reason=reason,
+                note=note,
+                idempotency_key=key,
+                left=order.net,
+            )
+    except LumiraError as error:
+        if error.extra.get("refundable", order.net) != order.net:
+            # Refunded elsewhere since this was opened: the page says so, and what is left.
+            problems.remember(order.id, error)
             st.rerun()
+        # A store that stopped may have done so once Stripe had made it.
+        if isinstance(error, StripeError | StoreUnavailable) and not isinstance(error, NOT_TRIED):
+            st.session_state[f"refund-sent-{attempt}"] = True
+        with failed:
+            problems.show(error)
+    else:
+        problems.forget(order.id)
+        _say_refunded(now, key)
+        st.rerun()
 
 
 def _say_refunded(order: Order, attempt_id: str | None) -> None:

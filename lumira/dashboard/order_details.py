@@ -120,7 +120,7 @@ def is_disputed(order: Order) -> bool:
 
 def is_refunded(order: Order) -> bool:
     """Whether money went back, of it all or a part."""
-    # What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+    # Stripe shows the release of a payment that was never captured as a refund too: no money had come.
     return bool(order.amount_refunded) and order.status is OrderStatus.COMPLETED
 
 
@@ -150,7 +150,7 @@ def show_facts(order: Order) -> None:
 def show_money(order: Order, details: PaymentDetails | None, place: DeltaGenerator) -> None:
     """Due, paid, what Stripe kept and what went back, and what is left; the rest once Stripe told it.
 
-    Of what was given, or cancelled, nothing is due.
+    Nothing is due of an order that is free or cancelled.
     """
     place.html(markup.facts(list(_money(order, details)), figures=True))
 
@@ -220,15 +220,14 @@ def told_of(order: Order, charges: Sequence[ChargeDetails]) -> dict[int, ChargeD
 
     An entry does not name its charge: it is the one with its reason, if any, that was made nearest to it.
     """
-    pairs = [
-        (entry.code != charge.failure_code, apart, place, charge)
-        for place, entry in enumerate(order.timeline)
-        for charge in reversed(charges)
-        if _OUTCOMES.get(_stripe_said(entry)) == charge.status
-        # Stripe counts in whole seconds.
-        if (apart := abs(entry.at.replace(microsecond=0) - charge.created_at)) < _SOON
-        or entry.code == charge.failure_code
-    ]
+    pairs: list[tuple[bool, timedelta, int, ChargeDetails]] = []
+    for place, entry in enumerate(order.timeline):
+        for charge in reversed(charges):
+            # Stripe counts in whole seconds.
+            apart = abs(entry.at.replace(microsecond=0) - charge.created_at)
+            other_reason = entry.code != charge.failure_code
+            if _OUTCOMES.get(_stripe_said(entry)) == charge.status and (apart < _SOON or not other_reason):
+                pairs.append((other_reason, apart, place, charge))
     told: dict[int, ChargeDetails] = {}
     for _, _, place, charge in sorted(pairs, key=lambda pair: pair[:3]):
         if place not in told and charge not in told.values():

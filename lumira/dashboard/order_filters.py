@@ -82,7 +82,7 @@ def opened_from() -> dict[str, str]:
 
 
 def put_back() -> None:
-    """Whoever goes back from an order arrives at the list with the order's address, and gets the list's."""
+    """Gives the list its own address back: going back from an order, one arrives at it with the order's."""
     if OPENED_FROM in address.held():
         address.change({"id": None, OPENED_FROM: None, **opened_from()})
 

@@ -196,7 +196,7 @@ def _dispute(order: Order) -> str:
 
 def _money(name: str, order: Order, words: _Words, numeric: bool) -> Any:
     amount = {"amount": order.amount, "refunded": order.amount_refunded, "net": order.net}[name]
-    # Of what nobody paid nothing went back and nothing is left.
+    # Of an order that nobody paid there is no refund and no net.
     unpaid = name != "amount" and order.status is not OrderStatus.COMPLETED
     if unpaid or (name == "refunded" and not amount):
         return None if numeric else ""

@@ -246,7 +246,7 @@ def show_needed() -> None:
 
 
 def _show_nothing_needed(ours: list[str]) -> None:
-    """That nothing waits, as far as one can tell while these things of ours are amiss."""
+    """Says that nothing waits, or that one can't be sure while `ours`, such as the webhooks, are broken."""
     mends = navigation.is_open(navigation.system())
     with st.container(border=True, horizontal_alignment="center", key="calm"):
         st.space("small")

@@ -50,7 +50,7 @@ def show(error: LumiraError, *, again: bool = False) -> None:
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
     """Shows an error right under the field that caused it, with advice of the form's own where it has any.
 
-    Its code is for an administrator, who is not needed where we know what whoever typed can do about it.
+    Its code, which is for an administrator, is left out where we have advice for the person who typed.
     """
     told = advice or what_to_do(error)
     beside(headline(error), told if is_known(f"error.{error.code}.next") else f"{told} · {error.code}")

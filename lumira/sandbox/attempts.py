@@ -153,7 +153,7 @@ def settle_debit(call: Call, identifier: str) -> None:
 def book(call: Call, charge: StripeObject) -> None:
     """Keep a captured charge with its balance transaction: its amount less Stripe's fee.
 
-    Of a charge captured in part that is the whole amount; what is released is booked back.
+    A charge captured in part is booked with its whole amount; what is released is booked back.
     """
     details = charge["payment_method_details"].get("card")
     transaction = record(

@@ -156,7 +156,7 @@ def _write(history: History, payment: PastPayment) -> PastIds:
     if store.get(payment.id):
         return _ids(store, payment.id)
     intent = payments.create(
-        # Its event would tell the id that it has for a moment.
+        # Silent: the event would tell the id it is made with, which is replaced below.
         history.at(created, silent=True),
         {
             "amount": payment.amount,

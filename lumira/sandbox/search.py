@@ -3,7 +3,7 @@
     clause [AND|OR clause]…    clause: [-]field(: ~ > < >= <=)value
     status:'succeeded' AND metadata['orderId']:'42'        -currency:"eur"  amount>=1000
 
-Of a token the whole is compared, of a text whole words in a row, both in any case.
+A token is compared as a whole, a text by whole words in a row, both in any case.
 
 The sandbox finds an object at once, where Stripe may take a minute.
 """

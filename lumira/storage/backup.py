@@ -25,8 +25,9 @@ from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from lumira.batches import batched
 from lumira.errors import BackupUnreadable, StoreNotEmpty
-from lumira.private_files import settled, written_beside
+from lumira.private_files import flush_to_disk, written_beside
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import (
     DOCTOR,
@@ -90,7 +91,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
                 "collections": {name: {"documents": counts[name], "sha256": sums[name]} for name in names},
             }
             archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
-        settled(stream)
+        flush_to_disk(stream)
         part.rename(out)
     return counts
 
@@ -158,14 +159,11 @@ def _begin(database: Database[Document], names: list[str], mark: str) -> None:
 
 def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
     collection = database.get_collection(name, codec_options=_RAW)
-    batch: list[ReplaceOne[Any]] = []
-    for document in _documents(stream):
-        batch.append(ReplaceOne({"_id": document["_id"]}, document, upsert=True))
-        if len(batch) == BATCH:
-            collection.bulk_write(batch, ordered=False)
-            batch = []
-    if batch:
-        collection.bulk_write(batch, ordered=False)
+    for batch in batched(_documents(stream), BATCH):
+        writes: list[ReplaceOne[Any]] = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in batch
+        ]
+        collection.bulk_write(writes, ordered=False)
 
 
 def _documents(stream: IO[bytes]) -> Iterator[RawBSONDocument]:

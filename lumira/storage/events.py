@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from lumira.documents import mapping_or_empty
+from lumira.documents import BEGINNING, mapping_or_empty
 from lumira.events import (
     EVERY_EVENT,
     OTHER_API_VERSION,
@@ -24,7 +24,7 @@ from lumira.redaction import without_secrets
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import AWAITING, EVENTS
-from lumira.storage.paging import BEGINNING, cursor_after, newest_page
+from lumira.storage.paging import cursor_after, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
@@ -34,7 +34,8 @@ Claim = Literal["ours", "processed", "busy"]
 _DELIVERED: Final = ("apiVersion", "livemode", "data")
 # An event that is older and still in hand is the business of reconciliation.
 _LOOK_BACK: Final = timedelta(days=90)
-# A day's go at once; those of years would take longer than the store is given. Still older ones go together.
+# Rows are removed a day at a time, for those of years would take longer than the store's time-out; those that
+# are older than this, of which there are few, in one step.
 _PRUNED_BY_DAY: Final = timedelta(days=1_000)
 # An event without its payload, and the ids of what it is about.
 _LISTED: Final = dict.fromkeys(

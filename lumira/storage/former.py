@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
+from lumira.batches import batched
 from lumira.errors import SettingsError
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.database import READING
@@ -73,13 +74,7 @@ def copy_events(database: Database[Document], documents: Iterable[Mapping[str, A
 
 
 def _copy(database: Database[Document], collection: str, documents: Iterable[Mapping[str, Any]]) -> int:
-    copied, batch = 0, list[Document]()
-    for document in documents:
-        batch.append(dict(document))
-        if len(batch) == BATCH:
-            copied += _insert(database, collection, batch)
-            batch = []
-    return copied + (_insert(database, collection, batch) if batch else 0)
+    return sum(_insert(database, collection, batch) for batch in batched(map(dict, documents), BATCH))
 
 
 def _insert(database: Database[Document], collection: str, batch: list[Document]) -> int:

@@ -7,8 +7,9 @@ from typing import Final
 
 from pymongo.collection import Collection
 
+from lumira.documents import BEGINNING
 from lumira.storage.failures import Document, store_errors
-from lumira.storage.paging import BEGINNING, FIRST_WINDOW, MILLISECOND
+from lumira.storage.paging import FIRST_WINDOW, MILLISECOND
 
 # Bounds are exclusive: this lies before the first instant there is.
 BEFORE: Final = BEGINNING - MILLISECOND

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.database import Database
 
+from lumira.batches import batched
 from lumira.order_filter import listing, local_part_key
-from lumira.orders import Order, address_in
+from lumira.orders import Order, address_of
 from lumira.revenue import OVERLAP
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, store_errors
@@ -29,7 +30,8 @@ from lumira.storage.paging import FIRST_WINDOW, MILLISECOND, next_width
 
 # Counts up when `listing` changes, so that every order is listed anew.
 LISTING_VERSION: Final = 6
-_WITHOUT_TIMELINE: Final = {"timeline": 0}
+# A timeline is for the page of one order; what lists orders leaves it in the store.
+WITHOUT_TIMELINE: Final = {"timeline": 0}
 # On the embedded store an index of many keys takes some five milliseconds an order: of a thousand at once the
 # write was given up before its answer, and others waited behind it.
 _WRITTEN_AT_ONCE: Final = 100
@@ -121,7 +123,7 @@ class OrderListing:
             missing = [
                 document
                 for version in (None, *range(1, LISTING_VERSION))
-                for document in self._collection.find({"listing.version": version}, _WITHOUT_TIMELINE).limit(
+                for document in self._collection.find({"listing.version": version}, WITHOUT_TIMELINE).limit(
                     limit
                 )
             ]
@@ -178,8 +180,8 @@ class OrderListing:
         """Writes the listings of these orders where they are wrong."""
         if not ids:
             return
-        changed = list(self._collection.find({"_id": {"$in": ids}}, _WITHOUT_TIMELINE))
-        # No part of the listing, and as easily changed.
+        changed = list(self._collection.find({"_id": {"$in": ids}}, WITHOUT_TIMELINE))
+        # The amount is no part of the listing, but may be what the other program changed.
         self._amounts.add(_amounts_of(changed))
         listed = [(document, _listed(document)) for document in changed]
         self._write([(document, right) for document, right in listed if document.get("listing") != right])
@@ -200,7 +202,7 @@ class OrderListing:
         self._look = None
         self._seen = look.began
         if self._marked is None or look.began > self._marked + _MARK_EVERY:
-            # Of several processes each has seen everything up to where it is.
+            # $max: each of several processes has seen everything up to its own instant.
             self._state.update_one({"_id": ORDERS}, {"$max": {"seen": look.began}}, upsert=True)
             self._marked = look.began
         self._next_look = time.monotonic() + max(LOOK_SECONDS, REST * look.seconds)
@@ -208,8 +210,6 @@ class OrderListing:
 
     def _write(self, listed: list[tuple[Document, Document]]) -> None:
         """Writes these listings with their orders, unless those have changed meanwhile."""
-        if not listed:
-            return
         writes = [
             UpdateOne(
                 {"_id": document["_id"]},
@@ -217,8 +217,8 @@ class OrderListing:
             )
             for document, right in listed
         ]
-        for first in range(0, len(writes), _WRITTEN_AT_ONCE):
-            self._collection.bulk_write(writes[first : first + _WRITTEN_AT_ONCE], ordered=False)
+        for batch in batched(writes, _WRITTEN_AT_ONCE):
+            self._collection.bulk_write(batch, ordered=False)
 
 
 def listing_document(order: Order) -> Document:
@@ -234,7 +234,7 @@ def _listed(document: Document) -> Document:
     except ValidationError:
         # Not an order: it must not keep the others from being listed. It is found by its customer alone, who
         # may ask for it or have it erased.
-        address = address_in(document.get("customerEmail"), document.get("metadata"))
+        address = address_of(document)
         keys = [local_part_key(address)] if address else []
         return {"version": LISTING_VERSION, "keys": keys, "text": ""}
 

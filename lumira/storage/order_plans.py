@@ -34,6 +34,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
+from lumira.documents import BEGINNING
 from lumira.order_filter import (
     DISPUTED_KEY,
     FREE_KEY,
@@ -53,10 +54,10 @@ from lumira.order_filter import (
 from lumira.orders import FREE_PREFIX, OrderStatus
 from lumira.refunds import RETURNED
 from lumira.storage.failures import Document
-from lumira.storage.paging import BEGINNING, MILLISECOND
+from lumira.storage.paging import MILLISECOND
 
 END: Final = datetime(3000, 1, 2, tzinfo=UTC)
-# What Stripe releases of a payment that was never captured it shows as a refund too: no money had come.
+# Stripe shows the release of a payment that was never captured as a refund too: no money had come.
 _PAID: Final[Document] = {"status": "completed"}
 DEADLINE: Final = "listing.due"
 # The least of what a list can be sorted by beside dates.
@@ -193,7 +194,9 @@ def plan(
 
     few = _few(wanted)
     if few is not None:
-        first = [] if wanted.sort.by_date else ["amount"] if by_amount else [DEADLINE]
+        first: list[str] = []
+        if not wanted.sort.by_date:
+            first = ["amount"] if by_amount else [DEADLINE]
         return Gather(few, [*conditions, *period], datings, descending, first)
     if by_amount:
         if not created:

@@ -94,7 +94,7 @@ class OrderRows:
 
     def count(self, wanted: OrderFilter, limit: int) -> int:
         """How many orders are selected, counted up to `limit`."""
-        # However they are sorted: by amount, rare ones are looked for along every amount.
+        # By date, however the list is sorted: by amount, rare orders would be looked for along every amount.
         newest_first = replace(wanted, sort=Sort.NEWEST)
         return len(self._find(newest_first, limit, None, only_keys=True))
 
@@ -161,7 +161,7 @@ class OrderRows:
         all of it.
         """
         if time.monotonic() >= self._count_again:
-            # So many that counting takes longer than anything may: the next page goes by what was known.
+            # Where counting itself times out, the next page goes by what was known.
             self._count, self._count_again = self._count or _UNCOUNTED, time.monotonic() + _COUNT_SOON
             with store_errors():
                 self._count = self._collection.estimated_document_count()

@@ -112,7 +112,7 @@ def with_disputes(disputes: Sequence[Dispute]) -> Document:
     return {"$set": {"disputes": [one.model_dump(by_alias=True, exclude_none=True) for one in disputes]}}
 
 
-def dispute_entries(order: Order, news: Dispute, *, by: str, event_id: str | None) -> list[TimelineEntry]:
+def dispute_entries(order: Order, news: Dispute, event_id: str | None) -> list[TimelineEntry]:
     """An entry for the news of a dispute; none where only the time to answer it changed."""
     if (news.id, news.status) in {(dispute.id, dispute.status) for dispute in order.disputes}:
         return []
@@ -121,7 +121,7 @@ def dispute_entries(order: Order, news: Dispute, *, by: str, event_id: str | Non
         TimelineEntry(
             at=news.created_at if began else news.as_of or news.created_at,
             kind=f"dispute.{news.status}",
-            by=by,
+            by="stripe",
             amount=news.amount,
             event_id=event_id,
             note=news.reason,

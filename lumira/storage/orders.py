@@ -18,15 +18,16 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from lumira.batches import batched
 from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
-from lumira.orders import NAMES, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
+from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
 from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
-from lumira.storage.order_listing import KnownAmounts, listing_document
+from lumira.storage.order_listing import WITHOUT_TIMELINE, KnownAmounts, listing_document
 from lumira.storage.order_updates import (
     append_to_timeline,
     dispute_entries,
@@ -41,8 +42,6 @@ from lumira.storage.paging import MILLISECOND
 
 logger: Final = logging.getLogger("lumira.orders")
 
-# A timeline is for the page of one order; a list leaves it in the store.
-WITHOUT_TIMELINE: Final = {"timeline": 0}
 # A write that changes what an order is found by takes the listing away; whoever lists orders writes it anew.
 UNLISTED: Final = {"listing": ""}
 # https://www.mongodb.com/docs/manual/reference/error-codes/
@@ -135,7 +134,7 @@ class Orders:
             if not status.is_final:
                 inside = {"createdAt": {"$gt": start - MILLISECOND, "$lt": end}}
                 query = {"status": str(status), **inside}
-                # Whoever gets fewer than the limit takes them for all: those left out count for none of it.
+                # A caller takes fewer than `limit` for all there are: unreadable ones must not count.
                 found += islice(readable(self._newest(query, fields=None)), limit)
         return found
 
@@ -179,7 +178,7 @@ class Orders:
         waits = is_value("paymentIntentId", None)
         with store_errors():
             try:
-                # Nearly always it is as it was read, and need not be sent back, which takes twice as long.
+                # Nearly always the order is as it was read: to read it back would take twice as long.
                 unchanged = [is_value("updatedAt", order.updated_at), is_value("erasedAt", order.erased_at)]
                 as_read = {"$and": [waits, *unchanged, has_timeline_of(order)]}
                 if self._collection.update_one(by_id, only_if(as_read, update)).modified_count:
@@ -207,8 +206,8 @@ class Orders:
         One conditional update: of two that race, one makes the move and the other sees it made. A success or
         a cancellation applies whenever it arrives; the states that may still change apply only when they are
         newer than what the order already knows. An order that is not completed yet takes over the amount that
-        Stripe will charge, where it was changed there. `attempt_id` is the key of the request by which `by`
-        brought it about, None for who only looked. Returns whether this call changed the status.
+        Stripe will charge, where it was changed there. `attempt_id` is the idempotency key of the request by
+        which `by` caused it, None where `by` only looked. Returns whether this call changed the status.
         """
         self._know_amount(observation)
         while observation.status in TRANSITIONS[order.status]:
@@ -253,12 +252,12 @@ class Orders:
         complete: bool = False,
         as_of: datetime | None = None,
     ) -> bool:
-        """Merges what was heard of refunds into the order; `complete` news are all there are.
+        """Merges what was heard of refunds into the order; returns whether anything was new.
 
-        News that follow from the refunds known are a function of those. `as_of` (UTC) is when they were
-        heard, now by default. The sums follow from the refunds. Each new state of a refund is one timeline
-        entry, by whoever asked for it here and else `by`, unless the sum that stood in for it was one.
-        Returns whether anything was new.
+        `news` may be a function of the refunds the order knows; `complete` news are all refunds there are.
+        `as_of` (UTC) is when they were heard of, now by default. The sums on the order follow from its
+        refunds. Each new state of a refund becomes a timeline entry, by whoever asked for the refund here,
+        else `by`; none where an entry told of the sum that stood in for the refund.
         """
         as_of = as_of or datetime.now(UTC)
 
@@ -272,14 +271,14 @@ class Orders:
 
         return self._merge(order, merged)
 
-    def add_dispute(self, order: Order, news: Dispute, *, by: str, event_id: str | None = None) -> bool:
+    def add_dispute(self, order: Order, news: Dispute, *, event_id: str | None = None) -> bool:
         """Merges what was heard of a dispute into the order; returns whether it was new."""
 
         def merged(order: Order) -> _Change | None:
             disputes = merge_disputes(order.disputes, news)
             if disputes == order.disputes:
                 return None
-            return with_disputes(disputes), dispute_entries(order, news, by=by, event_id=event_id)
+            return with_disputes(disputes), dispute_entries(order, news, event_id)
 
         return self._merge(order, merged)
 
@@ -330,11 +329,12 @@ class Orders:
             no_object = {"$ne": [{"$type": "$metadata"}, "object"]}
             self._collection.update_one(by_id, only_if(no_object, {"$set": {"metadata": {}}}))
             edited = {"$set": fields, "$unset": UNLISTED, **append_to_timeline(entry)}
-            conditions = [is_value("erasedAt", None)]
-            conditions += [
-                is_value(f"metadata.{name}", order.metadata.get(name)) for name in NAMES & metadata.keys()
+            names_as_read = [
+                is_value(f"metadata.{name}", order.metadata.get(name))
+                for name in NAME_METADATA & metadata.keys()
             ]
-            result = self._collection.update_one(by_id, only_if({"$and": conditions}, edited))
+            condition = {"$and": [is_value("erasedAt", None), *names_as_read]}
+            result = self._collection.update_one(by_id, only_if(condition, edited))
         return result.modified_count == 1
 
     def note_fees(self, fees: Mapping[str, tuple[int, str]]) -> None:
@@ -344,17 +344,15 @@ class Orders:
         """
         known = dict.fromkeys(("paymentIntentId", "fee", "feeCurrency"), 1)
         writes = []
-        ids = list(fees)
         with store_errors():
-            for first in range(0, len(ids), _AT_ONCE):
-                asked = {"paymentIntentId": {"$in": ids[first : first + _AT_ONCE]}}
-                for order in self._collection.find(asked, known):
+            for ids in batched(fees, _AT_ONCE):
+                for order in self._collection.find({"paymentIntentId": {"$in": ids}}, known):
                     fee, currency = fees[order["paymentIntentId"]]
                     if (order.get("fee"), order.get("feeCurrency")) != (fee, currency):
                         noted = {"$set": {"fee": fee, "feeCurrency": currency}}
                         writes.append(UpdateOne({"_id": order["_id"]}, noted))
-            for first in range(0, len(writes), _AT_ONCE):
-                self._collection.bulk_write(writes[first : first + _AT_ONCE], ordered=False)
+            for batch in batched(writes, _AT_ONCE):
+                self._collection.bulk_write(batch, ordered=False)
 
     def is_erased(self, payment_intent_id: str) -> bool:
         """Whether the customer of this PaymentIntent's order was erased, or is being erased."""

@@ -11,6 +11,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.collection import Collection
 
+from lumira.documents import BEGINNING
 from lumira.storage.failures import Document, store_errors
 
 # MongoDB resolves dates to the millisecond. Bounds are kept exclusive and shifted by one: an inclusive bound
@@ -25,7 +26,6 @@ WIDEST: Final = timedelta(days=365_000)
 _SLOW_SECONDS: Final = 0.25
 # Another's clock may be ahead of ours.
 AHEAD: Final = timedelta(days=1)
-BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def newest_page(

@@ -14,15 +14,16 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from lumira.documents import mappings_in
+from lumira.batches import batched
+from lumira.documents import BEGINNING, mappings_in
 from lumira.events import APPLIED
 from lumira.order_filter import local_part_key
-from lumira.orders import address_in
+from lumira.orders import address_of
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.events import LEASE, Events
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import AUDIT, EVENTS, NOTES, ORDERS, VIEWS
-from lumira.storage.paging import AHEAD, BEGINNING, MILLISECOND, newest_page
+from lumira.storage.paging import AHEAD, MILLISECOND, newest_page
 
 # Payloads are a few kilobytes each.
 _EVENTS_AT_ONCE: Final = 500
@@ -50,11 +51,11 @@ class PersonalData:
             found = list(self._orders.find({"customerEmail": {"$eq": email}}))
             listed = self._orders.find({"listing.keys": local_part_key(email)})
             # Others have the same name at another domain, and a listing may be older than its order.
-            found += (order for order in listed if _address(order) == email)
+            found += (order for order in listed if address_of(order) == email)
             without = self._orders.find({"customerEmail": {"$in": [None, ""]}}, {"metadata.customerEmail": 1})
-            ids = [order["_id"] for order in without if _address(order) == email]
-            for first in range(0, len(ids), _ORDERS_AT_ONCE):
-                found += self._orders.find({"_id": {"$in": ids[first : first + _ORDERS_AT_ONCE]}})
+            ids = [order["_id"] for order in without if address_of(order) == email]
+            for batch in batched(ids, _ORDERS_AT_ONCE):
+                found += self._orders.find({"_id": {"$in": batch}})
         return sorted(
             {order["_id"]: order for order in found}.values(), key=lambda order: _instant(order, "createdAt")
         )
@@ -159,7 +160,3 @@ def _instant(document: Document, name: str) -> datetime:
     """The instant of this name; the beginning of time where another program wrote none."""
     instant = document.get(name)
     return instant if isinstance(instant, datetime) else BEGINNING
-
-
-def _address(order: Document) -> str | None:
-    return address_in(order.get("customerEmail"), order.get("metadata"))

@@ -8,16 +8,17 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from lumira.documents import mapping_or_empty
+from lumira.batches import batched
+from lumira.documents import BEGINNING, mapping_or_empty
 from lumira.money import AMOUNT_LIMIT
 from lumira.order_filter import local_part_key
-from lumira.orders import address_in
+from lumira.orders import address_of, counts_at
 from lumira.refunds import RETURNED
 from lumira.storage.conditions import AMOUNT, list_of, of_mode
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
-from lumira.storage.paging import BEGINNING, MILLISECOND
+from lumira.storage.paging import MILLISECOND
 
 # What the figures of a day depend on. Whoever changes one of these also writes updatedAt.
 _COUNTED: Final = (
@@ -127,7 +128,7 @@ class RevenueRows:
         return self._rows(
             [
                 {"$match": {_REFUNDED_AT: inside}},
-                # What was released of a payment never captured looks like a refund; no money had come.
+                # The release of a payment that was never captured looks like a refund: no money had come.
                 {"$match": {"status": "completed", **_ours(livemode)}},
                 {"$unwind": "$refunds"},
                 {
@@ -156,8 +157,8 @@ class RevenueRows:
             for indexed, further in _counting({"$gt": start - MILLISECOND, "$lt": end}):
                 stages: list[Document] = [{"$match": indexed}, {"$match": free | further}]
                 for row in self._collection.aggregate([*stages, {"$project": fields}]):
-                    if address := _address(row):
-                        yield address, _counts_at(row)
+                    if address := address_of(row):
+                        yield address, counts_at(row)
 
     def bought(self, emails: Sequence[str], *, livemode: bool) -> list[tuple[str, Any, Any, datetime]]:
         """E-mail, productId, metadata.level and instant of these customers' paid orders, oldest first.
@@ -174,17 +175,17 @@ class RevenueRows:
                 address,
                 row["productId"],
                 mapping_or_empty(row.get("metadata")).get("level"),
-                _counts_at(row),
+                counts_at(row),
             )
             for field, values in ways
             for row in self._with(field, values, fields, paid)
-            if (address := _address(row)) in asked
+            if (address := address_of(row)) in asked
         }
         return sorted(found.values(), key=lambda row: row[3])
 
     def instants(self, payment_intent_ids: Sequence[str]) -> set[datetime]:
         """When the orders of these PaymentIntents count (UTC)."""
-        return set(map(_counts_at, self._with("paymentIntentId", payment_intent_ids, _DATES)))
+        return set(map(counts_at, self._with("paymentIntentId", payment_intent_ids, _DATES)))
 
     def money_of(self, start: datetime, end: datetime, *, livemode: bool) -> Iterator[dict[str, Any]]:
         """The orders behind the figures of start to end: paid then, or with a refund made then.
@@ -224,8 +225,8 @@ class RevenueRows:
         self, field: str, values: Sequence[str], fields: Iterable[str], further: Iterable[Document] = ()
     ) -> Iterator[Document]:
         with store_errors():
-            for first in range(0, len(values), _AT_ONCE):
-                asked: Document = {field: {"$in": list(values[first : first + _AT_ONCE])}}
+            for batch in batched(values, _AT_ONCE):
+                asked: Document = {field: {"$in": batch}}
                 project: Document = dict.fromkeys((field, *fields), 1)
                 yield from self._collection.aggregate([{"$match": asked}, *further, {"$project": project}])
 
@@ -239,16 +240,6 @@ def _counting(inside: Document) -> tuple[tuple[Document, Document], ...]:
     """The orders that count at such an instant: a range of an index, and what more must hold."""
     # The program we replaced did not always say when it was paid.
     return ({"completedAt": inside}, {}), ({"createdAt": inside}, {"completedAt": None})
-
-
-def _address(row: Document) -> str | None:
-    return address_in(row.get("customerEmail"), row.get("metadata"))
-
-
-def _counts_at(row: Document) -> datetime:
-    # Another program may have put anything there.
-    dated = [row[name] for name in _DATES if isinstance(row.get(name), datetime)]
-    return dated[0] if dated else BEGINNING
 
 
 def _ours(livemode: bool) -> Document:

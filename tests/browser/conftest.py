@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from lumira.access import Actor, Role
 from lumira.desk import Desk
-from lumira.embedded import beside
+from lumira.embedded import settings_of_running
 from lumira.session_cookie import set_session
 from lumira.settings import load_settings
 from tests.conftest import wait_until
@@ -79,7 +79,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`lumira run` on a free port with an empty home."""
     home = tmp_path_factory.mktemp("home")
     with running(home) as server:
-        behind = Desk.open(beside(load_settings(home=home)))
+        behind = Desk.open(settings_of_running(load_settings(home=home)))
         with closing(behind.store):
             yield Served(server.url, home, session_cookie(server.url, behind), behind)
 

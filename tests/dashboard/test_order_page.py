@@ -126,7 +126,7 @@ def dispute(desk, support):
         created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
         order = desk.intents.confirm(created.order_id, card, actor=support)
         [told] = desk.gateway.list_disputes(created.order_id)
-        desk.orders.add_dispute(order, dispute_from(told, datetime.now(UTC)), by="stripe")
+        desk.orders.add_dispute(order, dispute_from(told, datetime.now(UTC)))
         return desk.orders.get(order.id)
 
     return dispute
