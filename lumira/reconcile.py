@@ -332,6 +332,9 @@ class Reconciliation:
                         "metadata": {**payment_intent["metadata"], **customer},
                     }
         still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
+        if run.apply and Kind.REFUNDS in still and self._discount_refunds(order, payment_intent, run.actor):
+            order = self._orders.find(order.id) or order
+            still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             run.report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
         return bool(found)
@@ -349,6 +352,16 @@ class Reconciliation:
             at=self._clock(), kind="amount.corrected", by=actor.name, amount=payment_intent["amount"]
         )
         self._orders.correct_amount(order, payment_intent["amount"], payment_intent["currency"], entry)
+
+    def _discount_refunds(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> bool:
+        """Lets refunds count no more that Stripe does not have: money that never left is revenue.
+
+        One of the last minutes may have been made after Stripe was asked. Returns whether there were any.
+        """
+        now = self._clock()
+        old = {one.id for one in order.refunds if one.counts and one.created_at < now - IN_FLIGHT}
+        listed = {refund["id"] for refund in self._ask(self._gateway.list_refunds, payment_intent["id"])}
+        return self._orders.discount_refunds(order, old - listed, by=actor.name, at=now)
 
     def _copy_customer(
         self, order: Order, payment_intent: PaymentIntent, customer: Mapping[str, str], actor: Actor

@@ -21,6 +21,7 @@ from lumira.differences import Kind, Report, restored, saved
 from lumira.errors import Forbidden, StripeConfigError, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
+from lumira.refunds import Refund
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
@@ -166,6 +167,49 @@ def test_refunds_and_amounts_follow_stripe(desk, create, run):
     order = desk.orders.find(order.id)
     assert (order.amount, order.amount_refunded, order.status) == (6700, 700, "completed")
     assert run(order.payment_intent_id) == []
+
+
+def test_a_refund_that_stripe_does_not_have_counts_no_more_and_stays_in_sight(desk, create, run, support):
+    """Nothing was given back: it was called repairable, and no repair ever touched it."""
+    order = create()
+    desk.intents.confirm(order.id, PAY, actor=support)
+    real = desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    desk.intents.refresh(order.id, actor=support)
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    spoilt = Refund(id="re_elsewhere", amount=1000, created_at=made_at)
+    desk.orders.add_refunds(desk.orders.find(order.id), [spoilt], by="stripe")
+    assert run(order.payment_intent_id) == [(Kind.REFUNDS, False)]
+    assert desk.orders.find(order.id).amount_refunded == 1700
+    assert run(order.payment_intent_id, apply=True) == [(Kind.REFUNDS, True)]
+    order = desk.orders.find(order.id)
+    assert (order.amount_refunded, order.net) == (700, 4000)
+    assert [(one.id, one.status) for one in order.refunds] == [
+        ("re_elsewhere", "unknown"),
+        (real["id"], real["status"]),
+    ]
+    told = order.timeline[-1]
+    assert (told.kind, told.amount, told.by, told.note) == (
+        "refund.unknown",
+        1000,
+        ADMIN.name,
+        "re_elsewhere",
+    )
+    today = desk.revenue.today()
+    days = desk.revenue.days(today - timedelta(days=1), today, actor=ADMIN)
+    assert sum(row["refunds"] for row in days) == 700
+    assert run(order.payment_intent_id, apply=True) == []
+    # Whatever Stripe says of it after all counts again.
+    desk.orders.add_refunds(order, [spoilt], by="stripe")
+    assert desk.orders.find(order.id).amount_refunded == 1700
+
+
+def test_a_refund_of_this_moment_is_not_taken_for_one_that_stripe_does_not_have(desk, create, run, support):
+    order = create()
+    desk.intents.confirm(order.id, PAY, actor=support)
+    fresh = Refund(id="re_fresh", amount=1000, created_at=datetime.now(UTC))
+    desk.orders.add_refunds(desk.orders.find(order.id), [fresh], by="stripe")
+    assert run(order.payment_intent_id, apply=True) == [(Kind.REFUNDS, False)]
+    assert desk.orders.find(order.id).amount_refunded == 1000
 
 
 def test_an_order_lost_between_stripe_and_us_is_tied_again(desk, create, run):
