@@ -114,18 +114,21 @@ class Reconciliation:
         Refunds and disputes may be of older payments.
 
         With `apply` it repairs; without, it changes nothing at all. `progress` is told the days done and the
-        days there are. A run that was killed goes on with the day it was at. Raises Forbidden.
+        days there are. A run that was killed goes on with the day it was at, up to now. Raises Forbidden.
         """
         require(actor, Permission.REPAIR if apply else Permission.RECONCILE)
         key = f"walk:{'apply' if apply else 'report'}"
         now = self._clock()
         # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
         since = since.replace(microsecond=0)
-        report = Report(since=since, until=now.replace(microsecond=0) + timedelta(seconds=1))
+        until = now.replace(microsecond=0) + timedelta(seconds=1)
+        report = Report(since=since, until=until)
         start, untied = since, set[str]()
         state = self._reconciliations.unfinished(key, now - RESUMABLE)
         if state and state["since"] == since:
             report, start, untied = restored(state)
+            # What came since the run was begun belongs to it too: it is told as a comparison of now.
+            report.until = max(report.until, until)
         run = _Run(report, apply, actor)
         known = len(report.differences)
         windows = list(_windows(start, report.until))
