@@ -52,6 +52,7 @@
     │   ├── RefundUnanswered             REFUND_UNANSWERED
     │   ├── MonthNotOver                 MONTH_NOT_OVER
     │   ├── MonthClosed                  MONTH_CLOSED
+    │   ├── MonthChanged                 MONTH_CHANGED
     │   ├── DuplicateValues              DUPLICATE_VALUES (documents of before ours)
     │   └── StoreRightsMissing           STORE_RIGHTS_MISSING
     ├── RequestTooLarge             413  REQUEST_TOO_LARGE
@@ -461,6 +462,13 @@ class MonthClosed(Conflict):
 
     code = "MONTH_CLOSED"
     error = "Month already closed"
+
+
+class MonthChanged(Conflict):
+    """The figures of a month are no longer those that whoever signs it was shown; `figures` are the new."""
+
+    code = "MONTH_CHANGED"
+    error = "Month changed"
 
 
 class DuplicateValues(Conflict):

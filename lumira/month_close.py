@@ -8,7 +8,7 @@ the same figures for ever; what would change it since is told beside it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from lumira.access import Actor, Permission, require
 from lumira.audit import AuditEntry
 from lumira.balance import balance_transactions
 from lumira.days import bounds
-from lumira.errors import InvalidRequest, MonthClosed, MonthNotOver
+from lumira.errors import InvalidRequest, MonthChanged, MonthClosed, MonthNotOver
 from lumira.month_comparison import (
     BOOKED_WITHIN,
     DATED_WITHIN,
@@ -97,11 +97,19 @@ class MonthClose:
         figures.differences = explained(figures.differences, self._rows.of_payment_intents(unexplained))
         return figures
 
-    def close(self, month: str, *, actor: Actor, progress: Progress | None = None) -> MonthFigures:
+    def close(
+        self,
+        month: str,
+        *,
+        actor: Actor,
+        seen: MonthFigures | None = None,
+        progress: Progress | None = None,
+    ) -> MonthFigures:
         """Compares the month once more and stores it as closed, with whatever differs.
 
-        Raises MonthNotOver before its last day has passed, MonthClosed when it was closed before, and
-        StripeError.
+        `seen` is what whoever signs was shown, where it was shown. Raises MonthChanged, with the new
+        `figures`, where they are other ones, MonthNotOver before its last day has passed, MonthClosed when it
+        was closed before, and StripeError.
         """
         require(actor, Permission.CLOSE_MONTH)
         _, last = days_of(month)
@@ -110,6 +118,10 @@ class MonthClose:
         if self._closes.find(month):
             raise MonthClosed(f"{month} is closed already; its figures stay as they are.")
         figures = self.compare(month, actor=actor, progress=progress)
+        if seen is not None and figures != replace(seen, made_at=figures.made_at):
+            raise MonthChanged(
+                f"{month} has changed since it was compared. Look at its figures again.", figures=figures
+            )
         figures.closed_by = actor.name
         if not self._closes.store(month, asdict(figures)):
             raise MonthClosed(f"{month} was closed by somebody else meanwhile.")

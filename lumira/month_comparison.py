@@ -20,7 +20,8 @@ from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
 from lumira.order_filter import UNKNOWN
 from lumira.orders import FREE_PREFIX, OrderStatus, counts_at
-from lumira.refunds import Refund, refunded
+from lumira.refunds import RETURNED, Refund, refunded
+from lumira.refunds import UNKNOWN as UNKNOWN_AT_STRIPE
 
 # Stripe books a sale some time after it was made; at midnight that is the next day, or the next month.
 BOOKED_WITHIN: Final = timedelta(hours=1)
@@ -201,7 +202,9 @@ def _cause(kind: str, ours: int, stripes: int, order: Document | None) -> str:
 
 def _came_back(order: Document) -> int:
     """The refunds of an order that failed or were cancelled, in minor units."""
-    return sum(refund.amount for refund in _refunds_of(order) if not refund.counts)
+    return sum(
+        refund.amount for refund in _refunds_of(order) if refund.status in RETURNED - {UNKNOWN_AT_STRIPE}
+    )
 
 
 def _refunds_of(order: Document) -> Iterator[Refund]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -57,7 +57,7 @@ class OrderList:
 
     def export(
         self, wanted: OrderFilter, chosen: Sequence[Order] = (), *, kind: str, actor: Actor
-    ) -> Iterator[Order]:
+    ) -> Generator[Order]:
         """The orders of a file: those `chosen` from the list, else all selected, in order, however many.
 
         They are read as they are asked for. Who took how many of them, by which filter, in which `kind` of
@@ -68,7 +68,7 @@ class OrderList:
 
     def _exported(
         self, wanted: OrderFilter, chosen: Sequence[Order], kind: str, actor: Actor
-    ) -> Iterator[Order]:
+    ) -> Generator[Order]:
         if not chosen:
             self.list_all()
         taken = 0

@@ -114,7 +114,7 @@ class Reconciliation:
         Refunds and disputes may be of older payments.
 
         With `apply` it repairs; without, it changes nothing at all. `progress` is told the days done and the
-        days there are. A run that was killed goes on with the day it was at. Raises Forbidden.
+        days there are. A run that was killed goes on with the day it was at, up to now. Raises Forbidden.
         """
         require(actor, Permission.REPAIR if apply else Permission.RECONCILE)
         key = f"walk:{'apply' if apply else 'report'}"
@@ -147,10 +147,13 @@ class Reconciliation:
         now = self._clock()
         # Whole seconds, as Stripe counts: no PaymentIntent falls into two windows, or between them.
         since = since.replace(microsecond=0)
+        until = now.replace(microsecond=0) + timedelta(seconds=1)
         state = self._reconciliations.unfinished(key, now - RESUMABLE)
         if state and state["since"] == since:
-            return restored(state)
-        until = now.replace(microsecond=0) + timedelta(seconds=1)
+            report, start, untied = restored(state)
+            # What came since the run was begun belongs to it too: it is told as a comparison of now.
+            report.until = max(report.until, until)
+            return report, start, untied
         return Report(since=since, until=until), since, set()
 
     def _walk_days(
@@ -350,6 +353,9 @@ class Reconciliation:
                         "metadata": {**payment_intent["metadata"], **customer},
                     }
         still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
+        if run.apply and Kind.REFUNDS in still and self._mark_refunds_unknown(order, payment_intent, run.actor):
+            order = self._orders.find(order.id) or order
+            still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:
             run.report.add(kind, payment_intent["id"], order.id, ours, stripes, repaired=kind not in still)
         return bool(found)
@@ -371,6 +377,16 @@ class Reconciliation:
             at=self._clock(), kind="amount.corrected", by=actor.name, amount=payment_intent["amount"]
         )
         self._orders.correct_amount(order, payment_intent["amount"], payment_intent["currency"], entry)
+
+    def _mark_refunds_unknown(self, order: Order, payment_intent: PaymentIntent, actor: Actor) -> bool:
+        """Lets refunds count no more that Stripe does not have: money that never left is revenue.
+
+        One of the last minutes may have been made after Stripe was asked. Returns whether there were any.
+        """
+        now = self._clock()
+        old = {one.id for one in order.refunds if one.counts and one.created_at < now - IN_FLIGHT}
+        listed = {refund["id"] for refund in self._ask(self._gateway.list_refunds, payment_intent["id"])}
+        return self._orders.mark_refunds_unknown(order, old - listed, by=actor.name, at=now)
 
     def _copy_customer(
         self, order: Order, payment_intent: PaymentIntent, customer: Mapping[str, str], actor: Actor

@@ -6,7 +6,7 @@ Both live on the order. Stripe tells of them many times (our own request, `refun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,10 +14,20 @@ from lumira.documents import StoredDocument, Text, instant_of, mapping_or_empty,
 from lumira.money import check_amount
 from lumira.money_back import due_by
 
-# The money of a refund in one of these states came back to us.
-RETURNED: Final = frozenset({"failed", "canceled"})
+# Ours beside Stripe's: Stripe, asked for all refunds of the payment, knows of no such one. Nothing went back.
+UNKNOWN: Final = "unknown"
+# The money of a refund in one of these states came back to us, or never left.
+RETURNED: Final = frozenset({"failed", "canceled", UNKNOWN})
 # https://docs.stripe.com/api/refunds/object#refund_object-status: a refund that succeeded may still fail.
-_REFUND_RANK: Final = {"pending": 0, "requires_action": 0, "succeeded": 1, "failed": 2, "canceled": 2}
+# Whatever Stripe says after all stands above what it did not know.
+_REFUND_RANK: Final = {
+    UNKNOWN: -1,
+    "pending": 0,
+    "requires_action": 0,
+    "succeeded": 1,
+    "failed": 2,
+    "canceled": 2,
+}
 # https://docs.stripe.com/api/disputes/object#dispute_object-status
 _DISPUTE_RANK: Final = {
     "warning_needs_response": 0,
@@ -135,7 +145,7 @@ def refunds_of_charge(charge: Mapping[str, Any], known: Sequence[Refund], at: da
     total = charge.get("amount_refunded") or 0
     check_amount("amount_refunded", total)
     # A refund that failed explains its part too: this charge may be older than the failure.
-    unexplained = total - sum(refund.amount for refund in known)
+    unexplained = total - sum(refund.amount for refund in known if refund.status != UNKNOWN)
     if unexplained <= 0:
         return []
     return [Refund(id=f"{_SUM_PREFIX}{charge['id']}", amount=unexplained, created_at=at)]
@@ -158,6 +168,14 @@ def merge_refunds(known: Sequence[Refund], news: Iterable[Refund], *, complete: 
         elif _REFUND_RANK.get(refund.status, 0) > _REFUND_RANK.get(before.status, 0):
             merged[refund.id] = refund
     return sorted(merged.values(), key=lambda refund: (refund.created_at, refund.id))
+
+
+def without_unknown(known: Sequence[Refund], unknown: Collection[str]) -> list[Refund]:
+    """`known` where those of these ids, of which Stripe knows nothing, count no more."""
+    return [
+        refund.model_copy(update={"status": UNKNOWN}) if refund.counts and refund.id in unknown else refund
+        for refund in known
+    ]
 
 
 def told_as_sum(before: Sequence[Refund], after: Sequence[Refund]) -> list[Refund]:

@@ -15,6 +15,7 @@ from lumira.access import Actor, Role
 from lumira.batches import batched
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
+from lumira.errors import SettingsError
 from lumira.events import ACTED_ON, APPLIED
 from lumira.orders import FREE_PREFIX, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
@@ -96,8 +97,13 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     """Inserts that many orders in bulk, with a progress bar, and returns how many were not there before.
 
     With the sandbox that Lumira started, their payments, refunds and disputes are there too, and the ledger
-    holds what webhooks told of them in the last 30 days.
+    holds what webhooks told of them in the last 30 days. Raises SettingsError with a live key.
     """
+    if desk.gateway.livemode:
+        raise SettingsError(
+            "STRIPE_SECRET_KEY is a live key: orders that nobody made would stand beside those of customers. "
+            "Seed another store, with a test key or none."
+        )
     zone = desk.settings.business_timezone
     made = generate(orders, days, seed, zone=zone, now=datetime.now(UTC))
     state = sandbox_state(desk.settings)

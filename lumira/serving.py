@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +37,7 @@ from lumira.api.webhook import Deliveries
 from lumira.dashboard import PAGES
 from lumira.desk import Desk
 from lumira.embedded import running
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, StoreUnavailable
 from lumira.openid_providers import CALLBACK
 from lumira.settings import Settings, load_settings
 
@@ -119,10 +119,16 @@ def open_desk(settings: Settings, *, demo: bool = False) -> Iterator[Desk]:
 def opened(
     settings: Settings, work: Callable[[Desk, threading.Event], None], *, demo: bool = False
 ) -> Iterator[Desk]:
-    """The desk of this process, with `work` going on beside it until the context ends."""
+    """The desk of this process, with `work` going on beside it until the context ends.
+
+    Raises SettingsError for a store that a restore has filled in part.
+    """
     logs.configure(settings)
     traces.configure(settings)
     desk = Desk.open(settings, demo=demo)
+    # One that does not answer is no reason not to start.
+    with suppress(StoreUnavailable):
+        desk.store.check_whole()
     stopped = threading.Event()
     working = threading.Thread(target=work, args=(desk, stopped), name="background", daemon=True)
     working.start()

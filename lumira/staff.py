@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pyotp
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 ISSUER: Final = "Oracle Lumira"
 # A clock may be half a minute off, one way or the other: https://www.rfc-editor.org/rfc/rfc6238#section-5.2
 _STEPS: Final = (-1, 0, 1)
+# How long a new password that is given again is the same change, whose answer was lost.
+_CUT_SHORT: Final = timedelta(hours=1)
 # In place of an address: whoever asks has a session.
 _SIGNED_IN: Final = "signed in"
 
@@ -169,6 +171,7 @@ class Staff:
         member = self._managed(email, actor)
         if member.role == role:
             return
+        self._check_not_the_last(member)
         self._accounts.update(member.email, {"role": str(role)})
         self._keep_an_administrator(member, {"role": str(member.role)})
         self._changed(member.email)
@@ -181,6 +184,7 @@ class Staff:
         """
         member = self._managed(email, actor)
         if member.disabled_at is None:
+            self._check_not_the_last(member)
             self._accounts.update(member.email, {"disabledAt": self._clock()})
             self._keep_an_administrator(member, {"disabledAt": None})
             self._record(actor, "disable_staff", member.email)
@@ -218,10 +222,18 @@ class Staff:
     def change_password(self, old: str, new: str, *, actor: Actor, keep_session: str | None = None) -> None:
         """Changes one's own password and ends one's other sessions.
 
+        Once more within the hour finishes what the store cut short after it had taken the new password.
         Raises AccountNotFound, WrongPassword for another `old`, TooManyAttempts, and WeakPassword.
         """
         member = self._find(actor.name)
-        self._prove(member, old)
+        try:
+            self._prove(member, old)
+        except WrongPassword:
+            changed_at = member.password_changed_at
+            lately = changed_at is not None and changed_at > self._clock() - _CUT_SHORT
+            if not lately or not self._passwords.matches(new, member.password_hash):
+                raise
+            self._attempts.forgive(member.email, _SIGNED_IN)
         check_password(new, about=(member.email, member.name))
         if new == old:
             raise WeakPassword("The new password is the old one. Take another.")
@@ -299,18 +311,28 @@ class Staff:
         self._sessions.delete_of(email, but=keep_session)
         self._changed(email)
 
-    def _keep_an_administrator(self, member: StaffMember, undo: dict[str, object]) -> None:
-        """Takes a change back that has left nobody to manage accounts.
-
-        Looked at afterwards: two administrators who shut each other out at once both find it undone.
-        """
-        active = (other for other in self._accounts.all() if other.disabled_at is None)
-        if member.role is Role.ADMIN and not any(other.role is Role.ADMIN for other in active):
-            self._accounts.update(member.email, undo)
+    def _check_not_the_last(self, member: StaffMember) -> None:
+        """Raises LastAdministrator for a change that would leave nobody to manage accounts."""
+        others = (other for other in self._accounts.all() if other.email != member.email)
+        active = (other for other in others if other.disabled_at is None)
+        is_administrator = member.role is Role.ADMIN and member.disabled_at is None
+        if is_administrator and not any(other.role is Role.ADMIN for other in active):
             raise LastAdministrator(
                 f"{member.email} is the only administrator. Make another one first: "
                 "`lumira staff role EMAIL admin`."
             )
+
+    def _keep_an_administrator(self, member: StaffMember, undo: dict[str, object]) -> None:
+        """Takes a change back that has left nobody to manage accounts.
+
+        Looked at before, since the store may stop once it is made, and afterwards: two administrators who
+        shut each other out at once both find it undone.
+        """
+        try:
+            self._check_not_the_last(member)
+        except LastAdministrator:
+            self._accounts.update(member.email, undo)
+            raise
 
     def _record(self, actor: Actor, action: str, note: str) -> None:
         self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))

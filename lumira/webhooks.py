@@ -74,6 +74,8 @@ _REFUSAL_TOLD: Final = timedelta(hours=1)
 # For so many seconds after it noted a refused signature a process notes no other: requests that anybody can
 # send must not cost a write each.
 _NOTED_ONCE: Final = 10.0
+# Of more than so many events whose worker died, the others are retried the next time.
+_STUCK_AT_ONCE: Final = 1_000
 # How long the ledger keeps what it has processed.
 KEPT: Final = timedelta(days=90)
 
@@ -201,12 +203,14 @@ class Webhooks:
         return outcome
 
     def retry_failed(self, *, actor: Actor) -> Iterator[tuple[str, str]]:
-        """Handles every failed event again, oldest first; yields each id with its outcome or error."""
+        """Handles every failed event again, oldest first, and those whose worker died, also one that retried
+        them; yields each id with its outcome or error.
+        """
         require(actor, Permission.RETRY_WEBHOOK)
         return self._retried(actor)
 
     def _retried(self, actor: Actor) -> Iterator[tuple[str, str]]:
-        for event_id in self._events.failed():
+        for event_id in [*self._events.stuck(_STUCK_AT_ONCE), *self._events.failed()]:
             try:
                 yield event_id, self.retry(event_id, actor=actor)
             except StoreUnavailable:

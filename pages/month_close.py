@@ -6,7 +6,7 @@ The month stands in the URL, and whether it was compared: a reload compares it a
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import month_view, notices, problems
+from lumira.dashboard import month_view, notices
 from lumira.dashboard.session import may
 from lumira.dashboard.texts import text
 
@@ -28,7 +28,7 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         st.rerun()
     if not closed and figures and may(Permission.CLOSE_MONTH):
         month_view.show_close(figures)
-problems.show_remembered(month_view.PROBLEM)
+month_view.show_problem(closed=closed)
 if figures is None:
     month_view.show_start(month)
 else:

@@ -71,6 +71,19 @@ def fated(port: int, fates: Mapping[str, Fate]) -> AbstractContextManager[str]:
     return gate(port, lambda command: fates.get(command, Fate.PASSES))
 
 
+def once(name: str, fate: Fate) -> Callable[[str], Fate]:
+    """What `gate` asks: this fate for the first command of this name, and for no other."""
+    left = [name]
+
+    def asked(command: str) -> Fate:
+        if command not in left:
+            return Fate.PASSES
+        left.clear()
+        return fate
+
+    return asked
+
+
 def _answered(client: socket, store: socket, fate: Callable[[str], Fate]) -> bool:
     """Takes one request and gives its answer; False when the connection is to end."""
     header = _read(client, _HEADER.size)

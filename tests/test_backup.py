@@ -12,6 +12,7 @@ import pytest
 from bson.codec_options import CodecOptions
 from typer.testing import CliRunner
 
+from lumira import serving
 from lumira.access import Actor, Role
 from lumira.cli import app
 from lumira.embedded import running
@@ -97,6 +98,17 @@ def test_a_restore_that_was_killed_can_be_begun_again(filled, other, tmp_path, d
     with zipfile.ZipFile(file) as archive:
         manifest = archive.read("backup.json")
     mark.insert_one({"_id": _mark(manifest)})
+    # Until then nobody works on a part of the store, and no night keeps it as a backup.
+    with pytest.raises(SettingsError, match="cut short"), serving.opened(other.settings, lambda *_: None):
+        pass
+    told = {
+        "MONGODB_URI": other.settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DB": other.settings.mongodb_db,
+        "LUMIRA_HOME": str(tmp_path / "home"),
+    }
+    asked = CliRunner().invoke(app, ["backup", str(tmp_path / "c.zip")], env=told)
+    assert isinstance(asked.exception, SettingsError)
+    assert "cut short" in asked.exception.message
     restore(other.store.database, file)
     assert everything(other) == everything(filled)
     assert mark.find_one() is None

@@ -193,3 +193,7 @@ def test_of_many_in_hand_those_that_are_stuck_are_found(desk, documents):
         for number in range(10)
     )
     assert set(desk.events.stuck(3)) == {"evt_7", "evt_8", "evt_9"}
+    # One that was retried as the store stopped failed before, and has left the failed ones.
+    retried = dict(desk.webhooks.retry_failed(actor=Actor("ada", Role.ADMIN)))
+    assert retried == {f"evt_{number}": "ignored" for number in range(1, 10)}
+    assert desk.events.stuck(10) == []

@@ -7,6 +7,7 @@ import io
 import re
 import tracemalloc
 import zipfile
+from contextlib import redirect_stdout
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from xml.etree import ElementTree as ET
@@ -88,6 +89,13 @@ def test_an_export_follows_a_link_and_says_what_cannot_be_written(tmp_path):
     assert (out.is_symlink(), (tmp_path / "shared" / "orders.csv").read_text()) == (True, "today's")
     with pytest.raises(SettingsError, match="can't be written"), files.written(tmp_path / "no" / "a.csv"):
         pass
+    with (
+        open("/dev/full", "w") as full,
+        redirect_stdout(full),
+        pytest.raises(SettingsError, match="The output can't be written: No space"),
+        files.written(None) as file,
+    ):
+        file.write(b"today's")
 
 
 def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():
@@ -273,7 +281,7 @@ def test_listing_and_refreshing_need_their_permissions(desk, monkeypatch):
             asked()
 
 
-def test_the_command_exports_what_a_filter_selects(desk, monkeypatch, capsysbinary, tmp_path):
+def test_the_command_exports_what_a_filter_selects(desk, documents, monkeypatch, capsysbinary, tmp_path):
     desk.orders.insert_many([make_order(status=status, amount=700) for status in ("failed", "pending")])
     settings = desk.settings
     for name, value in (
@@ -305,3 +313,12 @@ def test_the_command_exports_what_a_filter_selects(desk, monkeypatch, capsysbina
         ["--out", nowhere],
     ):
         assert isinstance(run(*wrong).exception, LumiraError), wrong
+    # What left before the disk was full has left.
+    desk.orders.insert_many([make_order(status="failed", amount=700) for _ in range(600)])
+    full = tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    documents.audit_entries.delete_many({})
+    answer = run("--filter", "status=failed", "--out", str(full))
+    assert isinstance(answer.exception, SettingsError)
+    [told] = documents.audit_entries.find()
+    assert (told["action"], told["after"]["rows"] >= 500) == ("export_orders", True)

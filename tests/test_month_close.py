@@ -9,14 +9,16 @@ import zipfile
 import zlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 import stripe
 from bson.datetime_ms import DatetimeMS
+from pydantic import SecretStr
 
 from lumira.access import Actor, Role
-from lumira.errors import Forbidden, InvalidRequest, MonthClosed, MonthNotOver
+from lumira.errors import Forbidden, InvalidRequest, MonthChanged, MonthClosed, MonthNotOver
 from lumira.month_close import days_of
 from lumira.month_comparison import Ours, Stripes, Sum, compare, explained
 from lumira.month_figures import Balance, Line
@@ -28,6 +30,7 @@ from lumira.storage import RevenueRows
 from lumira.texts import translate
 from tests.conftest import STRIPE_KEY, opened, sandbox
 from tests.conftest import own_sandbox as sandbox_url
+from tests.store_gate import Fate, gate, once
 
 __all__ = ["sandbox_url"]
 
@@ -178,6 +181,35 @@ def test_a_closed_month_stays_and_says_what_came_late(september):
         september.month_close.close(MONTH, actor=FANNY)
     entries = list(september.store.database.audit_entries.find({"action": "close_month"}))
     assert [(entry["actor"], entry["after"]["month"]) for entry in entries] == [("fanny", MONTH)]
+
+
+def test_what_is_signed_is_what_was_seen(september):
+    seen = september.month_close.compare(MONTH, actor=FANNY)
+    changed = {"amount": 4800, "updatedAt": datetime.now(UTC)}
+    orders = september.store.database.productorders
+    orders.update_one({"paymentIntentId": "pi_a"}, {"$set": changed})
+    with pytest.raises(MonthChanged) as refused:
+        september.month_close.close(MONTH, seen=seen, actor=FANNY)
+    now = refused.value.extra["figures"]
+    assert [one.ours for one in now.differences] == [4800]
+    assert september.month_close.closed(MONTH, actor=FANNY) is None
+    closed = september.month_close.close(MONTH, seen=now, actor=FANNY)
+    assert closed.differences == now.differences
+
+
+@pytest.mark.parametrize("fate", [Fate.UNHEARD, Fate.STEPPED_DOWN])
+def test_who_signed_as_the_answer_was_lost_is_told_so(september, store_uri, fate):
+    """The driver repeats the write and finds the month there: it is the one that was signed."""
+    with (
+        gate(urlsplit(store_uri).port, once("insert", fate)) as uri,
+        opened(september.settings.model_copy(update={"mongodb_uri": SecretStr(uri)})) as desk,
+    ):
+        closed = desk.month_close.close(MONTH, actor=FANNY)
+        assert desk.month_close.closed(MONTH, actor=FANNY) == closed
+        with pytest.raises(MonthClosed):
+            desk.month_close.close(MONTH, actor=Actor("ada", Role.ADMIN))
+        entries = desk.store.database.audit_entries.find({"action": "close_month"})
+        assert [entry["actor"] for entry in entries] == ["fanny"]
 
 
 def test_who_may_close_which_month(september):

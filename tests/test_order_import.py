@@ -175,6 +175,27 @@ def test_a_database_is_looked_through_then_copied_once(
     assert desk.revenue.verify(actor=admin)[0] == []
 
 
+def test_a_second_import_brings_nobody_back_who_was_erased(lumira_import, former, desk, documents, admin):
+    """The program before ours goes on for a while, and hears of payments with their customer."""
+    paid = order(customerEmail="zoe@example.com")
+    former.productorders.insert_one(paid)
+    billing = {"billing_details": {"email": "zoe@example.com", "name": "Zoé Martin"}}
+    charge = {"id": "ch_1", "payment_intent": paid["paymentIntentId"], "amount": 4700, **billing}
+
+    def hears_of(event_id):
+        event = {"eventId": event_id, "eventType": "charge.refunded", "processedAt": NOW, "createdAt": NOW}
+        former.processed_events.insert_one(event | {"data": {"object": charge}})
+
+    hears_of("evt_1")
+    lumira_import("--apply")
+    desk.privacy.erase("zoe@example.com", actor=admin)
+    hears_of("evt_2")
+    assert "0 orders and 1 event copied" in lumira_import("--apply")[1]
+    kept = [event["data"]["object"] for event in documents.processed_events.find()]
+    assert kept == 2 * [{name: charge[name] for name in ("id", "payment_intent", "amount")}]
+    assert "zoe@" not in str(list(documents.productorders.find()))
+
+
 def test_what_is_no_database_is_said_in_a_line(desk, monkeypatch, capsys):
     monkeypatch.setenv("MONGODB_URI", desk.settings.mongodb_uri.get_secret_value())
     for uri, words in (("http://127.0.0.1", "--from"), (NO_STORE, "does not answer")):

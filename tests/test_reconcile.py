@@ -21,6 +21,7 @@ from lumira.differences import Kind, Report, restored, saved
 from lumira.errors import Forbidden, StripeConfigError, StripeServiceError
 from lumira.orders import OrderStatus, TimelineEntry
 from lumira.reconcile import Reconciliation
+from lumira.refunds import Refund
 from lumira.storage import Reconciliations
 from lumira.stripe_gateway import StripeGateway
 from tests.conftest import STRIPE_KEY, reconciliation_of, wait_until
@@ -166,6 +167,48 @@ def test_refunds_and_amounts_follow_stripe(desk, create, run):
     order = desk.orders.find(order.id)
     assert (order.amount, order.amount_refunded, order.status) == (6700, 700, "completed")
     assert run(order.payment_intent_id) == []
+
+
+def test_a_refund_that_stripe_does_not_have_counts_no_more_and_stays_in_sight(desk, create, run, support):
+    """Nothing was given back: it was called repairable, and no repair ever touched it."""
+    order = create()
+    desk.intents.confirm(order.id, PAY, actor=support)
+    real = desk.gateway.create_refund(order.payment_intent_id, 700, None, {}, secrets.token_hex(8))
+    desk.intents.refresh(order.id, actor=support)
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    spoilt = Refund(id="re_elsewhere", amount=1000, created_at=made_at)
+    desk.orders.add_refunds(desk.orders.find(order.id), [spoilt], by="stripe")
+    assert run(order.payment_intent_id) == [(Kind.REFUNDS, False)]
+    assert desk.orders.find(order.id).amount_refunded == 1700
+    desk.revenue.refresh()
+    assert run(order.payment_intent_id, apply=True) == [(Kind.REFUNDS, True)]
+    order = desk.orders.find(order.id)
+    assert (order.amount_refunded, order.net) == (700, 4000)
+    assert [(one.id, one.status) for one in order.refunds] == [
+        ("re_elsewhere", "unknown"),
+        (real["id"], real["status"]),
+    ]
+    told = order.timeline[-1]
+    assert (told.kind, told.amount, told.by, told.note) == (
+        "refund.unknown",
+        1000,
+        ADMIN.name,
+        "re_elsewhere",
+    )
+    assert desk.revenue.verify(actor=ADMIN)[0] == []
+    assert run(order.payment_intent_id, apply=True) == []
+    # Whatever Stripe says of it after all counts again.
+    desk.orders.add_refunds(order, [spoilt], by="stripe")
+    assert desk.orders.find(order.id).amount_refunded == 1700
+
+
+def test_a_refund_of_this_moment_is_not_taken_for_one_that_stripe_does_not_have(desk, create, run, support):
+    order = create()
+    desk.intents.confirm(order.id, PAY, actor=support)
+    fresh = Refund(id="re_fresh", amount=1000, created_at=datetime.now(UTC))
+    desk.orders.add_refunds(desk.orders.find(order.id), [fresh], by="stripe")
+    assert run(order.payment_intent_id, apply=True) == [(Kind.REFUNDS, False)]
+    assert desk.orders.find(order.id).amount_refunded == 1000
 
 
 def test_an_order_lost_between_stripe_and_us_is_tied_again(desk, create, run):
@@ -324,6 +367,23 @@ def test_a_killed_run_goes_on_where_it_was(desk, create):
     assert days[0] == 2 + 1
     assert (Kind.STATUS, True) in [(d.kind, d.repaired) for d in report.differences]
     assert report.since.replace(microsecond=0) == since.replace(microsecond=0)
+
+
+def test_a_run_that_goes_on_hours_later_sees_what_came_meanwhile(desk, create):
+    """It is said to be made now, and may be said to agree."""
+    since = datetime.now(UTC) - timedelta(days=5)
+
+    def die(done, total):
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        reconciliation_of(desk, timedelta(hours=-4)).run(since, actor=ADMIN, progress=die)
+    order = create()
+    pay(desk, order)
+    report = desk.reconciliation.run(since, actor=ADMIN)
+    assert (Kind.STATUS, order.id) in [(found.kind, found.order_id) for found in report.differences]
+    assert report.until > order.created_at
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import SecretStr
 
 from lumira.catalog import Level
 from lumira.embedded import running
+from lumira.errors import SettingsError
 from lumira.events import ACTED_ON, EventState
 from lumira.orders import OrderStatus
 from lumira.overview import needed
@@ -111,6 +113,17 @@ def test_seeding_twice_adds_nothing(desk, capsys):
     assert insert_orders(desk, orders=50, days=30, seed=9) == 0
     seed_demo(desk)
     assert sum(1 for _ in desk.store.database.productorders.find({}, {"_id": 1})) == 50
+
+
+def test_no_order_is_made_up_beside_those_of_customers(settings, documents):
+    """The live desk would not show it, but the programs beside it on the same orders would."""
+    key = SecretStr("sk_live_of_the_tests")
+    with (
+        opened(settings.model_copy(update={"stripe_secret_key": key, "allow_live": True})) as live,
+        pytest.raises(SettingsError, match="live key"),
+    ):
+        insert_orders(live, orders=3, days=2, seed=1)
+    assert documents.productorders.find_one() is None
 
 
 def test_seeded_orders_agree_with_the_sandbox_they_are_written_to(settings, tmp_path, admin):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyotp
 import pytest
@@ -21,6 +23,7 @@ from lumira.errors import (
     InvalidRequest,
     LastAdministrator,
     SignInRefused,
+    StoreUnavailable,
     TooManyAttempts,
     WeakPassword,
     WrongCode,
@@ -29,7 +32,8 @@ from lumira.errors import (
 from lumira.passwords import Passwords
 from lumira.sessions import Sessions
 from lumira.staff import Staff
-from lumira.storage import AuditLog, StaffAccounts, StaffSessions
+from lumira.storage import AuditLog, StaffAccounts, StaffSessions, Store
+from tests.store_gate import Fate, gate, once
 
 PASSWORD = "tournesol vélo plombier"
 ANOTHER = "garage lune sept mouton"
@@ -82,15 +86,18 @@ def sessions_on(desk: Desk, **given: Any) -> Sessions:
 @pytest.fixture
 def staff(desk, clock, cheap, sessions) -> Staff:
     """Accounts by the test's clock."""
-    database = desk.store.database
+    return accounts_on(desk.store.database, sessions, desk.signing_key, passwords=cheap, clock=clock)
+
+
+def accounts_on(database, sessions, key, **given: Any) -> Staff:
+    """Accounts of this database whose changes these sessions are told."""
     return Staff(
         StaffAccounts(database),
         StaffSessions(database),
         AuditLog(database),
-        key=desk.signing_key,
-        passwords=cheap,
+        key=key,
         changed=sessions.forget,
-        clock=clock,
+        **given,
     )
 
 
@@ -199,6 +206,24 @@ def test_the_last_administrator_stays(staff, admin):
     assert ada.disabled_at is None
 
 
+def test_a_store_that_stops_in_the_middle_leaves_the_last_administrator(
+    desk, staff, sessions, admin, cheap, clock, store_uri
+):
+    staff.add("ada@example.com", Role.ADMIN, actor=admin)
+    written = []
+
+    def fate(command):
+        written.extend([command] if command == "update" else [])
+        return Fate.WT_PANIC if written and command == "find" else Fate.PASSES
+
+    with gate(urlsplit(store_uri).port, fate) as uri, closing(Store(uri, desk.store.database.name)) as store:
+        told = accounts_on(store.database, sessions, desk.signing_key, passwords=cheap, clock=clock)
+        with pytest.raises((LastAdministrator, StoreUnavailable)):
+            told.set_role("ada@example.com", Role.STAFF, actor=admin)
+    [ada] = staff.all(actor=admin)
+    assert ada.role is Role.ADMIN
+
+
 def test_two_administrators_can_not_shut_each_other_out_at_once(staff, admin):
     emails = ["ada@example.com", "eve@example.com"]
     for email in emails:
@@ -239,6 +264,31 @@ def test_a_new_password_ends_the_other_sessions(staff, sessions, claire, documen
     for document in (*documents.audit_entries.find(), *documents.staff.find(), *documents.sessions.find()):
         for secret in (PASSWORD, ANOTHER, here.token, there.token):
             assert secret not in str(document)
+
+
+def test_a_new_password_whose_answer_was_lost_is_taken_at_the_second_try(
+    desk, staff, sessions, claire, clock, cheap, store_uri
+):
+    """It held by then, so that the old one was refused, and whoever else was signed in stayed so."""
+    here, there = entered(sessions), entered(sessions)
+    with (
+        gate(urlsplit(store_uri).port, once("delete", Fate.WT_PANIC)) as uri,
+        closing(Store(uri, desk.store.database.name)) as store,
+    ):
+        told = accounts_on(store.database, sessions, desk.signing_key, passwords=cheap, clock=clock)
+
+        def change():
+            told.change_password(PASSWORD, ANOTHER, actor=CLAIRE, keep_session=here.session.id)
+
+        with pytest.raises(StoreUnavailable):
+            change()
+        change()
+    sessions.forget(EMAIL)
+    assert sessions.find(there.token) is None
+    assert sessions.find(here.token)
+    clock.turn(hours=2)
+    with pytest.raises(WrongPassword):
+        staff.change_password(PASSWORD, ANOTHER, actor=CLAIRE)
 
 
 def test_a_new_password_needs_the_present_one_and_guessing_it_is_slow(staff, claire):

@@ -8,9 +8,11 @@ import sys
 import pytest
 
 from lumira.access import Role
+from lumira.api.gate import CHECK_SECONDS
 from lumira.cli import main
 from lumira.errors import SignInRefused
-from tests.conftest import STRIPE_KEY
+from lumira.sessions import REMEMBERED_SECONDS
+from tests.conftest import STRIPE_KEY, opened
 from tests.test_staff import ANOTHER, PASSWORD
 
 
@@ -64,6 +66,23 @@ def test_the_first_account_and_all_that_follows(lumira, desk, admin):
         "add_staff",
         "disable_staff",
     ]
+
+
+def test_what_is_said_of_how_soon_it_holds_is_true(lumira, desk, admin, settings):
+    """A process trusts what it knows of a session for a while; the gate looks at open pages now and then."""
+    assert REMEMBERED_SECONDS + CHECK_SECONDS == 15
+    desk.staff.add("ada@example.com", Role.ADMIN, actor=admin)
+    desk.staff.add("zoe@example.com", Role.STAFF, password=PASSWORD, actor=admin)
+    token = entered(desk, "zoe@example.com", PASSWORD).token
+    # Another process than the desk's, which learns of it from the store alone.
+    told = lumira("role", "zoe@example.com", "finance")
+    assert told == (0, "zoe@example.com is finance: within fifteen seconds everywhere.\n", "")
+    with opened(settings) as elsewhere:
+        assert elsewhere.sessions.find(token).role is Role.FINANCE
+    told = lumira("sign-out", "zoe@example.com")
+    assert told == (0, "1 session ended: within fifteen seconds everywhere.\n", "")
+    with opened(settings) as elsewhere:
+        assert elsewhere.sessions.find(token) is None
 
 
 def test_what_can_not_be_done_is_one_line(lumira, desk, admin):

@@ -11,9 +11,10 @@ import pytest
 from bson import MaxKey, MinKey, ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from pymongo import MongoClient
 
-from lumira.errors import StoreSignInRefused, StoreUnavailable
+from lumira.errors import StoreSignInRefused, StoreUnavailable, TokenNameTaken
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
@@ -23,8 +24,8 @@ from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
 from lumira.storage.personal_data import PersonalData
-from tests.conftest import NO_STORE
-from tests.store_gate import Fate, fated, refusing
+from tests.conftest import NO_STORE, opened
+from tests.store_gate import Fate, fated, gate, once, refusing
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -274,6 +275,19 @@ def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):
     assert not desk.orders.set_payment_intent(first, "pi_2", "requires_payment_method", **tie)
     assert not desk.orders.set_payment_intent(second, "pi_1", "requires_payment_method", **tie)
     assert not desk.orders.insert(make_order(payment_intent_id="pi_1"))
+
+
+def test_what_was_stored_though_its_answer_was_lost_is_ones_own(settings, store_uri, admin):
+    """The driver repeats such a write: whoever made it was told that somebody else had been there before."""
+    asked = once("insert", Fate.UNHEARD)
+    with (
+        gate(urlsplit(store_uri).port, asked) as uri,
+        opened(settings.model_copy(update={"mongodb_uri": SecretStr(uri)})) as desk,
+    ):
+        # Its text is shown this once.
+        assert desk.tokens.authenticate(desk.tokens.create("checkout", actor=admin)).name == "checkout"
+        with pytest.raises(TokenNameTaken):
+            desk.tokens.create("checkout", actor=admin)
 
 
 def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_nothing(store_uri):

@@ -21,10 +21,11 @@ COMMAND_LINE: Final = Actor("command line", Role.ADMIN)
 
 
 @contextmanager
-def attached_desk(*, may_begin: bool = True) -> Iterator[Desk]:
+def attached_desk(*, may_begin: bool = True, may_be_partial: bool = False) -> Iterator[Desk]:
     """A prepared desk for a command that ends, beside a running Lumira or alone.
 
-    Where there is no store yet, a new one begins; unless it `may_begin`, that raises SettingsError.
+    Where there is no store yet, a new one begins; unless it `may_begin`, that raises SettingsError. So does a
+    store that a restore has filled in part, unless it `may_be_partial`.
     """
     from lumira.desk import Desk
     from lumira.embedded import attached, has_store
@@ -44,6 +45,8 @@ def attached_desk(*, may_begin: bool = True) -> Iterator[Desk]:
         configure(settings if "log_level" in settings.model_fields_set else quiet)
         desk = Desk.open(settings)
         try:
+            if not may_be_partial:
+                desk.store.check_whole()
             desk.store.prepare()
             yield desk
         finally:

@@ -40,7 +40,7 @@ def restore(
 
     if not file.is_file():
         raise BackupUnreadable(f"There is no file {file}. Name one that `lumira backup` has written.")
-    with attached_desk() as desk:
+    with attached_desk(may_be_partial=True) as desk:
         try:
             counts = restore_file(desk.store.database, file)
         except OSError as error:

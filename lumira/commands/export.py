@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qsl
@@ -42,9 +43,10 @@ def export_orders(
     wanted = parse_filter(query)
     with attached_desk() as desk, written(out) as file:
         zone = desk.settings.business_timezone
-        rows = desk.order_list.export(wanted, kind=kind, actor=COMMAND_LINE)
         columns = order_columns(language, zone)
-        count = write(file, kind, columns, rows, language=language, zone=zone)
+        # Of a file cut short too the audit log is told before the store is closed.
+        with closing(desk.order_list.export(wanted, kind=kind, actor=COMMAND_LINE)) as rows:
+            count = write(file, kind, columns, rows, language=language, zone=zone)
     print(f"{counted(count, 'order')} exported.", file=sys.stderr)
 
 

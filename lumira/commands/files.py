@@ -22,7 +22,16 @@ def written(out: Path | None, *, private: bool = False) -> Iterator[BinaryIO]:
     writes it alone, also where it was there before. Raises SettingsError where it can't be written.
     """
     if out is None:
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Whoever reads has enough, which is no error.
+            raise
+        except OSError as error:
+            # What is still to be written would be tried, and told of, once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SettingsError(f"The output can't be written: {error.strerror}.") from None
         return
     try:
         if out.exists() and not out.is_file():

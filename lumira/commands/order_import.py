@@ -40,8 +40,8 @@ def import_orders(
         if apply:
             copied = copy_orders(desk.store.database, importable)
             events = copy_events(desk.store.database, former.events())
-            if copied:
-                desk.fees.read_anew()
+            # Also where nothing is new: a run before this one may have ended before it came to this.
+            desk.fees.read_anew()
         else:
             # To be looked at, and not kept.
             deque(importable, maxlen=0)

@@ -79,7 +79,7 @@ def list_staff() -> None:
 
 @staff.command()
 def role(email: _Email, role: Annotated[Role, typer.Argument(help="What they may do.")]) -> None:
-    """Give a member another role; open pages have it within ten seconds."""
+    """Give a member another role, within fifteen seconds everywhere."""
     with attached_desk() as desk:
         desk.staff.set_role(email, role, actor=COMMAND_LINE)
     print(f"{email} is {role}: within fifteen seconds everywhere.")

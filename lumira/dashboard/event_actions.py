@@ -24,8 +24,9 @@ def failed(size: int) -> tuple[list[RecordedEvent], bool]:
 
 
 def retry(event: RecordedEvent) -> None:
-    """The button that handles a failed event again, for those who may."""
-    if event.state != "failed" or not session.may(Permission.RETRY_WEBHOOK):
+    """The button that handles a failed event again, or one whose worker may have died, for those who may."""
+    is_open = event.state in {EventState.FAILED, EventState.PROCESSING}
+    if not is_open or not session.may(Permission.RETRY_WEBHOOK):
         return
     if st.button(text("event.retry"), type="primary", icon=":material/replay:", key="retry-event"):
         with problems.remembered(event.event_id):

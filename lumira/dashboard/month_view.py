@@ -14,7 +14,7 @@ from lumira.dashboard import address, choices, empty, markup, notices, problems,
 from lumira.dashboard.tables import ROW_HEIGHT, height
 from lumira.dashboard.texts import capitalized, counted, money, number, text
 from lumira.dashboard.theme import DISAGREES_COLOUR
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, MonthChanged, MonthClosed
 from lumira.export import FileFormat
 from lumira.month_close import days_of
 from lumira.month_comparison import DIFFERENCES_KEPT
@@ -108,19 +108,32 @@ def show_close(figures: MonthFigures) -> None:
         help=None if over else text("month.not_over"),
     ):
         title = text("month.close.confirm", month=_name(figures.month).lower())
-        st.dialog(title, icon=":material/lock:")(_confirm)(figures)
+        st.dialog(title, icon=":material/lock:")(confirm)(figures)
 
 
-def _confirm(figures: MonthFigures) -> None:
+def confirm(figures: MonthFigures) -> None:
+    """What closing means, and the button that does it, in the dialog."""
     st.markdown(text("month.close.lead"))
     if figures.difference_count:
         st.warning(counted("month.close.differences", figures.difference_count))
     label = text("month.close.confirm", month=_name(figures.month).lower())
     if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
         with problems.remembered(PROBLEM):
-            session.desk().month_close.close(figures.month, actor=session.actor())
+            try:
+                session.desk().month_close.close(figures.month, seen=figures, actor=session.actor())
+            except MonthChanged as error:
+                # They are to be seen before they are signed.
+                st.session_state.setdefault(_COMPARED, {})[figures.month] = error.extra["figures"]
+                raise
             notices.say(text("month.close.done", month=_name(figures.month)))
         st.rerun()
+
+
+def show_problem(*, closed: bool) -> None:
+    """Why the last comparison or close failed; nothing of a close that was made and only its answer lost."""
+    if closed and not problems.is_remembered(PROBLEM, MonthClosed):
+        problems.forget(PROBLEM)
+    problems.show_remembered(PROBLEM)
 
 
 def show_start(month: str) -> None:

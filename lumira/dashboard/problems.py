@@ -73,6 +73,11 @@ def forget(subject: str) -> None:
     st.session_state.pop(f"problem-{subject}", None)
 
 
+def is_remembered(subject: str, kind: type[LumiraError]) -> bool:
+    """Whether the last action on a subject failed for this kind of error."""
+    return isinstance(st.session_state.get(f"problem-{subject}"), kind)
+
+
 @contextmanager
 def remembered(subject: str) -> Iterator[None]:
     """Around an action on a subject: remembers why it failed, or forgets why the one before it did."""

@@ -33,6 +33,7 @@ from lumira.storage.indexes import (
     DOCTOR,
     ORDERS,
     REFUSED_SIGNATURES,
+    RESTORES,
     REVENUE_DAILY,
     REVENUE_STATE,
     SESSIONS,
@@ -43,8 +44,6 @@ FORMAT: Final = 1
 # What is worked out from the orders, what is over within the hour, and who is signed in: an ended session
 # must not live again.
 LEFT_OUT: Final = frozenset({REVENUE_DAILY, REVENUE_STATE, DOCTOR, REFUSED_SIGNATURES, SESSIONS})
-# Where a restore under way says which file it is of, so that the same one may be begun again.
-RESTORES: Final = "restores"
 BATCH: Final = 1_000
 # A million orders take minutes.
 SECONDS: Final = 3_600

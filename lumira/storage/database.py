@@ -24,8 +24,8 @@ from lumira import traces
 from lumira.errors import SettingsError, StoreStopped, StoreUnavailable
 from lumira.metrics import STORE
 from lumira.settings import DEFAULT_DATABASE
-from lumira.storage.failures import UNAUTHORIZED, Document, store_errors
-from lumira.storage.indexes import ORDERS, Unmade, create_indexes
+from lumira.storage.failures import UNAUTHORIZED, Document, refusal_noted, store_errors
+from lumira.storage.indexes import ORDERS, RESTORES, Unmade, create_indexes
 from lumira.storage.server import (
     Deviations,
     Server,
@@ -150,6 +150,19 @@ class Store:
         if unmade.refused:
             logger.error("not made: the store's user has no right", extra={"names": unmade.refused})
         return unmade
+
+    def check_whole(self) -> None:
+        """Raises SettingsError for a store that a restore has filled in part, which would be taken for the
+        whole, and so would a backup of it. Raises StoreUnavailable.
+        """
+        refused: list[str] = []
+        # Without the right to read it this user has restored nothing either.
+        with store_errors(), refusal_noted(refused, RESTORES):
+            if self.database[RESTORES].find_one() is not None:
+                raise SettingsError(
+                    "A restore into this store goes on, or was cut short: a part of it is missing. Run "
+                    "`lumira restore` with the same file again, or set LUMIRA_HOME or MONGODB_DB to another."
+                )
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer in time, or not with what it holds.

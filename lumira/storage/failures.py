@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import bson
 from bson.errors import InvalidDocument
 from pymongo.collection import Collection
 from pymongo.errors import (
@@ -78,12 +79,14 @@ def refusal_noted(refused: list[str], name: str) -> Iterator[None]:
 def insert_new(collection: Collection[Document], document: Document) -> bool:
     """Stores a document; False when a unique key of it is taken, and what is there stays as it is.
 
-    What is there may be the same document: the driver repeats a write whose answer was lost, and a store
-    that was killed in between no longer knows that it did it. Raises StoreUnavailable.
+    The driver repeats a write whose answer was lost, and a store that was killed in between no longer knows
+    that it did it: where the very same document is there, this call has stored it. Raises StoreUnavailable.
     """
     with store_errors():
         try:
             collection.insert_one(document)
         except DuplicateKeyError:
-            return False
+            # The driver has given it an _id where it had none.
+            stored = collection.find_one({"_id": {"$eq": document["_id"]}})
+            return bool(stored == bson.decode(bson.encode(document), collection.codec_options))
     return True

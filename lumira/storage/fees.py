@@ -37,5 +37,7 @@ class FeesRead:
 
     def forget(self) -> None:
         """Nothing was read."""
-        with store_errors():
-            self._states.delete_one({"_id": self._key})
+        # To delete by _id from a collection that was never written to fails on the embedded store.
+        if self.until() is not None:
+            with store_errors():
+                self._states.delete_one({"_id": self._key})

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pymongo
+from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from lumira.batches import batched
+from lumira.documents import mapping_or_empty
 from lumira.errors import SettingsError
+from lumira.events import order_named_by, payment_intent_of
+from lumira.person import without_person
 from lumira.settings import DEFAULT_DATABASE
 from lumira.storage.database import READING
 from lumira.storage.failures import Document, store_errors
@@ -65,16 +69,40 @@ class FormerDatabase:
 def copy_orders(database: Database[Document], documents: Iterable[Mapping[str, Any]]) -> int:
     """Stores orders that are not there yet; how many were new. What is there already stays as it is."""
     # An index that leaves out what is absent holds what is null: only one order could have none.
-    return _copy(database, ORDERS, (_without_null(document, "paymentIntentId") for document in documents))
+    kept = (_without_null(document, "paymentIntentId") for document in documents)
+    return sum(_insert(database, ORDERS, batch) for batch in batched(kept, BATCH))
 
 
 def copy_events(database: Database[Document], documents: Iterable[Mapping[str, Any]]) -> int:
-    """Stores events that are not there yet; how many were new."""
-    return _copy(database, EVENTS, documents)
+    """Stores events that are not there yet; how many were new.
+
+    Those of orders whose customer was erased here are kept without the person, whom the other program has.
+    """
+    copied = 0
+    for batch in batched(map(dict, documents), BATCH):
+        copied += _insert(database, EVENTS, batch)
+        # Once they are stored: whoever erases marks the order before reading the ledger.
+        _forget_erased(database, batch)
+    return copied
 
 
-def _copy(database: Database[Document], collection: str, documents: Iterable[Mapping[str, Any]]) -> int:
-    return sum(_insert(database, collection, batch) for batch in batched(map(dict, documents), BATCH))
+def _forget_erased(database: Database[Document], events: list[Document]) -> None:
+    payments, orders = {}, {}
+    for event in events:
+        data = mapping_or_empty(event.get("data"))
+        if payment := payment_intent_of(str(event.get("eventType")), data):
+            payments[event["eventId"]] = payment
+        if (order := order_named_by(data)) and ObjectId.is_valid(order):
+            orders[event["eventId"]] = ObjectId(order)
+    erased: set[Any] = set()
+    with store_errors():
+        for field, named in (("paymentIntentId", payments), ("_id", orders)):
+            found = database[ORDERS].find({field: {"$in": list(named.values())}}, {field: 1, "erasedAt": 1})
+            erased |= {order[field] for order in found if order.get("erasedAt")}
+        about = [event for known in (payments, orders) for event, named in known.items() if named in erased]
+        for row in database[EVENTS].find({"eventId": {"$in": about}}, {"data": 1}):
+            kept = without_person(mapping_or_empty(row.get("data")))
+            database[EVENTS].update_one({"_id": row["_id"]}, {"$set": {"data": kept}})
 
 
 def _insert(database: Database[Document], collection: str, batch: list[Document]) -> int:

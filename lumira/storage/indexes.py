@@ -36,6 +36,8 @@ DOCTOR: Final = "doctor"
 # Read by _id alone.
 REFUSED_SIGNATURES: Final = "refused_signatures"
 MONTH_CLOSES: Final = "month_closes"
+# Where a restore under way says which file it is of, so that the same one may be begun again.
+RESTORES: Final = "restores"
 
 # Building an index over a large collection takes longer than any other operation may.
 BUILD_SECONDS: Final = 600

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from lumira.orders import REFUND_REQUESTED, TIMELINE_LIMIT, Observation, Order, OrderStatus, TimelineEntry
-from lumira.refunds import Dispute, Refund, last_refund_at, refunded, told_as_sum
+from lumira.refunds import UNKNOWN, Dispute, Refund, last_refund_at, refunded, told_as_sum
 from lumira.storage.conditions import Expression, PushedIf, is_value, list_of
 from lumira.storage.failures import Document
 
@@ -104,6 +104,15 @@ def refund_entries(
         )
         for refund in merged
         if (refund.id, refund.status) not in known
+    ]
+
+
+def unknown_entries(order: Order, after: Sequence[Refund], *, by: str, at: datetime) -> list[TimelineEntry]:
+    """An entry for each refund of `after` that counts no more because Stripe knows nothing of it."""
+    return [
+        TimelineEntry(at=at, kind=f"refund.{UNKNOWN}", by=by, amount=refund.amount, note=refund.id)
+        for refund in after
+        if refund.status == UNKNOWN and refund not in order.refunds
     ]
 
 

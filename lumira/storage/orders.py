@@ -6,7 +6,7 @@ What a write says stands in `order_updates`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -23,7 +23,7 @@ from lumira.errors import OrderNotFound, OrderUnreadable
 from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
 from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
-from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded
+from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded, without_unknown
 from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
@@ -35,6 +35,7 @@ from lumira.storage.order_updates import (
     moved,
     observed_again,
     refund_entries,
+    unknown_entries,
     with_disputes,
     with_refunds,
 )
@@ -268,6 +269,20 @@ class Orders:
                 return None
             entries = refund_entries(order, refunds, by=by, event_id=event_id, note=note, as_of=as_of)
             return with_refunds(refunds), entries
+
+        return self._merge(order, merged)
+
+    def mark_refunds_unknown(self, order: Order, unknown: Collection[str], *, by: str, at: datetime) -> bool:
+        """Lets refunds of these ids, of which Stripe knows nothing, stand in sight and count no more.
+
+        Each is one timeline entry at `at` (UTC). Returns whether any counted.
+        """
+
+        def merged(order: Order) -> _Change | None:
+            refunds = without_unknown(order.refunds, unknown)
+            if refunds == order.refunds:
+                return None
+            return with_refunds(refunds), unknown_entries(order, refunds, by=by, at=at)
 
         return self._merge(order, merged)
 

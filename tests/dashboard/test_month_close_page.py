@@ -4,8 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
+from streamlit.testing.v1 import AppTest
 
 from lumira.access import Actor, Role
+from lumira.errors import MonthClosed, StoreUnavailable
 from tests.conftest import opened
 from tests.conftest import own_sandbox as sandbox_url
 from tests.dashboard.conftest import shown
@@ -93,6 +95,45 @@ def test_a_closed_month_shows_what_was_signed_and_what_came_late(open_page, desk
     assert metrics(app)["Net"] == "67,00\u00a0€"
     assert "Profond · encaissé\u00a0: 67,00\u00a0€ à la clôture, 99,00\u00a0€ aujourd’hui" in shown(app)
     assert not [button for button in app.button if button.key in {"compare", "close"}]
+
+
+def confirmation(figures):
+    from lumira.dashboard import month_view, notices
+
+    notices.show()
+    month_view.show_problem(closed=False)
+    month_view.confirm(figures)
+
+
+def test_figures_that_changed_before_they_were_signed_are_shown_first(desk):
+    last = desk.revenue.today().replace(day=1) - timedelta(days=1)
+    seen = desk.month_close.compare(f"{last:%Y-%m}", actor=FANNY)
+    noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
+    order = {
+        **{"productId": "profond", "amount": 6700, "currency": "eur", "status": "completed"},
+        **{"createdAt": noon, "updatedAt": noon, "completedAt": noon, "paymentIntentId": "pi_late"},
+    }
+    desk.store.database.productorders.insert_one(order)
+    app = AppTest.from_function(confirmation, args=(seen,)).run()
+    app.button(key="close-confirmed").click().run()
+    assert "Ce mois a changé depuis votre comparaison." in shown(app)
+    assert desk.month_close.closed(seen.month, actor=FANNY) is None
+    [now] = app.session_state["month-figures"].values()
+    assert [total.net for total in now.totals()] == [6700]
+    app = AppTest.from_function(confirmation, args=(now,)).run()
+    app.button(key="close-confirmed").click().run()
+    assert desk.month_close.closed(seen.month, actor=FANNY).totals() == now.totals()
+
+
+def test_a_month_that_is_closed_is_not_said_to_have_failed(open_page, desk):
+    """Its answer was lost, or a colleague was faster: that one is told."""
+    month = desk.revenue.today().replace(day=1) - timedelta(days=1)
+    app = open_page("month_close", month=f"{month:%Y-%m}")
+    desk.month_close.close(f"{month:%Y-%m}", actor=FANNY)
+    for error, told in ((StoreUnavailable("Nothing."), False), (MonthClosed("Closed."), True)):
+        app.session_state["problem-month"] = error
+        app.run()
+        assert (error.code in shown(app)) is told
 
 
 def test_nonsense_in_the_url_is_the_month_that_ended(open_page, desk):

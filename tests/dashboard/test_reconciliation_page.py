@@ -135,7 +135,7 @@ def test_the_confirmation_says_what_will_happen(desk):
     differences = [differ(kind) for kind in kinds]
     known = Comparison(Report(now, now, differences=differences), now, applied=False)
     assert comparison.consequences(known) == [
-        "1 commande reçoit les remboursements faits chez Stripe",
+        "1 commande reçoit les remboursements que Stripe connaît, et aucun autre",
         "2 commandes prennent l’état indiqué par Stripe",
     ]
     assert len(known.report.repairable) == 3

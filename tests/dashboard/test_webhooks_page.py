@@ -227,6 +227,15 @@ def test_only_who_may_retry_has_the_buttons(open_page, record, at_the_desk, role
     assert keys >= {"retry-event", "retry-all"} if may else not keys & {"retry-event", "retry-all"}
 
 
+def test_an_event_whose_worker_died_can_be_retried_where_it_stands(open_page, record, documents):
+    event_id = record({"id": "pi_1"}, failed="time-out")
+    past = datetime.now(UTC) - timedelta(minutes=2)
+    documents.processed_events.update_one({}, {"$set": {"state": "processing", "leaseUntil": past}})
+    app = open_page("webhooks", event=event_id)
+    app.button(key="retry-event").click().run()
+    assert documents.processed_events.find_one()["state"] != "processing"
+
+
 def test_an_unknown_event_is_said_calmly(open_page):
     assert open_page("webhooks", event="evt_nobody").info[0].title == "Cet événement n’est pas connu."
 
