@@ -353,7 +353,8 @@ class Reconciliation:
                         "metadata": {**payment_intent["metadata"], **customer},
                     }
         still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
-        if run.apply and Kind.REFUNDS in still and self._mark_refunds_unknown(order, payment_intent, run.actor):
+        refunds_differ = run.apply and Kind.REFUNDS in still
+        if refunds_differ and self._mark_refunds_unknown(order, payment_intent, run.actor):
             order = self._orders.find(order.id) or order
             still = {kind for kind, _, _ in differences(order, payment_intent, asked_at)}
         for kind, ours, stripes in found:

@@ -37,7 +37,7 @@ from lumira.api.webhook import Deliveries
 from lumira.dashboard import PAGES
 from lumira.desk import Desk
 from lumira.embedded import running
-from lumira.errors import LumiraError, StoreUnavailable
+from lumira.errors import LumiraError, SettingsError, StoreUnavailable
 from lumira.openid_providers import CALLBACK
 from lumira.settings import Settings, load_settings
 
@@ -128,7 +128,11 @@ def opened(
     desk = Desk.open(settings, demo=demo)
     # One that does not answer is no reason not to start.
     with suppress(StoreUnavailable):
-        desk.store.check_whole()
+        try:
+            desk.store.check_whole()
+        except SettingsError:
+            desk.store.close()
+            raise
     stopped = threading.Event()
     working = threading.Thread(target=work, args=(desk, stopped), name="background", daemon=True)
     working.start()

@@ -187,7 +187,8 @@ def test_of_many_in_hand_those_that_are_stuck_are_found(desk, documents):
             **{"eventId": f"evt_{number}", "eventType": "x", "state": "processing"},
             **{
                 "createdAt": NOW - timedelta(minutes=number),
-                "leaseUntil": NOW + timedelta(minutes=1 - number),
+                # The newest alone is still being worked at.
+                "leaseUntil": NOW + timedelta(hours=1 - 2 * number),
             },
         }
         for number in range(10)
