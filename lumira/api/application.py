@@ -15,7 +15,7 @@ from lumira.api import health, products, webhook
 from lumira.api.cross_origin import CrossOrigin
 from lumira.api.openapi import describe
 from lumira.api.rate_limit import RateLimit
-from lumira.api.request_id import RequestId, is_probe
+from lumira.api.request_id import RequestId, is_routine
 from lumira.api.responses import error_response, response_to
 from lumira.api.unexpected import Unexpected
 from lumira.errors import LumiraError
@@ -38,7 +38,7 @@ def application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         # A span for each request but probes; counting and logging are ours.
-        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": is_probe},
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": is_routine},
         # The outermost first: a refusal has an id too, and a page of another origin may read it.
         middleware=[
             Middleware(RequestId),

@@ -18,11 +18,14 @@ logger: Final = logging.getLogger("lumira.api")
 # Asked every few seconds for as long as we run.
 PROBES: Final = ("/healthz", "/ready")
 _METRICS: Final = "/metrics/"
+# The styles, scripts and pictures of our own pages: several with each page.
+_ASSETS: Final = ("/sign-in/assets/", "/checkout/assets/")
 
 
-def is_probe(scope: Scope) -> bool:
-    """Whether a request asks only how we are: it is not worth a line or a trace."""
-    return str(scope["path"]).endswith((*PROBES, _METRICS))
+def is_routine(scope: Scope) -> bool:
+    """Whether a request asks only how we are, or for a file of a page: it is not worth a line or a trace."""
+    path = str(scope["path"])
+    return path.endswith((*PROBES, _METRICS)) or path.startswith(_ASSETS)
 
 
 class RequestId:
@@ -61,5 +64,5 @@ class RequestId:
                 if code := state.get("error_code"):
                     answered["code"] = code
                 took = round((time.perf_counter() - began) * 1_000, 1)
-                level = logging.DEBUG if is_probe(scope) else logging.INFO
+                level = logging.DEBUG if is_routine(scope) else logging.INFO
                 logger.log(level, "request answered", extra={**answered, "milliseconds": took})

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 
 from lumira.api.first_paint import FirstPaint
 from lumira.api.gate import OPEN
+from lumira.api.request_id import is_routine
 from lumira.api.security_headers import SecurityHeaders, dashboard_policy, script_hashes
 from lumira.api.unknown_pages import UnknownPages
 from lumira.dashboard import navigation
@@ -59,6 +60,9 @@ def test_the_houses_styles_are_there_before_anything_is_drawn(site, desk):
     answer = web.get(site + sheet)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
     assert ".lumira-mode" in answer.text
+    # A page has several such files: they fill no log.
+    assert is_routine({"path": sheet})
+    assert not is_routine({"path": "/api/assets/"})
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
