@@ -16,7 +16,7 @@ BEFORE: Final = BEGINNING - MILLISECOND
 # Where the steps begin; what is older is found too, less exactly.
 _FIRST_LIKELY: Final = datetime(2020, 1, 1, tzinfo=UTC) - MILLISECOND
 # Nothing in a step costs one short question, something in it the reading of all that is in it.
-_STEP: Final = timedelta(days=90)
+_STEP: Final = timedelta(days=30)
 
 
 class Oldest:
