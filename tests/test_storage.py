@@ -184,7 +184,12 @@ def test_of_two_who_hear_of_a_second_decline_one_tells_it(desk):
             OrderStatus.FAILED, 4700, seconds, failure_code="card_declined", latest_charge="ch_2"
         )
         desk.orders.move(read, declined, by=by)
-    assert [entry.by for entry in desk.orders.find(read.id).timeline] == ["page"]
+        if by == "page":
+            changed_at = desk.orders.find(read.id).updated_at
+    stored = desk.orders.find(read.id)
+    assert [entry.by for entry in stored.timeline] == ["page"]
+    # Revenue counts why payments failed by what was changed: once, and only by whose news it was.
+    assert read.updated_at < changed_at == stored.updated_at
 
 
 @pytest.mark.parametrize("to", [OrderStatus.COMPLETED, OrderStatus.CANCELLED])
