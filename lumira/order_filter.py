@@ -331,6 +331,11 @@ def search_key(words: list[str]) -> str | None:
     return max(keys, key=len, default=None)
 
 
+def is_rare(key: str) -> bool:
+    """Whether few orders have such a key: that of an id, of an e-mail address or of a telephone number."""
+    return key.startswith((*_IDS, _PHONE_PREFIX)) or "@" in key
+
+
 def order_id_prefix(words: list[str]) -> str | None:
     """The word that may be the beginning of an order's id (24 hexadecimal digits), if there is one."""
     return next((word for word in words if _ORDER_ID.fullmatch(word)), None)

@@ -1061,6 +1061,23 @@ def test_after_a_long_time_without_a_row_no_window_holds_all_that_came_before(
     assert windows.longest < timedelta(days=25)
 
 
+@pytest.mark.parametrize("searched", ["pi_390000000000", "zoe.martin@example.com", "06 12 34 56 78"])
+def test_what_few_orders_have_is_found_in_a_few_steps_however_many_there_are(
+    desk, documents, store_uri, monkeypatch, searched
+):
+    """In windows as narrow as for what many have, one order of a million took 200 questions."""
+    monkeypatch.setattr("lumira.storage.order_rows.IN_A_WINDOW", 20)
+    own = {"customer_email": "zoe.martin@example.com", "metadata": {"customerPhone": "+33 6 12 34 56 78"}}
+    made = [made_days_ago(days, **(own if days == 390 else {})) for days in range(400)]
+    made[390] = made[390].model_copy(update={"payment_intent_id": "pi_390000000000"})
+    desk.orders.insert_many(made)
+    asked = Asked()
+    with MongoClient[Any](store_uri, tz_aware=True, event_listeners=[asked]) as client:
+        page = OrderRows(client[documents.name], PARIS, livemode=False).page(OrderFilter(search=searched), 10)
+    assert [order.id for order in page.orders] == [made[390].id]
+    assert len(asked.prefixes) < 12
+
+
 @pytest.mark.parametrize("sort", [Sort.OLDEST, Sort.LOWEST])
 def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
     desk, documents, store_uri, monkeypatch, sort

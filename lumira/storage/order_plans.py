@@ -46,6 +46,7 @@ from lumira.order_filter import (
     Disputed,
     OrderFilter,
     disagreements,
+    is_rare,
     level_key,
     order_id_prefix,
     search_key,
@@ -123,6 +124,7 @@ class Walk:
     """Along the dates between `low` and `high`, both excluded, of what any of `prefixes` selects.
 
     A prefix is an equality that an index has before the date; where one amount is walked, it is of `amount`.
+    What is `rare` may be read whole in one step.
     """
 
     prefixes: list[Document]
@@ -132,6 +134,7 @@ class Walk:
     low: datetime
     high: datetime
     amount: float | None = None
+    rare: bool = False
 
     def is_behind(self, after: Cursor) -> bool:
         """Whether this walk, of one amount, begins behind the cursor."""
@@ -210,7 +213,9 @@ def plan(
         # An order refunded in the period was last refunded in it or after it.
         conditions, high = [*conditions, *period], END
     prefixes = _prefixes(wanted, known_amounts) if created else [{}]
-    return [Walk(prefixes, conditions, datings, descending, low, high)]
+    key = search_key(wanted.words)
+    rare = created and key is not None and is_rare(key)
+    return [Walk(prefixes, conditions, datings, descending, low, high, rare=rare)]
 
 
 def _few(wanted: OrderFilter) -> list[Document] | None:

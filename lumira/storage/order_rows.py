@@ -134,7 +134,8 @@ class OrderRows:
                 high = min(high, after.at)
             else:
                 low = max(low, after.at)
-        now, width, widest = datetime.now(UTC), FIRST_WINDOW, self._widest()
+        now, width = datetime.now(UTC), FIRST_WINDOW
+        widest = WIDEST if walk.rare else self._widest()
         if widest < WIDEST or not walk.descending:
             low = max(low, min(self._oldest.before(dating.name) for dating in walk.datings))
         while len(found) < need and low < high:
