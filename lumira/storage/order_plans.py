@@ -213,8 +213,8 @@ def plan(
         # An order refunded in the period was last refunded in it or after it.
         conditions, high = [*conditions, *period], END
     prefixes = _prefixes(wanted, known_amounts) if created else [{}]
-    key = search_key(wanted.words)
-    rare = created and key is not None and is_rare(key)
+    # The key that the prefixes are made of.
+    rare = created and is_rare(_narrow_key(wanted) or "")
     return [Walk(prefixes, conditions, datings, descending, low, high, rare=rare)]
 
 
