@@ -149,7 +149,9 @@ def test_a_stolen_card_is_not_called_so(get, link, order, desk, support):
         desk.intents.confirm(order.payment_intent_id, "pm_card_visa_chargeDeclinedStolenCard", actor=support)
     answer = get(link)
     assert "Votre banque a refusé la carte." in answer.text
-    assert "vol" not in answer.text.lower().replace("valable", "")
+    # The client secret is drawn by lot, and one in some hundreds has these letters too.
+    words = SECRET.sub("", answer.text).lower()
+    assert "vol" not in words.replace("valable", "")
 
 
 def test_an_old_link_expires_and_a_new_one_replaces_it(get, link, order, desk, support, documents):
