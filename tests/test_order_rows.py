@@ -24,7 +24,7 @@ from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 
 from lumira.documents import as_json
-from lumira.errors import InvalidFilter, OrderUnreadable, StoreUnavailable
+from lumira.errors import InvalidFilter, OrderUnreadable
 from lumira.order_filter import (
     FORMER,
     LEVELS,
@@ -46,7 +46,8 @@ from lumira.revenue import OVERLAP
 from lumira.storage import OrderRows, Store, order_listing
 from lumira.storage.order_listing import KnownAmounts
 from lumira.storage.orders import Orders, to_document
-from tests.store_gate import Fate, fated
+from tests.store_gate import Fate, gate
+from tests.test_storage import make_order
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -1098,21 +1099,22 @@ def test_whoever_looks_from_the_oldest_on_is_done_with_the_last_order(
         assert [order.id for order in rows.every(OrderFilter(sort=sort))] == [one.id for one in made[::-1]]
 
 
-def test_orders_too_many_to_be_counted_in_time_are_listed_from_the_next_page_on(desk, store_uri):
-    order = Order(
-        id=str(ObjectId()),
-        product_id="mystique",
-        amount=4700,
-        status="pending",
-        created_at=NOW,
-        updated_at=NOW,
-    )
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_page_waits_until_the_orders_are_counted(desk, store_uri, fails):
+    order = make_order()
     desk.orders.insert(order)
+    ended = Event()
+
+    def fate(command: str) -> Fate:
+        if command == "count" and not fails:
+            ended.wait(30)
+        return Fate.WT_PANIC if command == "count" else Fate.PASSES
+
     with (
-        fated(urlsplit(store_uri).port, {"count": Fate.WT_PANIC}) as uri,
+        gate(urlsplit(store_uri).port, fate) as uri,
         closing(Store(uri, desk.store.database.name)) as store,
     ):
         rows = OrderRows(store.database, desk.settings.business_timezone, livemode=False)
-        with pytest.raises(StoreUnavailable):
-            rows.page(OrderFilter(), 50)
-        assert [listed.id for listed in rows.page(OrderFilter(), 50).orders] == [order.id]
+        for _ in range(2):
+            assert [listed.id for listed in rows.page(OrderFilter(), 50).orders] == [order.id]
+        ended.set()

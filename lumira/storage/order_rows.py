@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -17,6 +19,7 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from lumira.order_filter import OrderFilter, Sort
 from lumira.orders import Order, Page
@@ -50,6 +53,8 @@ _BATCH: Final = 1_000
 # A twentieth of a second of the embedded store's: nobody waits for one window.
 IN_A_WINDOW: Final = 5_000
 _COUNT_EVERY: Final = 3_600.0
+# The embedded store counts one by one, a million in seconds: no page waits for longer than this.
+_COUNT_AWAITED: Final = 0.2
 # How soon again where it could not be counted, and how many are taken to be there until then.
 _COUNT_SOON: Final = 60.0
 _UNCOUNTED: Final = 1_000_000
@@ -70,7 +75,9 @@ class OrderRows:
         self._listing = OrderListing(database, self._amounts)
         self._zone = zone
         self._oldest = Oldest(self._collection)
-        self._count, self._count_again = 0, -math.inf
+        # None while they were never counted.
+        self._count: int | None = None
+        self._count_again = -math.inf
 
     def page(self, wanted: OrderFilter, size: int, cursor: str | None = None) -> Page:
         """At most `size` orders without their timelines; `cursor` is the `next_cursor` of the page before.
@@ -162,16 +169,22 @@ class OrderRows:
         all of it.
         """
         if time.monotonic() >= self._count_again:
-            # Where counting itself times out, the next page goes by what was known.
-            self._count, self._count_again = self._count or _UNCOUNTED, time.monotonic() + _COUNT_SOON
-            with store_errors():
-                self._count = self._collection.estimated_document_count()
-            # The embedded store counts one by one, and the average changes slowly.
-            self._count_again = time.monotonic() + _COUNT_EVERY
-        if self._count <= IN_A_WINDOW:
+            self._count_again = time.monotonic() + _COUNT_SOON
+            counting = threading.Thread(target=self._count_orders, name="count", daemon=True)
+            counting.start()
+            counting.join(_COUNT_AWAITED)
+        count = _UNCOUNTED if self._count is None else self._count
+        if count <= IN_A_WINDOW:
             return WIDEST
         age = datetime.now(UTC) - self._oldest.before("createdAt")
-        return max(FIRST_WINDOW, age * (IN_A_WINDOW / self._count))
+        return max(FIRST_WINDOW, age * (IN_A_WINDOW / count))
+
+    def _count_orders(self) -> None:
+        """Where it fails pages go by what was known, and one of them asks again soon."""
+        with suppress(PyMongoError):
+            self._count = self._collection.estimated_document_count()
+            # The average changes slowly.
+            self._count_again = time.monotonic() + _COUNT_EVERY
 
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
