@@ -48,6 +48,7 @@ PAGES = {
     "reconciliation": "/reconciliation",
     "system": "/system",
     "staff": "/staff",
+    "audit": "/audit?by=*",
     "account": "/account",
 }
 # Those that README and guides show.

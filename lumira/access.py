@@ -56,6 +56,8 @@ class Permission(StrEnum):
     MANAGE_TOKENS = auto()
     # Handing a customer all that is held about them, and removing them for good.
     MANAGE_PERSONAL_DATA = auto()
+    # Who did what on this desk.
+    READ_AUDIT = auto()
     # How this desk is set up and whether it is well, and having that mended.
     VIEW_SYSTEM = auto()
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum, auto
+from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor
 from lumira.errors import NOT_TRIED, StripeError, StripeRefused
@@ -16,13 +17,76 @@ if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders
 
 
+class Action(StrEnum):
+    """What is recorded; the values are the store's.
+
+    `…_UNANSWERED` is what Stripe was asked for without saying what came of it.
+    """
+
+    # Payments.
+    CREATE_INTENT = auto()
+    CONFIRM_TEST = auto()
+    CONFIRM_TEST_UNANSWERED = auto()
+    CANCEL = auto()
+    CANCEL_UNANSWERED = auto()
+    REFUND = auto()
+    REFUND_UNANSWERED = auto()
+    EDIT_CUSTOMER = auto()
+    RENEW_PAYMENT_LINK = auto()
+    ADD_NOTE = auto()
+    REPAIR = auto()
+    RETRY_WEBHOOK = auto()
+    # What was taken away, or for good.
+    EXPORT_ORDERS = auto()
+    EXPORT_REVENUE = auto()
+    EXPORT_MONTH = auto()
+    EXPORT_AUDIT = auto()
+    EXPORT_CUSTOMER = auto()
+    ERASE_CUSTOMER = auto()
+    CLOSE_MONTH = auto()
+    # Who comes in.
+    SIGN_IN = auto()
+    SIGN_IN_REFUSED = auto()
+    SIGN_OUT = auto()
+    SIGN_OUT_EVERYWHERE = auto()
+    END_SESSION = auto()
+    CHANGE_PASSWORD = auto()
+    ADD_AUTHENTICATOR = auto()
+    REMOVE_AUTHENTICATOR = auto()
+    ADD_STAFF = auto()
+    SET_ROLE = auto()
+    DISABLE_STAFF = auto()
+    ENABLE_STAFF = auto()
+    RESET_STAFF = auto()
+    DROP_AUTHENTICATOR = auto()
+    CREATE_TOKEN = auto()
+    REVOKE_TOKEN = auto()
+    # How the desk is set up.
+    SAVE_VIEW = auto()
+    DELETE_VIEW = auto()
+    CREATE_INDEXES = auto()
+    CREATE_WEBHOOK = auto()
+    PRUNE_WEBHOOKS = auto()
+    REBUILD_REVENUE = auto()
+
+    @property
+    def unanswered(self) -> Action:
+        """The same, where Stripe did not answer."""
+        return Action(f"{self}_unanswered")
+
+
+# The actor of a refused sign-in whose account nobody has.
+UNKNOWN_ACCOUNT: Final = "unknown"
+# Whoever acts without an address of their own, and is a person all the same; in a demo also roles.
+_PEOPLE: Final = frozenset({"command line", "demo", "support", "finance", UNKNOWN_ACCOUNT})
+
+
 @dataclass(frozen=True)
 class AuditEntry:
     """One thing a person or token did. `before` and `after` hold the facts that it changed.
 
-    `at` is UTC; `action` is a verb of Permission's kind (`create_intent`, `refund` …), with `_unanswered`
-    behind it where Stripe did not say what came of it. An `attempt_id` is the idempotency key of what was
-    done: however often it is repeated, the log tells of it once.
+    `at` is UTC; `action` is an Action, or one of an earlier version. An `attempt_id` is the idempotency key
+    of what was done: however often it is repeated, the log tells of it once.
     """
 
     at: datetime
@@ -37,13 +101,40 @@ class AuditEntry:
     attempt_id: str | None = None
 
     @classmethod
-    def by(cls, actor: Actor, action: str, at: datetime, **facts: Any) -> AuditEntry:
+    def by(cls, actor: Actor, action: Action, at: datetime, **facts: Any) -> AuditEntry:
         """The entry for what an actor did at an instant (UTC); `facts` are the further fields."""
-        return cls(at=at, actor=actor.name, role=str(actor.role), action=action, **facts)
+        return cls(at=at, actor=actor.name, role=str(actor.role), action=str(action), **facts)
 
+    @property
+    def is_of_a_person(self) -> bool:
+        """Whether a person did it, and not an API token or Lumira itself, whose names have no @."""
+        return "@" in self.actor or self.actor in _PEOPLE
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries are listed: of one actor, of one action, since an instant (UTC); None for all.
+
+    `people`: without what API tokens and Lumira itself did.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    people: bool = False
+
+    def admits(self, entry: AuditEntry) -> bool:
+        """Whether an entry is of the actor, the action and the time asked for."""
+        is_recent = self.since is None or entry.at >= self.since
+        is_wanted = self.actor in (None, entry.actor) and self.action in (None, entry.action)
+        return is_recent and is_wanted and (entry.is_of_a_person or not self.people)
+
+
+EVERY_ENTRY: Final = AuditFilter()
 
 # What an entry compares. Names and addresses are the customer's own and stay out.
-_FACTS = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
+_FACTS: Final = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
+_AMOUNTS: Final = frozenset({"amount", "amount_refunded"})
 
 
 def _facts(order: Order | None) -> dict[str, Any]:
@@ -63,7 +154,7 @@ class RecordedActions:
     def action(
         self,
         actor: Actor,
-        action: str,
+        action: Action,
         before: Order | None,
         after: Order,
         note: str | None = None,
@@ -76,6 +167,8 @@ class RecordedActions:
         """
         old, new = _facts(before), _facts(after)
         changed = [name for name in _FACTS if old.get(name) != new.get(name)]
+        # An amount says nothing without its currency.
+        currency = {"currency": after.currency} if _AMOUNTS & set(changed) else {}
         self._log.record(
             AuditEntry.by(
                 actor,
@@ -83,7 +176,7 @@ class RecordedActions:
                 datetime.now(UTC),
                 order_id=after.id,
                 before={name: old[name] for name in changed if name in old},
-                after={name: new[name] for name in changed},
+                after={name: new[name] for name in changed} | currency,
                 request_id=request_id,
                 note=note,
                 attempt_id=attempt_id,
@@ -93,7 +186,7 @@ class RecordedActions:
     def afterwards(
         self,
         actor: Actor,
-        action: str,
+        action: Action,
         before: Order,
         note: str | None = None,
         attempt_id: str | None = None,
@@ -109,7 +202,7 @@ class RecordedActions:
     def unanswered(
         self,
         actor: Actor,
-        action: str,
+        action: Action,
         order: Order,
         note: str | None = None,
         attempt_id: str | None = None,
@@ -124,5 +217,5 @@ class RecordedActions:
             # Stripe has answered that it did nothing.
             raise
         except StripeError:
-            self.action(actor, f"{action}_unanswered", order, order, note, attempt_id)
+            self.action(actor, action.unanswered, order, order, note, attempt_id)
             raise

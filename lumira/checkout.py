@@ -16,7 +16,7 @@ from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import RecordedActions
+from lumira.audit import Action, RecordedActions
 from lumira.documents import BEGINNING
 from lumira.errors import OrderNotFound, OrderNotPayable, StripeError
 from lumira.lifecycle import apply_payment_intent
@@ -120,7 +120,7 @@ class Checkout:
         self._check_payable(order)
         entry = TimelineEntry(at=datetime.now(UTC), kind="payment_link.renewed", by=actor.name)
         self._orders.renew_payment_link(order, entry)
-        return self._recorded.afterwards(actor, "renew_payment_link", order)
+        return self._recorded.afterwards(actor, Action.RENEW_PAYMENT_LINK, order)
 
     def view(self, order_id: str, token: str) -> CheckoutView:
         """What the holder of this link may see now; Stripe is asked while the order is not final.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from lumira.audit_trail import AuditTrail
 from lumira.checkout import Checkout
 from lumira.customers import Customers
 from lumira.doctor import Doctor, StoredData
@@ -70,6 +71,7 @@ class Desk:
     orders: Orders
     events: Events
     audit: AuditLog
+    audit_trail: AuditTrail
     intents: Intents
     refunds: RefundRequests
     checkout: Checkout
@@ -145,6 +147,7 @@ class Desk:
             orders=orders,
             events=events,
             audit=audit,
+            audit_trail=AuditTrail(audit, orders),
             intents=intents,
             refunds=RefundRequests(orders, intents, gateway, audit),
             checkout=Checkout(

@@ -30,7 +30,7 @@ import psutil
 
 from lumira import __version__, https
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.errors import (
     DuplicateValues,
     InvalidAddress,
@@ -202,7 +202,7 @@ class Doctor:
         if self._stored is None:
             raise StoreUnavailable("No store is running. Start it with `lumira run`, or set MONGODB_URI.")
         unmade = self._stored.store.prepare()
-        self._record(actor, "create_indexes", None)
+        self._record(actor, Action.CREATE_INDEXES, None)
         if unmade.refused:
             names = ", ".join(unmade.refused)
             raise StoreRightsMissing(
@@ -238,10 +238,10 @@ class Doctor:
                 self._gateway.update_webhook_endpoint(
                     other["id"], events=other["enabled_events"], disabled=True
                 )
-        self._record(actor, "create_webhook", url)
+        self._record(actor, Action.CREATE_WEBHOOK, url)
         return created
 
-    def _record(self, actor: Actor, action: str, note: str | None) -> None:
+    def _record(self, actor: Actor, action: Action, note: str | None) -> None:
         if self._stored is not None:
             self._stored.audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 

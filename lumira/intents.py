@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import RecordedActions
+from lumira.audit import Action, RecordedActions
 from lumira.customer_at_stripe import copy_customer, fitting, owed_to_stripe
 from lumira.documents import iso
 from lumira.errors import (
@@ -163,7 +163,7 @@ class Intents:
 
     def _record_creation(self, actor: Actor, order: Order, request_id: str) -> None:
         self._recorded.action(
-            actor, "create_intent", None, order, attempt_id=order.attempt_id, request_id=request_id
+            actor, Action.CREATE_INTENT, None, order, attempt_id=order.attempt_id, request_id=request_id
         )
 
     def _answer_again(self, order: Order) -> CreatedIntent:
@@ -333,7 +333,7 @@ class Intents:
         asked_at = datetime.now(UTC)
         key = idempotency_key or uuid.uuid4().hex
         try:
-            with self._recorded.unanswered(actor, "confirm_test", order, payment_method, key):
+            with self._recorded.unanswered(actor, Action.CONFIRM_TEST, order, payment_method, key):
                 payment_intent = self._gateway.confirm_payment_intent(
                     order.stripe_payment_intent_id, payment_method, key, return_url or self._return_url
                 )
@@ -348,10 +348,10 @@ class Intents:
             declined = order
             with suppress(StripeError):  # the decline stands; its webhook brings it to the order too
                 declined = self.refresh(order_id, actor=actor, attempt_id=key)
-            self._recorded.action(actor, "confirm_test", order, declined, payment_method, key)
+            self._recorded.action(actor, Action.CONFIRM_TEST, order, declined, payment_method, key)
             raise
         paid = self._apply(order, payment_intent, asked_at, actor, key)
-        self._recorded.action(actor, "confirm_test", order, paid, payment_method, key)
+        self._recorded.action(actor, Action.CONFIRM_TEST, order, paid, payment_method, key)
         return paid
 
     def cancel(
@@ -376,7 +376,7 @@ class Intents:
             )
         asked_at, key = datetime.now(UTC), uuid.uuid4().hex
         try:
-            with self._recorded.unanswered(actor, "cancel", order, reason):
+            with self._recorded.unanswered(actor, Action.CANCEL, order, reason):
                 payment_intent = self._gateway.cancel_payment_intent(
                     order.stripe_payment_intent_id, reason, key
                 )
@@ -388,7 +388,7 @@ class Intents:
                 f"Stripe no longer allows to cancel this payment: the order is {order.status}."
             ) from error
         cancelled = self._apply(order, payment_intent, asked_at, actor, key)
-        self._recorded.action(actor, "cancel", order, cancelled, reason)
+        self._recorded.action(actor, Action.CANCEL, order, cancelled, reason)
         return cancelled
 
     def _overtaken(self, refusal: StripeRefused, order_id: str, actor: Actor) -> Order:
@@ -431,7 +431,7 @@ class Intents:
         tied = order if order.payment_intent_id else self._orders.find(order.id)
         if tied and tied.stripe_payment_intent_id:
             self._copy_to_stripe(tied, tied.stripe_payment_intent_id, fields)
-        return self._recorded.afterwards(actor, "edit_customer", order, request_id=request_id)
+        return self._recorded.afterwards(actor, Action.EDIT_CUSTOMER, order, request_id=request_id)
 
     def _copy_to_stripe(self, order: Order, payment_intent_id: str, fields: Mapping[str, str]) -> None:
         """Writes metadata of the order to its PaymentIntent; the timeline notes when that failed."""

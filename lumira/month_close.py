@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.balance import balance_transactions
 from lumira.days import bounds
 from lumira.errors import InvalidRequest, MonthChanged, MonthClosed, MonthNotOver
@@ -128,7 +128,7 @@ class MonthClose:
         self._audit.record(
             AuditEntry.by(
                 actor,
-                str(Permission.CLOSE_MONTH),
+                Action.CLOSE_MONTH,
                 figures.made_at,
                 after={
                     "month": month,
@@ -148,7 +148,7 @@ class MonthClose:
         self._audit.record(
             AuditEntry.by(
                 actor,
-                "export_month",
+                Action.EXPORT_MONTH,
                 datetime.now(UTC),
                 after={"month": figures.month, "format": kind, "closed": figures.is_closed},
             )

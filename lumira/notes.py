@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import RecordedActions
+from lumira.audit import Action, RecordedActions
 from lumira.errors import InvalidNote
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Notes:
         self._notes.insert(
             Note(id=attempt_id, order_id=order.id, at=datetime.now(UTC), by=actor.name, text=kept)
         )
-        self._recorded.action(actor, "add_note", order, order, attempt_id=attempt_id)
+        self._recorded.action(actor, Action.ADD_NOTE, order, order, attempt_id=attempt_id)
 
     def of_order(self, order_id: str, *, actor: Actor) -> list[Note]:
         """The notes of the order, newest first."""

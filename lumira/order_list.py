@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.errors import LumiraError
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
@@ -80,7 +80,7 @@ class OrderList:
             about: dict[str, object] = {"filter": filter_query(wanted), "format": kind, "rows": taken}
             if chosen:
                 about["order_ids"] = [order.id for order in chosen]
-            self._audit.record(AuditEntry.by(actor, "export_orders", datetime.now(UTC), after=about))
+            self._audit.record(AuditEntry.by(actor, Action.EXPORT_ORDERS, datetime.now(UTC), after=about))
 
     def count(self, wanted: OrderFilter, *, actor: Actor, at_most: int = COUNTED) -> int:
         """How many orders are selected; one more than `at_most` means more than that."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.documents import as_json
 from lumira.orders import TimelineEntry
 from lumira.person import (
@@ -104,7 +104,7 @@ class Privacy:
             "saved_views": [view for view in self._data.views() if person.is_in(view)],
             "at_stripe": payments,
         }
-        self._record(actor, "export_customer", made_at, {"order_ids": order_ids})
+        self._record(actor, Action.EXPORT_CUSTOMER, made_at, {"order_ids": order_ids})
         readable: dict[str, Any] = without_secrets(as_json(exported))
         return readable
 
@@ -126,7 +126,7 @@ class Privacy:
             marked = self._data.mark_erased(order, at)
             erased.payment_intents += payment_intents_of([marked])
             # Before anything is gone, and however often this is repeated, once.
-            self._record(actor, "erase_customer", at, {}, str(order["_id"]))
+            self._record(actor, Action.ERASE_CUSTOMER, at, {}, str(order["_id"]))
             self._data.record_events_in_hand(order)
         tell("notes")
         erased.notes = self._data.delete_notes(order_ids)
@@ -144,7 +144,7 @@ class Privacy:
             self._clear_order(order, person, actor, at)
             erased.orders += 1
         if not orders and not erased.is_nothing:
-            self._record(actor, "erase_customer", at, {"events": erased.events, "views": erased.views})
+            self._record(actor, Action.ERASE_CUSTOMER, at, {"events": erased.events, "views": erased.views})
         return erased
 
     def _clear_audit(self, person: Person, order_ids: list[str]) -> int:
@@ -179,7 +179,7 @@ class Privacy:
             current = self._data.find_order(order)
 
     def _record(
-        self, actor: Actor, action: str, at: datetime, after: dict[str, Any], order_id: str | None = None
+        self, actor: Actor, action: Action, at: datetime, after: dict[str, Any], order_id: str | None = None
     ) -> None:
         self._audit.record(
             AuditEntry.by(

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.customer_at_stripe import copy_customer, never_copied
 from lumira.differences import (
     Difference,
@@ -178,7 +178,7 @@ class Reconciliation:
 
     def _record_repairs(self, told: Sequence[Difference], actor: Actor) -> None:
         found = {"differences": len(told), "repaired": sum(difference.repaired for difference in told)}
-        self._audit.record(AuditEntry.by(actor, str(Permission.REPAIR), self._clock(), after=found))
+        self._audit.record(AuditEntry.by(actor, Action.REPAIR, self._clock(), after=found))
 
     def settle_open_orders(self, *, actor: Actor) -> Report:
         """Asks Stripe about orders that are not final fifteen minutes after they were made, and applies.

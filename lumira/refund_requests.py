@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import RecordedActions
+from lumira.audit import Action, RecordedActions
 from lumira.errors import (
     NOT_TRIED,
     LumiraError,
@@ -90,11 +90,11 @@ class RefundRequests:
         request, is_first = self._note_request(order, wanted, left)
         if any(refund.attempt_id == key for refund in order.refunds):
             # Stripe forgets an idempotency key after a day, but not the refund.
-            return self._recorded.afterwards(actor, "refund", order, request.note, key)
+            return self._recorded.afterwards(actor, Action.REFUND, order, request.note, key)
         # A repeat asks for what was asked first, whatever is left by now and whoever finishes it.
         metadata = {"orderId": order.id, "requestedBy": request.by, "attemptId": key}
         try:
-            with self._recorded.unanswered(actor, "refund", order, request.note, key):
+            with self._recorded.unanswered(actor, Action.REFUND, order, request.note, key):
                 refund = self._gateway.create_refund(
                     order.stripe_payment_intent_id, request.amount or 0, request.code, metadata, key
                 )
@@ -108,7 +108,7 @@ class RefundRequests:
                 self._note_refusal(order, request, error)
             raise
         self._orders.add_refunds(order, [refund_from(refund)], by=request.by, note=note)
-        return self._recorded.afterwards(actor, "refund", order, request.note, key)
+        return self._recorded.afterwards(actor, Action.REFUND, order, request.note, key)
 
     def finish(self, order_id: str, *, actor: Actor) -> Order:
         """Finds out what came of a refund that Stripe did not answer, and makes it if it was not made.

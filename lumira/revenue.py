@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.catalog import level_sold
 from lumira.days import bounds, every_day
 from lumira.documents import LISTED_YEARS
@@ -135,7 +135,9 @@ class Revenue:
         currencies = sorted({str(row["currency"]) for row in rows})
         days = {"from": first.isoformat(), "to": last.isoformat()}
         self._record(
-            actor, "export_revenue", {**days, "currencies": currencies, "format": kind, "rows": len(rows)}
+            actor,
+            Action.EXPORT_REVENUE,
+            {**days, "currencies": currencies, "format": kind, "rows": len(rows)},
         )
 
     def counted(self, first: date, last: date, *, actor: Actor) -> list[Row]:
@@ -216,7 +218,7 @@ class Revenue:
         require(actor, Permission.VIEW_SYSTEM)
         with self._lock:
             days = self._build(progress)
-        self._record(actor, "rebuild_revenue", {"days": days})
+        self._record(actor, Action.REBUILD_REVENUE, {"days": days})
         return days
 
     def verify(
@@ -242,7 +244,7 @@ class Revenue:
             rows += counted
         return mismatches, rows
 
-    def _record(self, actor: Actor, action: str, after: dict[str, Any]) -> None:
+    def _record(self, actor: Actor, action: Action, after: dict[str, Any]) -> None:
         self._audit.record(AuditEntry.by(actor, action, self._clock(), after=after))
 
     def recheck(self, seconds: float) -> int:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.progress import Progress
 
 from lumira.access import Actor, Role
+from lumira.audit import Action, AuditEntry
 from lumira.batches import batched
 from lumira.catalog import CATALOG, Level
 from lumira.embedded import sandbox_state
@@ -117,11 +118,36 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
                 written = write_history(state, [_past_payment(order) for order in batch if not order.is_free])
                 inserted += desk.orders.insert_many([_named(order, written.ids) for order in batch])
                 _record(desk.events, written.events)
+            desk.audit.record_past(entry for order in batch for entry in _done_by_staff(order))
             progress.advance(bar, len(batch))
     # Orders of the past have dates of the past: neither revenue nor fees would look for them.
     desk.revenue.rebuild(actor=SEED)
     desk.fees.read_anew()
     return inserted
+
+
+def _done_by_staff(order: Order) -> Iterator[AuditEntry]:
+    """What the audit log holds of the order: what its timeline says of people."""
+    roles = {str(role): role for role in (Role.SUPPORT, Role.FINANCE)}
+    for entry in order.timeline:
+        if entry.by not in roles:
+            continue
+        money = {"currency": order.currency}
+        if entry.kind == "charge.refunded":
+            action, before = Action.REFUND, {"amount_refunded": 0}
+            after = {"amount_refunded": order.amount_refunded, **money}
+        else:
+            action, before, after = Action.CREATE_INTENT, {}, {"amount": order.amount, **money}
+        yield AuditEntry.by(
+            Actor(entry.by, roles[entry.by]),
+            action,
+            entry.at,
+            order_id=order.id,
+            before=before,
+            after=after,
+            note=entry.note,
+            attempt_id=f"seed {order.id}",
+        )
 
 
 def _named(order: Order, ids: Mapping[str, PastIds]) -> Order:

@@ -17,7 +17,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import Field
 
 from lumira.access import Actor, Permission, Role, require
-from lumira.audit import AuditEntry
+from lumira.audit import UNKNOWN_ACCOUNT, Action, AuditEntry
 from lumira.documents import StoredDocument
 from lumira.encryption import decrypt, encrypt, is_encrypted
 from lumira.errors import (
@@ -141,12 +141,12 @@ class Sessions:
         member = self._accounts.find(given)
         proved = self._proved_by_ticket(member, ticket) if ticket else self._proved(member, password)
         if member is None or not proved or member.disabled_at is not None:
-            self._record(member, "sign_in_refused", address, device)
+            self._record(member, Action.SIGN_IN_REFUSED, address, device)
             raise SignInRefused(_REFUSED)
         if member.totp_secret:
             secret = decrypt(member.totp_secret, self._key(), owner=member.email)
             if secret is None:
-                self._record(member, "sign_in_refused", address, device)
+                self._record(member, Action.SIGN_IN_REFUSED, address, device)
                 raise AuthenticatorUnreadable(
                     "Your authenticator can't be checked, for the signing key has changed. Ask an "
                     f"administrator to reset your account: `lumira staff reset {member.email}`."
@@ -156,7 +156,7 @@ class Sessions:
             step = totp_step(secret, code, self._clock())
             # A code is good once: whoever saw it over a shoulder comes too late.
             if step is None or not self._accounts.use_totp_step(member.email, step):
-                self._record(member, "sign_in_refused", address, device)
+                self._record(member, Action.SIGN_IN_REFUSED, address, device)
                 raise SignInRefused(_REFUSED)
             if not is_encrypted(member.totp_secret):
                 encrypted = encrypt(secret, self._key(), owner=member.email)
@@ -173,7 +173,7 @@ class Sessions:
         """
         member = self._accounts.find(normalized(email))
         if member is None or member.disabled_at is not None:
-            self._record(member, "sign_in_refused", address, device)
+            self._record(member, Action.SIGN_IN_REFUSED, address, device)
             raise SignInRefused("The OpenID provider names an address that has no open account here.")
         return self._begin(member, address, device)
 
@@ -207,7 +207,7 @@ class Sessions:
         deleted = self._sessions.delete(id_)
         self._forget(lambda one: one.id == id_)
         if deleted and session:
-            self._audit.record(AuditEntry.by(session.actor, "sign_out", self._clock()))
+            self._audit.record(AuditEntry.by(session.actor, Action.SIGN_OUT, self._clock()))
 
     def of(self, email: str, *, actor: Actor) -> list[StoredSession]:
         """The sessions of an account that have not ended, newest first. Raises Forbidden for another's."""
@@ -225,7 +225,7 @@ class Sessions:
         deleted = self._sessions.delete(id_)
         self._forget(lambda one: one.id == id_)
         if deleted:
-            self._note(actor, "end_session", session.email)
+            self._note(actor, Action.END_SESSION, session.email)
 
     def sign_out_everywhere(self, email: str, *, actor: Actor) -> int:
         """Ends every session of an account; says how many. Raises Forbidden for another's."""
@@ -233,7 +233,7 @@ class Sessions:
         email = normalized(email)
         ended = self._sessions.delete_of(email)
         self.forget(email)
-        self._note(actor, "sign_out_everywhere", email)
+        self._note(actor, Action.SIGN_OUT_EVERYWHERE, email)
         return ended
 
     def forget(self, email: str) -> None:
@@ -280,10 +280,10 @@ class Sessions:
         current = self._accounts.find(member.email)
         if current is None or current.password_changed_at != member.password_changed_at:
             self._sessions.delete(stored.id)
-            self._record(member, "sign_in_refused", address, device)
+            self._record(member, Action.SIGN_IN_REFUSED, address, device)
             raise SignInRefused(_REFUSED)
         self._accounts.update(member.email, {"lastSignInAt": now})
-        self._record(member, "sign_in", address, device)
+        self._record(member, Action.SIGN_IN, address, device)
         self._attempts.forgive(member.email, address)
         return SignedIn(token, _joined(stored, member))
 
@@ -315,19 +315,19 @@ class Sessions:
         if normalized(email) != actor.name:
             require(actor, Permission.MANAGE_STAFF)
 
-    def _record(self, member: StaffMember | None, action: str, address: str, device: str) -> None:
+    def _record(self, member: StaffMember | None, action: Action, address: str, device: str) -> None:
         """What was typed for an unknown account is not kept: it may be somebody's password."""
         self._audit.record(
             AuditEntry(
                 at=self._clock(),
-                actor=member.email if member else "unknown",
+                actor=member.email if member else UNKNOWN_ACCOUNT,
                 role=str(member.role) if member else "",
-                action=action,
+                action=str(action),
                 note=f"{address} · {device}",
             )
         )
 
-    def _note(self, actor: Actor, action: str, note: str) -> None:
+    def _note(self, actor: Actor, action: Action, note: str) -> None:
         self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
 

@@ -11,7 +11,7 @@ import pyotp
 from pydantic import Field
 
 from lumira.access import Actor, Permission, Role, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.documents import StoredDocument
 from lumira.encryption import encrypt
 from lumira.errors import (
@@ -143,7 +143,7 @@ class Staff:
         )
         if not self._accounts.insert(member):
             raise AccountExists(f"{address} has an account already. `lumira staff list` shows them all.")
-        self._record(actor, "add_staff", f"{address} ({role})")
+        self._record(actor, Action.ADD_STAFF, f"{address} ({role})")
         return member
 
     def add_with_one_time_password(
@@ -175,7 +175,7 @@ class Staff:
         self._accounts.update(member.email, {"role": str(role)})
         self._keep_an_administrator(member, {"role": str(member.role)})
         self._changed(member.email)
-        self._record(actor, "set_role", f"{member.email}: {member.role} → {role}")
+        self._record(actor, Action.SET_ROLE, f"{member.email}: {member.role} → {role}")
 
     def disable(self, email: str, *, actor: Actor) -> None:
         """Shuts an account and ends its sessions; twice is the same as once.
@@ -187,7 +187,7 @@ class Staff:
             self._check_not_the_last(member)
             self._accounts.update(member.email, {"disabledAt": self._clock()})
             self._keep_an_administrator(member, {"disabledAt": None})
-            self._record(actor, "disable_staff", member.email)
+            self._record(actor, Action.DISABLE_STAFF, member.email)
         self._sessions.delete_of(member.email)
         self._changed(member.email)
 
@@ -196,7 +196,7 @@ class Staff:
         member = self._managed(email, actor)
         if member.disabled_at is not None:
             self._accounts.update(member.email, {"disabledAt": None})
-            self._record(actor, "enable_staff", member.email)
+            self._record(actor, Action.ENABLE_STAFF, member.email)
 
     def reset(self, email: str, *, actor: Actor) -> str:
         """A new password that its owner has to change, shown this once; their authenticator is forgotten.
@@ -206,14 +206,14 @@ class Staff:
         member = self._managed(email, actor)
         password = one_time_password()
         self._set_password(member.email, password, must_change=True, more={"totpSecret": None})
-        self._record(actor, "reset_staff", member.email)
+        self._record(actor, Action.RESET_STAFF, member.email)
         return password
 
     def drop_authenticator(self, email: str, *, actor: Actor) -> None:
         """Forgets a member's authenticator, who has lost it. Raises Forbidden and AccountNotFound."""
         member = self._managed(email, actor)
         self._accounts.update(member.email, {"totpSecret": None})
-        self._record(actor, "drop_authenticator", member.email)
+        self._record(actor, Action.DROP_AUTHENTICATOR, member.email)
 
     def of(self, actor: Actor) -> StaffMember:
         """One's own account. Raises AccountNotFound for an actor who has none."""
@@ -238,7 +238,7 @@ class Staff:
         if new == old:
             raise WeakPassword("The new password is the old one. Take another.")
         self._set_password(member.email, new, must_change=False, keep_session=keep_session)
-        self._record(actor, "change_password", member.email)
+        self._record(actor, Action.CHANGE_PASSWORD, member.email)
 
     def choose_language(self, language: str, *, actor: Actor) -> None:
         """Keeps the language one reads in, `fr` or `en`. Raises AccountNotFound and InvalidRequest."""
@@ -267,14 +267,14 @@ class Staff:
             raise WrongCode("This is not the code of that authenticator. Is the telephone's clock right?")
         encrypted = encrypt(enrolment.secret, self._key(), owner=member.email)
         self._accounts.update(member.email, {"totpSecret": encrypted, "totpUsed": step})
-        self._record(actor, "add_authenticator", member.email)
+        self._record(actor, Action.ADD_AUTHENTICATOR, member.email)
 
     def remove_authenticator(self, password: str, *, actor: Actor) -> None:
         """Asks for no codes any more. Raises WrongPassword and TooManyAttempts."""
         member = self._find(actor.name)
         self._prove(member, password)
         self._accounts.update(member.email, {"totpSecret": None})
-        self._record(actor, "remove_authenticator", member.email)
+        self._record(actor, Action.REMOVE_AUTHENTICATOR, member.email)
 
     def _managed(self, email: str, actor: Actor) -> StaffMember:
         require(actor, Permission.MANAGE_STAFF)
@@ -334,7 +334,7 @@ class Staff:
             self._accounts.update(member.email, undo)
             raise
 
-    def _record(self, actor: Actor, action: str, note: str) -> None:
+    def _record(self, actor: Actor, action: Action, note: str) -> None:
         self._audit.record(AuditEntry.by(actor, action, self._clock(), note=note))
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, Role, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.documents import StoredDocument
 from lumira.errors import (
     InvalidTokenName,
@@ -86,7 +86,7 @@ class Tokens:
         token = Token(name=name, role=role, hash=_hash(text), created_at=now, created_by=actor.name)
         if not self._tokens.insert(token):
             raise TokenNameTaken(f"There is, or was, a token named {name}. Give this one another name.")
-        self._record(actor, "create_token", now, f"{name} ({role})")
+        self._record(actor, Action.CREATE_TOKEN, now, f"{name} ({role})")
         return text
 
     def all(self, *, actor: Actor) -> list[Token]:
@@ -103,7 +103,7 @@ class Tokens:
         now = datetime.now(UTC)
         if not self._tokens.revoke(name, now):
             raise TokenNotFound(f"There is no token named {name}. `lumira token list` names them all.")
-        self._record(actor, "revoke_token", now, name)
+        self._record(actor, Action.REVOKE_TOKEN, now, name)
 
     def authenticate(self, text: str) -> Actor:
         """Whom the bearer of this text speaks for.
@@ -128,7 +128,7 @@ class Tokens:
             with contextlib.suppress(StoreUnavailable):
                 self._tokens.note_use(token.name, now)
 
-    def _record(self, actor: Actor, action: str, at: datetime, note: str) -> None:
+    def _record(self, actor: Actor, action: Action, at: datetime, note: str) -> None:
         self._audit.record(AuditEntry.by(actor, action, at, note=note))
 
 

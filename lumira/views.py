@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.errors import InvalidViewName
 from lumira.order_filter import filter_query, fold, parse_filter
 
@@ -74,16 +74,16 @@ class Views:
         )
         view = View(name, filter_query(parse_filter(query)), "" if shared else actor.name, kept)
         self._saved.save(view)
-        self._record(actor, "save_view", view)
+        self._record(actor, Action.SAVE_VIEW, view)
         return view
 
     def delete(self, view: View, *, actor: Actor) -> None:
         """Deletes a view; one of somebody else's is left alone."""
         require(actor, Permission.BROWSE if view.owner == actor.name else Permission.SHARE_VIEW)
         if view.owner in {"", actor.name} and self._saved.delete(view):
-            self._record(actor, "delete_view", view)
+            self._record(actor, Action.DELETE_VIEW, view)
 
-    def _record(self, actor: Actor, action: str, view: View) -> None:
+    def _record(self, actor: Actor, action: Action, view: View) -> None:
         self._audit.record(
             AuditEntry.by(
                 actor,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from lumira.access import Actor, Permission, may, require
-from lumira.audit import AuditEntry
+from lumira.audit import Action, AuditEntry
 from lumira.documents import instant_of
 from lumira.errors import (
     EventInProgress,
@@ -197,9 +197,7 @@ class Webhooks:
             raise LumiraError(f"The event could not be handled: {type(error).__name__}.") from error
         if outcome is None:
             return UNCHANGED
-        self._audit.record(
-            AuditEntry.by(actor, str(Permission.RETRY_WEBHOOK), datetime.now(UTC), note=event_id)
-        )
+        self._audit.record(AuditEntry.by(actor, Action.RETRY_WEBHOOK, datetime.now(UTC), note=event_id))
         return outcome
 
     def retry_failed(self, *, actor: Actor) -> Iterator[tuple[str, str]]:
@@ -227,7 +225,7 @@ class Webhooks:
         now = datetime.now(UTC)
         removed = self._events.prune(now - KEPT)
         if removed:
-            self._audit.record(AuditEntry.by(actor, "prune_webhooks", now, after={"events": removed}))
+            self._audit.record(AuditEntry.by(actor, Action.PRUNE_WEBHOOKS, now, after={"events": removed}))
         return removed
 
     def _note_refused(self) -> None:

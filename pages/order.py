@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from lumira.access import Permission
 from lumira.dashboard import (
     customer_details,
     declines,
@@ -24,7 +25,7 @@ from lumira.dashboard import (
     problems,
     stripe_details,
 )
-from lumira.dashboard.session import actor, desk
+from lumira.dashboard.session import actor, desk, may
 from lumira.dashboard.texts import level_name, text
 from lumira.errors import LumiraError, OrderNotFound
 from lumira.notes import Note
@@ -114,7 +115,16 @@ def show(order: Order) -> None:
                             order_actions.show_refresh(order)
                         stripe_details.show_link(order.stripe_payment_intent_id, type="tertiary")
                 charges = st.empty()
-        with titled("order.timeline"):
+        with st.container(border=True, key="order-timeline"):
+            with in_one_line():
+                st.header(text("order.timeline"), anchor=False, width="content")
+                if may(Permission.READ_AUDIT):
+                    st.page_link(
+                        navigation.audit(),
+                        label=text("audit.of_this_order"),
+                        query_params={"order": order.id},
+                        width="content",
+                    )
             timeline = st.empty()
             order_details.show_timeline(order, timeline, notes)
     with right:

@@ -98,7 +98,7 @@ def test_what_years_have_left_is_pruned_to_the_last_event(desk, documents):
 
 
 def test_a_page_that_finds_little_ends_early_and_goes_on(desk, documents, monkeypatch):
-    monkeypatch.setattr("lumira.storage.events.READ_AT_MOST", 4)
+    monkeypatch.setattr("lumira.storage.paging.READ_AT_MOST", 4)
     documents.processed_events.insert_many(
         [
             {"eventId": f"evt_{number}", "eventType": "x", "createdAt": NOW - timedelta(minutes=number)}

@@ -296,8 +296,8 @@ def test_the_command_exports_what_a_filter_selects(desk, documents, monkeypatch,
 
     from lumira.cli import app
 
-    def run(*arguments: str):
-        return CliRunner().invoke(app, ["export", "orders", *arguments])
+    def run(*arguments: str, what: str = "orders"):
+        return CliRunner().invoke(app, ["export", what, *arguments])
 
     answer = run("--filter", "status=failed", "--language", "en")
     head, row = read_csv(answer.stdout_bytes, ",")
@@ -322,3 +322,11 @@ def test_the_command_exports_what_a_filter_selects(desk, documents, monkeypatch,
     assert isinstance(answer.exception, SettingsError)
     [told] = documents.audit_entries.find()
     assert (told["action"], told["after"]["rows"] >= 500) == ("export_orders", True)
+    # And so does who took the log itself.
+    for _ in range(2):
+        answer = run("--language", "en", "--since", "2026-11-01", "--by", "command line", what="audit")
+    assert "2 entries exported." in answer.stderr
+    head, first, second = read_csv(answer.stdout_bytes, ",")
+    assert (head[3], first[3], second[3]) == ("Action", "Audit log exported", "Orders exported")
+    for wrong in (["--action", "shine"], ["--since", "yesterday"]):
+        assert isinstance(run(*wrong, what="audit").exception, LumiraError), wrong

@@ -49,6 +49,10 @@ class Row:
 
 
 ROWS = [
+    Row("audit_trail.export", P.READ_AUDIT, lambda d, a: d.audit_trail.export(kind="csv", actor=a)),
+    Row("audit_trail.of_order", P.READ_AUDIT, lambda d, a: d.audit_trail.of_order("x", actor=a)),
+    Row("audit_trail.orders_of", P.READ_AUDIT, lambda d, a: d.audit_trail.orders_of([], actor=a)),
+    Row("audit_trail.page", P.READ_AUDIT, lambda d, a: d.audit_trail.page(10, actor=a)),
     Row("checkout.link", P.SHARE_PAYMENT_LINK, lambda d, a: d.checkout.link(ORDER, actor=a)),
     Row("checkout.renew", P.SHARE_PAYMENT_LINK, lambda d, a: d.checkout.renew("x", actor=a)),
     Row("customers.history", P.BROWSE, lambda d, a: d.customers.history("x@example.com", actor=a)),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
+from lumira.audit import Action, AuditFilter
 from lumira.catalog import Level
 from lumira.embedded import running
 from lumira.errors import SettingsError
@@ -113,6 +114,19 @@ def test_seeding_twice_adds_nothing(desk, capsys):
     assert insert_orders(desk, orders=50, days=30, seed=9) == 0
     seed_demo(desk)
     assert sum(1 for _ in desk.store.database.productorders.find({}, {"_id": 1})) == 50
+
+
+def test_what_staff_did_to_seeded_orders_stands_in_the_audit_log_once(desk, documents, admin):
+    for _ in range(2):
+        insert_orders(desk, orders=200, days=60, seed=7)
+    entries, _ = desk.audit_trail.page(200, selected=AuditFilter(people=True), actor=admin)
+    refunds = [entry for entry in entries if entry.action == Action.REFUND]
+    refunded = {str(one["_id"]): one for one in documents.productorders.find({"amountRefunded": {"$gt": 0}})}
+    assert sorted(entry.order_id for entry in refunds) == sorted(refunded) != []
+    for entry in refunds:
+        order = refunded[entry.order_id]
+        assert (entry.actor, entry.at) == ("finance", order["lastRefundAt"])
+        assert entry.after == {"amount_refunded": order["amountRefunded"], "currency": "eur"}
 
 
 def test_no_order_is_made_up_beside_those_of_customers(settings, documents):

@@ -23,6 +23,7 @@ NEEDS: Final[Mapping[str, Permission]] = {
     "month-close": Permission.VIEW_REVENUE,
     "reconciliation": Permission.RECONCILE,
     "staff": Permission.MANAGE_STAFF,
+    "audit": Permission.READ_AUDIT,
     "system": Permission.VIEW_SYSTEM,
 }
 
@@ -75,6 +76,11 @@ def system() -> Page:
 def staff() -> Page:
     """Who may come in, and the tokens of programs."""
     return _page("staff", text("staff.title"), ":material/group:")
+
+
+def audit() -> Page:
+    """Who did what on this desk."""
+    return _page("audit", text("audit.title"), ":material/history:")
 
 
 def account() -> Page:

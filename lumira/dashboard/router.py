@@ -55,6 +55,7 @@ def main() -> None:
             navigation.webhooks(),
             navigation.reconciliation(),
             navigation.staff(),
+            navigation.audit(),
             navigation.system(),
             navigation.account(),
         ]

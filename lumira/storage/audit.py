@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
+from bson import ObjectId
 from pymongo.database import Database
 
-from lumira.audit import AuditEntry
-from lumira.storage.failures import Document, insert_new, store_errors
+from lumira.audit import EVERY_ENTRY, AuditEntry, AuditFilter
+from lumira.storage.failures import Document, insert_all_new, insert_new, store_errors
 from lumira.storage.indexes import AUDIT
+from lumira.storage.paging import fitting_page, newest_page
 
 logger: Final = logging.getLogger("lumira.audit")
 
@@ -25,14 +29,55 @@ class AuditLog:
         """Stores the entry, of one attempt only the first."""
         document = asdict(entry)
         if entry.attempt_id:
-            document["_id"] = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
+            document["_id"] = _id_of_attempt(entry)
         if insert_new(self._collection, document):
             # Notes may hold what people wrote: they stay in the store.
             about = {"order_id": entry.order_id} if entry.order_id else {}
             logger.info("audit recorded", extra={**about, "action": entry.action, "actor": entry.actor})
 
+    def record_past(self, entries: Iterable[AuditEntry]) -> None:
+        """Stores entries in bulk, each of an attempt, and leaves those already there; for seeding."""
+        insert_all_new(
+            self._collection, [asdict(entry) | {"_id": _id_of_attempt(entry)} for entry in entries]
+        )
+
     def of_order(self, order_id: str) -> list[AuditEntry]:
         """Everything people did to this order, oldest first."""
         with store_errors():
-            found = self._collection.find({"order_id": {"$eq": order_id}}, {"_id": 0}).sort("at", 1)
-            return [AuditEntry(**entry) for entry in found]
+            found = self._collection.find({"order_id": {"$eq": order_id}}).sort("at", 1)
+            return [_entry(document) for document in found]
+
+    def page(
+        self, size: int, cursor: str | None = None, selected: AuditFilter = EVERY_ENTRY
+    ) -> tuple[list[AuditEntry], str | None]:
+        """At most `size` entries of the filter, newest first, and the next cursor.
+
+        Reads along the index of the actor, or of the action, and leaves out what does not fit.
+        """
+        query = _indexed(selected)
+
+        def read(cursor: str | None) -> tuple[list[Document], str | None]:
+            return newest_page(self._collection, query, 2 * size, cursor, since=selected.since, dated="at")
+
+        def fitting(document: Document) -> AuditEntry | None:
+            entry = _entry(document)
+            return entry if selected.admits(entry) else None
+
+        return fitting_page(read, fitting, size, cursor, dated="at")
+
+
+def _id_of_attempt(entry: AuditEntry) -> ObjectId:
+    """The same for whoever repeats it; an ObjectId, as the others are, for pages go by its order."""
+    attempt = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
+    return ObjectId(hashlib.sha256(attempt.encode("utf-8", "surrogatepass")).digest()[:12])
+
+
+def _entry(document: Document) -> AuditEntry:
+    facts: dict[str, Any] = {name: value for name, value in document.items() if name != "_id"}
+    return AuditEntry(**facts)
+
+
+def _indexed(selected: AuditFilter) -> Document:
+    if selected.actor:
+        return {"actor": selected.actor}
+    return {"action": selected.action} if selected.action else {}

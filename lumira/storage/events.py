@@ -24,7 +24,7 @@ from lumira.redaction import without_secrets
 from lumira.storage.conditions import is_value, only_if
 from lumira.storage.failures import Document, insert_new, store_errors
 from lumira.storage.indexes import AWAITING, EVENTS
-from lumira.storage.paging import cursor_after, newest_page
+from lumira.storage.paging import fitting_page, newest_page
 
 # Longer than any handling takes; a worker that died gives its event back after this.
 LEASE: Final = timedelta(seconds=60)
@@ -45,8 +45,6 @@ _LISTED: Final = dict.fromkeys(
     ),
     1,
 )
-# Rows that one page may read while it looks for what fits.
-READ_AT_MOST: Final = 2_000
 
 
 class Events:
@@ -203,27 +201,26 @@ class Events:
         at most `size` of them.
 
         Reads along the index of the state that few events have, or of the type, and leaves out what does not
-        fit. A page that would read more than READ_AT_MOST rows ends early; its cursor goes on from there.
+        fit.
         """
         query = _indexed(selected)
-        found: list[tuple[Document, RecordedEvent]] = []
-        read = 0
-        while len(found) <= size and read < READ_AT_MOST:
-            rows, cursor = newest_page(
+
+        def read(cursor: str | None) -> tuple[list[Document], str | None]:
+            return newest_page(
                 self._collection, query, 2 * size, cursor, since=selected.since, fields=_LISTED
             )
-            read += len(rows)
-            found += _admitted(rows, selected)
-            if cursor is None:
-                break
-        shown = found[:size]
-        next_cursor = cursor_after(shown[-1][0]) if len(found) > size else cursor
+
+        def fitting(row: Document) -> RecordedEvent | None:
+            event = RecordedEvent.model_validate(row)
+            return event if selected.admits(event) else None
+
+        shown, next_cursor = fitting_page(read, fitting, size, cursor)
         if next_cursor is None and selected.since is None:
             with store_errors():
                 undated = list(self._collection.find({"createdAt": None}, _LISTED).limit(size))
-            shown += _admitted(undated, selected)
+            shown += filter(None, map(fitting, undated))
         # An id may stand there as the whole of what it names.
-        return [event.without_payload() for _, event in shown], next_cursor
+        return [event.without_payload() for event in shown], next_cursor
 
     def failed(self) -> list[str]:
         """The ids of the failed events, oldest first."""
@@ -294,11 +291,6 @@ def _type(row: Document) -> str:
 
 def _settled(outcome: str, now: datetime) -> Document:
     return {"state": "processed", "outcome": outcome, "processedAt": now, "updatedAt": now}
-
-
-def _admitted(rows: Sequence[Document], selected: EventFilter) -> list[tuple[Document, RecordedEvent]]:
-    events = ((row, RecordedEvent.model_validate(row)) for row in rows)
-    return [(row, event) for row, event in events if selected.admits(event)]
 
 
 def _indexed(selected: EventFilter) -> Document:

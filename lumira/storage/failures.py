@@ -10,6 +10,7 @@ import bson
 from bson.errors import InvalidDocument
 from pymongo.collection import Collection
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -23,6 +24,7 @@ Document = dict[str, Any]
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 UNAUTHORIZED: Final = 13
+DUPLICATE_KEY: Final = 11000
 _AUTHENTICATION_FAILED: Final = 18
 # What the embedded store answers to everything once it could not write, to a full disk say, until it begins
 # anew. https://source.wiredtiger.com/develop/error_handling.html
@@ -90,3 +92,19 @@ def insert_new(collection: Collection[Document], document: Document) -> bool:
             stored = collection.find_one({"_id": {"$eq": document["_id"]}})
             return bool(stored == bson.decode(bson.encode(document), collection.codec_options))
     return True
+
+
+def insert_all_new(collection: Collection[Document], documents: list[Document]) -> int:
+    """Stores documents in bulk, leaves what is there already, and returns how many were new.
+
+    Raises StoreUnavailable.
+    """
+    if not documents:
+        return 0
+    with store_errors():
+        try:
+            return len(collection.insert_many(documents, ordered=False).inserted_ids)
+        except BulkWriteError as error:
+            if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+            return int(error.details["nInserted"])

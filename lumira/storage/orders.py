@@ -16,7 +16,7 @@ from bson.errors import InvalidId
 from pydantic import ValidationError
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import DuplicateKeyError
 
 from lumira.batches import batched
 from lumira.errors import OrderNotFound, OrderUnreadable
@@ -25,7 +25,7 @@ from lumira.order_filter import local_part_key
 from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded, without_unknown
 from lumira.storage.conditions import AMOUNT, is_value, only_if
-from lumira.storage.failures import Document, insert_new, store_errors
+from lumira.storage.failures import Document, insert_all_new, insert_new, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.order_listing import WITHOUT_TIMELINE, KnownAmounts, listing_document
 from lumira.storage.order_updates import (
@@ -45,8 +45,6 @@ logger: Final = logging.getLogger("lumira.orders")
 
 # A write that changes what an order is found by takes the listing away; whoever lists orders writes it anew.
 UNLISTED: Final = {"listing": ""}
-# https://www.mongodb.com/docs/manual/reference/error-codes/
-DUPLICATE_KEY: Final = 11000
 # Found and written in one go.
 _AT_ONCE: Final = 200
 
@@ -79,13 +77,7 @@ class Orders:
         """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""
         documents = [to_document(order) for order in orders]
         self._amounts.add({document["amount"] for document in documents})
-        with store_errors():
-            try:
-                return len(self._collection.insert_many(documents, ordered=False).inserted_ids)
-            except BulkWriteError as error:
-                if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
-                    raise
-                return int(error.details["nInserted"])
+        return insert_all_new(self._collection, documents)
 
     def is_empty(self) -> bool:
         """Whether no order was ever stored."""
@@ -105,6 +97,12 @@ class Orders:
         if order is None:
             raise OrderNotFound(f"There is no order {order_id}.", orderId=order_id)
         return order
+
+    def find_many(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        """The orders of these `_id`s, by `_id`; those that are not there, or can't be read, are absent."""
+        ids = [ObjectId(order_id) for order_id in set(order_ids) if ObjectId.is_valid(order_id)]
+        with store_errors():
+            return {order.id: order for order in readable(self._collection.find({"_id": {"$in": ids}}))}
 
     def find_by_payment_intent(self, payment_intent_id: str) -> Order | None:
         """The order of this PaymentIntent (or `free_…`) id, or None."""

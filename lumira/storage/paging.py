@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bson import ObjectId
 from bson.errors import InvalidId
@@ -26,6 +26,9 @@ WIDEST: Final = timedelta(days=365_000)
 _SLOW_SECONDS: Final = 0.25
 # Another's clock may be ahead of ours.
 AHEAD: Final = timedelta(days=1)
+# Rows that one page may read while it looks for what fits.
+READ_AT_MOST: Final = 2_000
+Row = TypeVar("Row")
 
 
 def newest_page(
@@ -36,11 +39,12 @@ def newest_page(
     *,
     since: datetime | None = None,
     fields: Mapping[str, int] | None = None,
+    dated: str = "createdAt",
 ) -> tuple[list[Document], str | None]:
-    """At most `size` documents of `query` by createdAt and _id, newest first, and the next page's cursor.
+    """At most `size` documents of `query` by date and _id, newest first, and the next page's cursor.
 
-    `query` holds equalities of fields that stand before createdAt in an index, `since` is the earliest
-    createdAt (UTC), `fields` are those to read, createdAt among them; None for all.
+    `dated` names the field of the date. `query` holds equalities of fields that stand before it in an index,
+    `since` is the earliest date (UTC), `fields` are those to read, the date among them; None for all.
     Documents of the same instant are kept apart by their _id, so none is skipped or shown twice. A cursor
     that is none shows the first page. Raises StoreUnavailable.
     """
@@ -52,21 +56,46 @@ def newest_page(
     def read(more: Mapping[str, Any]) -> None:
         with store_errors():
             rows = collection.find({**query, **more}, fields)
-            found.extend(rows.sort([("createdAt", -1), ("_id", -1)]).limit(size + 1 - len(found)))
+            found.extend(rows.sort([(dated, -1), ("_id", -1)]).limit(size + 1 - len(found)))
 
     if cursor and (after := _parse_cursor(cursor)):
         bound, last_id = after
         if bound >= beginning:
-            read({"createdAt": bound, "_id": {"$lt": last_id}})
+            read({dated: bound, "_id": {"$lt": last_id}})
     width = FIRST_WINDOW
     while len(found) <= size and bound > beginning:
         before, began = len(found), time.monotonic()
         floor = max(min(bound, now) - width, beginning)
-        read({"createdAt": {"$gt": floor - MILLISECOND, "$lt": bound}})
+        read({dated: {"$gt": floor - MILLISECOND, "$lt": bound}})
         bound = floor
         width = next_width(width, len(found) - before, size + 1 - len(found), time.monotonic() - began)
     page = found[:size]
-    return page, cursor_after(page[-1]) if len(found) > size else None
+    return page, cursor_after(page[-1], dated) if len(found) > size else None
+
+
+def fitting_page(
+    read: Callable[[str | None], tuple[list[Document], str | None]],
+    fitting: Callable[[Document], Row | None],
+    size: int,
+    cursor: str | None,
+    *,
+    dated: str = "createdAt",
+) -> tuple[list[Row], str | None]:
+    """At most `size` rows, of the documents that `read` gives from a cursor on, and the next page's cursor.
+
+    `fitting` makes the row of a document, None of one that does not fit. A page that would read more than
+    READ_AT_MOST documents ends early; its cursor goes on from there.
+    """
+    found: list[tuple[Document, Row]] = []
+    seen = 0
+    while len(found) <= size and seen < READ_AT_MOST:
+        documents, cursor = read(cursor)
+        seen += len(documents)
+        found += [(document, row) for document in documents if (row := fitting(document)) is not None]
+        if cursor is None:
+            break
+    rows = [row for _, row in found[:size]]
+    return rows, cursor_after(found[size - 1][0], dated) if len(found) > size else cursor
 
 
 def next_width(width: timedelta, found: int, missing: int, seconds: float) -> timedelta:
@@ -79,9 +108,9 @@ def next_width(width: timedelta, found: int, missing: int, seconds: float) -> ti
     return min(width * factor, WIDEST)
 
 
-def cursor_after(document: Document) -> str:
+def cursor_after(document: Document, dated: str = "createdAt") -> str:
     """The cursor of the page that begins behind this document."""
-    return f"{milliseconds(document['createdAt'])}-{document['_id']}"
+    return f"{milliseconds(document[dated])}-{document['_id']}"
 
 
 def milliseconds(instant: datetime) -> int:

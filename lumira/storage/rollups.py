@@ -18,9 +18,8 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from lumira.storage.conditions import is_value, only_if
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import DUPLICATE_KEY, Document, store_errors
 from lumira.storage.indexes import REVENUE_DAILY, REVENUE_STATE
-from lumira.storage.orders import DUPLICATE_KEY
 
 Rows = list[dict[str, Any]]
 # What a day's document looks like; another form is another set of documents, built anew.

@@ -145,6 +145,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "/reconciliation": ("[data-testid=stMainBlockContainer] button", None),
     "/account": ("h1", None),
     "/staff": ("h1", None),
+    "/audit": ("[data-testid=stDataFrame] canvas", None),
     "/system": ("h1", None),
 }
 

@@ -9,10 +9,10 @@ import pytest
 from pymongo.monitoring import CommandListener
 
 from lumira.access import Actor, Role
-from lumira.storage.indexes import EVENTS, ORDERS
+from lumira.storage.indexes import AUDIT, EVENTS, ORDERS
 
 TESTS = Actor("tests", Role.ADMIN)
-LARGE = (ORDERS, EVENTS)
+LARGE = (ORDERS, EVENTS, AUDIT)
 
 
 class Asked(CommandListener):
@@ -68,6 +68,10 @@ pymongo.monitoring.register(ASKED)
         ("month_close", {}),
         ("reconciliation", {}),
         ("system", {}),
+        ("audit", {}),
+        ("audit", {"action": "refund"}),
+        ("audit", {"by": "claire@example.com", "age": "7d"}),
+        ("audit", {"order": "order"}),
     ],
     ids=lambda part: part if isinstance(part, str) else "&".join(f"{k}={v}" for k, v in part.items()) or "-",
 )
