@@ -2,11 +2,11 @@
 
     python benchmarks/page_reruns.py [--small 10000] [--large 1000000] [--reruns 40]
 
-Two stores, one with few orders and webhook events and one with many, each behind a dashboard of its own; one
-visitor of each reruns the same pages in turns, over Streamlit's websocket. Prints for every page, and for
-several lists of orders, what a rerun costs with many orders beside few, and what the unfiltered list costs
-beside an empty page and the bare query together. The revenue page has a program of its own. Seeding a
-million orders takes some minutes.
+Two stores, one with few orders, webhook events and audit entries and one with many, each behind a dashboard
+of its own; one visitor of each reruns the same pages in turns, over Streamlit's websocket. Prints for every
+page, and for several lists of orders, what a rerun costs with many orders beside few, and what the unfiltered
+list costs beside an empty page and the bare query together. The revenue page has a program of its own.
+Seeding a million orders takes some minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import httpx
 from pymongo import MongoClient
 from websocket import Visitor, cookie_of
 
+from lumira.access import Actor, Role
+from lumira.audit import Action, AuditEntry
 from lumira.child_process import free_port
 from lumira.desk import Desk
 from lumira.embedded import running
@@ -37,10 +39,12 @@ from lumira.refunds import Refund
 from lumira.secret_key import secret_key
 from lumira.settings import Settings, load_settings
 from lumira.storage import OrderRows
+from lumira.storage.audit import to_document as to_audit_document
 from lumira.storage.order_listing import KnownAmounts
 from lumira.storage.orders import to_document
 
 EMPTY = "empty"
+SITE, STAFF = Actor("site", Role.SUPPORT), Actor("claire@example.com", Role.FINANCE)
 # Every page but revenue's two: its address and what stands behind the question mark.
 OTHERS = {
     "overview": ("overview", ""),
@@ -49,6 +53,8 @@ OTHERS = {
     "webhooks": ("webhooks", ""),
     "failed webhooks": ("webhooks", "state=failed"),
     "reconciliation": ("reconciliation", ""),
+    "audit log": ("audit", ""),
+    "refunds in the log": ("audit", "action=refund"),
 }
 LISTS = {
     "all": "",
@@ -142,6 +148,14 @@ def event(order: Order) -> dict[str, object]:
     }
 
 
+def audit_entry(order: Order) -> dict[str, object]:
+    """What the log holds of an order: that the site made it; of a refunded one, the refund of a person."""
+    made = AuditEntry.by(SITE, Action.CREATE_INTENT, order.created_at, order_id=order.id)
+    if order.refunds:
+        made = AuditEntry.by(STAFF, Action.REFUND, order.created_at, order_id=order.id)
+    return to_audit_document(made)
+
+
 def seed(desk: Desk, count: int, *, with_events: bool = False) -> str:
     """Fills the store; the PaymentIntent id of an order in the middle."""
     desk.store.prepare()
@@ -152,17 +166,20 @@ def seed(desk: Desk, count: int, *, with_events: bool = False) -> str:
         database = client[str(desk.settings.mongodb_db)]
         batch: list[dict[str, object]] = []
         events: list[dict[str, object]] = []
+        entries: list[dict[str, object]] = []
         middle = ""
         for number, order in enumerate(orders(count, datetime.now(UTC))):
             batch.append(to_document(order))
             if with_events:
                 events.append(event(order))
+                entries.append(audit_entry(order))
             middle = str(order.payment_intent_id) if number == count // 2 else middle
             if len(batch) == BATCH or number == count - 1:
                 database["productorders"].insert_many(batch, ordered=False)
                 if events:
                     database["processed_events"].insert_many(events, ordered=False)
-                batch, events = [], []
+                    database["audit_entries"].insert_many(entries, ordered=False)
+                batch, events, entries = [], [], []
     return middle
 
 

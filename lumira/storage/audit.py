@@ -27,19 +27,14 @@ class AuditLog:
 
     def record(self, entry: AuditEntry) -> None:
         """Stores the entry, of one attempt only the first."""
-        document = asdict(entry)
-        if entry.attempt_id:
-            document["_id"] = _id_of_attempt(entry)
-        if insert_new(self._collection, document):
+        if insert_new(self._collection, to_document(entry)):
             # Notes may hold what people wrote: they stay in the store.
             about = {"order_id": entry.order_id} if entry.order_id else {}
             logger.info("audit recorded", extra={**about, "action": entry.action, "actor": entry.actor})
 
     def record_past(self, entries: Iterable[AuditEntry]) -> None:
         """Stores entries in bulk, each of an attempt, and leaves those already there; for seeding."""
-        insert_all_new(
-            self._collection, [asdict(entry) | {"_id": _id_of_attempt(entry)} for entry in entries]
-        )
+        insert_all_new(self._collection, [to_document(entry) for entry in entries])
 
     def of_order(self, order_id: str) -> list[AuditEntry]:
         """Everything people did to this order, oldest first."""
@@ -52,7 +47,7 @@ class AuditLog:
     ) -> tuple[list[AuditEntry], str | None]:
         """At most `size` entries of the filter, newest first, and the next cursor.
 
-        Reads along the index of the actor, or of the action, and leaves out what does not fit.
+        Reads along the index of the actor, of the action, or of people, and leaves out what does not fit.
         """
         query = _indexed(selected)
 
@@ -66,6 +61,12 @@ class AuditLog:
         return fitting_page(read, fitting, size, cursor, dated="at")
 
 
+def to_document(entry: AuditEntry) -> Document:
+    """The entry as it is stored: of one attempt under one _id, and with whether a person did it."""
+    document = asdict(entry) | {"by_person": entry.is_of_a_person}
+    return document | {"_id": _id_of_attempt(entry)} if entry.attempt_id else document
+
+
 def _id_of_attempt(entry: AuditEntry) -> ObjectId:
     """The same for whoever repeats it; an ObjectId, as the others are, for pages go by its order."""
     attempt = f"{entry.action}:{entry.order_id}:{entry.attempt_id}"
@@ -73,11 +74,15 @@ def _id_of_attempt(entry: AuditEntry) -> ObjectId:
 
 
 def _entry(document: Document) -> AuditEntry:
-    facts: dict[str, Any] = {name: value for name, value in document.items() if name != "_id"}
+    facts: dict[str, Any] = {
+        name: value for name, value in document.items() if name not in {"_id", "by_person"}
+    }
     return AuditEntry(**facts)
 
 
 def _indexed(selected: AuditFilter) -> Document:
     if selected.actor:
         return {"actor": selected.actor}
-    return {"action": selected.action} if selected.action else {}
+    if selected.action:
+        return {"action": selected.action}
+    return {"by_person": True} if selected.people else {}

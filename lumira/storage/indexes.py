@@ -101,10 +101,11 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     AUDIT: [
         # What was done to one order, in time.
         IndexModel([("order_id", ASCENDING), ("at", ASCENDING)], name="order_history"),
-        # The log, newest first: all, of one actor, of one action.
+        # The log, newest first: all, of one actor, of one action, of people.
         IndexModel([("at", DESCENDING), ("_id", DESCENDING)], name="at_newest"),
         IndexModel([("actor", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="actor_newest"),
         IndexModel([("action", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="action_newest"),
+        IndexModel([("by_person", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="people_newest"),
     ],
     NOTES: [
         # The notes of one order, newest first.
