@@ -23,6 +23,7 @@ from lumira import background, logs, traces
 from lumira import desk as desks
 from lumira.api.allowed_hosts import AllowedHosts
 from lumira.api.application import application
+from lumira.api.charts_later import ChartsLater
 from lumira.api.checkout import checkout_application
 from lumira.api.compressed_files import CompressedFiles
 from lumira.api.first_paint import FirstPaint
@@ -99,6 +100,7 @@ MIDDLEWARE: Final = [
     Middleware(Gate),
     Middleware(OwnPaths, routes=api_routes()),
     Middleware(UnknownPages, pages=ADDRESSES, others=OPEN),
+    Middleware(ChartsLater),
     Middleware(CompressedFiles),
     Middleware(FirstPaint),
 ]

@@ -11,6 +11,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lumira.api.charts_later import asked_for
 from lumira.api.languages import language_of
 
 # Streamlit is white or grey until the theme has come over the websocket, a good half second. Before it draws
@@ -116,7 +117,7 @@ def house_page(language: str, drawn_by: str | None = None, *, compressed: bool =
         for program in (static / "static" / "js").glob(f"{name}.*.js"):
             _add_needed(program, needed)
     # Streamlit's page asks for some of them itself.
-    early = [_PRELOAD_PROGRAM.format(program=name) for name in sorted(needed) if name not in page]
+    early = [_PRELOAD_PROGRAM.format(program=asked_for(name)) for name in sorted(needed) if name not in page]
     style = _STYLE.format(
         light=config.get_option("theme.light.backgroundColor"),
         dark=config.get_option("theme.dark.backgroundColor"),

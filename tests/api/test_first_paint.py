@@ -10,7 +10,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
+from lumira.api.charts_later import ChartsLater
+from lumira.api.compressed_files import CompressedFiles
 from lumira.api.first_paint import FirstPaint
 from lumira.api.gate import OPEN
 from lumira.api.request_id import is_routine
@@ -44,7 +47,7 @@ def test_what_draws_a_page_is_asked_for_with_it_and_what_that_needs_too(site, de
     def asked_for(path: str) -> list[str]:
         """The names of the programs, without what tells one build of them from another."""
         programs = re.findall(r'modulepreload"[^>]* href="\./(static/js/[^"]+)"', web.get(site + path).text)
-        assert all((INDEX.parent / program).is_file() for program in programs)
+        assert all((INDEX.parent / program.removesuffix("?drawn")).is_file() for program in programs)
         return [program.split("/")[-1].split(".")[0] for program in programs]
 
     orders = asked_for("/orders")
@@ -52,6 +55,28 @@ def test_what_draws_a_page_is_asked_for_with_it_and_what_that_needs_too(site, de
     assert {"Html", "TextInput", "WidgetLabel", "useTextField"} <= set(orders)
     assert "PlotlyChart" not in orders
     assert "PlotlyChart" in asked_for("/revenue")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_charts_are_run_once_the_page_has_its_figures(encoding):
+    """A browser that runs them draws nothing else, menu and figures neither, for a second or more."""
+    [charts] = (INDEX.parent / "static" / "js").glob("PlotlyChart.*.js")
+    files = Starlette(
+        routes=[Mount("/", app=StaticFiles(directory=INDEX.parent))],
+        middleware=[one for one in MIDDLEWARE if one.cls in {ChartsLater, CompressedFiles}],
+    )
+    address = f"/static/js/{charts.name}"
+    with serving(files) as url, web.Client(base_url=url, headers={"Accept-Encoding": encoding}) as browser:
+        # The whole program first, for it is asked for with the page.
+        whole = browser.get(f"{address}?drawn").text
+        stand_in = browser.get(address)
+    assert whole == charts.read_text()
+    assert f'import("./{charts.name}?drawn")' in stand_in.text
+    assert stand_in.headers["content-type"].startswith("text/javascript")
+    # What Streamlit takes of the program is all that the stand-in has.
+    takes = [file.name for file in charts.parent.glob("*.js") if charts.name in file.read_text()]
+    assert [name.split(".")[0] for name in takes] == ["index"]
+    assert f"lazy)(()=>H(()=>import(`./{charts.name}`)," in (charts.parent / takes[0]).read_text()
 
 
 def test_the_houses_styles_are_there_before_anything_is_drawn(site, desk):
