@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import streamlit as st
@@ -29,7 +28,8 @@ def show(wanted: OrderFilter) -> None:
     """The views, built in and saved, side by side; the one that is shown is marked."""
     saved = session.desk().views.all(actor=session.actor())
     views = {f"built-in:{name}": View(text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
-    views |= {view.id: replace(view, name=problems.plain(view.name)) for view in saved}
+    views |= {view.id: view for view in saved}
+    names = _names(views)
     here = filter_query(wanted)
     layout = {name: value for name, value in address.held().items() if name in LAYOUT}
 
@@ -47,7 +47,7 @@ def show(wanted: OrderFilter) -> None:
         st.pills(
             text("orders.view"),
             list(views),
-            format_func=lambda key: views[key].name,
+            format_func=names.__getitem__,
             key="view",
             on_change=used,
             label_visibility="collapsed",
@@ -62,10 +62,23 @@ def show(wanted: OrderFilter) -> None:
         )
         if popover.open:
             with popover:
-                _show_saving(here, layout, saved)
+                _show_saving(here, layout, saved, names)
 
 
-def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list[View]) -> None:
+def _names(views: Mapping[str, View]) -> dict[str, str]:
+    """What each view is called, by its key: no two alike, for what is chosen is known by its name alone."""
+    names: dict[str, str] = {}
+    for key, view in views.items():
+        name = problems.plain(view.name)
+        while name in names.values():
+            name = text("orders.view.mine" if view.owner else "orders.view.everyones", view=name)
+        names[key] = name
+    return names
+
+
+def _show_saving(
+    here: Mapping[str, str], layout: Mapping[str, str], saved: list[View], names: Mapping[str, str]
+) -> None:
     st.caption(text("orders.view.save.lead"))
     st.text_input(
         text("orders.view.name"),
@@ -98,7 +111,7 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
         st.caption(text("orders.view.yours"))
     for view in mine:
         st.button(
-            text("orders.view.delete", view=problems.plain(view.name)),
+            text("orders.view.delete", view=names[view.id]),
             icon=":material/delete:",
             type="tertiary",
             on_click=delete,

@@ -237,6 +237,24 @@ def test_a_view_is_saved_and_shown(open_page, desk, admin):
     assert fresh.query_params["disputed"] == "yes"
 
 
+def test_views_of_one_name_are_told_apart_and_each_shows_its_own(open_page, desk, admin):
+    mine = desk.views.save("Chères", {"min": "6700"}, shared=False, actor=session.actor())
+    ours = desk.views.save("Chères", {"min": "9700"}, shared=True, actor=admin)
+    like_ours = desk.views.save("Refusées", {"status": "cancelled"}, shared=True, actor=admin)
+    app = open_page("orders")
+    assert app.pills(key="view").options[6:] == ["Chères", "Refusées (pour tous)", "Chères (à moi)"]
+    for view in (ours, like_ours, mine):
+        app.pills(key="view").set_value(view.id).run()
+        assert app.pills(key="view").value == view.id
+        assert {name: app.query_params[name] for name in view.query} == view.query
+    app.pills(key="view").set_value("built-in:failed").run()
+    assert app.query_params["status"] == "failed"
+    app.session_state["save-view"] = True
+    app.run()
+    deletes = [button.label for button in app.button if str(button.key).startswith("delete-")]
+    assert deletes == ["Supprimer Chères", "Supprimer Refusées (pour tous)", "Supprimer Chères (à moi)"]
+
+
 def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
     app = open_page("orders", status="failed")
     app.session_state["save-view"] = True
