@@ -396,6 +396,9 @@ def test_why_orders_could_not_be_refreshed_is_said_once_for_all_of_them(open_pag
     app.button(key="refresh-orders").click().run()
     assert app.warning[0].value.count("Stripe refuse cette demande.") == 1
     assert all(f"`pi_nobody_knows_{number}`" in app.warning[0].value for number in (1, 2))
+    # Of another list nothing was asked.
+    app.pills(key="view").set_value("built-in:failed").run()
+    assert not app.warning
 
 
 def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay):
