@@ -32,8 +32,10 @@ _BLUE: Final = STATUS_COLOURS["processing"]
 
 
 @st.fragment(run_every=2)
-def show(order: Order) -> None:
-    """The steps so far, oldest first; kept up to date. A move of the order draws the whole page anew."""
+def show(order: Order, *, answered: bool) -> None:
+    """The steps so far, oldest first; kept up to date. A move of the order draws the whole page anew, and so
+    does the first answer of a Stripe that had not `answered` when it was drawn.
+    """
     try:
         now = session.desk().intents.find(order.id, actor=session.actor())
         since = max(order.created_at, datetime.now(UTC) - _WATCHED)
@@ -50,6 +52,8 @@ def show(order: Order) -> None:
     if isinstance(details, LumiraError):
         problems.show(details)
         details = None
+    elif not answered:
+        st.rerun()
     st.html(markup.timeline(steps(now, details, events, refused=refused)))
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from lumira.dashboard import markup
+from lumira.dashboard import markup, notices, recent
 from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
@@ -32,7 +32,7 @@ from lumira.texts import is_known
 
 def show(error: LumiraError, *, again: bool = False) -> None:
     """Shows an error; `again` offers to run the page once more, for what heals by itself."""
-    passing = isinstance(error, (StoreUnavailable, StripeError)) and not isinstance(error, StripeRefused)
+    passing = is_passing(error)
     alert = st.warning if passing else st.error
     # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing,
     # or said of our key what they say already.
@@ -44,7 +44,12 @@ def show(error: LumiraError, *, again: bool = False) -> None:
         icon=":material/cloud_off:" if passing else ":material/error:",
     )
     if again:
-        st.button(text("try_again"), icon=":material/refresh:", key="try-again")
+        st.button(text("try_again"), icon=":material/refresh:", key="try-again", on_click=recent.try_again)
+
+
+def is_passing(error: object) -> bool:
+    """Whether it is an error of store or Stripe that may be over when they are asked again."""
+    return isinstance(error, StoreUnavailable | StripeError) and not isinstance(error, StripeRefused)
 
 
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
@@ -85,6 +90,22 @@ def remembered(subject: str) -> Iterator[None]:
         yield
     except LumiraError as error:
         remember(subject, error)
+    else:
+        forget(subject)
+
+
+@contextmanager
+def told_once(subject: str) -> Iterator[None]:
+    """As `remembered`, around an action that only asks how things stand: that Stripe did not answer is said
+    and not kept. Nothing else came of it, and it may be over in a moment.
+    """
+    try:
+        yield
+    except LumiraError as error:
+        if isinstance(error, StripeError) and is_passing(error):
+            notices.say(f"{headline(error)} {what_to_do(error)}", icon=":material/cloud_off:")
+        else:
+            remember(subject, error)
     else:
         forget(subject)
 

@@ -281,6 +281,26 @@ def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, 
         assert (again.id, bool(again.payment_intent_id)) == (order.id, True)
 
 
+def test_a_stripe_that_goes_away_is_told_of_once_beside_a_payment_that_waits(
+    settings, open_page, support, faulty_sandbox_url, fault, faults_left
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        order = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        fault(answer=429, next=2, path="/v1/payment_intents/")
+        app = open_page("new_payment", order=order.order_id)
+        assert shown(app).count("Stripe ne répond pas correctement.") == 1
+        assert "_secret_" not in shown(app)
+        # The next drawing of the page does not wait for it again.
+        app.run()
+        assert (shown(app).count("Stripe ne répond pas correctement."), faults_left()) == (1, 1)
+        app.button(key="refresh").click().run()
+        assert shown(app).count("Stripe ne répond pas correctement.") == 1
+        assert app.toast[0].value.startswith("Stripe ne répond pas correctement.")
+        app.button(key="refresh").click().run()
+        assert "Stripe ne répond pas correctement." not in shown(app)
+        assert "_secret_" in shown(app)
+
+
 def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     app = open_page("orders")
