@@ -120,5 +120,6 @@ def _waiting(
     if order.status == "completed" and recent and not told:
         why = text("health.webhooks.refused") if refused else ""
         yield markup.Step(text("steps.awaits_webhook"), why, "", _RED if refused else NEUTRAL)
-    elif order.status.awaits_payment and not (details and details.action_url):
+    # A Stripe that does not answer may have been given a card by now.
+    elif order.status.awaits_payment and details and not details.action_url:
         yield markup.Step(text("steps.awaits_card"), "", "", NEUTRAL)
