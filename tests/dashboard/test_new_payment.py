@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from bson import ObjectId
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import desk as desks
 from lumira.access import Role
@@ -312,6 +313,27 @@ def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     app.button(key="try-again").click().run()
     assert not app.warning
     assert "Aucune commande pour l’instant" in shown(app)
+
+
+def page_that_failed(error):
+    import streamlit as st
+
+    from lumira.dashboard import problems
+
+    st.session_state["drawn"] = st.session_state.get("drawn", 0) + 1
+    problems.await_answer(error, shown_at=0)
+
+
+def test_a_page_that_failed_is_drawn_anew_once_the_store_answers_and_not_over_and_over(settings, desk):
+    away = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    app = AppTest.from_function(page_that_failed, args=(StoreUnavailable("Away."),))
+    with closing_desk(Desk.open(away, demo=True)) as unreachable:
+        desks.use(unreachable)
+        assert app.run().session_state["drawn"] == 1
+    desks.use(desk)
+    assert app.run().session_state["drawn"] == 3
+    # The store answers, and what the page asks of it may not.
+    assert app.run().session_state["drawn"] == 4
 
 
 @contextmanager
