@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import streamlit as st
@@ -96,7 +97,12 @@ def _show_saving(
             )
             st.session_state["view-name"] = ""
             st.session_state["save-view"] = False
-            notices.say(text("orders.view.saved", view=problems.plain(view.name)))
+            # Whoever meant another one hears that a colleague's of the same name, say, is gone.
+            before = next((one for one in saved if one.id == view.id), view)
+            name = (
+                "orders.view.saved" if before == replace(view, name=before.name) else "orders.view.replaced"
+            )
+            notices.say(text(name, view=problems.plain(view.name)))
 
     def delete(view: View) -> None:
         with problems.remembered(_PROBLEM):

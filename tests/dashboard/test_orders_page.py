@@ -229,6 +229,17 @@ def test_a_view_is_saved_and_shown(open_page, desk, admin):
     [view] = desk.views.all(actor=session.actor())
     assert (view.name, view.query) == ("Refus par montant", {"status": "failed", "sort": "amount"})
     assert desk.views.all(actor=admin) == []
+    assert app.toast[0].value == "Vue enregistrée\u00a0: Refus par montant"
+    app.query_params["sort"] = "-amount"
+    for told in ("remplacée", "enregistrée"):
+        app.session_state["save-view"] = True
+        app.run()
+        app.text_input(key="view-name").set_value("REFUS par montant").run()
+        next(button for button in app.button if button.label == "Enregistrer la vue").click().run()
+        assert app.toast[0].value == f"Vue {told}\u00a0: REFUS par montant"
+    desk.views.save(
+        "Refus par montant", {"status": "failed", "sort": "amount"}, shared=False, actor=session.actor()
+    )
     fresh = open_page("orders")
     fresh.pills(key="view").set_value(view.id).run()
     assert (fresh.query_params["status"], fresh.query_params["sort"]) == ("failed", "amount")
