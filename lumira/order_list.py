@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import Action, AuditEntry
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, StripeTimeout
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
 from lumira.similar_names import BEGINNING, misspelt_words, similar_names
@@ -108,7 +108,8 @@ class OrderList:
         """Asks Stripe how these orders stand now, several at once.
 
         Yields each id with the order as it is afterwards, or with the error that left it as it was, as the
-        answers come. Where Stripe asks to slow down, an order is tried again after a pause.
+        answers come. Where Stripe asks to slow down, an order is tried again after a pause. Where it answers
+        none of several in a row, it is not asked for the rest, which are yielded with that error.
         """
         require(actor, Permission.REFRESH)
         return self._answers(order_ids, actor)
@@ -118,8 +119,15 @@ class OrderList:
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
         try:
             asked = {pool.submit(self._refreshed, pace, order_id, actor): order_id for order_id in order_ids}
-            for answer in as_completed(asked):
-                yield asked[answer], answer.result()
+            unanswered = 0
+            for answer in as_completed(asked.copy()):
+                found = answer.result()
+                yield asked.pop(answer), found
+                unanswered = unanswered + 1 if isinstance(found, StripeTimeout) else 0
+                if unanswered == _AT_ONCE:
+                    # Whoever waits for it would wait for seconds with each order.
+                    yield from ((order_id, found) for order_id in asked.values())
+                    return
         finally:
             # A reader who leaves the page stops what has not begun.
             pool.shutdown(wait=False, cancel_futures=True)

@@ -31,7 +31,8 @@ SEED: Final = Actor("seed", Role.ADMIN)
 DEMO_ORDERS: Final = 1_200
 DEMO_DAYS: Final = 180
 DEMO_SEED: Final = 7
-_BATCH: Final = 1_000
+# The whole demo at once: its orders are either all there or none, and then the next start begins anew.
+_BATCH: Final = 2_000
 
 # What each level cost, minor units EUR, up to how many days ago; since then it costs what the catalog says.
 _FORMER_PRICES: Final = {
@@ -112,13 +113,14 @@ def insert_orders(desk: Desk, *, orders: int, days: int, seed: int) -> int:
     with Progress(transient=True) as progress:
         bar = progress.add_task("Seeding orders", total=orders)
         for batch in batched(made, _BATCH):
+            # Before the orders, whose being there says that all of it is.
+            desk.audit.record_past(entry for order in batch for entry in _done_by_staff(order))
             if state is None:
                 inserted += desk.orders.insert_many(batch)
             else:
                 written = write_history(state, [_past_payment(order) for order in batch if not order.is_free])
-                inserted += desk.orders.insert_many([_named(order, written.ids) for order in batch])
                 _record(desk.events, written.events)
-            desk.audit.record_past(entry for order in batch for entry in _done_by_staff(order))
+                inserted += desk.orders.insert_many([_named(order, written.ids) for order in batch])
             progress.advance(bar, len(batch))
     # Orders of the past have dates of the past: neither revenue nor fees would look for them.
     desk.revenue.rebuild(actor=SEED)

@@ -40,6 +40,7 @@ from lumira.desk import Desk
 from lumira.embedded import running
 from lumira.errors import LumiraError, SettingsError, StoreUnavailable
 from lumira.openid_providers import CALLBACK
+from lumira.secret_key import secret_key
 from lumira.settings import Settings, load_settings
 
 # Not beside a folder named pages: Streamlit would open its files without ever running the router.
@@ -113,8 +114,11 @@ def open_desk(settings: Settings, *, demo: bool = False) -> Iterator[Desk]:
     A demo lets everybody in who reaches it, so it must not be reachable from elsewhere. Raises SettingsError
     with one line that says what to do.
     """
-    with running(settings) as complete, opened(complete, background.look_after, demo=demo) as desk:
-        yield desk
+    with running(settings) as complete:
+        # Where it can't be kept nobody could sign in, and whoever meets that in a page can't mend it.
+        secret_key(complete)
+        with opened(complete, background.look_after, demo=demo) as desk:
+            yield desk
 
 
 @contextmanager

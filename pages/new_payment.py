@@ -216,21 +216,24 @@ def show_result(order_id: str) -> None:
                         payment_actions.refresh(order)
                     if order_actions.can_cancel(order):
                         payment_actions.cancel(order)
-        with st.container(border=True):
-            st.header(text("result.to_copy"), anchor=False)
-            show_ids(order)
+        to_copy = st.container(border=True)
+        to_copy.header(text("result.to_copy"), anchor=False)
     with how:
         if payment_link.is_offered(order):
             with st.container(border=True):
                 st.header(text("link.title"), anchor=False)
                 payment_link.show(order)
-        with st.container(border=True):
-            if not order.stripe_payment_intent_id:
-                st.header(text("order.timeline"), anchor=False)
-                order_details.show_timeline(order, st.empty())
-            else:
-                st.header(text("steps.title"), anchor=False)
-                payment_steps.show(order)
+        happened = st.container(border=True)
+    # What Stripe is asked for comes last: it may keep everybody waiting.
+    with to_copy:
+        show_ids(order)
+    with happened:
+        if not order.stripe_payment_intent_id:
+            st.header(text("order.timeline"), anchor=False)
+            order_details.show_timeline(order, st.empty())
+        else:
+            st.header(text("steps.title"), anchor=False)
+            payment_steps.show(order, answered=not isinstance(stripe_details.of(order), LumiraError))
 
 
 def show_outcome(order: Order) -> None:
@@ -277,8 +280,9 @@ def show_ids(order: Order) -> None:
         show_to_copy(text(label), order.payment_intent_id)
     show_to_copy(text("result.order"), order.id)
     if order.stripe_payment_intent_id:
-        # A secret that pays nothing any more is of no use to anyone.
-        if not order.status.is_final and session.may(Permission.CREATE_INTENT):
+        # A secret that pays nothing any more is of no use to anyone. That Stripe is away the steps say.
+        is_of_use = not order.status.is_final and session.may(Permission.CREATE_INTENT)
+        if is_of_use and not isinstance(stripe_details.of(order), LumiraError):
             try:
                 secret = attempt.client_secret(order.stripe_payment_intent_id)
             except LumiraError as error:

@@ -137,6 +137,8 @@ def show(order: Order) -> None:
     details = stripe_details.of(order)
     with charges.container():
         stripe_details.show_charges(details)
+    if problems.is_passing(details):
+        stripe_details.await_answer(order)
     if details is None or isinstance(details, LumiraError):
         return
     order_details.show_money(order, details, money)

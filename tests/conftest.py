@@ -109,6 +109,17 @@ def fault(faulty_sandbox_url: str) -> Iterator[Callable[..., None]]:
         client.delete("/_sandbox/faults").raise_for_status()
 
 
+@pytest.fixture
+def faults_left(faulty_sandbox_url: str) -> Callable[[], int]:
+    """How many requests the one fault in force is still to meet."""
+
+    def faults_left() -> int:
+        [in_force] = web.get(f"{faulty_sandbox_url}/_sandbox/faults").json()["faults"]
+        return int(in_force["next"])
+
+    return faults_left
+
+
 @contextmanager
 def sandbox(**options: Any) -> Iterator[str]:
     """A sandbox of its own on a real port, in this process: another would take a third of a second to start.

@@ -4,6 +4,8 @@ import json
 import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,15 +14,16 @@ from pydantic import SecretStr
 from lumira.audit import Action, AuditFilter
 from lumira.catalog import Level
 from lumira.embedded import running
-from lumira.errors import SettingsError
+from lumira.errors import SettingsError, StoreUnavailable
 from lumira.events import ACTED_ON, EventState
 from lumira.orders import OrderStatus
 from lumira.overview import needed
 from lumira.refunds import dispute_from
 from lumira.sandbox.disputes import REASON_CODES
-from lumira.seed import generate, insert_orders, seed_demo
+from lumira.seed import DEMO_ORDERS, generate, insert_orders, seed_demo
 from lumira.stripe_gateway import signature
 from tests.conftest import opened
+from tests.store_gate import Fate, gate
 
 PARIS = ZoneInfo("Europe/Paris")
 # All of an order but when it was last compared with Stripe.
@@ -127,6 +130,20 @@ def test_what_staff_did_to_seeded_orders_stands_in_the_audit_log_once(desk, docu
         order = refunded[entry.order_id]
         assert (entry.actor, entry.at) == ("finance", order["lastRefundAt"])
         assert entry.after == {"amount_refunded": order["amountRefunded"], "currency": "eur"}
+
+
+def test_of_a_demo_that_is_cut_short_all_orders_are_there_or_none(settings, documents):
+    port = urlsplit(settings.mongodb_uri.get_secret_value()).port
+    inserts = count()
+
+    def second_is_lost(command: str) -> Fate:
+        return Fate.WT_PANIC if command == "insert" and next(inserts) else Fate.PASSES
+
+    with gate(port, second_is_lost) as uri:
+        interrupted = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+        with opened(interrupted) as desk, pytest.raises(StoreUnavailable):
+            seed_demo(desk)
+    assert documents.productorders.count_documents({}) in (0, DEMO_ORDERS)
 
 
 def test_no_order_is_made_up_beside_those_of_customers(settings, documents):

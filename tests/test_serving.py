@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-from lumira.serving import opened
+import pytest
+
+from lumira.errors import SettingsError
+from lumira.serving import open_desk, opened
 
 
 def test_background_work_that_stripe_holds_does_not_hold_the_end_of_a_desk(settings):
@@ -22,3 +25,12 @@ def test_background_work_that_stripe_holds_does_not_hold_the_end_of_a_desk(setti
         assert not done.is_set()
         desk.store.ping()
     answers.set()
+
+
+def test_a_desk_that_could_sign_nothing_does_not_open(settings, tmp_path):
+    (tmp_path / "full").write_text("no folder")
+    with (
+        pytest.raises(SettingsError, match="LUMIRA_SECRET_KEY"),
+        open_desk(settings.model_copy(update={"home": tmp_path / "full"})),
+    ):
+        pass

@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from lumira.errors import StripeRateLimited
+from lumira.errors import StripeRateLimited, StripeTimeout
+from lumira.intents import Intents
+from lumira.lifecycle import order_from
+from lumira.order_list import OrderList
+from lumira.storage import OrderRows
+from lumira.stripe_gateway import StripeGateway
 from lumira.stripe_pace import Pace, every_page
-from tests.conftest import opened, reconciliation_of
+from tests.conftest import STRIPE_KEY, opened, reconciliation_of
 
 
 def test_it_slows_down_when_stripe_asks_for_it():
@@ -42,6 +47,24 @@ def test_orders_are_refreshed_although_stripe_asks_to_slow_down(settings, suppor
         fault(answer=429, next=2, path="/v1/payment_intents/")
         answers = dict(desk.order_list.refresh(made, actor=support))
     assert [answers[order_id].payment_intent_id for order_id in made] == made
+
+
+def test_a_stripe_that_says_nothing_is_not_asked_for_every_order_of_a_page(
+    settings, support, faulty_sandbox_url, fault, faults_left
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        silent = StripeGateway(STRIPE_KEY, api_base=faulty_sandbox_url, timeout=0.2)
+        intents = Intents(desk.orders, silent, desk.audit, return_url="http://127.0.0.1/")
+        rows = OrderRows(desk.store.database, desk.settings.business_timezone, livemode=False)
+        for number in range(40):
+            payment_intent = {"id": f"pi_{number}", "amount": 4700, "currency": "eur"}
+            desk.orders.insert(order_from(payment_intent, desk.orders.new_id(), livemode=False))
+        asked = [f"pi_{number}" for number in range(40)]
+        fault(answer="hang", next=100, seconds=1, path="/v1/payment_intents/")
+        answers = dict(OrderList(rows, intents, desk.audit).refresh(asked, actor=support))
+    assert sorted(answers) == sorted(asked)
+    assert {type(answer) for answer in answers.values()} == {StripeTimeout}
+    assert 100 - faults_left() <= 8
 
 
 def test_a_list_is_read_page_by_page_and_no_further_than_it_is_wanted():

@@ -107,7 +107,7 @@ def show_close(figures: MonthFigures) -> None:
         disabled=not over,
         help=None if over else text("month.not_over"),
     ):
-        title = text("month.close.confirm", month=_name(figures.month).lower())
+        title = text("month.close.confirm", month=month_name(figures.month, session.language()))
         st.dialog(title, icon=":material/lock:")(confirm)(figures)
 
 
@@ -116,9 +116,9 @@ def confirm(figures: MonthFigures) -> None:
     st.markdown(text("month.close.lead"))
     if figures.difference_count:
         st.warning(counted("month.close.differences", figures.difference_count))
-    label = text("month.close.confirm", month=_name(figures.month).lower())
+    label = text("month.close.confirm", month=month_name(figures.month, session.language()))
     if st.button(label, type="primary", icon=":material/lock:", width="stretch", key="close-confirmed"):
-        with problems.remembered(PROBLEM):
+        with problems.remembered(PROBLEM), st.spinner(text("month.closing")):
             try:
                 session.desk().month_close.close(figures.month, seen=figures, actor=session.actor())
             except MonthChanged as error:

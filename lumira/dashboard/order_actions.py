@@ -320,7 +320,7 @@ def show_refresh(order: Order, *, type: Literal["primary", "tertiary"] = "tertia
         shortcut="S",
         key="refresh-order",
     ):
-        with problems.remembered(order.id):
+        with problems.told_once(order.id):
             now = session.desk().intents.refresh(order.order_id, actor=session.actor())
             notices.say(
                 text("order.refreshed", status=problems.plain(order_details.stripe_status(now).lower()))

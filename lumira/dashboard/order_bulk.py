@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import streamlit as st
 
-from lumira.dashboard import notices, pager, problems, recent, session
+from lumira.dashboard import address, notices, pager, problems, recent, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
 from lumira.export import Column, FileFormat, order_columns, write
@@ -56,7 +56,7 @@ def _refresh(orders: list[Order]) -> None:
     # What never went to Stripe is none of those it answers for.
     before = {order.order_id: order for order in orders if order.stripe_payment_intent_id}
     if not before:
-        st.session_state[_REPORT] = []
+        st.session_state.pop(_REPORT, None)
         notices.say(text("orders.refresh.nothing"))
         return
     bar = st.progress(0.0, text("orders.refresh.progress", done=number(0), total=number(len(before))))
@@ -72,7 +72,7 @@ def _refresh(orders: list[Order]) -> None:
             done / len(before),
             text("orders.refresh.progress", done=number(done), total=number(len(before))),
         )
-    st.session_state[_REPORT] = failures
+    st.session_state[_REPORT] = address.held(), failures
     if answered := len(before) - len(failures):
         notices.say(counted("orders.refreshed", answered, changed=number(changed)))
 
@@ -82,8 +82,11 @@ def _facts(order: Order) -> tuple[object, ...]:
 
 
 def show_report() -> None:
-    """Why orders could not be refreshed, and the first of them, until the next attempt."""
-    failures: list[_Failure] = st.session_state.get(_REPORT, [])
+    """Why orders could not be refreshed, and the first of them, until the next attempt or another list."""
+    listed, failures = st.session_state.get(_REPORT, ({}, list[_Failure]()))
+    if listed != address.held():
+        st.session_state.pop(_REPORT, None)
+        return
     if not failures:
         return
     left: dict[str, list[str]] = {}

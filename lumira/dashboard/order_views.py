@@ -29,7 +29,8 @@ def show(wanted: OrderFilter) -> None:
     """The views, built in and saved, side by side; the one that is shown is marked."""
     saved = session.desk().views.all(actor=session.actor())
     views = {f"built-in:{name}": View(text(f"orders.view.{name}"), query) for name, query in BUILT_IN.items()}
-    views |= {view.id: replace(view, name=problems.plain(view.name)) for view in saved}
+    views |= {view.id: view for view in saved}
+    names = _names(views)
     here = filter_query(wanted)
     layout = {name: value for name, value in address.held().items() if name in LAYOUT}
 
@@ -47,7 +48,7 @@ def show(wanted: OrderFilter) -> None:
         st.pills(
             text("orders.view"),
             list(views),
-            format_func=lambda key: views[key].name,
+            format_func=names.__getitem__,
             key="view",
             on_change=used,
             label_visibility="collapsed",
@@ -62,10 +63,23 @@ def show(wanted: OrderFilter) -> None:
         )
         if popover.open:
             with popover:
-                _show_saving(here, layout, saved)
+                _show_saving(here, layout, saved, names)
 
 
-def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list[View]) -> None:
+def _names(views: Mapping[str, View]) -> dict[str, str]:
+    """What each view is called, by its key: no two alike, for what is chosen is known by its name alone."""
+    names: dict[str, str] = {}
+    for key, view in views.items():
+        name = problems.plain(view.name)
+        while name in names.values():
+            name = text("orders.view.mine" if view.owner else "orders.view.everyones", view=name)
+        names[key] = name
+    return names
+
+
+def _show_saving(
+    here: Mapping[str, str], layout: Mapping[str, str], saved: list[View], names: Mapping[str, str]
+) -> None:
     st.caption(text("orders.view.save.lead"))
     st.text_input(
         text("orders.view.name"),
@@ -83,7 +97,12 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
             )
             st.session_state["view-name"] = ""
             st.session_state["save-view"] = False
-            notices.say(text("orders.view.saved", view=problems.plain(view.name)))
+            # Whoever meant another one hears that a colleague's of the same name, say, is gone.
+            before = next((one for one in saved if one.id == view.id), view)
+            name = (
+                "orders.view.saved" if before == replace(view, name=before.name) else "orders.view.replaced"
+            )
+            notices.say(text(name, view=problems.plain(view.name)))
 
     def delete(view: View) -> None:
         with problems.remembered(_PROBLEM):
@@ -98,7 +117,7 @@ def _show_saving(here: Mapping[str, str], layout: Mapping[str, str], saved: list
         st.caption(text("orders.view.yours"))
     for view in mine:
         st.button(
-            text("orders.view.delete", view=problems.plain(view.name)),
+            text("orders.view.delete", view=names[view.id]),
             icon=":material/delete:",
             type="tertiary",
             on_click=delete,

@@ -66,7 +66,7 @@ def refresh(order: Order) -> None:
     if st.button(
         text("order.refresh"), icon=":material/sync:", help=text("order.refresh.help"), key="refresh"
     ):
-        with problems.remembered(order.id):
+        with problems.told_once(order.id):
             session.desk().intents.refresh(order.order_id, actor=session.actor())
         st.rerun()
 

@@ -32,8 +32,10 @@ _BLUE: Final = STATUS_COLOURS["processing"]
 
 
 @st.fragment(run_every=2)
-def show(order: Order) -> None:
-    """The steps so far, oldest first; kept up to date. A move of the order draws the whole page anew."""
+def show(order: Order, *, answered: bool) -> None:
+    """The steps so far, oldest first; kept up to date. A move of the order draws the whole page anew, and so
+    does the first answer of a Stripe that had not `answered` when it was drawn.
+    """
     try:
         now = session.desk().intents.find(order.id, actor=session.actor())
         since = max(order.created_at, datetime.now(UTC) - _WATCHED)
@@ -50,6 +52,8 @@ def show(order: Order) -> None:
     if isinstance(details, LumiraError):
         problems.show(details)
         details = None
+    elif not answered:
+        st.rerun()
     st.html(markup.timeline(steps(now, details, events, refused=refused)))
 
 
@@ -116,5 +120,6 @@ def _waiting(
     if order.status == "completed" and recent and not told:
         why = text("health.webhooks.refused") if refused else ""
         yield markup.Step(text("steps.awaits_webhook"), why, "", _RED if refused else NEUTRAL)
-    elif order.status.awaits_payment and not (details and details.action_url):
+    # A Stripe that does not answer may have been given a card by now.
+    elif order.status.awaits_payment and details and not details.action_url:
         yield markup.Step(text("steps.awaits_card"), "", "", NEUTRAL)

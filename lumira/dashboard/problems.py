@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import markup
+from lumira.dashboard import markup, notices, recent, session
 from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
@@ -29,10 +32,15 @@ from lumira.errors import (
 from lumira.order_filter import WORD_JOINER
 from lumira.texts import is_known
 
+# How often a page that could not be drawn looks whether it can be.
+_LOOK_SECONDS: Final = 5
+_REST_SECONDS: Final = 60
+_DRAWN_ANEW: Final = "drawn-anew"
+
 
 def show(error: LumiraError, *, again: bool = False) -> None:
-    """Shows an error; `again` offers to run the page once more, for what heals by itself."""
-    passing = isinstance(error, (StoreUnavailable, StripeError)) and not isinstance(error, StripeRefused)
+    """Shows an error; `again` offers to run the page once more, which what passes does by itself, too."""
+    passing = is_passing(error)
     alert = st.warning if passing else st.error
     # Stripe's side of it is for whoever looks into it; our own words are enough where it did not say a thing,
     # or said of our key what they say already.
@@ -44,7 +52,33 @@ def show(error: LumiraError, *, again: bool = False) -> None:
         icon=":material/cloud_off:" if passing else ":material/error:",
     )
     if again:
-        st.button(text("try_again"), icon=":material/refresh:", key="try-again")
+        st.button(text("try_again"), icon=":material/refresh:", key="try-again", on_click=recent.try_again)
+        if passing:
+            await_answer(error, time.monotonic())
+
+
+@st.fragment(run_every=_LOOK_SECONDS)
+def await_answer(error: LumiraError, shown_at: float) -> None:
+    """On a page that this error kept from being drawn: has it drawn as soon as store or Stripe answers again.
+
+    `shown_at` is when it was shown (monotonic seconds). At most once a minute: what keeps a page from being
+    drawn although both answer, such as a query that takes too long, is not to be repeated for ever.
+    """
+    now = time.monotonic()
+    lately = now < st.session_state.get(_DRAWN_ANEW, -math.inf) + _REST_SECONDS
+    # Drawn with the error itself, it has nothing to ask yet.
+    if lately or now < shown_at + 1:
+        return
+    if session.desk().health.problems()["store" if isinstance(error, StoreUnavailable) else "stripe"]:
+        return
+    st.session_state[_DRAWN_ANEW] = now
+    recent.try_again()
+    st.rerun()
+
+
+def is_passing(error: object) -> bool:
+    """Whether it is an error of store or Stripe that may be over when they are asked again."""
+    return isinstance(error, StoreUnavailable | StripeError) and not isinstance(error, StripeRefused)
 
 
 def beside_field(error: LumiraError, advice: str | None = None) -> None:
@@ -85,6 +119,22 @@ def remembered(subject: str) -> Iterator[None]:
         yield
     except LumiraError as error:
         remember(subject, error)
+    else:
+        forget(subject)
+
+
+@contextmanager
+def told_once(subject: str) -> Iterator[None]:
+    """As `remembered`, around an action that only asks how things stand: that Stripe did not answer is said
+    and not kept. Nothing else came of it, and it may be over in a moment.
+    """
+    try:
+        yield
+    except LumiraError as error:
+        if isinstance(error, StripeError) and is_passing(error):
+            notices.say(f"{headline(error)} {what_to_do(error)}", icon=":material/cloud_off:")
+        else:
+            remember(subject, error)
     else:
         forget(subject)
 

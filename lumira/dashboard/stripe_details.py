@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from lumira.dashboard import markup, problems, session
+from lumira.dashboard import markup, problems, recent, session
 from lumira.dashboard.texts import country_name, failure_reason, moment, text, text_or
 from lumira.dashboard.theme import STATUS_COLOURS
 from lumira.errors import LumiraError
@@ -16,14 +16,17 @@ from lumira.payment_details import ChargeDetails, PaymentDetails
 
 
 def of(order: Order) -> PaymentDetails | LumiraError | None:
-    """What Stripe says of this payment, asked once for each state of the order; an error where it can't."""
+    """What Stripe says of this payment, asked once for each state of the order; an error where it can't, for
+    as long as `recent` keeps it.
+    """
     if not order.stripe_payment_intent_id:
         return None
     key, state = f"details-{order.id}", (order.updated_at, order.stripe_status, order.stripe_synced_at)
     known = st.session_state.get(key)
     if known is None or known[0] != state:
+        payments, actor = session.desk().payments, session.actor()
         try:
-            details = session.desk().payments.details(order.id, actor=session.actor())
+            details = recent.unless_failed(key, state, lambda: payments.details(order.id, actor=actor))
         except LumiraError as error:
             return error
         # Stripe works out its fee a moment after the payment: until then it is asked again.
@@ -32,6 +35,13 @@ def of(order: Order) -> PaymentDetails | LumiraError | None:
         known = st.session_state[key] = (state, details)
     read: PaymentDetails = known[1]
     return read
+
+
+@st.fragment(run_every=recent.FAILED_SECONDS)
+def await_answer(order: Order) -> None:
+    """On a page that shows an error of `of`: has it drawn anew as soon as Stripe answers."""
+    if not isinstance(of(order), LumiraError):
+        st.rerun()
 
 
 def show_link(payment_intent_id: str, *, type: Literal["secondary", "tertiary"] = "secondary") -> None:

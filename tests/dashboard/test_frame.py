@@ -313,6 +313,21 @@ def test_any_id_of_stripe_leads_to_its_order(search, desk, pay, admin):
         assert search(named).query_params["id"] == order.payment_intent_id, named
 
 
+def test_a_stripe_that_does_not_answer_is_asked_once_by_a_search_and_the_list_it_leads_to(
+    settings, search, open_page, faulty_sandbox_url, fault, faults_left
+):
+    charge = "ch_3Q0000000000000000000000"
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})):
+        fault(answer=429, next=10, path="/v1/charges/")
+        app = search(charge)
+        assert [warning.title for warning in app.warning] == ["Stripe ne répond pas correctement."]
+        assert faults_left() == 9
+        app = open_page("orders", q=charge).run()
+        assert faults_left() == 8
+        app.button(key="try-again").click().run()
+        assert faults_left() == 7
+
+
 def test_the_dispute_of_a_letter_of_stripe_leads_to_its_order(search, desk, support):
     created = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
     desk.intents.confirm(created.order_id, "pm_card_createDispute", actor=support)

@@ -120,7 +120,10 @@ def test_figures_that_changed_before_they_were_signed_are_shown_first(desk):
     assert desk.month_close.closed(seen.month, actor=FANNY) is None
     [now] = app.session_state["month-figures"].values()
     assert [total.net for total in now.totals()] == [6700]
-    app = AppTest.from_function(confirmation, args=(now,)).run()
+    app = AppTest.from_function(confirmation, args=(now,))
+    app.context = {"locale": "en-GB"}
+    app.run()
+    assert app.button(key="close-confirmed").label == f"Close {last:%B %Y}"
     app.button(key="close-confirmed").click().run()
     assert desk.month_close.closed(seen.month, actor=FANNY).totals() == now.totals()
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from bson import ObjectId
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import desk as desks
 from lumira.access import Role
@@ -281,6 +282,26 @@ def test_a_stripe_that_is_away_heals_with_the_same_attempt(settings, open_page, 
         assert (again.id, bool(again.payment_intent_id)) == (order.id, True)
 
 
+def test_a_stripe_that_goes_away_is_told_of_once_beside_a_payment_that_waits(
+    settings, open_page, support, faulty_sandbox_url, fault, faults_left
+):
+    with opened(settings.model_copy(update={"stripe_api_base": faulty_sandbox_url})) as desk:
+        order = desk.intents.create({"productId": "profond"}, actor=support, source="tests")
+        fault(answer=429, next=2, path="/v1/payment_intents/")
+        app = open_page("new_payment", order=order.order_id)
+        assert shown(app).count("Stripe ne répond pas correctement.") == 1
+        assert not [told for told in ("_secret_", "Une carte est attendue") if told in shown(app)]
+        # The next drawing of the page does not wait for it again.
+        app.run()
+        assert (shown(app).count("Stripe ne répond pas correctement."), faults_left()) == (1, 1)
+        app.button(key="refresh").click().run()
+        assert shown(app).count("Stripe ne répond pas correctement.") == 1
+        assert app.toast[0].value.startswith("Stripe ne répond pas correctement.")
+        app.button(key="refresh").click().run()
+        assert "Stripe ne répond pas correctement." not in shown(app)
+        assert all(told in shown(app) for told in ("_secret_", "Une carte est attendue"))
+
+
 def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
     app = open_page("orders")
@@ -292,6 +313,27 @@ def test_a_store_that_is_down_is_said_and_heals(settings, desk, open_page):
     app.button(key="try-again").click().run()
     assert not app.warning
     assert "Aucune commande pour l’instant" in shown(app)
+
+
+def page_that_failed(error):
+    import streamlit as st
+
+    from lumira.dashboard import problems
+
+    st.session_state["drawn"] = st.session_state.get("drawn", 0) + 1
+    problems.await_answer(error, shown_at=0)
+
+
+def test_a_page_that_failed_is_drawn_anew_once_the_store_answers_and_not_over_and_over(settings, desk):
+    away = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    app = AppTest.from_function(page_that_failed, args=(StoreUnavailable("Away."),))
+    with closing_desk(Desk.open(away, demo=True)) as unreachable:
+        desks.use(unreachable)
+        assert app.run().session_state["drawn"] == 1
+    desks.use(desk)
+    assert app.run().session_state["drawn"] == 3
+    # The store answers, and what the page asks of it may not.
+    assert app.run().session_state["drawn"] == 4
 
 
 @contextmanager

@@ -229,12 +229,41 @@ def test_a_view_is_saved_and_shown(open_page, desk, admin):
     [view] = desk.views.all(actor=session.actor())
     assert (view.name, view.query) == ("Refus par montant", {"status": "failed", "sort": "amount"})
     assert desk.views.all(actor=admin) == []
+    assert app.toast[0].value == "Vue enregistrée\u00a0: Refus par montant"
+    app.query_params["sort"] = "-amount"
+    for told in ("remplacée", "enregistrée"):
+        app.session_state["save-view"] = True
+        app.run()
+        app.text_input(key="view-name").set_value("REFUS par montant").run()
+        next(button for button in app.button if button.label == "Enregistrer la vue").click().run()
+        assert app.toast[0].value == f"Vue {told}\u00a0: REFUS par montant"
+    desk.views.save(
+        "Refus par montant", {"status": "failed", "sort": "amount"}, shared=False, actor=session.actor()
+    )
     fresh = open_page("orders")
     fresh.pills(key="view").set_value(view.id).run()
     assert (fresh.query_params["status"], fresh.query_params["sort"]) == ("failed", "amount")
     fresh.pills(key="view").set_value("built-in:disputed").run()
     assert list(rows(fresh)["customer"]) == ["person2@example.com"]
     assert fresh.query_params["disputed"] == "yes"
+
+
+def test_views_of_one_name_are_told_apart_and_each_shows_its_own(open_page, desk, admin):
+    mine = desk.views.save("Chères", {"min": "6700"}, shared=False, actor=session.actor())
+    ours = desk.views.save("Chères", {"min": "9700"}, shared=True, actor=admin)
+    like_ours = desk.views.save("Refusées", {"status": "cancelled"}, shared=True, actor=admin)
+    app = open_page("orders")
+    assert app.pills(key="view").options[6:] == ["Chères", "Refusées (pour tous)", "Chères (à moi)"]
+    for view in (ours, like_ours, mine):
+        app.pills(key="view").set_value(view.id).run()
+        assert app.pills(key="view").value == view.id
+        assert {name: app.query_params[name] for name in view.query} == view.query
+    app.pills(key="view").set_value("built-in:failed").run()
+    assert app.query_params["status"] == "failed"
+    app.session_state["save-view"] = True
+    app.run()
+    deletes = [button.label for button in app.button if str(button.key).startswith("delete-")]
+    assert deletes == ["Supprimer Chères", "Supprimer Refusées (pour tous)", "Supprimer Chères (à moi)"]
 
 
 def test_a_view_can_be_saved_while_its_name_is_typed(open_page, desk):
@@ -378,6 +407,9 @@ def test_why_orders_could_not_be_refreshed_is_said_once_for_all_of_them(open_pag
     app.button(key="refresh-orders").click().run()
     assert app.warning[0].value.count("Stripe refuse cette demande.") == 1
     assert all(f"`pi_nobody_knows_{number}`" in app.warning[0].value for number in (1, 2))
+    # Of another list nothing was asked.
+    app.pills(key="view").set_value("built-in:failed").run()
+    assert not app.warning
 
 
 def test_orders_that_have_not_changed_are_counted_in_plain_french(open_page, pay):
