@@ -547,11 +547,22 @@ def test_what_stripe_refused_to_make_is_offered_to_nobody_to_pay(open_page, desk
     assert "n’a pas encore créé" not in page
 
 
-@pytest.mark.parametrize(("status", "waits"), [("pending", True), ("failed", True), ("processing", False)])
-def test_a_card_is_awaited_only_where_none_is_being_asked(open_page, desk, status, waits):
+@pytest.mark.parametrize(
+    ("card", "waits"), [(None, True), ("pm_card_visa_chargeDeclined", True), ("pm_card_visa", False)]
+)
+def test_a_card_is_awaited_only_where_none_is_being_asked(open_page, desk, support, card, waits):
+    created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+    if card:
+        with suppress(PaymentFailed):
+            desk.intents.confirm(created.order_id, card, actor=support)
+    assert ("Une carte est attendue…" in shown(open_page("new_payment", order=created.order_id))) is waits
+
+
+@pytest.mark.parametrize("status", ["pending", "processing"])
+def test_no_card_is_awaited_while_the_bank_decides_or_stripe_does_not_say(open_page, desk, status):
     stripe_status = "processing" if status == "processing" else "requires_payment_method"
     make(desk, 1, status=status, stripe_status=stripe_status)
-    assert ("Une carte est attendue…" in shown(open_page("new_payment", order="pi_number1"))) is waits
+    assert "Une carte est attendue…" not in shown(open_page("new_payment", order="pi_number1"))
 
 
 def test_what_stripe_refuses_is_not_advised_to_be_tried_again(open_page, desk):
