@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from lumira.health import Health
@@ -17,3 +18,15 @@ def test_a_stripe_that_hangs_is_told_in_time_and_asked_once_for_all(desk, faulty
         answers = list(pool.map(lambda _: health.problems(), range(10)))
     assert {answer["stripe"] and answer["stripe"].code for answer in answers} == {"SERVICE_TIMEOUT"}
     assert {answer["store"] for answer in answers} == {None}
+
+
+def test_whoever_has_little_patience_is_told_what_was_known(desk, faulty_sandbox_url, fault):
+    health = Health(desk.store, StripeGateway(STRIPE_KEY, api_base=faulty_sandbox_url, timeout=0.4, tries=1))
+    # Nothing is known at first, so that this is waited for.
+    known = health.problems(0)
+    assert known == {"store": None, "stripe": None}
+    # So long it is not asked again.
+    time.sleep(1)
+    fault(answer="hang", seconds=1)
+    assert health.problems(0) is known
+    assert health.problems()["stripe"].code == "SERVICE_TIMEOUT"

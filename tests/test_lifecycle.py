@@ -454,7 +454,10 @@ def test_everything_a_person_does_is_audited(desk, support):
         ("refund", "fanny", ""),
     ]
     assert (entries[1].before["status"], entries[1].after["status"]) == ("pending", "completed")
-    assert (entries[3].before, entries[3].after) == ({"amount_refunded": 0}, {"amount_refunded": 700})
+    assert (entries[3].before, entries[3].after) == (
+        {"amount_refunded": 0},
+        {"amount_refunded": 700, "currency": "eur"},
+    )
     assert entries[3].note == "goodwill"
     assert desk.audit.of_order(cancelled.id)[-1].note == "duplicate"
     assert "example.com" not in str(entries)

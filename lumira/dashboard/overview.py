@@ -35,6 +35,7 @@ _SAID: Final = "overview-error"
 # asks a silent one waits as long as the first, so for a moment their word is taken.
 _AWAY: Final = "overview-away"
 _MOMENT: Final = 2
+_PATIENCE: Final = 0.5
 _GOOD: Final = STATUS_COLOURS[OrderStatus.COMPLETED]
 _BAD: Final = STATUS_COLOURS[OrderStatus.FAILED]
 _NEED_ICONS: Final = {
@@ -73,7 +74,8 @@ def _show_health() -> None:
 
 def _health() -> list[tuple[str, str]]:
     """How store, Stripe and webhooks are: what to say, and its colour."""
-    found = session.desk().health.problems()
+    # A Stripe that says nothing must not hold up the figures; the head is drawn again soon.
+    found = session.desk().health.problems(_PATIENCE)
     _note(found["store"])
     chips = [(_state(name, problem), _BAD if problem else _GOOD) for name, problem in found.items()]
     if found["store"] is None:
