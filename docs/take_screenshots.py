@@ -48,13 +48,13 @@ PAGES = {
     "reconciliation": "/reconciliation",
     "system": "/system",
     "staff": "/staff",
-    "audit": "/audit?by=*",
+    "audit": "/audit",
     "account": "/account",
 }
 # Those that README and guides show.
 TOLD = (
     *("overview", "orders-filtered", "order", "new-payment"),
-    *("revenue", "month-close", "webhooks", "reconciliation"),
+    *("revenue", "month-close", "webhooks", "reconciliation", "audit"),
 )
 
 

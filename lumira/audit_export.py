@@ -64,6 +64,8 @@ def _changes(entry: AuditEntry, language: str) -> Iterator[str]:
     def written(name: str, value: Any) -> str:
         if name == "status":
             return translate_or(language, f"status.{value}", str(value))
+        if name == "amount" and value == 0:
+            return translate(language, "new_payment.free")
         return format_money(value, str(entry.after["currency"]), language)
 
     # Entries of earlier versions name no currency.

@@ -96,6 +96,7 @@ def test_each_action_has_words_in_both_languages():
     [
         (Action.EXPORT_ORDERS, {"filter": {"status": "failed"}, "format": "csv", "rows": 3, "order_ids": []},
          "Filter: status=failed · Format: csv · Rows: 3"),
+        (Action.CREATE_INTENT, {"amount": 0, "currency": "eur"}, "Free"),
         (Action.EXPORT_CUSTOMER, {"order_ids": ["a", "b"]}, "Orders: 2"),
         (Action.CLOSE_MONTH, {"month": "2026-10", "differences": 0, "net": {"eur": 4700, "jpy": 500}},
          "Month: 2026-10 · Differences: 0 · Net: €47.00, ¥500"),
