@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 import pandas as pd
@@ -13,7 +12,7 @@ import streamlit as st
 
 from lumira.audit import AuditEntry, AuditFilter
 from lumira.audit_export import action_name, actor_name, audit_columns, details, role_name
-from lumira.dashboard import address, markup, session, tables
+from lumira.dashboard import address, file_buttons, markup, session, tables
 from lumira.dashboard.texts import moment, text
 from lumira.export import FileFormat, write
 from lumira.orders import Order
@@ -76,7 +75,6 @@ def show_files(selected: AuditFilter) -> None:
     )
     if not popover.open:
         return
-    # It runs outside of the page's script, which knows the reader.
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
     def written(kind: FileFormat) -> bytes:
@@ -88,17 +86,13 @@ def show_files(selected: AuditFilter) -> None:
     today = datetime.now(zone).date().isoformat()
     with popover:
         st.caption(text("audit.files.lead", zone=zone.key))
-        for kind in FileFormat:
-            st.download_button(
-                text(f"audit.files.{kind}"),
-                data=partial(written, kind),
-                file_name=f"{text('audit.files.name')}-{today}.{kind}",
-                mime=kind.mime,
-                icon=":material/table_view:",
-                on_click="ignore",
-                width="stretch",
-                key=f"export-{kind}",
-            )
+        file_buttons.show(
+            "audit.files",
+            f"{text('audit.files.name')}-{today}",
+            written,
+            key="export",
+            icon=":material/table_view:",
+        )
 
 
 def _about(entry: AuditEntry, orders: Mapping[str, Order]) -> str:

@@ -7,12 +7,11 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Final, TypeVar
 
 import streamlit as st
 
-from lumira.dashboard import address, notices, pager, problems, recent, session
+from lumira.dashboard import address, file_buttons, notices, pager, problems, recent, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
 from lumira.export import Column, FileFormat, order_columns, write
@@ -127,19 +126,8 @@ def show_export(wanted: OrderFilter, ticked: list[Order]) -> None:
 
 
 def _show_files(name: str, key: str, icon: str, written: Callable[[FileFormat], bytes]) -> None:
-    """A button for each kind of file, which is made when it is asked for, not while the page is drawn."""
     today = datetime.now(session.timezone()).date().isoformat()
-    for kind in FileFormat:
-        st.download_button(
-            text(f"{name}.{kind}"),
-            data=partial(written, kind),
-            file_name=f"{text(f'{name}.file')}-{today}.{kind}",
-            mime=kind.mime,
-            icon=icon,
-            on_click="ignore",
-            width="stretch",
-            key=f"{key}-{kind}",
-        )
+    file_buttons.show(name, f"{text(f'{name}.file')}-{today}", written, key=key, icon=icon)
 
 
 def _writer(
@@ -149,7 +137,6 @@ def _writer(
     rows_of: Callable[[Iterable[Order]], Iterable[Row]],
 ) -> Callable[[FileFormat], bytes]:
     """Writes a kind of file when it is asked for."""
-    # It runs outside of the page's script, which knows the reader.
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
     def written(kind: FileFormat) -> bytes:

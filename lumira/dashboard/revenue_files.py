@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import streamlit as st
 
-from lumira.dashboard import choices, session
+from lumira.dashboard import choices, file_buttons, session
 from lumira.dashboard.revenue_figures import Days
 from lumira.dashboard.texts import text
 from lumira.export import FileFormat, write
@@ -28,28 +28,23 @@ def choose(days: Days, rows: list[Row], currency: str) -> str:
     with st.popover(text("revenue.files"), icon=":material/download:"):
         st.caption(text("revenue.files.lead"))
         first, last = days
-        for kind in FileFormat:
-            st.download_button(
-                text(f"revenue.files.{kind}"),
-                _writer(kind, days, rows),
-                file_name=f"lumira-{first}-{last}-{currency}.{kind}",
-                mime=kind.mime,
-                icon=":material/table:",
-                width="stretch",
-                on_click="ignore",
-                key=f"download-{kind}",
-            )
+        file_buttons.show(
+            "revenue.files",
+            f"lumira-{first}-{last}-{currency}",
+            _writer(days, rows),
+            key="download",
+            icon=":material/table:",
+        )
         return choices.choose(
             "image", text("revenue.files.image"), Image, Image.PNG, format_func=lambda image: image.upper()
         )
 
 
-def _writer(kind: FileFormat, days: Days, rows: list[Row]) -> Callable[[], bytes]:
-    """Writes the file when it is asked for."""
-    # It runs outside of the page's script, which knows the reader.
+def _writer(days: Days, rows: list[Row]) -> Callable[[FileFormat], bytes]:
+    """Writes a kind of file when it is asked for."""
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
-    def written() -> bytes:
+    def written(kind: FileFormat) -> bytes:
         desk.revenue.export(rows, *days, kind=kind, actor=actor)
         file = io.BytesIO()
         write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
