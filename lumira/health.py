@@ -35,7 +35,7 @@ class Health:
         self._answered_at = -math.inf
 
     def problems(self, patience: float | None = None) -> Problems:
-        """What is wrong with `store` and with `stripe`, None when it answers; never raises.
+        """What is wrong with `store` and with `stripe`, None when it answers.
 
         Whoever has `patience`, in seconds, is then told what was known before, where anything was.
         """
@@ -54,8 +54,15 @@ class Health:
             return known or {}
 
     def _ask(self, question: Future[Problems]) -> None:
-        with ThreadPoolExecutor(len(self._pings), thread_name_prefix="health") as pool:
-            found = dict(zip(self._pings, pool.map(_problem, self._pings.values()), strict=True))
+        try:
+            with ThreadPoolExecutor(len(self._pings), thread_name_prefix="health") as pool:
+                found = dict(zip(self._pings, pool.map(_problem, self._pings.values()), strict=True))
+        except Exception as error:
+            # Nobody foresaw it: whoever asked hears of it, and who asks next asks anew.
+            with self._lock:
+                self._question = None
+            question.set_exception(error)
+            return
         with self._lock:
             self._answer, self._answered_at, self._question = found, time.monotonic(), None
         question.set_result(found)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
 
 from lumira.health import Health
 from lumira.stripe_gateway import StripeGateway
@@ -30,3 +33,10 @@ def test_whoever_has_little_patience_is_told_what_was_known(desk, faulty_sandbox
     fault(answer="hang", seconds=1)
     assert health.problems(0) is known
     assert health.problems()["stripe"].code == "SERVICE_TIMEOUT"
+
+
+def test_an_error_nobody_foresaw_is_told_and_leaves_no_one_waiting(desk):
+    health = Health(desk.store, SimpleNamespace(ping=lambda: 1 / 0))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            health.problems()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from bson import ObjectId
@@ -17,6 +17,8 @@ from lumira.storage.indexes import AUDIT
 from lumira.storage.paging import fitting_page, newest_page
 
 logger: Final = logging.getLogger("lumira.audit")
+
+_FIELDS: Final = {field.name for field in fields(AuditEntry)}
 
 
 class AuditLog:
@@ -74,10 +76,9 @@ def _id_of_attempt(entry: AuditEntry) -> ObjectId:
 
 
 def _entry(document: Document) -> AuditEntry:
-    facts: dict[str, Any] = {
-        name: value for name, value in document.items() if name not in {"_id", "by_person"}
-    }
-    return AuditEntry(**facts)
+    # A later version may have kept more.
+    known: dict[str, Any] = {name: document[name] for name in _FIELDS & document.keys()}
+    return AuditEntry(**known)
 
 
 def _indexed(selected: AuditFilter) -> Document:
