@@ -181,10 +181,9 @@ def test_every_page_can_be_read_by_everyone_and_keeps_to_its_policy(chromium: Br
                 page.set_viewport_size({"width": 1440, "height": 1000})
         # On a phone more stands in lines of its own, whose places are kept as well.
         page.set_viewport_size({"width": 390, "height": 844})
-        for path in ("/overview", "/audit"):
-            page.goto(url + path)
-            settle(page)
-            shifted[f"{path} on a phone"] = page.evaluate("shifted")
+        page.goto(f"{url}/overview")
+        settle(page)
+        shifted["/overview on a phone"] = page.evaluate("shifted")
         page.set_viewport_size({"width": 1440, "height": 1000})
         # The role that is tried stays when the language changes, in which it has another name.
         page.goto(f"{url}/orders")
