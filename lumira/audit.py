@@ -134,7 +134,8 @@ EVERY_ENTRY: Final = AuditFilter()
 
 # What an entry compares. Names and addresses are the customer's own and stay out.
 _FACTS: Final = ("status", "stripe_status", "payment_intent_id", "amount", "amount_refunded")
-_AMOUNTS: Final = frozenset({"amount", "amount_refunded"})
+# Those of them that are minor units of the order's currency.
+AMOUNTS: Final = ("amount", "amount_refunded")
 
 
 def _facts(order: Order | None) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class RecordedActions:
         old, new = _facts(before), _facts(after)
         changed = [name for name in _FACTS if old.get(name) != new.get(name)]
         # An amount says nothing without its currency.
-        currency = {"currency": after.currency} if _AMOUNTS & set(changed) else {}
+        currency = {"currency": after.currency} if any(name in AMOUNTS for name in changed) else {}
         self._log.record(
             AuditEntry.by(
                 actor,

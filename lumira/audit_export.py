@@ -8,12 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from lumira.audit import AuditEntry
+from lumira.audit import AMOUNTS, AuditEntry
 from lumira.export import Column
 from lumira.money import format_money
-from lumira.texts import is_known, translate, translate_or
-
-_AMOUNTS = ("amount", "amount_refunded")
+from lumira.texts import actor_name, is_known, translate, translate_or
 
 
 def audit_columns(language: str, zone: ZoneInfo) -> list[Column[AuditEntry]]:
@@ -24,7 +22,7 @@ def audit_columns(language: str, zone: ZoneInfo) -> list[Column[AuditEntry]]:
 
     return [
         Column(f"{title('audit.at')} ({zone.key})", lambda entry: entry.at, 20),
-        Column(title("audit.by"), lambda entry: actor_name(entry.actor, language), 28),
+        Column(title("audit.by"), lambda entry: actor_name(language, entry.actor), 28),
         Column(title("audit.role"), lambda entry: role_name(entry.role, language), 14),
         Column(title("audit.action"), lambda entry: action_name(entry.action, language), 26),
         Column(title("audit.order"), lambda entry: entry.order_id, 26),
@@ -33,11 +31,6 @@ def audit_columns(language: str, zone: ZoneInfo) -> list[Column[AuditEntry]]:
         Column(title("audit.after"), lambda entry: _as_json(entry.after), 24),
         Column(title("audit.request"), lambda entry: entry.request_id or None, 26),
     ]
-
-
-def actor_name(name: str, language: str) -> str:
-    """Who acted: a person by address, a token by name, a program in words."""
-    return translate_or(language, f"by.{name}", name)
 
 
 def role_name(role: str, language: str) -> str:
@@ -69,7 +62,7 @@ def _changes(entry: AuditEntry, language: str) -> Iterator[str]:
         return format_money(value, str(entry.after["currency"]), language)
 
     # Entries of earlier versions name no currency.
-    amounts = _AMOUNTS if "currency" in entry.after else ()
+    amounts = AMOUNTS if "currency" in entry.after else ()
     for name in (*amounts, "status"):
         if not entry.before and name == "amount" and entry.after.get(name) is not None:
             yield written(name, entry.after[name])
@@ -82,7 +75,7 @@ def _facts(after: Mapping[str, Any], language: str) -> Iterator[str]:
     """The facts of an action that has no order, each behind what it is."""
     for name, value in after.items():
         label = f"audit.fact.{name}"
-        if name in _AMOUNTS or not is_known(label) or value in ("", None, [], {}):
+        if name in AMOUNTS or not is_known(label) or value in ("", None, [], {}):
             continue
         yield _labelled(label, _written(name, value, language), language)
 

@@ -56,6 +56,11 @@ def level_name(language: str, level: str | None) -> str:
     return Level(level).label if level in set(Level) else translate(language, "level.unknown")
 
 
+def actor_name(language: str, by: str) -> str:
+    """Who did something: a role or program in words, a person by address, a token by name."""
+    return translate_or(language, f"by.{by}", by)
+
+
 @lru_cache(maxsize=4096)
 def written_moment(instant: datetime, language: str, zone: ZoneInfo, *, seconds: bool = False) -> str:
     """An instant as the language writes it: 22 nov. 2026 à 18:05."""

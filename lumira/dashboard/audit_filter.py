@@ -8,10 +8,10 @@ from typing import Final
 import streamlit as st
 
 from lumira.audit import UNKNOWN_ACCOUNT, Action, AuditFilter
-from lumira.audit_export import action_name, actor_name
+from lumira.audit_export import action_name
 from lumira.dashboard import choices, session
 from lumira.dashboard.event_filter import Age
-from lumira.dashboard.texts import text
+from lumira.dashboard.texts import actor_name, text
 
 # Whose entries are listed where nobody is named: those of people, and those of programs too.
 _PEOPLE: Final = ""
@@ -29,7 +29,7 @@ def choose(on_change: Callable[[], None]) -> AuditFilter:
             "by",
             text("audit.by"),
             [*names, *_actors()],
-            format_func=lambda name: names.get(name) or actor_name(name, language),
+            format_func=lambda name: names.get(name) or actor_name(name),
             on_change=on_change,
             width=230,
         )

@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from lumira.audit import AuditEntry, AuditFilter
-from lumira.audit_export import action_name, actor_name, audit_columns, details, role_name
+from lumira.audit_export import action_name, audit_columns, details, role_name
 from lumira.dashboard import address, file_buttons, markup, session, tables
-from lumira.dashboard.texts import moment, text
+from lumira.dashboard.texts import actor_name, moment, text
 from lumira.export import FileFormat, write
 from lumira.orders import Order
-
-_COLUMNS: Final = ("at", "by", "role", "action", "order", "details")
 
 
 def frame(entries: Sequence[AuditEntry], orders: Mapping[str, Order]) -> pd.DataFrame:
@@ -27,7 +24,7 @@ def frame(entries: Sequence[AuditEntry], orders: Mapping[str, Order]) -> pd.Data
         [
             {
                 "at": entry.at,
-                "by": actor_name(entry.actor, language),
+                "by": actor_name(entry.actor),
                 "role": role_name(entry.role, language) or tables.NOTHING,
                 "action": action_name(entry.action, language),
                 "order": _about(entry, orders) or tables.NOTHING,
@@ -52,7 +49,6 @@ def show(entries: Sequence[AuditEntry], orders: Mapping[str, Order], *, key: str
             on_select="rerun",
             selection_mode="single-cell",
             hide_index=True,
-            column_order=_COLUMNS,
             column_config={
                 "at": tables.moments(text("audit.at"), narrow=False),
                 "by": config.TextColumn(text("audit.by"), width=175),
@@ -103,7 +99,7 @@ def _about(entry: AuditEntry, orders: Mapping[str, Order]) -> str:
 
 def _card(entry: AuditEntry, orders: Mapping[str, Order]) -> markup.Card:
     language = session.language()
-    told = [_about(entry, orders), details(entry, language), actor_name(entry.actor, language)]
+    told = [_about(entry, orders), details(entry, language), actor_name(entry.actor)]
     order = orders.get(entry.order_id or "")
     return markup.Card(
         link=address.link("/order", {"id": order.order_id}) if order else "",

@@ -141,4 +141,4 @@ def stripe_status_name(status: str) -> str:
 
 def actor_name(by: str) -> str:
     """Who did something: a role or program in words, a person by name."""
-    return text_or(f"by.{by}", by)
+    return texts.actor_name(session.language(), by)
