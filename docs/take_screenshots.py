@@ -43,6 +43,7 @@ PAGES = {
     "order": "/order?id={paid}",
     "new-payment": "/new-payment",
     "revenue": "/revenue",
+    "payouts": "/payouts",
     "month-close": "/month-close?compared=yes",
     "webhooks": "/webhooks",
     "reconciliation": "/reconciliation",

@@ -40,6 +40,7 @@ class Action(StrEnum):
     EXPORT_ORDERS = auto()
     EXPORT_REVENUE = auto()
     EXPORT_MONTH = auto()
+    EXPORT_PAYOUT = auto()
     EXPORT_AUDIT = auto()
     EXPORT_CUSTOMER = auto()
     ERASE_CUSTOMER = auto()

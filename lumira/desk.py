@@ -21,6 +21,7 @@ from lumira.notes import Notes
 from lumira.order_list import OrderList
 from lumira.passwords import Passwords
 from lumira.payment_details import Payments
+from lumira.payouts import Payouts
 from lumira.privacy import Privacy
 from lumira.reconcile import Reconciliation
 from lumira.refund_requests import RefundRequests
@@ -85,6 +86,7 @@ class Desk:
     revenue: Revenue
     fees: Fees
     month_close: MonthClose
+    payouts: Payouts
     tokens: Tokens
     staff: Staff
     sessions: Sessions
@@ -181,6 +183,7 @@ class Desk:
                 audit,
                 settings.business_timezone,
             ),
+            payouts=Payouts(page_gateway, orders, audit, settings.business_timezone),
             health=Health(store, _gateway(settings, timeout=READY_TIMEOUT_SECONDS, tries=_FEW_TRIES)),
             doctor=Doctor(
                 settings,

@@ -36,6 +36,7 @@
     │   ├── ProductNotFound              PRODUCT_NOT_FOUND
     │   ├── OrderNotFound                ORDER_NOT_FOUND
     │   ├── EventNotFound                EVENT_NOT_FOUND
+    │   ├── PayoutNotFound               PAYOUT_NOT_FOUND
     │   ├── TokenNotFound                TOKEN_NOT_FOUND
     │   ├── AccountNotFound              ACCOUNT_NOT_FOUND
     │   └── SessionNotFound              SESSION_NOT_FOUND
@@ -349,6 +350,13 @@ class EventNotFound(NotFound):
 
     code = "EVENT_NOT_FOUND"
     error = "Event not found"
+
+
+class PayoutNotFound(NotFound):
+    """Stripe knows no payout of that id."""
+
+    code = "PAYOUT_NOT_FOUND"
+    error = "Payout not found"
 
 
 class TokenNotFound(NotFound):

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from lumira.balance import kind_of
 from lumira.catalog import level_sold
 from lumira.documents import mappings_in
 from lumira.month_figures import Balance, Line, MonthFigures, OrderDifference
@@ -30,20 +31,6 @@ BOOKED_WITHIN: Final = timedelta(hours=1)
 DATED_WITHIN: Final = timedelta(minutes=10)
 # A list of differences longer than this is no list to work through: the sums hold all of them.
 DIFFERENCES_KEPT: Final = 500
-# Stripe's reporting category by what it is to a reader.
-_KINDS: Final[Mapping[str, str]] = {
-    "charge": "charges",
-    "refund": "refunds",
-    "refund_failure": "refunds",
-    # Stripe books a payment captured in part whole, then takes the rest back, as a refund.
-    "partial_capture_reversal": "refunds",
-    "dispute": "disputes",
-    "dispute_reversal": "disputes",
-    "payout": "payouts",
-    "payout_reversal": "payouts",
-    "fee": "fees",
-}
-
 Document = Mapping[str, Any]
 Key = tuple[str, str]
 
@@ -102,7 +89,7 @@ class Stripes:
             return False
         self.transactions += 1
         balance = self.balances.setdefault(transaction["currency"], Balance(transaction["currency"]))
-        kind = _KINDS.get(transaction["reporting_category"], "other")
+        kind = kind_of(transaction)
         balance.amounts[kind] += transaction["amount"]
         balance.amounts["fees"] -= transaction["fee"]
         source = transaction.get("source")

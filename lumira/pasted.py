@@ -15,7 +15,8 @@ DISPUTES: Final = ("du_", "dp_")
 # Which order these are of, only Stripe knows.
 AT_STRIPE: Final = (*CHARGES, *REFUNDS, *DISPUTES)
 EVENTS: Final = ("evt_",)
-_PREFIXES: Final = "|".join(("pi_", "free_", *AT_STRIPE, *EVENTS))
+PAYOUTS: Final = ("po_",)
+_PREFIXES: Final = "|".join(("pi_", "free_", *AT_STRIPE, *EVENTS, *PAYOUTS))
 _ID: Final = re.compile(rf"(?<![A-Za-z0-9_])(?:(?:{_PREFIXES})\w+|[0-9a-f]{{24}}(?!\w))", re.ASCII)
 # Digits alone may begin an order's id: money has a sign of its own, or cents.
 _EURO: Final = "(?:€|eur|euros?)"
@@ -31,7 +32,7 @@ def last4_in(typed: str) -> str | None:
 
 
 def id_in(pasted: str) -> str | None:
-    """The id of an order, or of a PaymentIntent, charge, refund, dispute or event of Stripe's; None for none.
+    """The id of an order, or of Stripe's PaymentIntent, charge, refund, dispute, event or payout; else None.
 
     It is found in the address of a page, among words, broken by spaces, and in a client secret, of which
     only the PaymentIntent is left.

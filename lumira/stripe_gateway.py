@@ -220,6 +220,10 @@ class StripeGateway:
             return self.payment_intent_url(payment_intent_id)
         return self._in_dashboard(f"disputes/{dispute_id}")
 
+    def payout_url(self, payout_id: str) -> str | None:
+        """Where staff see this payout in Stripe's dashboard; None for the sandbox, which has no page."""
+        return None if self.is_sandbox else self._in_dashboard(f"payouts/{payout_id}")
+
     def _in_dashboard(self, page: str) -> str:
         mode = "" if self.livemode else "test/"
         return f"https://dashboard.stripe.com/{mode}{page}"
@@ -375,6 +379,36 @@ class StripeGateway:
         created = created_within(created_after, created_before)
         return self._page(
             "balance_transactions", {"created": created, "expand": ["data.source"]}, starting_after
+        )
+
+    def list_payouts(
+        self, arriving_from: datetime, arriving_before: datetime | None, starting_after: str | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page of at most 100 payouts, the newest made first, and whether there are more.
+
+        `arriving_from` is inclusive, `arriving_before` exclusive and without end when None, in whole seconds
+        UTC: Stripe dates an arrival to a midnight of UTC.
+        """
+        arrival = {"gte": int(arriving_from.timestamp())}
+        if arriving_before:
+            arrival["lt"] = int(arriving_before.timestamp())
+        return self._page("payouts", {"arrival_date": arrival}, starting_after)
+
+    def retrieve_payout(self, payout_id: str) -> dict[str, Any] | None:
+        """The payout as it is now; None where Stripe knows no such payout."""
+        try:
+            return self._get(f"payouts/{_quoted(payout_id)}")
+        except StripeRefused as refusal:
+            if refusal.extra.get("stripeCode") == "resource_missing":
+                return None
+            raise
+
+    def list_paid_out(
+        self, payout_id: str, starting_after: str | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """One page of the balance transactions of an automatic payout, as of `list_balance_transactions`."""
+        return self._page(
+            "balance_transactions", {"payout": payout_id, "expand": ["data.source"]}, starting_after
         )
 
     def list_events(

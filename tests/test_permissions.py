@@ -27,6 +27,7 @@ from lumira.errors import Forbidden, LumiraError
 from lumira.month_figures import MonthFigures
 from lumira.order_filter import OrderFilter
 from lumira.orders import Order
+from lumira.payouts import Contents, Payout
 from lumira.views import View
 
 ROOT = Path(lumira.__file__).parent
@@ -35,6 +36,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ORDER = Order(
     id="6" * 24, product_id="mystique", amount=4700, status="pending", created_at=NOW, updated_at=NOW
 )
+PAYOUT = Contents(Payout("po_1", 4700, "eur", "paid", DAY, NOW), [])
 P = Permission
 
 
@@ -92,6 +94,9 @@ ROWS = [
         P.VIEW_REVENUE,
         lambda d, a: d.month_close.late_changes(MonthFigures("2026-10", NOW), actor=a),
     ),
+    Row("payouts.arriving", P.VIEW_REVENUE, lambda d, a: d.payouts.arriving("2026-10", actor=a)),
+    Row("payouts.contents", P.VIEW_REVENUE, lambda d, a: d.payouts.contents("po_1", actor=a)),
+    Row("payouts.export", P.EXPORT, lambda d, a: d.payouts.export(PAYOUT, kind="csv", actor=a)),
     Row("notes.add", P.ADD_NOTE, lambda d, a: d.notes.add("x", "text", actor=a, attempt_id="1")),
     Row("notes.of_order", P.BROWSE, lambda d, a: d.notes.of_order("x", actor=a)),
     Row("order_list.count", P.BROWSE, lambda d, a: d.order_list.count(OrderFilter(), actor=a)),

@@ -11,7 +11,7 @@ from lumira.dashboard.amounts import minor_units
 from lumira.dashboard.texts import text
 from lumira.errors import LumiraError
 from lumira.order_filter import SEARCH_LENGTH
-from lumira.pasted import EVENTS, id_in, last4_in, money_in
+from lumira.pasted import EVENTS, PAYOUTS, id_in, last4_in, money_in
 
 _SEARCHES: Final = "searches"
 _NAMED: Final = "order-named"
@@ -37,6 +37,8 @@ def show() -> None:
     found = id_in(asked)
     if found and found.startswith(EVENTS):
         address.leave(navigation.webhooks(), {"event": found})
+    if found and found.startswith(PAYOUTS) and navigation.is_open(navigation.payouts()):
+        address.leave(navigation.payouts(), {"payout": found})
     if found and (order_id := _opened_by(found)):
         address.leave(navigation.order(), {"id": order_id})
     typed = money_in(asked)

@@ -68,18 +68,23 @@ def entry(title: str, labels: Iterable[tuple[str, str]], note: str) -> str:
 
 
 def facts(
-    rows: Iterable[tuple[str, str]], *, codes: frozenset[str] = frozenset(), figures: bool = False
+    rows: Iterable[tuple[str, str]],
+    *,
+    codes: frozenset[str] = frozenset(),
+    figures: bool = False,
+    total: bool = False,
 ) -> str:
     """A list of labels and values; the labels in `codes` have a value to be copied, set in monospace.
 
-    `figures` stand under one another to the right, as one adds them up.
+    `figures` stand under one another to the right, as one adds them up; the last is their `total`.
     """
     pairs = "".join(
         f"<dt>{escape(label)}</dt>"
         + (f"<dd><code>{escape(value)}</code></dd>" if label in codes else f"<dd>{escape(value)}</dd>")
         for label, value in rows
     )
-    return f'<dl class="lumira-facts{" lumira-figures" if figures else ""}">{pairs}</dl>'
+    kinds = f"{' lumira-figures' if figures else ''}{' lumira-total' if total else ''}"
+    return f'<dl class="lumira-facts{kinds}">{pairs}</dl>'
 
 
 def groups(facts: Iterable[str]) -> str:

@@ -37,19 +37,25 @@ _ASKED: Final = "compared"
 _MONTHS: Final = 24
 
 
-def choose() -> str:
-    """The month to look at: the one before this one, unless the URL names another of the last two years."""
+def recent_months() -> list[str]:
+    """The months of the last two years, `2026-10`, this one first."""
     first = session.desk().revenue.today().replace(day=1)
     months = []
     for _ in range(_MONTHS):
         months.append(f"{first:%Y-%m}")
         first = (first - timedelta(days=1)).replace(day=1)
+    return months
+
+
+def choose() -> str:
+    """The month to look at: the one before this one, unless the URL names another of the last two years."""
+    this, last, *others = recent_months()
     # The month that just ended is the one to close: it stands first.
     return choices.choose_text(
         "month",
         text("month.choose"),
-        [months[1], months[0], *months[2:]],
-        format_func=_name,
+        [last, this, *others],
+        format_func=name_of,
         on_change=_chosen,
         width=220,
     )
@@ -125,7 +131,7 @@ def confirm(figures: MonthFigures) -> None:
                 # They are to be seen before they are signed.
                 st.session_state.setdefault(_COMPARED, {})[figures.month] = error.extra["figures"]
                 raise
-            notices.say(text("month.close.done", month=_name(figures.month)))
+            notices.say(text("month.close.done", month=name_of(figures.month)))
         st.rerun()
 
 
@@ -172,7 +178,7 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
         with st.container(width="stretch", gap="xxsmall"):
-            st.header(_name(figures.month), anchor=False)
+            st.header(name_of(figures.month), anchor=False)
             st.caption(said[1])
         with st.container(horizontal=True, width="content", gap="small"):
             _show_files(figures, late)
@@ -345,5 +351,6 @@ def _table(titles: list[str], rows: list[list[str]], *, left: int) -> None:
     )
 
 
-def _name(month: str) -> str:
+def name_of(month: str) -> str:
+    """A month as a title: Octobre 2026."""
     return capitalized(month_name(month, session.language()))

@@ -20,6 +20,7 @@ from lumira.dashboard.texts import text
 # which BROWSE is enough, so it asks for itself.
 NEEDS: Final[Mapping[str, Permission]] = {
     "revenue": Permission.VIEW_REVENUE,
+    "payouts": Permission.VIEW_REVENUE,
     "month-close": Permission.VIEW_REVENUE,
     "reconciliation": Permission.RECONCILE,
     "staff": Permission.MANAGE_STAFF,
@@ -51,6 +52,11 @@ def new_payment() -> Page:
 def revenue() -> Page:
     """What the levels earned."""
     return _page("revenue", text("revenue.title"), ":material/monitoring:")
+
+
+def payouts() -> Page:
+    """What Stripe transfers to the bank account, and what each transfer consists of."""
+    return _page("payouts", text("payouts.title"), ":material/account_balance:")
 
 
 def month_close() -> Page:

@@ -51,6 +51,7 @@ def main() -> None:
             navigation.order(),
             navigation.new_payment(),
             navigation.revenue(),
+            navigation.payouts(),
             navigation.month_close(),
             navigation.webhooks(),
             navigation.reconciliation(),

@@ -46,6 +46,13 @@ _EVENT_COLOURS: Final = {
     "processing": STATUS_COLOURS[OrderStatus.PROCESSING],
     "received": STATUS_COLOURS[OrderStatus.PROCESSING],
 }
+_PAYOUT_COLOURS: Final = {
+    "paid": STATUS_COLOURS[OrderStatus.COMPLETED],
+    "pending": STATUS_COLOURS[OrderStatus.PENDING],
+    "in_transit": STATUS_COLOURS[OrderStatus.PROCESSING],
+    "failed": STATUS_COLOURS[OrderStatus.FAILED],
+    "canceled": STATUS_COLOURS[OrderStatus.CANCELLED],
+}
 # How much of a colour a table's chip takes, the rest is the page: Streamlit writes white on what is dark and
 # black on what is light, and only so much of each colour leaves 4.5:1 to either.
 _TINTS: Final = {"dark": {"level": "D9", "status": "80"}, "light": {"level": "4D", "status": "40"}}
@@ -59,6 +66,11 @@ def level_colour(level: Level | None) -> str:
 def event_colour(state: str) -> str:
     """The colour of an event's state in the ledger."""
     return _EVENT_COLOURS.get(state, NEUTRAL)
+
+
+def payout_colour(status: str) -> str:
+    """The colour of a payout's status at Stripe."""
+    return _PAYOUT_COLOURS.get(status, NEUTRAL)
 
 
 def chip(colour: str, kind: Literal["level", "status"], light: str | None = None) -> str:

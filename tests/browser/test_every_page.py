@@ -134,6 +134,17 @@ def on_month_close(page: Page) -> None:
     assert not page.locator(".lumira-cards li").evaluate_all(CUT_OFF)
 
 
+def on_payouts(page: Page) -> None:
+    """One payout, opened from its row and left again: what it consists of, beside its orders."""
+    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 60, "y": 55})
+    expect(page.get_by_text("Le compte y est")).to_be_visible()
+    expect(page.locator(".lumira-total dt").last).to_have_text("Total")
+    page.get_by_text("Tous les virements").click()
+    expect(page.get_by_text("Le compte y est")).to_have_count(0)
+    expect(page.locator(".st-key-wide-payouts canvas").first).to_be_visible()
+    assert "payout=" not in page.url
+
+
 # Each page, something of it that is there only once its last part has loaded, and what else is looked at.
 PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "/overview": ("a[href^='order?id=']", on_overview),
@@ -141,6 +152,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "/new-payment": ("[data-testid=stMainBlockContainer] button", None),
     "/revenue?range=year": (".js-plotly-plot .bars", on_revenue),
     "/month-close?compared=yes": ("[data-testid=stMainBlockContainer] button", on_month_close),
+    "/payouts": ("[data-testid=stDataFrame] canvas", on_payouts),
     "/webhooks": ("[data-testid=stMainBlockContainer] button", None),
     "/reconciliation": ("[data-testid=stMainBlockContainer] button", None),
     "/account": ("h1", None),

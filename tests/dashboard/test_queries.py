@@ -65,6 +65,7 @@ pymongo.monitoring.register(ASKED)
         ("webhooks", {"type": "payment_intent.succeeded"}),
         ("revenue", {}),
         ("revenue", {"range": "year", "compare": "year"}),
+        ("payouts", {}),
         ("month_close", {}),
         ("reconciliation", {}),
         ("system", {}),

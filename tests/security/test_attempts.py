@@ -28,7 +28,7 @@ pytestmark = pytest.mark.whole
 
 PAGES = (
     *("overview", "orders", "order", "new-payment", "revenue", "month-close", "webhooks", "reconciliation"),
-    *("account", "staff", "audit", "system"),
+    *("payouts", "account", "staff", "audit", "system"),
 )
 # What Streamlit serves beside pages, and names that other programs would serve.
 FILES = (

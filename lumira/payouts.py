@@ -1,0 +1,240 @@
+"""Stripe's payouts: what arrives in the bank account, and the payments, refunds and fees it consists of.
+
+None of it is stored: whoever asks hears what Stripe says now. All amounts are minor units.
+https://docs.stripe.com/payouts/reconciliation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from lumira.access import Actor, Permission, require
+from lumira.audit import Action, AuditEntry
+from lumira.balance import kind_of
+from lumira.batches import batched
+from lumira.days import midnight
+from lumira.errors import PayoutNotFound
+from lumira.month_close import days_of
+from lumira.orders import Order
+from lumira.stripe_pace import Pace, every_page
+
+if TYPE_CHECKING:
+    from lumira.storage import AuditLog, Orders
+    from lumira.stripe_gateway import StripeGateway
+
+# Stripe dates an arrival to a midnight of UTC, whatever the account's time zone.
+_STRIPES_DAYS: Final = ZoneInfo("UTC")
+_ON_ITS_WAY: Final = ("pending", "in_transit")
+_RETURNED: Final = ("failed", "canceled")
+# In the order in which they are added up.
+KINDS: Final = ("charges", "refunds", "disputes", "fees", "other", "payouts")
+# Seconds between tries, where Stripe says to slow down and somebody looks on.
+_PAUSES: Final = (0.5, 1.0, 2.0)
+# So many orders are looked up at once.
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True)
+class Payout:
+    """A transfer to the bank account, or from it where the amount is below nothing.
+
+    `status` is Stripe's: pending, in_transit, paid, failed or canceled. `arrives` is the day on which the
+    bank is expected to book it. What it consists of Stripe says where it is `automatic`, and whole from when
+    it is `accounted` for; of one that was asked for by hand it never does.
+    https://docs.stripe.com/api/payouts/object
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    arrives: date
+    created_at: datetime
+    automatic: bool = True
+    accounted: bool = True
+    failure_code: str | None = None
+    failure_message: str | None = None
+    # What the bank account's statement shows, and the bank's own number to ask after it with, where known.
+    statement: str | None = None
+    trace_id: str | None = None
+
+    @classmethod
+    def of(cls, payout: Mapping[str, Any]) -> Payout:
+        """A payout as Stripe describes it."""
+        return cls(
+            id=payout["id"],
+            amount=payout["amount"],
+            currency=payout["currency"],
+            status=payout["status"],
+            arrives=datetime.fromtimestamp(payout["arrival_date"], UTC).date(),
+            created_at=datetime.fromtimestamp(payout["created"], UTC),
+            automatic=payout["automatic"],
+            accounted=payout["reconciliation_status"] == "completed",
+            failure_code=payout["failure_code"],
+            failure_message=payout["failure_message"],
+            statement=payout["statement_descriptor"],
+            trace_id=(payout.get("trace_id") or {}).get("value"),
+        )
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the bank is still to book it."""
+        return self.status in _ON_ITS_WAY
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether its money is back in the balance: the bank refused it, or it was called off."""
+        return self.status in _RETURNED
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One balance transaction of a payout, in the payout's currency; `kind` is one of KINDS.
+
+    `amount` is before the `fee` and below nothing where money went out. `order` is the order it is of, where
+    there is one here; else `description` is what Stripe says of it.
+    """
+
+    id: str
+    kind: str
+    booked_at: datetime
+    amount: int
+    fee: int
+    net: int
+    payment_intent_id: str | None = None
+    order: Order | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A payout and its movements, newest first."""
+
+    payout: Payout
+    movements: list[Movement]
+
+    @property
+    def net(self) -> int:
+        """What the movements come to."""
+        return sum(movement.net for movement in self.movements)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether they come to what was transferred."""
+        return self.net == self.payout.amount
+
+    def lines(self) -> list[tuple[str, int, int]]:
+        """What adds up to `net`: each kind that occurs, how many movements, and their amount before fees.
+
+        The line of the fees has what Stripe kept of all of them.
+        """
+        counts: dict[str, int] = dict.fromkeys(KINDS, 0)
+        amounts: dict[str, int] = dict.fromkeys(KINDS, 0)
+        for movement in self.movements:
+            counts[movement.kind] += 1
+            amounts[movement.kind] += movement.amount
+            counts["fees"] += movement.fee != 0
+            amounts["fees"] -= movement.fee
+        return [(kind, counts[kind], amounts[kind]) for kind in KINDS if counts[kind]]
+
+
+def arrived(payouts: Iterable[Payout]) -> dict[str, dict[str, int]]:
+    """What of them has arrived, is on its way and came back, by currency: `paid`, `on_its_way`, `returned`,
+    in minor units.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for payout in payouts:
+        sums = found.setdefault(payout.currency, {"paid": 0, "on_its_way": 0, "returned": 0})
+        state = "on_its_way" if payout.is_on_its_way else "returned" if payout.is_returned else "paid"
+        sums[state] += payout.amount
+    return dict(sorted(found.items()))
+
+
+class Payouts:
+    """Asks Stripe for payouts. Every method raises Forbidden; those that ask Stripe raise StripeError."""
+
+    def __init__(self, gateway: StripeGateway, orders: Orders, audit: AuditLog, timezone: ZoneInfo) -> None:
+        self._gateway = gateway
+        self._orders = orders
+        self._audit = audit
+        self._timezone = timezone
+
+    def arriving(self, month: str, *, actor: Actor) -> list[Payout]:
+        """The payouts that arrive in `2026-10`, the latest first; in the present month those of later, too.
+
+        Raises InvalidRequest for what is no month.
+        """
+        require(actor, Permission.VIEW_REVENUE)
+        first, last = days_of(month)
+        is_over = last < datetime.now(UTC).astimezone(self._timezone).date()
+        end = midnight(last + timedelta(days=1), _STRIPES_DAYS) if is_over else None
+        listed = every_page(
+            partial(Pace(pauses=_PAUSES).ask, self._gateway.list_payouts, midnight(first, _STRIPES_DAYS), end)
+        )
+        found = [Payout.of(payout) for page in listed for payout in page]
+        return sorted(found, key=lambda payout: (payout.arrives, payout.created_at), reverse=True)
+
+    def contents(self, payout_id: str, *, actor: Actor) -> Contents:
+        """A payout and what it consists of; without movements where Stripe does not say.
+
+        Raises PayoutNotFound and StoreUnavailable.
+        """
+        require(actor, Permission.VIEW_REVENUE)
+        found = self._gateway.retrieve_payout(payout_id)
+        if found is None:
+            raise PayoutNotFound(f"Stripe knows no payout {payout_id}.")
+        payout = Payout.of(found)
+        if not payout.automatic:
+            return Contents(payout, [])
+        pace = Pace(pauses=_PAUSES)
+        booked = [
+            transaction
+            for page in every_page(partial(pace.ask, self._gateway.list_paid_out, payout.id))
+            for transaction in page
+            # The transfer itself leaves the balance, and comes back where it failed.
+            if _source(transaction).get("id") != payout.id
+        ]
+        payments = sorted({payment for one in booked if (payment := _payment_intent_of(one))})
+        orders: dict[str, Order] = {}
+        for batch in batched(payments, _AT_ONCE):
+            orders |= self._orders.find_by_payment_intents(batch)
+        return Contents(payout, [_movement(transaction, orders) for transaction in booked])
+
+    def export(self, contents: Contents, *, kind: str, actor: Actor) -> None:
+        """Notes in the audit log that what a payout consists of is taken away in a `kind` of file (`csv`,
+        `xlsx`); to be asked before the file is given out. Raises StoreUnavailable.
+        """
+        require(actor, Permission.EXPORT)
+        about = {"payout": contents.payout.id, "format": kind, "rows": len(contents.movements)}
+        self._audit.record(AuditEntry.by(actor, Action.EXPORT_PAYOUT, datetime.now(UTC), after=about))
+
+
+def _movement(transaction: Mapping[str, Any], orders: Mapping[str, Order]) -> Movement:
+    payment_intent_id = _payment_intent_of(transaction)
+    return Movement(
+        id=transaction["id"],
+        kind=kind_of(transaction),
+        booked_at=datetime.fromtimestamp(transaction["created"], UTC),
+        amount=transaction["amount"],
+        fee=transaction["fee"],
+        net=transaction["net"],
+        payment_intent_id=payment_intent_id,
+        order=orders.get(payment_intent_id) if payment_intent_id else None,
+        description=transaction.get("description") or "",
+    )
+
+
+def _source(transaction: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a balance transaction is of; nothing for what Stripe books by itself."""
+    source = transaction.get("source")
+    return source if isinstance(source, Mapping) else {}
+
+
+def _payment_intent_of(transaction: Mapping[str, Any]) -> str | None:
+    named: str | None = _source(transaction).get("payment_intent")
+    return named

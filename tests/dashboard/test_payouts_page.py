@@ -1,0 +1,86 @@
+"""The payouts page: a month's payouts, one of them, and what Stripe does not say."""
+
+import pytest
+
+from lumira.access import Role
+from tests.dashboard.conftest import shown
+from tests.test_payouts import past, rewrite
+
+__all__ = ["past"]
+
+
+@pytest.fixture
+def desk(past):
+    """The desk whose Stripe has transferred what was paid in June."""
+    return past[0]
+
+
+@pytest.fixture
+def june(desk, admin):
+    """The one payout that arrived in June."""
+    [payout] = desk.payouts.arriving("2026-06", actor=admin)
+    return payout
+
+
+def test_a_month_shows_its_payouts_and_a_click_opens_one(open_page, june):
+    app = open_page("payouts", month="2026-06")
+    assert [metric.label for metric in app.metric] == ["Arrivé à la banque", "En route"]
+    assert app.metric[1].value == "0,00\u00a0€"
+    frame = app.dataframe[0].value
+    assert (frame["id"][0], frame["status"][0]) == (june.id, ["Arrivé"])
+    assert app.metric[0].value == frame["amount"][0]
+    assert "1 virement" in shown(app)
+    app = open_page("payouts", month="2026-05")
+    assert "Aucun virement n’arrive ce mois-ci" in shown(app)
+
+
+def test_one_payout_adds_up_and_each_payment_names_its_customer(open_page, june):
+    app = open_page("payouts", month="2026-06", payout=june.id)
+    assert "Le compte y est" in shown(app)
+    [sums] = [element.value for element in app.html if "lumira-total" in element.value]
+    assert "<dt>Ventes (4)</dt><dd>260,00\u00a0€</dd>" in sums
+    assert "<dt>Remboursements (1)</dt><dd>\u221217,00\u00a0€</dd>" in sums
+    frame = app.dataframe[0].value
+    assert list(frame["customer"]).count("Zoé pi_b") == 2
+    assert set(frame["kind"]) == {"Vente", "Remboursement", "Litige"}
+    app.get_by_key("close-payout").click().run()
+    assert "payout" not in app.query_params
+    assert app.query_params["month"] == "2026-06"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"automatic": False, "reconciliation_status": "not_applicable"}, "Demandé à la main"),
+        ({"reconciliation_status": "in_progress", "amount": 1}, "Stripe n’a pas fini d’en faire le compte"),
+        ({"amount": 1}, "Les mouvements et la somme virée diffèrent de "),
+        ({"status": "failed", "failure_message": "Account *closed*."}, "Ce que Stripe en dit\u00a0: Account"),
+        ({"status": "canceled"}, "Stripe ne dit pas pourquoi."),
+        ({"status": "later_than_us"}, "later_than_us"),
+        ({"amount": -4700}, "Stripe prélève cette somme sur le compte bancaire"),
+        ({"trace_id": {"status": "supported", "value": "ACX123"}}, "<code>ACX123</code>"),
+    ],
+    ids=lambda part: "-".join(map(str, part.values())) if isinstance(part, dict) else "",
+)
+def test_what_stripe_says_of_a_payout_is_told(open_page, past, june, changes, told):
+    rewrite(past[1], june.id, **changes)
+    assert told in shown(open_page("payouts", payout=june.id))
+
+
+def test_a_payout_nobody_knows_and_a_page_nobody_of_support_may_open(open_page, june, roles):
+    app = open_page("payouts", payout="po_nowhere", locale="en-GB")
+    assert "PAYOUT_NOT_FOUND" in shown(app)
+    roles.append(Role.SUPPORT)
+    app = open_page("payouts", payout=june.id)
+    assert june.id not in shown(app)
+    assert app.dataframe == [] or len(app.dataframe) == 0
+
+
+def test_the_id_of_a_payout_pasted_into_the_search_opens_it_for_those_who_may(open_page, june, roles):
+    app = open_page("overview")
+    app.get_by_key("find-0").set_value(f"https://dashboard.stripe.com/payouts/{june.id}").run()
+    assert "Le compte y est" in shown(app)
+    roles.append(Role.SUPPORT)
+    app = open_page("overview")
+    app.get_by_key("find-0").set_value(june.id).run()
+    assert "Le compte y est" not in shown(app)
