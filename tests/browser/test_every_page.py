@@ -136,8 +136,9 @@ def on_month_close(page: Page) -> None:
 
 def on_payouts(page: Page) -> None:
     """One payout, opened from its row and left again: what it consists of, beside its orders."""
-    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 60, "y": 55})
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 60, "y": 55})
     expect(page.get_by_text("Le compte y est")).to_be_visible()
+    assert list(found_by_axe(page)) == []
     expect(page.locator(".lumira-total dt").last).to_have_text("Total")
     page.get_by_text("Tous les virements").click()
     expect(page.get_by_text("Le compte y est")).to_have_count(0)
