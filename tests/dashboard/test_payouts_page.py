@@ -3,6 +3,7 @@
 import pytest
 
 from lumira.access import Role
+from tests.conftest import opened
 from tests.dashboard.conftest import shown
 from tests.test_payouts import past, rewrite
 
@@ -84,3 +85,10 @@ def test_the_id_of_a_payout_pasted_into_the_search_opens_it_for_those_who_may(op
     app = open_page("overview")
     app.get_by_key("find-0").set_value(june.id).run()
     assert "Le compte y est" not in shown(app)
+
+
+def test_while_stripe_is_away_the_page_says_so_and_offers_to_ask_again(open_page, settings):
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})):
+        app = open_page("payouts")
+    assert "STRIPE_SERVICE_ERROR" in shown(app)
+    assert app.get_by_key("try-again")
