@@ -32,6 +32,9 @@ CALLS = {
     "payment_intent_of",
     "search_charges",
     "list_balance_transactions",
+    "list_payouts",
+    "retrieve_payout",
+    "list_paid_out",
     "list_events",
     "list_webhook_endpoints",
     "create_webhook_endpoint",
@@ -85,6 +88,9 @@ def test_the_desk_sends_what_stripe_documents(address, monkeypatch):
     assert paid["id"] in found
     booked, _ = gateway.list_balance_transactions(now - timedelta(minutes=5), now + timedelta(minutes=5))
     assert refund["id"] in [one["source"]["id"] for one in booked]
+    assert gateway.list_payouts(now - timedelta(days=30), now) == ([], False)
+    assert gateway.retrieve_payout("po_unknown") is None
+    assert gateway.list_paid_out("po_unknown") == ([], False)
     events = gateway.list_events(
         ["payment_intent.succeeded"], now - timedelta(minutes=5), now + timedelta(minutes=5), 100
     )
