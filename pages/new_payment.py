@@ -3,8 +3,6 @@
 The order stands in the URL as soon as there is one, and before it the attempt, so a reload loses nothing.
 """
 
-from typing import Any
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -16,7 +14,7 @@ from lumira.dashboard import (
     contact,
     customer_search,
     declines,
-    metadata_editor,
+    metadata_fields,
     navigation,
     notices,
     order_actions,
@@ -61,7 +59,7 @@ def show_form() -> None:
         create(product, rows, wrong, failed)
 
 
-def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
+def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, str]]:
     """The fields of the customer and of metadata, whose rows are answered.
 
     Beside each field stands a place for what is wrong with it, which `wrong` holds by the field's name.
@@ -79,7 +77,7 @@ def show_fields(wrong: dict[str, DeltaGenerator]) -> list[dict[str, Any]]:
             persist_state="session",
         )
         wrong[field] = st.container()
-    rows = metadata_editor.show()
+    rows = metadata_fields.show()
     wrong["metadata"] = st.container()
     return rows
 
@@ -106,7 +104,7 @@ def show_summary(product: Product | None) -> bool:
 
 def create(
     product: Product,
-    rows: list[dict[str, Any]],
+    rows: list[dict[str, str]],
     wrong: dict[str, DeltaGenerator],
     failed: DeltaGenerator,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from lumira.dashboard import address, session
+from lumira.dashboard import address, metadata_fields, session
 from lumira.errors import IdempotencyConflict, InvalidMetadata
 from lumira.intents import CreatedIntent
 from lumira.orders import Order
@@ -26,7 +26,7 @@ KEY: Final = "attempt"
 _ASKED: Final = "attempt-asked"
 # The key in the address, once this session has begun the attempt or looked for what came of it.
 _KNOWN: Final = "attempt-known"
-_FORM: Final = ("product", "email", "name", "phone", "metadata")
+_FORM: Final = ("product", "email", "name", "phone")
 _CLIENT_SECRETS: Final = "client_secrets"
 
 
@@ -58,8 +58,9 @@ def begin() -> dict[str, str]:
 
 def clear() -> None:
     """Empties the form."""
-    for field in _FORM:
-        st.session_state.pop(field, None)
+    for field in list(st.session_state):
+        if field in _FORM or str(field).startswith(metadata_fields.FIELDS):
+            del st.session_state[field]
 
 
 def is_begun() -> bool:
@@ -86,14 +87,14 @@ def client_secret(order_id: str) -> str:
     return str(known[order_id])
 
 
-def metadata_of(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The metadata that the editor's rows of `key` and `value` mean; rows without both are left out.
+def metadata_of(rows: Sequence[dict[str, str]]) -> dict[str, str]:
+    """The metadata that rows of `key` and `value` mean; rows without both are left out.
 
     Raises InvalidMetadata for a key that is there twice or that has no name.
     """
     metadata: dict[str, str] = {}
     for row in rows:
-        key, value = str(row.get("key") or "").strip(), str(row.get("value") or "")
+        key, value = row["key"].strip(), row["value"]
         if not key and not value:
             continue
         if key in metadata:

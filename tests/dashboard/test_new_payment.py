@@ -444,3 +444,61 @@ def test_who_creates_no_payments_sees_no_form_no_card_and_no_secret(
     app = open_page("new_payment", order=created.order_id)
     assert not {"pay", "cancel"} & {button.key for button in app.button}
     assert created.client_secret not in shown(app)
+
+
+def fields_of(app):
+    """The fields of metadata, by what their names end in, and what stands in them."""
+    return {
+        box.key.removeprefix("metadata-"): box.value for box in app.text_input if "metadata" in str(box.key)
+    }
+
+
+def test_metadata_is_typed_row_by_row_and_goes_to_stripe(open_page, desk, support):
+    app = open_page("new_payment")
+    assert fields_of(app) == {"key-1": "", "value-1": ""}
+    fill(app, **{"metadata-key-1": "campagne", "metadata-value-1": "noël 🎄"}).run()
+    assert fields_of(app).keys() == {"key-1", "value-1", "key-2", "value-2"}
+    # A row that is left out, and one behind it.
+    app.text_input(key="metadata-value-2").set_value("x").run()
+    app.text_input(key="metadata-key-3").set_value("dossier").run()
+    app.text_input(key="metadata-value-2").set_value("").run()
+    app.text_input(key="metadata-value-3").set_value("7")
+    app.button(key="create").click().run()
+    [order] = stored(desk, support)
+    at_stripe = desk.gateway.retrieve_payment_intent(order.payment_intent_id)["metadata"]
+    for metadata in (order.metadata, at_stripe):
+        assert (metadata["campagne"], metadata["dossier"]) == ("noël 🎄", "7")
+    app.button(key="start-over").click().run()
+    assert fields_of(app) == {"key-1": "", "value-1": ""}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("dossier", "1"), ("dossier", "2")], "La clé « dossier » est là deux fois."),
+        ([("", "sans nom")], "Stripe ne prend pas ces métadonnées."),
+    ],
+    ids=["twice", "without a name"],
+)
+def test_metadata_that_stripe_would_not_take_is_told_of_and_stays(open_page, desk, support, rows, told):
+    app = open_page("new_payment")
+    for number, (key, value) in enumerate(rows, start=1):
+        app.text_input(key=f"metadata-key-{number}").set_value(key).run()
+        app.text_input(key=f"metadata-value-{number}").set_value(value).run()
+    create(app)
+    assert told.replace(" »", "\u00a0»").replace("« ", "«\u00a0") in shown(app)
+    assert stored(desk, support) == []
+    assert [value for name, value in fields_of(app).items() if "value" in name and value] == [
+        value for _, value in rows
+    ]
+
+
+def test_metadata_stays_in_another_language_and_after_another_page(open_page):
+    app = open_page("new_payment")
+    app.text_input(key="metadata-key-1").set_value("campagne").run()
+    app.text_input(key="metadata-value-1").set_value("noël").run()
+    app.get_by_key("language").set_value("en").run()
+    assert fields_of(app)["value-1"] == "noël"
+    app.switch_page(str(PAGES / "system.py")).run()
+    app.switch_page(str(PAGES / "new_payment.py")).run()
+    assert (fields_of(app)["key-1"], fields_of(app)["value-1"]) == ("campagne", "noël")
