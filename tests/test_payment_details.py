@@ -115,7 +115,9 @@ DASHBOARD, NOBODY = "https://dashboard.stripe.com", "http://127.0.0.1:9"
         ("sk_test_1", NOBODY, f"{NOBODY}/payment_intents/pi_1", f"{NOBODY}/payment_intents/pi_1"),
     ],
 )
-def test_staff_are_led_to_where_stripe_shows_a_payment_and_a_dispute(key, api_base, payment, dispute):
+def test_staff_are_led_to_where_stripe_shows_it(key, api_base, payment, dispute):
     gateway = StripeGateway(key, api_base=api_base)
     assert gateway.payment_intent_url("pi_1") == payment
     assert gateway.dispute_url("dp_1", "pi_1") == dispute
+    # The sandbox has no page for payouts.
+    assert gateway.payout_url("po_1") == (None if api_base else payment.replace("payments/pi", "payouts/po"))

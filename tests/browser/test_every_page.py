@@ -140,6 +140,17 @@ def on_payouts(page: Page) -> None:
     expect(page.get_by_text("Le compte y est")).to_be_visible()
     assert list(found_by_axe(page)) == []
     expect(page.locator(".lumira-total dt").last).to_have_text("Total")
+    page.get_by_role("button", name="Fichiers").click()
+    with page.expect_download() as download:
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="CSV").click()
+    assert re.fullmatch(r"lumira-virement-\d{4}-\d\d-\d\d-po_\w+\.csv", download.value.suggested_filename)
+    page.keyboard.press("Escape")
+    # As a mouse comes: the table knows its rows by what moves over them.
+    page.get_by_test_id("stDataFrame").first.hover(position={"x": 60, "y": 60})
+    page.wait_for_timeout(200)
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 60, "y": 55})
+    page.wait_for_url(re.compile(r"/order\?id=pi_"))
+    page.go_back()
     page.get_by_text("Tous les virements").click()
     expect(page.get_by_text("Le compte y est")).to_have_count(0)
     expect(page.locator(".st-key-wide-payouts canvas").first).to_be_visible()
