@@ -64,6 +64,19 @@ def test_a_line_is_an_event_with_its_facts(configured: Any) -> None:
     }
 
 
+def test_what_is_bound_stands_on_the_lines_of_every_thread(
+    configured: Any, desk: Desk, support: Actor
+) -> None:
+    lines = configured()
+    with logs.bound(request_id="r-1"):
+        created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        desk.gateway.confirm_payment_intent(created.order_id, "pm_card_visa", "once", "https://a.example/")
+        list(desk.order_list.refresh([created.order_id], actor=support))
+    written = [line for line in lines() if line["event"] in {"audit recorded", "order moved"}]
+    assert [line["event"] for line in written] == ["audit recorded", "order moved"]
+    assert all(line.get("request_id") == "r-1" for line in written), written
+
+
 def test_the_level_and_the_shape_are_settings(configured: Any, capsys: pytest.CaptureFixture[str]) -> None:
     configured(log_level="WARNING", log_format="console")
     logging.getLogger("lumira.tests").info("not this")
