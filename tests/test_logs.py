@@ -216,5 +216,9 @@ def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret
     assert all(line["path"].startswith("/api/") for line in about if line["event"] == "request answered")
     refusals = {(line["path"], line["status"], line.get("code")) for line in parsed if "status" in line}
     assert ("/api/products/webhook", 400, "INVALID_SIGNATURE") in refusals
+    # What LUMIRA_LOG_LEVEL=warning leaves: an operator who set it still reads what went wrong here.
+    levels = {(line["status"] >= 500, line["level"]) for line in parsed if "status" in line}
+    # Probes, at level debug, come every few seconds.
+    assert levels - {(False, "debug"), (True, "debug")} == {(False, "info"), (True, "warning")}
     # Besides these lines only what Streamlit prints as it starts.
     assert not any("Traceback" in line for line in written.splitlines() if not line.startswith("{"))
