@@ -247,6 +247,21 @@ def judge_delivery(
     return Finding(name, Status.FAILURE, "refused", values, f"curl -si {desk}/api/ready")
 
 
+def judge_websocket(address: str, status: int | None) -> Finding:
+    """Whether a websocket comes through to the desk, by which its pages come, by the status of asking for one.
+
+    It is None where nobody answered. The desk has none for whoever has no session (403); `lumira api` alone has no
+    pages (404). A proxy that does not pass on what asks for it leaves a plain request (401).
+    """
+    name = "machine.websocket"
+    if status is None or status == 404 or status >= 500:
+        return Finding(name, Status.OK, "untried", {"url": address})
+    if status in {101, 403}:
+        return Finding(name, Status.OK, "ok", {"url": address})
+    values = {"url": address, "status": status}
+    return Finding(name, Status.FAILURE, "lost", values, "sudo nginx -T | grep -i upgrade")
+
+
 def judge_arriving(missing: Sequence[str], url: str | None, mend: str) -> Finding:
     """Whether Stripe's events reach the ledger: the ids of its newest that are `missing`, newest first.
 
