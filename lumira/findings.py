@@ -248,10 +248,11 @@ def judge_delivery(
 
 
 def judge_websocket(address: str, status: int | None) -> Finding:
-    """Whether a websocket comes through to the desk, by which its pages come, by the status of asking for one.
+    """Whether a websocket comes through to the desk, by which its pages come.
 
-    It is None where nobody answered. The desk has none for whoever has no session (403); `lumira api` alone has no
-    pages (404). A proxy that does not pass on what asks for it leaves a plain request (401).
+    `status` is the HTTP status of asking for one, None where nobody answered: 403 is the desk, which has none
+    for whoever has no session, 404 `lumira api` alone, which has no pages. A proxy that does not pass on what
+    asks for it leaves a plain request, 401.
     """
     name = "machine.websocket"
     if status is None or status == 404 or status >= 500:
