@@ -441,9 +441,7 @@ class Doctor:
         """Asks the desk for the websocket of its pages, as a browser does that is not signed in."""
         try:
             with (
-                httpx.Client(
-                    trust_env=False, timeout=DELIVERY_SECONDS, verify=https.authorities()
-                ) as client,
+                httpx.Client(trust_env=False, timeout=DELIVERY_SECONDS, verify=https.authorities()) as client,
                 client.stream("GET", address + _WEBSOCKET_PATH, headers=_UPGRADE) as answer,
             ):
                 return judge_websocket(address, answer.status_code)
