@@ -1,4 +1,4 @@
-"""What a desk does by itself while it serves: indexes, listings, revenue, fees, open orders, the ledger."""
+"""What a desk does by itself while it serves: indexes, listings, audit log, revenue, fees, orders, ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from lumira.errors import LumiraError
 logger: Final = logging.getLogger("lumira")
 
 RETRY_SECONDS: Final = 2
-# The longest that listing the orders of another program keeps everything else waiting.
+# The longest that listing the orders of another program keeps everything else waiting, and so does completing
+# the audit entries of an earlier version.
 LISTING_SECONDS: Final = 5
 SETTLE_SECONDS: Final = 300
 PRUNE_SECONDS: Final = 86_400
@@ -32,9 +33,9 @@ LUMIRA: Final = Actor("lumira", Role.ADMIN)
 def look_after(desk: Desk, stopped: threading.Event) -> None:
     """Looks after store and orders until `stopped`.
 
-    Indexes at once; listings, revenue and fees every ten seconds (fees rest for minutes once all are read);
-    open orders, refunds and disputes every five minutes; the ledger and ended sessions daily. A store or a
-    Stripe that is down is tried again: it is no reason not to start.
+    Indexes at once; listings, audit log, revenue and fees every ten seconds (fees rest for minutes once all
+    are read); open orders, refunds and disputes every five minutes; the ledger and ended sessions daily. A
+    store or a Stripe that is down is tried again: it is no reason not to start.
     """
     prepare(desk, stopped)
 
@@ -45,6 +46,7 @@ def look_after(desk: Desk, stopped: threading.Event) -> None:
     settled, pruned = time.monotonic(), -math.inf
     while not stopped.is_set():
         done(lambda: desk.order_list.list_all(LISTING_SECONDS))
+        done(lambda: desk.audit.complete(LISTING_SECONDS))
         if done(desk.revenue.refresh):
             done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
         if desk.gateway.is_configured:

@@ -79,6 +79,7 @@ from lumira.findings import (
     judge_stuck,
     judge_validators,
     judge_variables,
+    judge_websocket,
     judge_write,
 )
 from lumira.openid_providers import announced
@@ -110,6 +111,14 @@ RECENT: Final = timedelta(days=7)
 ARRIVES_WITHIN: Final = timedelta(minutes=1)
 EXPECTED_SINCE: Final = timedelta(days=1)
 _NOT_APPLIED: Final = frozenset({OTHER_LIVEMODE, OTHER_API_VERSION})
+# Streamlit's, and what asks for a websocket: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+_WEBSOCKET_PATH: Final = "/_stcore/stream"
+_UPGRADE: Final = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 _PACKAGES: Final = ("stripe", "pymongo", "streamlit")
 
 
@@ -268,6 +277,7 @@ class Doctor:
                 ("stripe.clock", self._stripe_clock),
                 ("webhook.endpoint", lambda: self._endpoint(address)),
             ]
+        checks.append(("machine.websocket", lambda: self._websocket(address)))
         # A desk whose store is down can take nothing.
         if self._settings.stripe_webhook_secret is not None and (store or self._stored is None):
             checks.append(("webhook.delivery", lambda: self._delivery(address)))
@@ -427,6 +437,18 @@ class Doctor:
         return judge_delivery(address, answer.status_code, _code(answer), knows_https=knows_https)
 
     @staticmethod
+    def _websocket(address: str) -> Finding:
+        """Asks the desk for the websocket of its pages, as a browser does that is not signed in."""
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=DELIVERY_SECONDS, verify=https.authorities()) as client,
+                client.stream("GET", address + _WEBSOCKET_PATH, headers=_UPGRADE) as answer,
+            ):
+                return judge_websocket(address, answer.status_code)
+        except httpx.HTTPError:
+            return judge_websocket(address, None)
+
+    @staticmethod
     def _forget(stored: StoredData, event_id: str) -> None:
         try:
             stored.events.forget(event_id)
@@ -499,6 +521,7 @@ NAMES: Final = (
     "settings.variables",
     "machine.home",
     "machine.disk",
+    "machine.websocket",
     "store.reachable",
     "store.writable",
     "store.replica_set",

@@ -247,6 +247,22 @@ def judge_delivery(
     return Finding(name, Status.FAILURE, "refused", values, f"curl -si {desk}/api/ready")
 
 
+def judge_websocket(address: str, status: int | None) -> Finding:
+    """Whether a websocket comes through to the desk, by which its pages come.
+
+    `status` is the HTTP status of asking for one, None where nobody answered: 403 is the desk, which has none
+    for whoever has no session, 404 `lumira api` alone, which has no pages. A proxy that does not pass on what
+    asks for it leaves a plain request, 401.
+    """
+    name = "machine.websocket"
+    if status is None or status == 404 or status >= 500:
+        return Finding(name, Status.OK, "untried", {"url": address})
+    if status in {101, 403}:
+        return Finding(name, Status.OK, "ok", {"url": address})
+    values = {"url": address, "status": status}
+    return Finding(name, Status.FAILURE, "lost", values, "sudo nginx -T | grep -i upgrade")
+
+
 def judge_arriving(missing: Sequence[str], url: str | None, mend: str) -> Finding:
     """Whether Stripe's events reach the ledger: the ids of its newest that are `missing`, newest first.
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -154,8 +155,9 @@ class Intents:
             # A crash may have come between the order and its audit entry.
             self._record_creation(actor, first, request_id)
             return self._answer_again(first)
-        # The audit entry is written while Stripe is asked, and stands before we answer.
-        recorded = self._recorder.submit(self._record_creation, actor, order, request_id)
+        # The audit entry is written while Stripe is asked, and stands before we answer. In the log it belongs
+        # to this request.
+        recorded = self._recorder.submit(copy_context().run, self._record_creation, actor, order, request_id)
         try:
             return _answer(order, "") if order.is_free else self._finish_creation(order)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -107,14 +107,20 @@ class MonthFigures:
 
     @classmethod
     def from_document(cls, stored: Mapping[str, Any]) -> MonthFigures:
-        """A closed month as it is stored."""
-        plain = {
-            **stored,
-            "lines": [Line(**line) for line in stored["lines"]],
-            "differences": [OrderDifference(**difference) for difference in stored["differences"]],
-            "balances": [Balance(**balance) for balance in stored["balances"]],
+        """A closed month as it is stored; what a later version keeps beside is left out."""
+        parts = {
+            "lines": [Line(**_known(Line, line)) for line in stored["lines"]],
+            "differences": [
+                OrderDifference(**_known(OrderDifference, difference)) for difference in stored["differences"]
+            ],
+            "balances": [Balance(**_known(Balance, balance)) for balance in stored["balances"]],
         }
-        return cls(**plain)
+        return cls(**_known(cls, stored) | parts)
+
+
+def _known(form: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(form)}
+    return {name: value for name, value in stored.items() if name in names}
 
 
 @dataclass(frozen=True)

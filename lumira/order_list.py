@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -118,7 +119,10 @@ class OrderList:
         pace = Pace(pauses=_PAUSES)
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
         try:
-            asked = {pool.submit(self._refreshed, pace, order_id, actor): order_id for order_id in order_ids}
+            asked = {
+                pool.submit(copy_context().run, self._refreshed, pace, order_id, actor): order_id
+                for order_id in order_ids
+            }
             unanswered = 0
             for answer in as_completed(asked.copy()):
                 found = answer.result()

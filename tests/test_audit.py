@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lumira.access import Actor, Role
@@ -43,12 +43,17 @@ filters = st.builds(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.lists(drawn, max_size=14), selected=filters, size=st.integers(1, 5))
+@example(entries=[AuditEntry(NOW, ACTORS[0], "admin", "refund")], selected=AuditFilter(people=True), size=1)
 def test_pages_hold_each_entry_once_and_newest_first(desk, documents, entries, selected, size):
     documents.audit_entries.delete_many({})
     for number, entry in enumerate(entries):
         # Every other one is of an attempt, whose _id is not that of an instant.
         attempt = {"attempt_id": f"{number}"} if number % 2 else {}
         desk.audit.record(AuditEntry(**{**vars(entry), "request_id": f"{number}", **attempt}))
+        if number % 3 == 0:
+            # As an earlier version wrote it, which may run beside this one.
+            documents.audit_entries.update_one({"request_id": f"{number}"}, {"$unset": {"by_person": ""}})
+    desk.audit.complete()
     read, cursor = [], None
     while True:
         page, cursor = desk.audit_trail.page(size, cursor, selected=selected, actor=ADMIN)

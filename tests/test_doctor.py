@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit.config import get_option, set_option
 from typer.testing import CliRunner
 
@@ -54,7 +57,7 @@ from lumira.storage.server import Server
 from lumira.stripe_gateway import StripeGateway, signature
 from lumira.texts import LANGUAGES, is_known
 from tests import web
-from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET
+from tests.conftest import STRIPE_KEY, WEBHOOK_SECRET, serving
 from tests.running import running
 from tests.security.openid_provider import served_provider
 from tests.store_gate import Fate, fated, refusing
@@ -463,6 +466,20 @@ def test_a_test_delivery_over_https_says_what_is_wrong_with_the_proxy(find, api_
     assert (finding.status, finding.reason) == (Status.WARNING, "proxy_not_trusted")
     assert finding.mend.startswith("export LUMIRA_TRUSTED_PROXIES=")
     assert find("webhook.delivery", address="http://127.0.0.1:8501").status is Status.OK
+
+
+def test_a_proxy_that_passes_no_websocket_on_is_found(find, api_server):
+    """Deliveries and the sign-in come through it, and every page stays blank without a word."""
+    assert find("machine.websocket", address=api_server).reason == "ok"
+    assert find("machine.websocket", address=f"http://127.0.0.1:{free_port()}").reason == "untried"
+
+    def gate(_request):
+        # What the gate answers to a plain request without a session.
+        return Response(status_code=401)
+
+    with serving(Starlette(routes=[Route("/_stcore/stream", gate)]), ws="none") as address:
+        finding = find("machine.websocket", address=address)
+    assert (finding.status, finding.reason, finding.values["status"]) == (Status.FAILURE, "lost", 401)
 
 
 def certificate_for(host: str, lives: timedelta) -> bytes:

@@ -64,6 +64,19 @@ def test_a_line_is_an_event_with_its_facts(configured: Any) -> None:
     }
 
 
+def test_what_is_bound_stands_on_the_lines_of_every_thread(
+    configured: Any, desk: Desk, support: Actor
+) -> None:
+    lines = configured()
+    with logs.bound(request_id="r-1"):
+        created = desk.intents.create({"productId": "mystique"}, actor=support, source="tests")
+        desk.gateway.confirm_payment_intent(created.order_id, "pm_card_visa", "once", "https://a.example/")
+        list(desk.order_list.refresh([created.order_id], actor=support))
+    written = [line for line in lines() if line["event"] in {"audit recorded", "order moved"}]
+    assert [line["event"] for line in written] == ["audit recorded", "order moved"]
+    assert all(line.get("request_id") == "r-1" for line in written), written
+
+
 def test_the_level_and_the_shape_are_settings(configured: Any, capsys: pytest.CaptureFixture[str]) -> None:
     configured(log_level="WARNING", log_format="console")
     logging.getLogger("lumira.tests").info("not this")
@@ -203,5 +216,9 @@ def test_whatever_fails_the_log_of_a_running_desk_and_its_answers_hold_no_secret
     assert all(line["path"].startswith("/api/") for line in about if line["event"] == "request answered")
     refusals = {(line["path"], line["status"], line.get("code")) for line in parsed if "status" in line}
     assert ("/api/products/webhook", 400, "INVALID_SIGNATURE") in refusals
+    # What LUMIRA_LOG_LEVEL=warning leaves: an operator who set it still reads what went wrong here.
+    levels = {(line["status"] >= 500, line["level"]) for line in parsed if "status" in line}
+    # Probes, at level debug, come every few seconds.
+    assert levels - {(False, "debug"), (True, "debug")} == {(False, "info"), (True, "warning")}
     # Besides these lines only what Streamlit prints as it starts.
     assert not any("Traceback" in line for line in written.splitlines() if not line.startswith("{"))

@@ -305,8 +305,12 @@ def test_a_payment_whose_order_counts_elsewhere_names_it(september, change, caus
     september.store.database.productorders.update_one({"paymentIntentId": "pi_c"}, {"$set": change})
     [found] = september.month_close.compare(MONTH, actor=FANNY).differences
     assert (found.ours, found.stripes, found.order_id, found.cause) == (0, 9900, order.id, cause)
-    assert september.month_close.close(MONTH, actor=FANNY).differences == [found]
-    assert september.month_close.closed(MONTH, actor=FANNY).differences == [found]
+    closed = september.month_close.close(MONTH, actor=FANNY)
+    assert closed.differences == [found]
+    # As a later version may have closed it, before somebody went back to this one.
+    later = {"seal": "x", "differences.0.seal": "x", "lines.0.seal": "x", "balances.0.seal": "x"}
+    september.store.database.month_closes.update_one({}, {"$set": later})
+    assert september.month_close.closed(MONTH, actor=FANNY) == closed
 
 
 def test_a_refund_that_failed_in_another_month_says_so(september):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -64,5 +65,11 @@ class RequestId:
                 if code := state.get("error_code"):
                     answered["code"] = code
                 took = round((time.perf_counter() - began) * 1_000, 1)
-                level = logging.DEBUG if is_routine(scope) else logging.INFO
-                logger.log(level, "request answered", extra={**answered, "milliseconds": took})
+                extra = {**answered, "milliseconds": took}
+                logger.log(_level(scope, status), "request answered", extra=extra)
+
+
+def _level(scope: Scope, status: int) -> int:
+    if is_routine(scope):
+        return logging.DEBUG
+    return logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO

@@ -1,9 +1,11 @@
-"""The audit log, `audit_entries`: written once, never changed."""
+"""The audit log, `audit_entries`: written once; what was told of an entry is never changed."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import math
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any, Final
@@ -18,6 +20,8 @@ from lumira.storage.paging import fitting_page, newest_page
 
 logger: Final = logging.getLogger("lumira.audit")
 
+# How many entries of an earlier version are completed at a time.
+_BATCH: Final = 500
 _FIELDS: Final = {field.name for field in fields(AuditEntry)}
 
 
@@ -37,6 +41,20 @@ class AuditLog:
     def record_past(self, entries: Iterable[AuditEntry]) -> None:
         """Stores entries in bulk, each of an attempt, and leaves those already there; for seeding."""
         insert_all_new(self._collection, [to_document(entry) for entry in entries])
+
+    def complete(self, seconds: float = math.inf) -> None:
+        """Notes of entries whether a person did them, where a version wrote them that did not, for so long.
+
+        Until then the list of what people did leaves them out.
+        """
+        end = time.monotonic() + seconds
+        with store_errors():
+            while entries := list(self._collection.find({"by_person": None}, limit=_BATCH)):
+                for by_person in (True, False):
+                    ids = [entry["_id"] for entry in entries if _entry(entry).is_of_a_person is by_person]
+                    self._collection.update_many({"_id": {"$in": ids}}, {"$set": {"by_person": by_person}})
+                if time.monotonic() >= end:
+                    break
 
     def of_order(self, order_id: str) -> list[AuditEntry]:
         """Everything people did to this order, oldest first."""
