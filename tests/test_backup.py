@@ -112,6 +112,16 @@ def test_a_restore_that_was_killed_can_be_begun_again(filled, other, tmp_path, d
     restore(other.store.database, file)
     assert everything(other) == everything(filled)
     assert mark.find_one() is None
+    # A desk that nobody stopped took a webhook of one of its orders in the meantime.
+    mark.insert_one({"_id": _mark(manifest)})
+    orders = other.store.database.productorders
+    taken = orders.find_one_and_delete({"paymentIntentId": {"$gt": ""}})
+    orders.insert_one({**taken, "_id": bson.ObjectId()})
+    with pytest.raises(StoreNotEmpty, match=r"(?s)productorders.*Stop every Lumira"):
+        restore(other.store.database, file)
+    # Nobody works on it, either.
+    with pytest.raises(SettingsError, match="cut short"):
+        other.store.check_whole()
 
 
 def _mark(manifest: bytes) -> str:
