@@ -113,6 +113,7 @@ def test_a_restore_that_was_killed_can_be_begun_again(filled, other, tmp_path, d
     assert everything(other) == everything(filled)
     assert mark.find_one() is None
     # A desk that nobody stopped took a webhook of one of its orders in the meantime.
+    other.store.prepare()
     mark.insert_one({"_id": _mark(manifest)})
     orders = other.store.database.productorders
     taken = orders.find_one_and_delete({"paymentIntentId": {"$gt": ""}})
