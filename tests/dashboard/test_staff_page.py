@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import closing
 
+import pytest
+from pydantic import SecretStr
+
+from lumira import desk as desks
 from lumira.access import Role
+from lumira.desk import Desk
 from lumira.errors import SignInRefused, Unauthorized
+from tests.conftest import NO_STORE
 from tests.dashboard.conftest import shown
 
 PASSWORD = "tournesol vélo plombier"
@@ -79,6 +85,25 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, 
     field(app, "account-email").set_value(EMAIL)
     app.button(key="add-account-submit").click().run()
     assert "Cette adresse a déjà un compte." in shown(app)
+
+
+@pytest.mark.parametrize(("form", "submit"), [("account", "add-account"), ("token", "create-token")])
+def test_the_role_chosen_is_not_another_once_the_store_is_back(desk, open_page, settings, form, submit):
+    """The browser puts the name back (typed.js): beside it the usual role would pass for the chosen one."""
+    app = open_page("staff")
+    usual = app.selectbox(key=f"{form}-role").value
+    app.selectbox(key=f"{form}-role").set_value(Role.FINANCE)
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    away = Desk.open(down, demo=True)
+    with closing(away.store):
+        desks.use(away)
+        app.button(key=f"{submit}-submit").click().run()
+    assert app.warning
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.selectbox(key=f"{form}-role").value is Role.FINANCE
+    # Once: who comes to the page later finds it as usual.
+    assert open_page("staff").selectbox(key=f"{form}-role").value is usual
 
 
 def test_a_role_is_changed_and_an_account_shut_and_opened(desk, open_page, team, admin):
