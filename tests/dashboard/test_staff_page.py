@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from lumira import desk as desks
 from lumira.access import Role
@@ -166,6 +168,25 @@ def test_a_token_that_is_revoked_is_no_longer_shown_to_be_copied(open_page):
     token = secret_of(app)
     app.button(key="revoke-confirm-checkout").click().run()
     assert token not in shown(app)
+
+
+def password_form(signed_in):
+    from lumira.dashboard import account
+
+    account._password_form(signed_in, given=False)
+
+
+def test_whoever_changes_their_password_as_the_store_goes_is_told_that_it_may_have_changed(settings):
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    away = Desk.open(down, demo=True)
+    with closing(away.store):
+        desks.use(away)
+        app = AppTest.from_function(password_form, args=(SimpleNamespace(id="session"),)).run()
+        app.text_input(key="old-password").set_value(PASSWORD)
+        app.text_input(key="new-password").set_value("sept lampes au jardin")
+        app.text_input(key="new-password-again").set_value("sept lampes au jardin")
+        app.button(key="change-password").click().run()
+    assert "compte peut-être déjà" in shown(app)
 
 
 def test_a_demo_has_no_account_to_change(open_page):
