@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import bson
 import pytest
@@ -22,6 +24,7 @@ from lumira.settings import load_settings
 from lumira.storage import Store
 from lumira.storage.backup import LEFT_OUT, back_up, restore
 from tests.conftest import NO_STORE, opened
+from tests.store_gate import Fate, gate
 
 ADMIN = Actor("tests", Role.ADMIN)
 
@@ -67,6 +70,22 @@ def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
     other.revenue.rebuild(actor=ADMIN)
     assert other.revenue.verify(actor=ADMIN)[0] == []
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_of_every_order_in_a_backup_the_audit_log_tells_who_made_it(settings, desk, store_uri, tmp_path):
+    def fate(command):
+        if command == "find":
+            # Somebody at the desk, before each collection is read.
+            desk.intents.create({"productId": "initie"}, actor=ADMIN, source="tests")
+        return Fate.PASSES
+
+    with gate(urlsplit(store_uri).port, fate) as uri, closing(Store(uri, settings.mongodb_db)) as store:
+        back_up(store.database, tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        orders = bson.decode_all(archive.read("productorders.bson"))
+        told = {entry["order_id"] for entry in bson.decode_all(archive.read("audit_entries.bson"))}
+    assert orders
+    assert {str(order["_id"]) for order in orders} <= told
 
 
 def test_mongorestore_reads_the_same_file(filled, tmp_path):

@@ -31,6 +31,7 @@ from lumira.errors import BackupUnreadable, StoreNotEmpty
 from lumira.private_files import flush_to_disk, written_beside
 from lumira.storage.failures import DUPLICATE_KEY, Document, store_errors
 from lumira.storage.indexes import (
+    AUDIT,
     DOCTOR,
     ORDERS,
     REFUSED_SIGNATURES,
@@ -65,8 +66,9 @@ _RAW: Final = CodecOptions(document_class=RawBSONDocument)
 def back_up(database: Database[Document], out: Path) -> dict[str, int]:
     """Writes every document into a new file; how many of each collection.
 
-    The desk may go on meanwhile. Orders are read last: a change that was made in between is then in the
-    orders and not yet in the ledger, where its webhook would be applied once more, which changes nothing.
+    The desk may go on meanwhile. Orders are read after the ledger: a change that was made in between is then
+    in the orders and not yet in the ledger, where its webhook would be applied once more, which changes
+    nothing. The audit log comes last, so that it tells of all that people did to these orders.
     Raises StoreUnavailable, and OSError where the file can't be written; an unfinished file is removed.
     """
     counts: dict[str, int] = {}
@@ -75,7 +77,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
     with written_beside(out) as (part, stream):
         with store_errors(), _unhurried(), zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             names = sorted({*database.list_collection_names()} - LEFT_OUT - {RESTORES})
-            for name in sorted(names, key=lambda name: name == ORDERS):
+            for name in sorted(names, key=lambda name: (name == AUDIT, name == ORDERS)):
                 digest, counts[name] = hashlib.sha256(), 0
                 with archive.open(f"{name}.bson", "w", force_zip64=True) as file:
                     collection: Collection[Any] = database.get_collection(name, _RAW)
