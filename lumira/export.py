@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -34,6 +36,8 @@ Row = TypeVar("Row")
 
 _FORMULA_BEGINS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _CHUNK_ROWS: Final = 500
+# How many bytes of an XLSX file, before the rest of it goes to the disk for temporary files.
+_IN_MEMORY: Final = 1_000_000
 # Excel's own limits: https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
 _SHEET_ROWS: Final = 1_048_576
 _CELL_LENGTH: Final = 32_767
@@ -98,7 +102,19 @@ def csv_chunks(
 
 
 def write_xlsx(file: BinaryIO, columns: list[Column[Row]], rows: Iterable[Row], *, zone: ZoneInfo) -> None:
-    """The XLSX file, one row in memory at a time; a sheet that is full is followed by another."""
+    """The XLSX file, one row in memory at a time; a sheet that is full is followed by another.
+
+    It is made beside and then copied: where a disk is full, the archive could not be closed.
+    """
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as made:
+        _make_workbook(made, columns, rows, zone)
+        made.seek(0)
+        shutil.copyfileobj(made, file)
+        # What does not fit is told of here, and not as the file is closed.
+        file.flush()
+
+
+def _make_workbook(made: Any, columns: list[Column[Row]], rows: Iterable[Row], zone: ZoneInfo) -> None:
     options = {
         "constant_memory": True,
         "strings_to_formulas": False,
@@ -107,7 +123,7 @@ def write_xlsx(file: BinaryIO, columns: list[Column[Row]], rows: Iterable[Row], 
         # Most files are small; a large one needs the larger form of ZIP.
         "use_zip64": True,
     }
-    with xlsxwriter.Workbook(file, options) as workbook:
+    with xlsxwriter.Workbook(made, options) as workbook:
         bold = workbook.add_format({"bold": True, "bottom": 1})
         patterns: dict[str | int, str] = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", 0: "#,##0"}
         patterns |= {digits: "#,##0." + "0" * digits for digits in (1, 2, 3)}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumira.access import Actor, Permission, require
 from lumira.audit import Action, AuditEntry
-from lumira.documents import as_json
+from lumira.documents import as_json, mappings_in
 from lumira.orders import TimelineEntry
 from lumira.person import (
     Person,
@@ -169,11 +169,18 @@ class Privacy:
         return changed
 
     def _clear_order(self, order: dict[str, Any], person: Person, actor: Actor, at: datetime) -> None:
-        entry = TimelineEntry(at=at, kind="customer.erased", by=actor.name)
+        # The store keeps milliseconds, and is asked for the very same entry.
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+        written = TimelineEntry(at=at, kind="customer.erased", by=actor.name).model_dump(
+            by_alias=True, exclude_none=True
+        )
         current: dict[str, Any] | None = order
         while current is not None:
+            if written in mappings_in(current.get("timeline")):
+                # Done, and its answer was lost.
+                return
             kept, gone = order_without(current, person)
-            kept["timeline"].append(entry.model_dump(by_alias=True, exclude_none=True))
+            kept["timeline"].append(written)
             if self._data.clear_order(current, {**kept, "updatedAt": at}, gone):
                 return
             current = self._data.find_order(order)

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import bson
 import pytest
@@ -22,6 +24,7 @@ from lumira.settings import load_settings
 from lumira.storage import Store
 from lumira.storage.backup import LEFT_OUT, back_up, restore
 from tests.conftest import NO_STORE, opened
+from tests.store_gate import Fate, gate
 
 ADMIN = Actor("tests", Role.ADMIN)
 
@@ -69,6 +72,22 @@ def test_what_is_restored_is_what_was_backed_up(filled, other, tmp_path):
     assert file.stat().st_mode & 0o077 == 0
 
 
+def test_of_every_order_in_a_backup_the_audit_log_tells_who_made_it(settings, desk, store_uri, tmp_path):
+    def fate(command):
+        if command == "find":
+            # Somebody at the desk, before each collection is read.
+            desk.intents.create({"productId": "initie"}, actor=ADMIN, source="tests")
+        return Fate.PASSES
+
+    with gate(urlsplit(store_uri).port, fate) as uri, closing(Store(uri, settings.mongodb_db)) as store:
+        back_up(store.database, tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        orders = bson.decode_all(archive.read("productorders.bson"))
+        told = {entry["order_id"] for entry in bson.decode_all(archive.read("audit_entries.bson"))}
+    assert orders
+    assert {str(order["_id"]) for order in orders} <= told
+
+
 def test_mongorestore_reads_the_same_file(filled, tmp_path):
     back_up(filled.store.database, tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
@@ -112,6 +131,17 @@ def test_a_restore_that_was_killed_can_be_begun_again(filled, other, tmp_path, d
     restore(other.store.database, file)
     assert everything(other) == everything(filled)
     assert mark.find_one() is None
+    # A desk that nobody stopped took a webhook of one of its orders in the meantime.
+    other.store.prepare()
+    mark.insert_one({"_id": _mark(manifest)})
+    orders = other.store.database.productorders
+    taken = orders.find_one_and_delete({"paymentIntentId": {"$gt": ""}})
+    orders.insert_one({**taken, "_id": bson.ObjectId()})
+    with pytest.raises(StoreNotEmpty, match=r"(?s)productorders.*Stop every Lumira"):
+        restore(other.store.database, file)
+    # Nobody works on it, either.
+    with pytest.raises(SettingsError, match="cut short"):
+        other.store.check_whole()
 
 
 def _mark(manifest: bytes) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import re
+import sys
 import tracemalloc
 import zipfile
 from contextlib import redirect_stdout
@@ -96,6 +98,16 @@ def test_an_export_follows_a_link_and_says_what_cannot_be_written(tmp_path):
         files.written(None) as file,
     ):
         file.write(b"today's")
+
+
+def test_a_full_disk_is_told_of_once(monkeypatch):
+    """What was left to be closed at the end would fail, and be told of, once more."""
+    told_again = []
+    monkeypatch.setattr(sys, "unraisablehook", told_again.append)
+    with pytest.raises(OSError, match="No space"), open("/dev/full", "wb") as full:
+        write(full, FileFormat.XLSX, TEXTS, map(str, range(20_000)), language="fr", zone=PARIS)
+    gc.collect()
+    assert told_again == []
 
 
 def test_a_file_of_refunds_has_one_row_each_and_only_those_of_the_period():

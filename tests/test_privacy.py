@@ -6,9 +6,12 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from lumira.cli import app
@@ -20,6 +23,7 @@ from lumira.storage import Events
 from lumira.storage.personal_data import PersonalData
 from tests.api.conftest import event, sign, webhooks_on
 from tests.conftest import opened, reconciliation_of, wait_until
+from tests.store_gate import Fate, gate
 
 EMAIL = "eve.marin@example.com"
 MARKS = ("eve.marin", "Eve Marin", "Ève", "612345678", "0612345678", "vœu secret", "last4")
@@ -412,6 +416,21 @@ def test_a_timeline_that_grows_meanwhile_loses_nothing(desk, admin, customer, mo
     kinds = [entry.kind for entry in desk.intents.find(customer.id, actor=admin).timeline]
     assert kinds.count("refund.requested") == 2
     assert kinds[-1] == "customer.erased"
+
+
+def test_an_order_tells_once_that_its_customer_was_erased_though_answers_are_lost(
+    settings, desk, admin, customer, store_uri
+):
+    """The driver repeats a write whose answer it did not hear; this store has done it all the same."""
+    lost = chain([Fate.UNHEARD, Fate.PASSES] * 10, repeat(Fate.PASSES))
+
+    with (
+        gate(urlsplit(store_uri).port, lambda name: next(lost) if name == "update" else Fate.PASSES) as uri,
+        opened(settings.model_copy(update={"mongodb_uri": SecretStr(uri)})) as unheard,
+    ):
+        unheard.privacy.erase(EMAIL, actor=admin)
+    kinds = [entry.kind for entry in desk.intents.find(customer.id, actor=admin).timeline]
+    assert kinds.count("customer.erased") == 1
 
 
 @pytest.mark.parametrize("first_heard", ["payment_intent.succeeded", "charge.dispute.created"])

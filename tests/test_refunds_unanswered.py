@@ -181,11 +181,14 @@ def dialog(order, attempt="attempt"):
     order_actions.refund_dialog(order, attempt)
 
 
-@pytest.mark.parametrize("answer", [403, 429, "drop"])
+@pytest.mark.parametrize("answer", [403, 429, "drop", "look dropped"])
 def test_only_what_stripe_may_have_done_is_asked_again_as_it_was(paid, fault, answer):
     app = AppTest.from_function(dialog, args=(paid,)).run()
     if answer == "drop":
         lose(fault, executed=False)
+    elif answer == "look dropped":
+        # Stripe is asked how the payment stands before it is asked for the refund.
+        fault(answer="drop", path="/v1/payment_intents", share=1)
     else:
         refuse(fault, answer)
     app.button(key="refund-now").click().run()

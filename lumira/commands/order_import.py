@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumira.commands.attached import attached_desk
+from lumira.commands.attached import COMMAND_LINE, attached_desk
 from lumira.commands.wording import counted
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ def import_orders(
     from lumira.order_import import Examination
     from lumira.storage.former import FormerDatabase, copy_events, copy_orders
 
-    copied = events = 0
+    copied = events = days = 0
     with closing(FormerDatabase(source, database)) as former, attached_desk() as desk:
         examination = Examination(desk.gateway if desk.gateway.is_configured else None, ask_stripe)
         importable = examination.importable(former.orders())
         if apply:
             copied = copy_orders(desk.store.database, importable)
             events = copy_events(desk.store.database, former.events())
-            # Also where nothing is new: a run before this one may have ended before it came to this.
+            # Orders of the past have dates of the past: neither revenue nor fees would look for them. Also
+            # where nothing is new: a run before this one may have ended before it came to this.
+            days = desk.revenue.rebuild(actor=COMMAND_LINE)
             desk.fees.read_anew()
         else:
             # To be looked at, and not kept.
@@ -51,7 +53,7 @@ def import_orders(
     print(f"{counted(examination.read, 'order')} read, {examination.stays_behind()} can't be imported.")
     if apply:
         came = f"{counted(copied, 'order')} and {counted(events, 'event')} copied"
-        print(f"{came}; what was here already stayed as it is.")
+        print(f"{came}; what was here already stayed as it is. {counted(days, 'day')} of revenue worked out.")
     else:
         print("Nothing was copied. Run it again with --apply.")
 

@@ -11,7 +11,7 @@ from lumira.dashboard.devices import device_name
 from lumira.dashboard.qr_code import qr_code
 from lumira.dashboard.texts import moment, text
 from lumira.dashboard.theme import GOLD, STATUS_COLOURS
-from lumira.errors import LumiraError
+from lumira.errors import LumiraError, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.sessions import Session, StoredSession
 from lumira.staff import Enrolment, StaffMember
@@ -147,6 +147,9 @@ def _password_form(signed_in: Session, *, given: bool) -> None:
         session.desk().staff.change_password(old, new, actor=session.actor(), keep_session=signed_in.id)
     except LumiraError as error:
         problems.show(error)
+        if isinstance(error, StoreUnavailable):
+            # It may have taken the new one, and only its answer was lost.
+            st.caption(text("password.unanswered"))
         return
     notices.say(text("password.changed"))
     st.rerun()

@@ -176,7 +176,8 @@ def _show_unanswered(order: Order, request: TimelineEntry) -> None:
 def refund_dialog(order: Order, attempt: str) -> None:
     """Amount, reason and note; says what will happen, then does it once an attempt."""
     # After an answer that never came the money may be on its way: only the same request may follow.
-    locked = bool(st.session_state.get(f"refund-sent-{attempt}"))
+    sent = st.session_state.get(f"refund-sent-{attempt}")
+    locked = sent is not None and _may_be_asked(order, sent)
     left = money(order.net, order.currency)
     st.caption(text("refund.left", left=left, of=money(order.amount, order.currency)))
     with typed.kept(f"refund-{order.id}"):
@@ -240,13 +241,22 @@ def _refund(
             st.rerun()
         # A store that stopped may have done so once Stripe had made it.
         if isinstance(error, StripeError | StoreUnavailable) and not isinstance(error, NOT_TRIED):
-            st.session_state[f"refund-sent-{attempt}"] = True
+            st.session_state[f"refund-sent-{attempt}"] = key
         with failed:
             problems.show(error)
     else:
         problems.forget(order.id)
         _say_refunded(now, key)
         st.rerun()
+
+
+def _may_be_asked(order: Order, key: str) -> bool:
+    """Whether Stripe may have been asked for the refund of this idempotency key: the order says so first."""
+    try:
+        now = session.desk().intents.find(order.order_id, actor=session.actor())
+    except StoreUnavailable:
+        return True
+    return any(entry.attempt_id == key for entry in now.timeline)
 
 
 def _say_refunded(order: Order, attempt_id: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.access import Permission
-from lumira.dashboard import address, notices, order_filters, problems, session
+from lumira.dashboard import address, notices, order_filters, problems, session, typed
 from lumira.dashboard.texts import text
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.views import LAYOUT, NAME_LENGTH, View
@@ -81,12 +81,13 @@ def _show_saving(
     here: Mapping[str, str], layout: Mapping[str, str], saved: list[View], names: Mapping[str, str]
 ) -> None:
     st.caption(text("orders.view.save.lead"))
-    st.text_input(
-        text("orders.view.name"),
-        placeholder=text("orders.view.name.hint"),
-        max_chars=NAME_LENGTH,
-        key="view-name",
-    )
+    with typed.kept("view"):
+        st.text_input(
+            text("orders.view.name"),
+            placeholder=text("orders.view.name.hint"),
+            max_chars=NAME_LENGTH,
+            key="view-name",
+        )
     may_share = session.may(Permission.SHARE_VIEW)
     shared = may_share and st.toggle(text("orders.view.shared"), key="view-shared")
 

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from lumira.access import Role
-from lumira.dashboard import contact, markup, navigation, notices, problems, session
+from lumira.dashboard import contact, markup, navigation, notices, problems, session, typed
 from lumira.dashboard.texts import actor_name, moment, text
 from lumira.dashboard.theme import GOLD, NEUTRAL, STATUS_COLOURS
 from lumira.errors import LumiraError
@@ -209,6 +209,7 @@ def _add_account() -> None:
         st.popover(
             text("staff.add"), icon=":material/person_add:", type="primary", key=f"add-account-{_changes()}"
         ),
+        typed.kept("account"),
         st.form("account", border=False, width=_POPOVER_WIDTH),
     ):
         email = st.text_input(text("sign_in.email"), autocomplete="off", key=f"account-email-{_changes()}")
@@ -271,6 +272,7 @@ def _revoke(token: Token) -> None:
 def _create_token() -> None:
     with (
         st.popover(text("tokens.create"), icon=":material/key:", key=f"create-token-{_changes()}"),
+        typed.kept("token"),
         st.form("token", border=False, width=_POPOVER_WIDTH),
     ):
         name = st.text_input(
@@ -295,10 +297,10 @@ def _create_token() -> None:
 
 
 def _choose_role(present: Role, *, key: str) -> Role:
+    typed.keep_choice(key, present)
     chosen = st.selectbox(
         text("staff.role"),
         list(Role),
-        index=list(Role).index(present),
         format_func=lambda role: text(f"role.{role}"),
         help="  \n".join(f"**{text(f'role.{role}')}** – {text(f'role.{role}.does')}" for role in Role),
         key=key,

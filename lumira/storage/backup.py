@@ -24,12 +24,14 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 from lumira.batches import batched
 from lumira.errors import BackupUnreadable, StoreNotEmpty
 from lumira.private_files import flush_to_disk, written_beside
-from lumira.storage.failures import Document, store_errors
+from lumira.storage.failures import DUPLICATE_KEY, Document, store_errors
 from lumira.storage.indexes import (
+    AUDIT,
     DOCTOR,
     ORDERS,
     REFUSED_SIGNATURES,
@@ -64,8 +66,9 @@ _RAW: Final = CodecOptions(document_class=RawBSONDocument)
 def back_up(database: Database[Document], out: Path) -> dict[str, int]:
     """Writes every document into a new file; how many of each collection.
 
-    The desk may go on meanwhile. Orders are read last: a change that was made in between is then in the
-    orders and not yet in the ledger, where its webhook would be applied once more, which changes nothing.
+    The desk may go on meanwhile. Orders are read after the ledger: a change that was made in between is then
+    in the orders and not yet in the ledger, where its webhook would be applied once more, which changes
+    nothing. The audit log comes last, so that it tells of all that people did to these orders.
     Raises StoreUnavailable, and OSError where the file can't be written; an unfinished file is removed.
     """
     counts: dict[str, int] = {}
@@ -74,7 +77,7 @@ def back_up(database: Database[Document], out: Path) -> dict[str, int]:
     with written_beside(out) as (part, stream):
         with store_errors(), _unhurried(), zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             names = sorted({*database.list_collection_names()} - LEFT_OUT - {RESTORES})
-            for name in sorted(names, key=lambda name: name == ORDERS):
+            for name in sorted(names, key=lambda name: (name == AUDIT, name == ORDERS)):
                 digest, counts[name] = hashlib.sha256(), 0
                 with archive.open(f"{name}.bson", "w", force_zip64=True) as file:
                     collection: Collection[Any] = database.get_collection(name, _RAW)
@@ -99,7 +102,8 @@ def restore(database: Database[Document], file: Path) -> dict[str, int]:
     """Puts every document of a backup into an empty store; how many of each collection.
 
     The file is read through before anything is written. Killed in the middle, the same restore can be begun
-    again. Raises BackupUnreadable, StoreNotEmpty, StoreUnavailable, and OSError where it can't be read.
+    again. Raises BackupUnreadable, StoreNotEmpty, also where something else wrote into the store meanwhile,
+    StoreUnavailable, and OSError where it can't be read.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -162,7 +166,17 @@ def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
         writes: list[ReplaceOne[Any]] = [
             ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in batch
         ]
-        collection.bulk_write(writes, ordered=False)
+        try:
+            collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+            # A webhook that came meanwhile, say: which of the two is right nobody can say, and the same
+            # restore would meet it each time.
+            raise StoreNotEmpty(
+                f"Something else has written {name} into the store meanwhile: the backup is not whole in it. "
+                "Stop every Lumira on it, set LUMIRA_HOME or MONGODB_DB to a new place, and restore there."
+            ) from None
 
 
 def _documents(stream: IO[bytes]) -> Iterator[RawBSONDocument]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any, Final, TypeGuard
 
 from pymongo.database import Database
 
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import VIEWS
 from lumira.views import View
+
+logger: Final = logging.getLogger("lumira.store")
 
 
 class SavedViews:
@@ -18,10 +22,18 @@ class SavedViews:
         self._collection = database[VIEWS]
 
     def of(self, owners: Sequence[str]) -> list[View]:
-        """The views of these owners."""
+        """The views of these owners; a row that is none is left out, and the log names it."""
         with store_errors():
             rows = list(self._collection.find({"owner": {"$in": list(owners)}}))
-        return [View(row["name"], row["query"], row["owner"], row.get("layout")) for row in rows]
+        views = []
+        for row in rows:
+            name, query, layout = row.get("name"), row.get("query"), row.get("layout")
+            # A part of its filter would show other orders than it was saved for.
+            if isinstance(name, str) and _is_text(query):
+                views.append(View(name, query, row["owner"], layout if _is_text(layout) else None))
+            else:
+                logger.warning("view unreadable", extra={"view": str(row["_id"])})
+        return views
 
     def save(self, view: View) -> None:
         """Stores the view, in place of one of the same name and owner."""
@@ -35,3 +47,8 @@ class SavedViews:
         """Removes the view; False when it was gone already."""
         with store_errors():
             return self._collection.delete_one({"_id": {"$eq": view.id}}).deleted_count == 1
+
+
+def _is_text(names: Any) -> TypeGuard[dict[str, str]]:
+    """Whether it is an object of text by name, as an address holds it."""
+    return isinstance(names, dict) and all(isinstance(value, str) for value in names.values())

@@ -124,9 +124,14 @@ def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_p
     expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()
 
 
-def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_a_note_is_kept(open_page, served):
+def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_what_is_typed_is_kept(open_page, served):
     order_id = served.create("mystique", "fichier@example.com")
     page, order = open_page("/orders"), open_page(f"/order?id={order_id}")
+    views = open_page("/orders?status=failed")
+    save = views.get_by_role("button", name="Enregistrer la vue")
+    name = views.get_by_label("Nom de la vue")
+    save.click()
+    name.fill("Refus du matin")
     note = order.get_by_label("Nouvelle note")
     note.fill("Rappeler Zoé")
     page.get_by_role("button", name="Exporter").click()
@@ -137,17 +142,23 @@ def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_a_note_is_kep
     try:
         file.click()
         order.get_by_role("button", name="Ajouter la note").click()
+        save.last.click()
         told = page.get_by_test_id("stDownloadButtonError")
         expect(told).to_have_css("font-size", "0px")
         said = told.evaluate("told => getComputedStyle(told, '::after').content")
         again = order.get_by_role("button", name="Réessayer")
         expect(again).to_be_visible()
         expect(note).to_have_count(0)
+        expect(name).to_have_count(0)
     finally:
         os.kill(store, signal.SIGCONT)
     assert "Le fichier n’a pas pu être préparé" in said
     again.click()
     expect(note).to_have_value("Rappeler Zoé")
+    # By itself, meanwhile.
+    expect(views.get_by_role("button", name="Réessayer")).to_have_count(0)
+    save.click()
+    expect(name).to_have_value("Refus du matin")
 
 
 def test_a_desk_that_is_away_is_told_in_the_house_s_own_words(chromium, served):

@@ -353,6 +353,32 @@ def test_a_view_saved_as_usual_brings_the_usual_columns_and_an_old_one_changes_n
     assert "customer" in rows(app)
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "names"),
+    [
+        ({"query": "status=failed"}, ["Good"]),
+        ({"query": {"status": ["failed", "pending"]}}, ["Good"]),
+        ({"name": 12}, ["Good"]),
+        ({"layout": "size=50"}, ["Good", "Odd"]),
+        ({"layout": {"size": 50}}, ["Good", "Odd"]),
+    ],
+)
+def test_a_view_that_was_spoilt_in_the_store_hides_no_other(open_page, desk, documents, spoilt, names):
+    make(desk, 1, status="failed")
+    desk.views.save("Good", {"status": "failed"}, shared=True, actor=session.actor())
+    whole = {"_id": ":odd", "name": "Odd", "query": {"status": "failed"}, "owner": ""}
+    documents.saved_views.insert_one(whole | spoilt)
+    # As a version that has no such field would leave it.
+    documents.saved_views.insert_one({"_id": ":other", "owner": ""})
+    app = open_page("orders")
+    assert not app.error
+    assert app.pills(key="view").options[-len(names) :] == names
+    app.pills(key="view").set_value(":good").run()
+    assert app.query_params["status"] == "failed"
+    views = desk.views.all(actor=session.actor())
+    assert [(view.name, view.layout) for view in views] == [(name, None) for name in names]
+
+
 def test_only_who_may_saves_views_for_everyone(desk, admin):
     staff = Actor("max", Role.STAFF)
     desk.views.save("Mine", {"status": "failed"}, shared=False, actor=staff)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import closing
+from types import SimpleNamespace
 
+import pytest
+from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
+
+from lumira import desk as desks
 from lumira.access import Role
+from lumira.desk import Desk
 from lumira.errors import SignInRefused, Unauthorized
+from tests.conftest import NO_STORE
 from tests.dashboard.conftest import shown
 
 PASSWORD = "tournesol vélo plombier"
@@ -81,6 +89,25 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(desk, open_page, 
     assert "Cette adresse a déjà un compte." in shown(app)
 
 
+@pytest.mark.parametrize(("form", "submit"), [("account", "add-account"), ("token", "create-token")])
+def test_the_role_chosen_is_not_another_once_the_store_is_back(desk, open_page, settings, form, submit):
+    """The browser puts the name back (typed.js): beside it the usual role would pass for the chosen one."""
+    app = open_page("staff")
+    usual = app.selectbox(key=f"{form}-role").value
+    app.selectbox(key=f"{form}-role").set_value(Role.FINANCE)
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    away = Desk.open(down, demo=True)
+    with closing(away.store):
+        desks.use(away)
+        app.button(key=f"{submit}-submit").click().run()
+    assert app.warning
+    desks.use(desk)
+    app.button(key="try-again").click().run()
+    assert app.selectbox(key=f"{form}-role").value is Role.FINANCE
+    # Once: who comes to the page later finds it as usual.
+    assert open_page("staff").selectbox(key=f"{form}-role").value is usual
+
+
 def test_a_role_is_changed_and_an_account_shut_and_opened(desk, open_page, team, admin):
     app = open_page("staff")
     assert "Claire &lt;b&gt;Martin&lt;/b&gt;" in shown(app)
@@ -141,6 +168,25 @@ def test_a_token_that_is_revoked_is_no_longer_shown_to_be_copied(open_page):
     token = secret_of(app)
     app.button(key="revoke-confirm-checkout").click().run()
     assert token not in shown(app)
+
+
+def password_form(signed_in):
+    from lumira.dashboard import account
+
+    account._password_form(signed_in, given=False)
+
+
+def test_whoever_changes_their_password_as_the_store_goes_is_told_that_it_may_have_changed(settings):
+    down = settings.model_copy(update={"mongodb_uri": SecretStr(NO_STORE)})
+    away = Desk.open(down, demo=True)
+    with closing(away.store):
+        desks.use(away)
+        app = AppTest.from_function(password_form, args=(SimpleNamespace(id="session"),)).run()
+        app.text_input(key="old-password").set_value(PASSWORD)
+        app.text_input(key="new-password").set_value("sept lampes au jardin")
+        app.text_input(key="new-password-again").set_value("sept lampes au jardin")
+        app.button(key="change-password").click().run()
+    assert "compte peut-être déjà" in shown(app)
 
 
 def test_a_demo_has_no_account_to_change(open_page):
