@@ -417,7 +417,7 @@ def test_three_d_secure_leads_to_the_bank_and_back(open_page, desk, support):
     assert "La banque veut authentifier le client (3-D Secure)." in shown(app)
     # It is said beside the card, too: that Stripe waits for one would not be true.
     assert app.info[0].title == "La banque veut authentifier le client (3-D Secure)."
-    assert "Aucun paiement n’est encore connu ici." not in shown(app)
+    assert "Aucun paiement reçu pour l’instant." not in shown(app)
     [order] = stored(desk, support)
     bank = desk.payments.details(order.id, actor=support).action_url
     answer = web.post(bank, data={"accepted": "yes"})
