@@ -1,4 +1,4 @@
-"""Deliveries take turns where the store is near, and never wait for one that takes its time."""
+"""Deliveries go two at a time where the store is near, and never wait for one that takes its time."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lumira.api.turns import Turns
+from lumira.api.turns import AT_ONCE, Turns
 
 
 def busy() -> None:
@@ -16,20 +16,34 @@ def busy() -> None:
         pass
 
 
-def test_what_runs_python_goes_one_after_the_other():
-    turns, at_once, most = Turns(patience=60), 0, 0
+def test_what_runs_python_goes_two_at_a_time():
+    turns, most, lock = Turns(patience=60), [], threading.Lock()
+    under_way = 0
 
     def work(_number: int) -> None:
-        nonlocal at_once, most
+        nonlocal under_way
         with turns.take():
-            at_once += 1
-            most = max(most, at_once)
+            with lock:
+                under_way += 1
+                most.append(under_way)
             busy()
-            at_once -= 1
+            with lock:
+                under_way -= 1
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(40)))
-    assert most == 1
+    assert max(most) <= AT_ONCE
+
+
+def test_one_runs_while_another_one_waits():
+    turns, together = Turns(patience=60), threading.Barrier(AT_ONCE, timeout=30)
+
+    def wait(_number: int) -> None:
+        with turns.take():
+            together.wait()
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(wait, range(AT_ONCE)))
 
 
 def test_what_mostly_waits_goes_at_once_and_takes_turns_again_when_it_no_longer_does():
@@ -55,7 +69,7 @@ def test_what_mostly_waits_goes_at_once_and_takes_turns_again_when_it_no_longer_
             came.set()
 
     with ThreadPoolExecutor(1) as other:
-        with turns.take():
+        with turns.take(), turns.take():
             other.submit(come)
             assert not came.wait(timeout=0.2)
         assert came.wait(timeout=30)
@@ -81,6 +95,6 @@ def test_nobody_waits_long_for_one_that_takes_its_time():
 
 def test_a_failure_ends_its_turn():
     turns = Turns(patience=60)
-    for _ in range(3):
+    for _ in range(AT_ONCE + 1):
         with pytest.raises(ValueError, match="wrong"), turns.take():
             raise ValueError("wrong")
