@@ -1,4 +1,4 @@
-"""What a file of a payout tells of each movement it consists of."""
+"""What a file of a payout tells of each transaction it consists of."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from lumira.export import Column
 from lumira.money import major_units
-from lumira.payouts import Movement, Payout
+from lumira.payouts import BalanceTransaction, Payout
 from lumira.texts import level_name, translate
 
 
-def payout_columns(payout: Payout, language: str, zone: ZoneInfo) -> list[Column[Movement]]:
-    """The columns of a payout's movements, titles and words in `fr` or `en`; their net adds up to it."""
+def payout_columns(payout: Payout, language: str, zone: ZoneInfo) -> list[Column[BalanceTransaction]]:
+    """The columns of a payout's transactions, titles and words in `fr` or `en`; their net adds up to it."""
 
     def title(name: str) -> str:
         return translate(language, name)
@@ -43,5 +43,5 @@ def payout_columns(payout: Payout, language: str, zone: ZoneInfo) -> list[Column
 
 
 def kind_name(kind: str, language: str) -> str:
-    """What one movement is, in words."""
+    """What one transaction is, in words."""
     return translate(language, f"payout.kind.{kind}")

@@ -44,8 +44,8 @@ class Payout:
     """A transfer to the bank account, or from it where the amount is below nothing.
 
     `status` is Stripe's: pending, in_transit, paid, failed or canceled. `arrives` is the day on which the
-    bank is expected to book it. What it consists of Stripe says where it is `automatic`, and whole from when
-    it is `accounted` for; of one that was asked for by hand it never does.
+    bank is expected to book it. What it consists of Stripe says where it is `automatic`, and whole once it
+    `is_reconciled`; of one that was asked for by hand it never does.
     https://docs.stripe.com/api/payouts/object
     """
 
@@ -56,7 +56,7 @@ class Payout:
     arrives: date
     created_at: datetime
     automatic: bool = True
-    accounted: bool = True
+    is_reconciled: bool = True
     failure_code: str | None = None
     failure_message: str | None = None
     # What the bank account's statement shows, and the bank's own number to ask after it with, where known.
@@ -74,7 +74,7 @@ class Payout:
             arrives=datetime.fromtimestamp(payout["arrival_date"], UTC).date(),
             created_at=datetime.fromtimestamp(payout["created"], UTC),
             automatic=payout["automatic"],
-            accounted=payout["reconciliation_status"] == "completed",
+            is_reconciled=payout["reconciliation_status"] == "completed",
             failure_code=payout["failure_code"],
             failure_message=payout["failure_message"],
             statement=payout["statement_descriptor"],
@@ -93,7 +93,7 @@ class Payout:
 
 
 @dataclass(frozen=True)
-class Movement:
+class BalanceTransaction:
     """One balance transaction of a payout, in the payout's currency; `kind` is one of KINDS.
 
     `amount` is before the `fee` and below nothing where money went out. `order` is the order it is of, where
@@ -113,15 +113,15 @@ class Movement:
 
 @dataclass(frozen=True)
 class Contents:
-    """A payout and its movements, newest first."""
+    """A payout and its balance transactions, newest first, without that of the transfer itself."""
 
     payout: Payout
-    movements: list[Movement]
+    transactions: list[BalanceTransaction]
 
     @property
     def net(self) -> int:
-        """What the movements come to."""
-        return sum(movement.net for movement in self.movements)
+        """What the transactions come to."""
+        return sum(transaction.net for transaction in self.transactions)
 
     @property
     def agrees(self) -> bool:
@@ -129,23 +129,23 @@ class Contents:
         return self.net == self.payout.amount
 
     def lines(self) -> list[tuple[str, int, int]]:
-        """What adds up to `net`: each kind that occurs, how many movements, and their amount before fees.
+        """What adds up to `net`: each kind that occurs, how many transactions, and their amount before fees.
 
         The line of the fees has what Stripe kept of all of them.
         """
         counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         amounts: dict[str, int] = dict.fromkeys(KINDS, 0)
-        for movement in self.movements:
-            counts[movement.kind] += 1
-            amounts[movement.kind] += movement.amount
-            counts["fees"] += movement.fee != 0
-            amounts["fees"] -= movement.fee
+        for transaction in self.transactions:
+            counts[transaction.kind] += 1
+            amounts[transaction.kind] += transaction.amount
+            counts["fees"] += transaction.fee != 0
+            amounts["fees"] -= transaction.fee
         return [(kind, counts[kind], amounts[kind]) for kind in KINDS if counts[kind]]
 
 
-def arrived(payouts: Iterable[Payout]) -> dict[str, dict[str, int]]:
-    """What of them has arrived, is on its way and came back, by currency: `paid`, `on_its_way`, `returned`,
-    in minor units.
+def totals_by_currency(payouts: Iterable[Payout]) -> dict[str, dict[str, int]]:
+    """What of them has arrived, is on its way and came back, each by its currency: `paid`, `on_its_way` and
+    `returned`, in minor units.
     """
     found: dict[str, dict[str, int]] = {}
     for payout in payouts:
@@ -180,7 +180,7 @@ class Payouts:
         return sorted(found, key=lambda payout: (payout.arrives, payout.created_at), reverse=True)
 
     def contents(self, payout_id: str, *, actor: Actor) -> Contents:
-        """A payout and what it consists of; without movements where Stripe does not say.
+        """A payout and what it consists of; without transactions where Stripe does not say.
 
         Raises PayoutNotFound and StoreUnavailable.
         """
@@ -203,20 +203,20 @@ class Payouts:
         orders: dict[str, Order] = {}
         for batch in batched(payments, _AT_ONCE):
             orders |= self._orders.find_by_payment_intents(batch)
-        return Contents(payout, [_movement(transaction, orders) for transaction in booked])
+        return Contents(payout, [_balance_transaction(transaction, orders) for transaction in booked])
 
     def export(self, contents: Contents, *, kind: str, actor: Actor) -> None:
         """Notes in the audit log that what a payout consists of is taken away in a `kind` of file (`csv`,
         `xlsx`); to be asked before the file is given out. Raises StoreUnavailable.
         """
         require(actor, Permission.EXPORT)
-        about = {"payout": contents.payout.id, "format": kind, "rows": len(contents.movements)}
+        about = {"payout": contents.payout.id, "format": kind, "rows": len(contents.transactions)}
         self._audit.record(AuditEntry.by(actor, Action.EXPORT_PAYOUT, datetime.now(UTC), after=about))
 
 
-def _movement(transaction: Mapping[str, Any], orders: Mapping[str, Order]) -> Movement:
+def _balance_transaction(transaction: Mapping[str, Any], orders: Mapping[str, Order]) -> BalanceTransaction:
     payment_intent_id = _payment_intent_of(transaction)
-    return Movement(
+    return BalanceTransaction(
         id=transaction["id"],
         kind=kind_of(transaction),
         booked_at=datetime.fromtimestamp(transaction["created"], UTC),

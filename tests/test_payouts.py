@@ -14,7 +14,7 @@ from lumira.errors import InvalidRequest, PayoutNotFound, StripeConfigError
 from lumira.export import FileFormat, write
 from lumira.orders import Order
 from lumira.payout_export import payout_columns
-from lumira.payouts import Contents, Movement, Payout, arrived
+from lumira.payouts import BalanceTransaction, Contents, Payout, totals_by_currency
 from lumira.sandbox.history import PastDispute, PastPayment, PastRefund, write_history
 from lumira.sandbox.store import Store
 from tests.conftest import opened, sandbox
@@ -89,7 +89,7 @@ def rewrite(state, payout_id: str, **changes: object) -> None:
 def test_a_payout_is_what_its_movements_add_up_to_each_beside_its_order(past):
     desk, _ = past
     [first] = [one for one in desk.payouts.arriving("2026-06", actor=FANNY) if one.arrives.day == 10]
-    assert (first.status, first.automatic, first.accounted) == ("paid", True, True)
+    assert (first.status, first.automatic, first.is_reconciled) == ("paid", True, True)
     contents = desk.payouts.contents(first.id, actor=FANNY)
     assert contents.payout == first
     assert contents.agrees
@@ -100,13 +100,13 @@ def test_a_payout_is_what_its_movements_add_up_to_each_beside_its_order(past):
     assert kinds["disputes"] == (1, -4700)
     # The fees of four cards, and what a dispute costs.
     assert kinds["fees"][0] == 5
-    assert kinds["fees"][1] == -sum(movement.fee for movement in contents.movements) < -2000
+    assert kinds["fees"][1] == -sum(transaction.fee for transaction in contents.transactions) < -2000
     assert "payouts" not in kinds
-    orders = Counter(one.order.payment_intent_id if one.order else None for one in contents.movements)
+    orders = Counter(one.order.payment_intent_id if one.order else None for one in contents.transactions)
     assert orders == {"pi_a": 1, "pi_b": 2, "pi_c": 2, None: 1}
-    [unknown] = [one for one in contents.movements if one.order is None]
+    [unknown] = [one for one in contents.transactions if one.order is None]
     assert (unknown.payment_intent_id, unknown.amount) == ("pi_nobodys", 9900)
-    booked = [movement.booked_at for movement in contents.movements]
+    booked = [transaction.booked_at for transaction in contents.transactions]
     assert booked == sorted(booked, reverse=True)
 
 
@@ -134,7 +134,7 @@ def test_of_a_payout_that_was_asked_for_by_hand_stripe_is_not_asked_what_is_in_i
     [june] = desk.payouts.arriving("2026-06", actor=FANNY)
     rewrite(state, june.id, automatic=False, reconciliation_status="not_applicable")
     contents = desk.payouts.contents(june.id, actor=FANNY)
-    assert (contents.movements, contents.payout.automatic) == ([], False)
+    assert (contents.transactions, contents.payout.automatic) == ([], False)
 
 
 def test_one_that_came_back_says_why_and_its_own_way_back_is_no_part_of_it(past):
@@ -151,7 +151,9 @@ def test_one_that_came_back_says_why_and_its_own_way_back_is_no_part_of_it(past)
     contents = desk.payouts.contents(june.id, actor=FANNY)
     assert contents.agrees
     assert (contents.payout.is_returned, contents.payout.failure_code) == (True, "account_closed")
-    assert arrived([contents.payout]) == {"eur": {"paid": 0, "on_its_way": 0, "returned": june.amount}}
+    assert totals_by_currency([contents.payout]) == {
+        "eur": {"paid": 0, "on_its_way": 0, "returned": june.amount}
+    }
 
 
 def test_the_file_adds_up_to_the_payout_and_is_told_of(past, documents):
@@ -162,7 +164,7 @@ def test_the_file_adds_up_to_the_payout_and_is_told_of(past, documents):
     file = io.BytesIO()
     zone = desk.settings.business_timezone
     columns = payout_columns(june, "fr", zone)
-    write(file, FileFormat.CSV, columns, contents.movements, language="fr", zone=zone)
+    write(file, FileFormat.CSV, columns, contents.transactions, language="fr", zone=zone)
     rows = list(csv.DictReader(io.StringIO(file.getvalue().decode("utf-8-sig")), delimiter=";"))
     assert sum(round(float(row["Net"].replace(",", ".")) * 100) for row in rows) == june.amount
     assert {row["Virement"] for row in rows} == {june.id}
@@ -193,14 +195,14 @@ def test_sums_are_never_of_two_currencies():
         return Payout("po_1", amount, currency, status, date(2026, 6, 1), PAID)
 
     several = [payout(100, "eur", "paid"), payout(50, "jpy", "pending"), payout(-30, "eur", "paid")]
-    assert arrived(several) == {
+    assert totals_by_currency(several) == {
         "eur": {"paid": 70, "on_its_way": 0, "returned": 0},
         "jpy": {"paid": 0, "on_its_way": 50, "returned": 0},
     }
 
 
 def test_what_stripe_has_not_attached_yet_is_missing_from_the_sum():
-    payout = Payout("po_1", 100, "eur", "pending", date(2026, 6, 1), PAID, accounted=False)
-    contents = Contents(payout, [Movement("txn_1", "charges", PAID, 80, 2, 78)])
+    payout = Payout("po_1", 100, "eur", "pending", date(2026, 6, 1), PAID, is_reconciled=False)
+    contents = Contents(payout, [BalanceTransaction("txn_1", "charges", PAID, 80, 2, 78)])
     assert (contents.net, contents.agrees) == (78, False)
     assert contents.lines() == [("charges", 1, 80), ("fees", 1, -2)]

@@ -28,7 +28,7 @@ from lumira.dashboard.theme import LEVEL_COLOURS, level_colour
 from lumira.errors import PayoutNotFound
 from lumira.export import FileFormat, write
 from lumira.payout_export import kind_name, payout_columns
-from lumira.payouts import Contents, Movement, Payout, arrived
+from lumira.payouts import BalanceTransaction, Contents, Payout, totals_by_currency
 
 # Every choice on a page draws it anew, which need not ask Stripe anew.
 _SECONDS: Final = 60
@@ -54,7 +54,7 @@ def show_month(month: str) -> None:
         with empty.card(text("payouts.empty"), text("payouts.empty.next")):
             pass
         return
-    for currency, sums in arrived(payouts).items():
+    for currency, sums in totals_by_currency(payouts).items():
         with st.grid(3, key=f"four-payouts-{currency}"):
             for state, amount in sums.items():
                 if amount or state != "returned":
@@ -87,8 +87,8 @@ def show_one(payout_id: str) -> None:
         _show_facts(payout)
     with sums, st.container(border=True, height="stretch"):
         _show_sums(contents)
-    if contents.movements:
-        _show_movements(contents)
+    if contents.transactions:
+        _show_transactions(contents)
 
 
 def status_name(status: str) -> str:
@@ -194,14 +194,14 @@ def _show_sums(contents: Contents) -> None:
         return
     rows = []
     for kind, count, amount in contents.lines():
-        # How many movements had a fee is nothing that anybody asks.
+        # How many transactions had a fee is nothing that anybody asks.
         several = "" if kind == "fees" else f" ({number(count)})"
         rows.append((text(f"month.balance.{kind}") + several, money(amount, payout.currency)))
     rows.append((text("payout.total"), money(contents.net, payout.currency)))
     st.html(markup.facts(rows, figures=True, total=True))
     if contents.agrees:
         st.success(text("payout.agrees"), icon=":material/check_circle:")
-    elif not payout.accounted:
+    elif not payout.is_reconciled:
         st.info(
             text("payout.in_progress.next"), title=text("payout.in_progress"), icon=":material/hourglass_top:"
         )
@@ -214,32 +214,34 @@ def _show_sums(contents: Contents) -> None:
         )
 
 
-def _show_movements(contents: Contents) -> None:
-    movements, currency = contents.movements, contents.payout.currency
+def _show_transactions(contents: Contents) -> None:
+    transactions, currency = contents.transactions, contents.payout.currency
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header(text("payout.movements"), anchor=False, width="content")
         _show_files(contents)
-    key = f"movements-{contents.payout.id}"
+    key = f"transactions-{contents.payout.id}"
     row = tables.selected_row(key)
-    if row is not None and row < len(movements) and (order := movements[row].order):
+    if row is not None and row < len(transactions) and (order := transactions[row].order):
         address.leave(navigation.order(), {"id": order.order_id})
     frame = pd.DataFrame(
         [
             {
-                "booked": movement.booked_at,
-                "kind": kind_name(movement.kind, session.language()),
-                "level": [level_name(movement.order.level)] if movement.order else [],
-                "customer": _about(movement),
-                "amount": money(movement.amount, currency),
-                "fee": money(movement.fee, currency) if movement.fee else "",
-                "net": money(movement.net, currency),
+                "booked": transaction.booked_at,
+                "kind": kind_name(transaction.kind, session.language()),
+                "level": [level_name(transaction.order.level)] if transaction.order else [],
+                "customer": _about(transaction),
+                "amount": money(transaction.amount, currency),
+                "fee": money(transaction.fee, currency) if transaction.fee else "",
+                "net": money(transaction.net, currency),
             }
-            for movement in movements
+            for transaction in transactions
         ]
     )
     levels = {level_name(level): theme.chip(colour, "level") for level, colour in LEVEL_COLOURS.items()}
     config = st.column_config
-    with tables.or_cards("movements", (_movement_card(movement, currency) for movement in movements)):
+    with tables.or_cards(
+        "movements", (_transaction_card(transaction, currency) for transaction in transactions)
+    ):
         st.caption(text("payout.table.lead"))
         st.dataframe(
             frame,
@@ -263,29 +265,29 @@ def _show_movements(contents: Contents) -> None:
         )
 
 
-def _about(movement: Movement) -> str:
-    """Whom a movement is about, or what Stripe says of it where no order here is."""
-    if movement.order:
-        return markup.undirected(movement.order.known_as or text("overview.nobody"))
-    return movement.description or movement.payment_intent_id or tables.NOTHING
+def _about(transaction: BalanceTransaction) -> str:
+    """Whom a transaction is about, or what Stripe says of it where no order here is."""
+    if transaction.order:
+        return markup.undirected(transaction.order.known_as or text("overview.nobody"))
+    return transaction.description or transaction.payment_intent_id or tables.NOTHING
 
 
-def _movement_card(movement: Movement, currency: str) -> markup.Card:
-    order = movement.order
-    told = [kind_name(movement.kind, session.language()), moment(movement.booked_at)]
-    if movement.fee:
-        told.append(text("payout.card.fee", fee=money(movement.fee, currency)))
+def _transaction_card(transaction: BalanceTransaction, currency: str) -> markup.Card:
+    order = transaction.order
+    told = [kind_name(transaction.kind, session.language()), moment(transaction.booked_at)]
+    if transaction.fee:
+        told.append(text("payout.card.fee", fee=money(transaction.fee, currency)))
     return markup.Card(
         link=address.link("/order", {"id": order.order_id}) if order else "",
-        title=_about(movement),
-        beside=money(movement.net, currency),
+        title=_about(transaction),
+        beside=money(transaction.net, currency),
         chips=[(level_name(order.level), level_colour(order.level))] if order else [],
         note=" · ".join(told),
     )
 
 
 def _show_files(contents: Contents) -> None:
-    """The button that offers the movements as a file."""
+    """The button that offers the transactions as a file."""
     popover = st.popover(
         text("payout.files"), icon=":material/download:", type="tertiary", key="export", on_change="rerun"
     )
@@ -298,7 +300,7 @@ def _show_files(contents: Contents) -> None:
         desk.payouts.export(contents, kind=kind, actor=actor)
         file = io.BytesIO()
         columns = payout_columns(payout, language, zone)
-        write(file, kind, columns, contents.movements, language=language, zone=zone)
+        write(file, kind, columns, contents.transactions, language=language, zone=zone)
         return file.getvalue()
 
     with popover:
