@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from lumira import traces
 from lumira.access import Permission, Role
@@ -25,8 +26,7 @@ logger: Final = logging.getLogger("lumira.dashboard")
 
 def main() -> None:
     """Draws the frame, then the page inside it."""
-    live = session.desk().gateway.livemode
-    icon = theme.LIVE_ICON if live else theme.ICON
+    icon = theme.LIVE_ICON if session.desk().gateway.livemode else theme.ICON
     st.set_page_config(
         page_title=navigation.tab_title(),
         page_icon=icon,
@@ -35,15 +35,30 @@ def main() -> None:
     )
     st.logo(theme.LOGO, size="large", icon_image=icon)
     try:
+        # Who is signed in is asked for again and again, and the store may stop answering in between.
         signed_in = session.signed_in()
+        if signed_in is None and not session.desk().is_demo:
+            show_ended()
+            return
+        session.begin(signed_in)
+        page = menu()
+        st.set_page_config(page_title=navigation.tab_title(page.title))
+        place = address.begin_drawing()
+        with st.sidebar:
+            find.show()
+            begin_payment()
+            choose_language(signed_in)
+            show_person(signed_in)
     except LumiraError as error:
         problems.show(error, again=True)
         return
-    if signed_in is None and not session.desk().is_demo:
-        show_ended()
-        return
-    session.begin(signed_in)
-    page = st.navigation(
+    show_page(page)
+    address.end_drawing(place)
+
+
+def menu() -> Page:
+    """The pages in the order of the menu; the one that is asked for."""
+    return st.navigation(
         [
             navigation.start(),
             navigation.overview(),
@@ -61,13 +76,10 @@ def main() -> None:
             navigation.account(),
         ]
     )
-    st.set_page_config(page_title=navigation.tab_title(page.title))
-    place = address.begin_drawing()
-    with st.sidebar:
-        find.show()
-        begin_payment()
-        choose_language(signed_in)
-        show_person(signed_in)
+
+
+def show_page(page: Page) -> None:
+    """The page, below the mode; or why it can't be shown, and the way to try again."""
     try:
         # Of a place that is known before the browser can draw what it says, so that nothing below moves.
         with st.container(key="mode"):
@@ -84,7 +96,6 @@ def main() -> None:
     except Exception:
         logger.exception("page failed", extra={"page": page.url_path})
         problems.show(LumiraError("The log says why."), again=True)
-    address.end_drawing(place)
 
 
 def begin_payment() -> None:

@@ -18,7 +18,7 @@ import lumira
 from lumira import errors
 from lumira.access import Role
 from lumira.catalog import CATALOG
-from lumira.dashboard import attempt, navigation, problems, theme
+from lumira.dashboard import attempt, navigation, problems, session, theme
 from lumira.stripe_gateway import TEST_PAYMENT_METHODS
 from lumira.texts import texts, written_moment
 from tests.conftest import opened
@@ -447,3 +447,22 @@ def test_no_rule_styles_what_is_inside_of_what_it_chose_by_its_contents():
     }
     # Panels are few, and there is no other way to know of one that is open.
     assert found == {'body:has([data-testid="stPopoverBody"]) .lumira-mode'}
+
+
+@pytest.mark.parametrize("looked_up", [0, 3, 6, 9])
+def test_a_session_that_can_no_longer_be_looked_up_while_a_page_is_drawn_is_told_of(
+    open_page, monkeypatch, looked_up
+):
+    # An answer of the store's counts for some seconds, which may end between any two questions.
+    asked, actor = [], session.actor
+
+    def away():
+        asked.append(looked_up)
+        if len(asked) > looked_up:
+            raise errors.StoreUnavailable("The order store does not answer.")
+        return actor()
+
+    monkeypatch.setattr(session, "actor", away)
+    app = open_page("orders")
+    assert "STORE_UNAVAILABLE" in shown(app)
+    assert app.get_by_key("try-again")
