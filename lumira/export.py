@@ -86,6 +86,15 @@ def write(
     return counted.count
 
 
+def as_bytes(
+    kind: FileFormat, columns: list[Column[Row]], rows: Iterable[Row], *, language: str, zone: ZoneInfo
+) -> bytes:
+    """The file that `write` would write, in memory: for a button that hands it out."""
+    file = io.BytesIO()
+    write(file, kind, columns, rows, language=language, zone=zone)
+    return file.getvalue()
+
+
 def csv_chunks(
     columns: list[Column[Row]], rows: Iterable[Row], *, language: str, zone: ZoneInfo
 ) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from lumira.errors import LumiraError, StripeTimeout
 from lumira.order_filter import OrderFilter, filter_query
 from lumira.orders import Order, Page
 from lumira.similar_names import BEGINNING, misspelt_words, similar_names
-from lumira.stripe_pace import Pace
+from lumira.stripe_pace import SHORT_PAUSES, Pace
 
 if TYPE_CHECKING:
     from lumira.intents import Intents
@@ -31,8 +31,6 @@ _LOOKED_AT: Final = 200
 _LISTED_AT_ONCE: Final = 200
 # Each answer takes Stripe about 0.3 seconds: more would wait for their turn.
 _AT_ONCE: Final = 4
-# Seconds between tries, where Stripe says to slow down and somebody looks on.
-_PAUSES: Final = (0.5, 1.0, 2.0)
 
 
 class OrderList:
@@ -116,7 +114,7 @@ class OrderList:
         return self._answers(order_ids, actor)
 
     def _answers(self, order_ids: Sequence[str], actor: Actor) -> Iterator[tuple[str, Order | LumiraError]]:
-        pace = Pace(pauses=_PAUSES)
+        pace = Pace(pauses=SHORT_PAUSES)
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="refresh")
         try:
             asked = {

@@ -21,7 +21,7 @@ from lumira.days import midnight
 from lumira.errors import PayoutNotFound
 from lumira.month_close import days_of
 from lumira.orders import Order
-from lumira.stripe_pace import Pace, every_page
+from lumira.stripe_pace import SHORT_PAUSES, Pace, every_page
 
 if TYPE_CHECKING:
     from lumira.storage import AuditLog, Orders
@@ -33,8 +33,6 @@ _ON_ITS_WAY: Final = ("pending", "in_transit")
 _RETURNED: Final = ("failed", "canceled")
 # In the order in which they are added up.
 KINDS: Final = ("charges", "refunds", "disputes", "fees", "other", "payouts")
-# Seconds between tries, where Stripe says to slow down and somebody looks on.
-_PAUSES: Final = (0.5, 1.0, 2.0)
 # So many orders are looked up at once.
 _AT_ONCE: Final = 500
 
@@ -174,7 +172,9 @@ class Payouts:
         is_over = last < datetime.now(UTC).astimezone(self._timezone).date()
         end = midnight(last + timedelta(days=1), _STRIPES_DAYS) if is_over else None
         listed = every_page(
-            partial(Pace(pauses=_PAUSES).ask, self._gateway.list_payouts, midnight(first, _STRIPES_DAYS), end)
+            partial(
+                Pace(pauses=SHORT_PAUSES).ask, self._gateway.list_payouts, midnight(first, _STRIPES_DAYS), end
+            )
         )
         found = [Payout.of(payout) for page in listed for payout in page]
         return sorted(found, key=lambda payout: (payout.arrives, payout.created_at), reverse=True)
@@ -191,10 +191,10 @@ class Payouts:
         payout = Payout.of(found)
         if not payout.automatic:
             return Contents(payout, [])
-        pace = Pace(pauses=_PAUSES)
+        listed = every_page(partial(Pace(pauses=SHORT_PAUSES).ask, self._gateway.list_paid_out, payout.id))
         booked = [
             transaction
-            for page in every_page(partial(pace.ask, self._gateway.list_paid_out, payout.id))
+            for page in listed
             for transaction in page
             # The transfer itself leaves the balance, and comes back where it failed.
             if _source(transaction).get("id") != payout.id

@@ -361,13 +361,8 @@ class StripeGateway:
             resource = "charges"
         else:
             resource = "refunds" if object_id.startswith(REFUNDS) else "disputes"
-        try:
-            found = self._get(f"{resource}/{_quoted(object_id)}")
-        except StripeRefused as refusal:
-            if refusal.extra.get("stripeCode") == "resource_missing":
-                return None
-            raise
-        named: str | None = found.get("payment_intent")
+        found = self._find(f"{resource}/{_quoted(object_id)}")
+        named: str | None = found.get("payment_intent") if found else None
         return named
 
     def list_balance_transactions(
@@ -396,12 +391,7 @@ class StripeGateway:
 
     def retrieve_payout(self, payout_id: str) -> dict[str, Any] | None:
         """The payout as it is now; None where Stripe knows no such payout."""
-        try:
-            return self._get(f"payouts/{_quoted(payout_id)}")
-        except StripeRefused as refusal:
-            if refusal.extra.get("stripeCode") == "resource_missing":
-                return None
-            raise
+        return self._find(f"payouts/{_quoted(payout_id)}")
 
     def list_paid_out(
         self, payout_id: str, starting_after: str | None = None
@@ -486,6 +476,15 @@ class StripeGateway:
     ) -> dict[str, Any]:
         answer: dict[str, Any] = self._request("get", path, parameters or {}, once=once).data
         return answer
+
+    def _find(self, path: str) -> dict[str, Any] | None:
+        """The object at this path; None where Stripe knows no such object."""
+        try:
+            return self._get(path)
+        except StripeRefused as refusal:
+            if refusal.extra.get("stripeCode") == "resource_missing":
+                return None
+            raise
 
     def _post(
         self, path: str, parameters: Mapping[str, Any], idempotency_key: str | None = None

@@ -16,6 +16,8 @@ from lumira.errors import StripeRateLimited
 _REQUESTS_PER_SECOND: Final = 20
 # Half a minute, in seconds: for what nobody sits in front of.
 _PAUSES: Final = (1, 2, 4, 8, 16)
+# Seconds, where somebody looks on.
+SHORT_PAUSES: Final = (0.5, 1.0, 2.0)
 
 Answer = TypeVar("Answer")
 

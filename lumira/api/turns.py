@@ -24,7 +24,8 @@ class Turns:
 
     Python runs in one thread at a time. Where the store is near, its answers wake threads that wait for the
     one that runs more often than they would wait for the store. Where it is far, most of the time is waiting
-    for it, in which others get on; how it is here is measured turn by turn. https://docs.python.org/3.11/glossary.html#term-global-interpreter-lock
+    for it, in which others get on; how it is here is measured turn by turn.
+    https://docs.python.org/3.11/glossary.html#term-global-interpreter-lock
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from lumira.audit import AuditEntry, AuditFilter
 from lumira.audit_export import action_name, audit_columns, details, role_name
 from lumira.dashboard import address, file_buttons, markup, session, tables
 from lumira.dashboard.texts import actor_name, moment, text
-from lumira.export import FileFormat, write
+from lumira.export import FileFormat, as_bytes
 from lumira.orders import Order
 
 
@@ -74,10 +73,8 @@ def show_files(selected: AuditFilter) -> None:
     desk, actor, language, zone = session.desk(), session.actor(), session.language(), session.timezone()
 
     def written(kind: FileFormat) -> bytes:
-        file = io.BytesIO()
         entries = desk.audit_trail.export(selected, kind=kind, actor=actor)
-        write(file, kind, audit_columns(language, zone), entries, language=language, zone=zone)
-        return file.getvalue()
+        return as_bytes(kind, audit_columns(language, zone), entries, language=language, zone=zone)
 
     today = datetime.now(zone).date().isoformat()
     with popover:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ import streamlit as st
 from lumira.dashboard import address, file_buttons, notices, pager, problems, recent, session
 from lumira.dashboard.texts import counted, number, text
 from lumira.errors import LumiraError
-from lumira.export import Column, FileFormat, order_columns, write
+from lumira.export import Column, FileFormat, as_bytes, order_columns
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.order_list import COUNTED
 from lumira.orders import Order, Page
@@ -141,9 +140,7 @@ def _writer(
 
     def written(kind: FileFormat) -> bytes:
         orders = desk.order_list.export(wanted, ticked, kind=kind, actor=actor)
-        file = io.BytesIO()
-        write(file, kind, columns, rows_of(orders), language=language, zone=zone)
-        return file.getvalue()
+        return as_bytes(kind, columns, rows_of(orders), language=language, zone=zone)
 
     return written
 

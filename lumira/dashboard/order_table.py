@@ -22,7 +22,7 @@ from lumira.dashboard.texts import (
     text_or,
     written_money,
 )
-from lumira.dashboard.theme import DISAGREES_COLOUR, LEVEL_COLOURS, STATUS_COLOURS, level_colour
+from lumira.dashboard.theme import DISAGREES_COLOUR, STATUS_COLOURS, level_colour
 from lumira.money import major_units
 from lumira.order_filter import (
     FORMER,
@@ -286,10 +286,7 @@ def _configuration(columns: list[str], *, numeric: bool) -> dict[str, Any]:
             case "created" | "completed" | "last_refund":
                 made[name] = tables.moments(label, narrow=False)
             case "level":
-                levels = {
-                    level_name(one): theme.chip(colour, "level") for one, colour in LEVEL_COLOURS.items()
-                }
-                made[name] = tables.chips(label, levels, width=86)
+                made[name] = tables.levels(label)
             case "status":
                 statuses = {
                     text(f"status.{status}"): theme.chip(STATUS_COLOURS[status], "status")

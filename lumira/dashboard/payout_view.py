@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,9 +23,9 @@ from lumira.dashboard import (
     theme,
 )
 from lumira.dashboard.texts import counted, day, level_name, long_day, moment, money, number, text, text_or
-from lumira.dashboard.theme import LEVEL_COLOURS, level_colour
+from lumira.dashboard.theme import level_colour
 from lumira.errors import PayoutNotFound
-from lumira.export import FileFormat, write
+from lumira.export import FileFormat, as_bytes
 from lumira.payout_export import kind_name, payout_columns
 from lumira.payouts import BalanceTransaction, Contents, Payout, totals_by_currency
 
@@ -237,7 +236,6 @@ def _show_transactions(contents: Contents) -> None:
             for transaction in transactions
         ]
     )
-    levels = {level_name(level): theme.chip(colour, "level") for level, colour in LEVEL_COLOURS.items()}
     config = st.column_config
     with tables.or_cards(
         "movements", (_transaction_card(transaction, currency) for transaction in transactions)
@@ -252,7 +250,7 @@ def _show_transactions(contents: Contents) -> None:
             column_config={
                 "booked": tables.moments(text("payout.booked"), narrow=False),
                 "kind": config.TextColumn(text("month.movement"), width=145),
-                "level": tables.chips(text("orders.level"), levels, width=86),
+                "level": tables.levels(text("orders.level")),
                 "customer": config.TextColumn(text("orders.customer"), width=210),
                 "amount": config.TextColumn(text("payout.gross"), alignment="right", width=100),
                 "fee": config.TextColumn(text("payout.fee"), alignment="right", width=90),
@@ -298,10 +296,8 @@ def _show_files(contents: Contents) -> None:
 
     def written(kind: FileFormat) -> bytes:
         desk.payouts.export(contents, kind=kind, actor=actor)
-        file = io.BytesIO()
         columns = payout_columns(payout, language, zone)
-        write(file, kind, columns, contents.transactions, language=language, zone=zone)
-        return file.getvalue()
+        return as_bytes(kind, columns, contents.transactions, language=language, zone=zone)
 
     with popover:
         st.caption(text("payout.files.lead", zone=zone.key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -11,7 +10,7 @@ import streamlit as st
 from lumira.dashboard import choices, file_buttons, session
 from lumira.dashboard.revenue_figures import Days
 from lumira.dashboard.texts import text
-from lumira.export import FileFormat, write
+from lumira.export import FileFormat, as_bytes
 from lumira.revenue_export import revenue_columns
 from lumira.revenue_sums import Row
 
@@ -46,8 +45,6 @@ def _writer(days: Days, rows: list[Row]) -> Callable[[FileFormat], bytes]:
 
     def written(kind: FileFormat) -> bytes:
         desk.revenue.export(rows, *days, kind=kind, actor=actor)
-        file = io.BytesIO()
-        write(file, kind, revenue_columns(language), rows, language=language, zone=zone)
-        return file.getvalue()
+        return as_bytes(kind, revenue_columns(language), rows, language=language, zone=zone)
 
     return written

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from lumira.dashboard import address, comparison, event_details, markup, session, theme
-from lumira.dashboard.texts import moment, text
-from lumira.dashboard.theme import STATUS_COLOURS
+from lumira.dashboard.texts import level_name, moment, text
+from lumira.dashboard.theme import LEVEL_COLOURS, STATUS_COLOURS
 from lumira.differences import Difference, Report
 from lumira.events import EventState, RecordedEvent
 from lumira.orders import OrderStatus
@@ -67,6 +67,12 @@ def moments(label: str, *, narrow: bool) -> Any:
     return st.column_config.DatetimeColumn(
         label, format=pattern, timezone=session.timezone().key, width=100 if narrow else 122
     )
+
+
+def levels(label: str) -> Any:
+    """A column of levels, each in its colour."""
+    colours = {level_name(one): theme.chip(colour, "level") for one, colour in LEVEL_COLOURS.items()}
+    return chips(label, colours, width=86)
 
 
 def chips(label: str, colours: dict[str, str], **options: Any) -> Any:
