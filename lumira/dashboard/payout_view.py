@@ -82,7 +82,7 @@ def show_one(payout_id: str) -> None:
         return
     payout = contents.payout
     facts, sums = st.columns([1, 1])
-    with facts, st.container(border=True, height="stretch"):
+    with facts, st.container(border=True, height="stretch", key="payout"):
         _show_facts(payout)
     with sums, st.container(border=True, height="stretch"):
         _show_sums(contents)
