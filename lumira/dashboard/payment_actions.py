@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import payment_link, problems, session, typed
+from lumira.dashboard import payment_link, problems, session
 from lumira.dashboard.texts import failure_reason, money, text, text_or
 from lumira.errors import LumiraError, PaymentFailed
 from lumira.orders import Order
@@ -48,12 +48,12 @@ def pay_with_test_card(order: Order) -> None:
 def cancel(order: Order) -> None:
     """Cancels after a reason is given."""
     with st.popover(text("cancel"), icon=":material/block:", type="tertiary"):
-        typed.keep_choice(key := f"cancel-reason-{order.id}", _CANCEL_REASONS[0])
         reason = st.selectbox(
             text("cancel.reason"),
             _CANCEL_REASONS,
             format_func=lambda reason: text(f"cancel.{reason}"),
-            key=key,
+            key=f"cancel-reason-{order.id}",
+            persist_state="page",
         )
         st.caption(text("cancel.help"))
         if st.button(text("cancel.confirm"), icon=":material/block:", key="cancel"):

@@ -11,7 +11,7 @@ from typing import Final
 
 import streamlit as st
 
-from lumira.dashboard import markup, notices, recent, session, typed
+from lumira.dashboard import markup, notices, recent, session
 from lumira.dashboard.texts import text, text_or
 from lumira.errors import (
     InvalidCustomer,
@@ -52,7 +52,6 @@ def show(error: LumiraError, *, again: bool = False) -> None:
         icon=":material/cloud_off:" if passing else ":material/error:",
     )
     if again:
-        typed.give_way()
         st.button(text("try_again"), icon=":material/refresh:", key="try-again", on_click=recent.try_again)
         if passing:
             await_answer(error, time.monotonic())

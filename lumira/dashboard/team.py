@@ -297,13 +297,15 @@ def _create_token() -> None:
 
 
 def _choose_role(present: Role, *, key: str) -> Role:
-    typed.keep_choice(key, present)
     chosen = st.selectbox(
         text("staff.role"),
         list(Role),
+        index=list(Role).index(present),
         format_func=lambda role: text(f"role.{role}"),
         help="  \n".join(f"**{text(f'role.{role}')}** – {text(f'role.{role}.does')}" for role in Role),
         key=key,
+        # While a page gives way to what failed: beside a name that is kept, the usual would pass for it.
+        persist_state="page",
     )
     return Role(chosen or present)
 
