@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -62,6 +63,21 @@ for name in list(os.environ):
 
 # Streamlit reads its configuration once, from wherever the process stands: before a test goes elsewhere.
 get_config_options()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_found() -> Iterator[None]:
+    """Takes back what a test did to the log of this process.
+
+    A command run here leaves a handler that writes to the stderr of its own test, which is closed by then.
+    """
+    root, factory, level = logging.getLogger(), logging.getLogRecordFactory(), logging.getLogger().level
+    found = set(root.handlers)
+    yield
+    root.handlers = [handler for handler in root.handlers if handler in found]
+    # Not by the attribute: whether a line is wanted is remembered for each logger.
+    root.setLevel(level)
+    logging.setLogRecordFactory(factory)
 
 
 @pytest.fixture(scope="session")

@@ -30,18 +30,14 @@ LINK_TOKEN = "aBcDeFgHiJkLmNoP"
 
 
 @pytest.fixture
-def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """Sets the log of this process up, and back; answers the lines that were written, parsed."""
-    root, factory, level = logging.getLogger(), logging.getLogRecordFactory(), logging.getLogger().level
-    handlers = list(root.handlers)
+def configured(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Sets the log of this process up; answers the lines that were written, parsed."""
 
     def configured(**settings: Any) -> Any:
         logs.configure(load_settings(**{"log_format": "json", **settings}))
         return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
-    yield configured
-    root.handlers, root.level = handlers, level
-    logging.setLogRecordFactory(factory)
+    return configured
 
 
 def test_a_line_is_an_event_with_its_facts(configured: Any) -> None:
