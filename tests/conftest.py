@@ -58,7 +58,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests see only what they set, whatever this machine has configured.
 for name in list(os.environ):
-    if name.startswith(("MONGODB_", "STRIPE_", "LUMIRA_")):
+    if name.startswith(("MONGODB_", "STRIPE_", "LUMIRA_", "OTEL_", "SENTRY_")):
         del os.environ[name]
 
 # Streamlit reads its configuration once, from wherever the process stands: before a test goes elsewhere.
