@@ -71,7 +71,8 @@
     ├── SignInUnavailable           503  SIGN_IN_UNAVAILABLE (an OpenID provider is away, or not set up)
     └── StoreUnavailable            503  STORE_UNAVAILABLE
         ├── StoreStopped                 it answers, and works again only once it begins anew
-        └── StoreSignInRefused           the user or password of MONGODB_URI is wrong
+        ├── StoreSignInRefused           the user or password of MONGODB_URI is wrong
+        └── StoreRefused                 its user lacks a right, or the store has no room
 
 `message` is a sentence for the person who reads it and says what to do next; it holds no secret.
 """
@@ -592,6 +593,10 @@ class StoreStopped(StoreUnavailable):
 
 class StoreSignInRefused(StoreUnavailable):
     """The order store knows no such user with this password: MONGODB_URI is to be corrected."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The order store answers and does not do it: our user lacks a right, or it has no room for more."""
 
 
 class SignInUnavailable(LumiraError):

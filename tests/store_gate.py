@@ -33,6 +33,8 @@ class Fate(Enum):
     REFUSED = 13
     # Nobody of that name has this password.
     UNKNOWN = 18
+    # Atlas has no more room for whoever asks.
+    OVER_QUOTA = 8000
     # It is done, and the connection breaks before the answer.
     UNHEARD = 0
     # The primary has stepped down before it was done.
@@ -56,7 +58,8 @@ def gate(port: int, fate: Callable[[str], Fate]) -> Iterator[str]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Gate) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Often: how long its end takes, too.
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"mongodb://127.0.0.1:{server.server_address[1]}/?directConnection=true&serverMonitoringMode=poll"
         server.shutdown()
 
@@ -90,7 +93,7 @@ def _answered(client: socket, store: socket, fate: Callable[[str], Fate]) -> boo
     length, number, _, operation = _HEADER.unpack(header)
     body = _read(client, length - _HEADER.size)
     meant = fate(_command(body)) if operation == _OP_MSG else Fate.PASSES
-    if meant in (Fate.WT_PANIC, Fate.REFUSED, Fate.UNKNOWN, Fate.NOT_PRIMARY):
+    if meant in (Fate.WT_PANIC, Fate.REFUSED, Fate.UNKNOWN, Fate.OVER_QUOTA, Fate.NOT_PRIMARY):
         client.sendall(_error(number, meant))
         return True
     store.sendall(header + body)

@@ -12,14 +12,16 @@ from bson import MaxKey, MinKey, ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from pymongo import MongoClient
+from pymongo import MongoClient, UpdateOne
+from pymongo.errors import BulkWriteError
 
-from lumira.errors import StoreSignInRefused, StoreUnavailable, TokenNameTaken
+from lumira.errors import StoreRefused, StoreSignInRefused, StoreUnavailable, TokenNameTaken
 from lumira.order_filter import OrderFilter
 from lumira.orders import TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund
 from lumira.storage import Store
 from lumira.storage.conditions import is_value, only_if
+from lumira.storage.failures import insert_all_new, insert_new, store_errors
 from lumira.storage.indexes import INDEXES, Unmade
 from lumira.storage.orders import Orders, to_document
 from lumira.storage.paging import cursor_after, newest_page
@@ -339,6 +341,26 @@ def test_a_store_that_knows_no_such_user_is_none_that_answers_and_one_without_ri
         # What is missing, the doctor says.
         fates["find"] = Fate.REFUSED
         store.ping()
+
+
+@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.OVER_QUOTA])
+def test_a_store_that_refuses_to_write_is_told_of_as_that(store_uri, fate):
+    writes = [
+        lambda orders: insert_new(orders, {}),
+        lambda orders: insert_all_new(orders, [{}]),
+        lambda orders: orders.bulk_write([UpdateOne({"_id": 1}, {"$set": {"amount": 1}}, upsert=True)]),
+    ]
+    fates = {"insert": fate, "update": fate}
+    with fated(urlsplit(store_uri).port, fates) as uri, closing(Store(uri)) as store:
+        for write in writes:
+            with pytest.raises(StoreRefused, match="lumira doctor"), store_errors():
+                write(store.database.productorders)
+
+
+def test_of_many_writes_one_that_found_no_room_is_enough():
+    told = {"writeErrors": [{"code": 11000, "errmsg": ""}, {"code": 14031, "errmsg": ""}]}
+    with pytest.raises(StoreRefused), store_errors():
+        raise BulkWriteError(told)
 
 
 def test_documents_that_share_a_key_keep_that_index_from_being_made_and_no_other(store_uri):

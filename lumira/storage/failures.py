@@ -18,7 +18,14 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from lumira.errors import InvalidText, InvalidValue, StoreSignInRefused, StoreStopped, StoreUnavailable
+from lumira.errors import (
+    InvalidText,
+    InvalidValue,
+    StoreRefused,
+    StoreSignInRefused,
+    StoreStopped,
+    StoreUnavailable,
+)
 
 Document = dict[str, Any]
 
@@ -26,6 +33,9 @@ Document = dict[str, Any]
 UNAUTHORIZED: Final = 13
 DUPLICATE_KEY: Final = 11000
 _AUTHENTICATION_FAILED: Final = 18
+# A user without the right, a disk that is full, and what Atlas answers whoever is over their quota.
+# https://www.mongodb.com/docs/atlas/reference/faq/storage/
+_REFUSED: Final = frozenset({UNAUTHORIZED, 8000, 14031})
 # What the embedded store answers to everything once it could not write, to a full disk say, until it begins
 # anew. https://source.wiredtiger.com/develop/error_handling.html
 _PANIC: Final = "WT_PANIC"
@@ -34,7 +44,7 @@ _PANIC: Final = "WT_PANIC"
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable where the driver could not reach the store or ran out of time, and where the
-    store has given up or does not let us in.
+    store has given up, does not let us in or does not let us do it.
 
     And InvalidText for half a surrogate pair, which JSON, file names and arguments may hold and BSON can't,
     InvalidValue for the rest of what JSON can hold and BSON can't.
@@ -56,6 +66,11 @@ def store_errors() -> Iterator[None]:
                 "The order store does not accept the user and password of MONGODB_URI. Correct them and "
                 "start again."
             ) from error
+        if _REFUSED & _codes(error):
+            raise StoreRefused(
+                "The order store refuses that: its user lacks a right, or it has no room. `lumira doctor` "
+                "says which."
+            ) from error
         if error.timeout:
             raise StoreUnavailable(
                 "The order store did not answer in time. Nothing was lost: try again in a moment."
@@ -65,6 +80,13 @@ def store_errors() -> Iterator[None]:
         raise InvalidText("The text holds half a character. Type it anew.") from error
     except (InvalidDocument, OverflowError) as error:
         raise InvalidValue("A number is longer than 64 bits, or a name holds a zero byte.") from error
+
+
+def _codes(error: PyMongoError) -> set[Any]:
+    """The codes of what the server refused: of a bulk write those of each of its writes."""
+    details = error.details if isinstance(error, BulkWriteError) else None
+    writes = [problem["code"] for problem in (details or {}).get("writeErrors", ())]
+    return {*writes, getattr(error, "code", None)}
 
 
 @contextmanager
