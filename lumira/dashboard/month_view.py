@@ -180,7 +180,7 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
         with st.container(width="stretch", gap="xxsmall"):
             st.header(name_of(figures.month), anchor=False)
             st.caption(said[1])
-        with st.container(horizontal=True, width="content", gap="small"):
+        with st.container(horizontal=True, width="content", gap="small", key="month-files"):
             _show_files(figures, late)
     if figures.difference_count:
         st.warning(said[2], icon=":material/difference:")
