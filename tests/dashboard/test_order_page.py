@@ -399,7 +399,7 @@ def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, des
     desk.orders.append(order, request)
     app = open_page("order", id=order.id)
     # Of a bare address a title would make a link to write to.
-    assert "fanny@\u2060example.com a demandé de rembourser 20,00\u00a0€" in shown(app)
+    assert "fanny@\u2060example.com a demandé le remboursement de 20,00\u00a0€" in shown(app)
     assert "refund" not in {button.key for button in app.button}
     app.button(key="finish-refund").click().run()
     assert [refund["amount"] for refund in desk.gateway.list_refunds(order.payment_intent_id)] == [2000]
