@@ -1,4 +1,4 @@
-"""What a desk does by itself while it serves: indexes, lists, audit, revenue, fees, payouts, orders, events."""
+"""What a serving desk does by itself: indexes, lists, audit, revenue, fees, payouts, orders, ledger."""
 
 from __future__ import annotations
 

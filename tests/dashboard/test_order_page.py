@@ -437,7 +437,7 @@ def test_what_went_back_stands_beside_the_state_and_why_stands_once(open_page, d
     assert "Remboursée de 12,50\u00a0€" in page
     # The reason chosen and the words added, with the request; its answer does not say them again.
     assert page.count("geste commercial") == 1
-    assert "À la demande du client · geste commercial" in page.partition("rembourser 12,50")[2]
+    assert "À la demande du client · geste commercial" in page.partition("remboursement de 12,50")[2]
     assert app.page_link[0].value == "Voir les commandes"
     desk.refunds.create(order.id, actor=admin)
     for path in ("order", "overview", "orders"):
