@@ -232,6 +232,9 @@ def _show_lines(figures: MonthFigures) -> None:
         for line in lines
     ]
     st.header(text("month.sheet"), anchor=False)
+    if not lines:
+        st.caption(text("month.nothing"))
+        return
     with tables.or_cards("month-lines", map(_line_card, lines)):
         _table(line_titles(session.language()), rows, left=2)
 
