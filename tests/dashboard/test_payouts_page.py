@@ -56,6 +56,11 @@ def test_one_payout_adds_up_and_each_payment_names_its_customer(open_page, june)
         ({"reconciliation_status": "in_progress", "amount": 1}, "Stripe n’a pas fini d’en faire le compte"),
         ({"amount": 1}, "Les mouvements et la somme virée diffèrent de "),
         ({"status": "failed", "failure_message": "Account *closed*."}, "Ce que Stripe en dit\u00a0: Account"),
+        ({"status": "failed", "failure_message": "Odd."}, "dit\u00a0: Odd. Corrigez"),
+        (
+            {"status": "failed", "failure_code": "account_closed", "failure_message": "It is closed."},
+            "dit\u00a0: le compte bancaire est fermé. Corrigez",
+        ),
         ({"status": "canceled"}, "Stripe ne dit pas pourquoi."),
         ({"status": "later_than_us"}, "later_than_us"),
         ({"amount": -4700}, "Stripe prélève cette somme sur le compte bancaire"),
