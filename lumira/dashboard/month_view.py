@@ -177,7 +177,7 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
-        with st.container(width="stretch", gap="xxsmall"):
+        with st.container(width="stretch", gap="xxsmall", key="month-said"):
             st.header(name_of(figures.month), anchor=False)
             st.caption(said[1])
         with st.container(horizontal=True, width="content", gap="small", key="month-files"):
