@@ -250,10 +250,10 @@ def show_needed() -> None:
     try:
         groups = needed(session.desk().order_list, today(), actor=session.actor())
         failed, more = event_actions.failed(_FAILED_SHOWN)
+        sees_money = session.may(Permission.VIEW_REVENUE)
+        payouts = session.desk().payouts.failed(actor=session.actor()) if sees_money else []
     except (StoreUnavailable, SessionEnded):
         return
-    sees_money = session.may(Permission.VIEW_REVENUE)
-    payouts = session.desk().payouts.failed(actor=session.actor()) if sees_money else []
     if failed:
         _show_failed_events(len(failed), more)
     if payouts:
