@@ -91,6 +91,12 @@ def test_on_a_phone_the_menu_gives_way_to_where_it_led(open_page, way):
     page.get_by_test_id("stExpandSidebarButton").click()
     menu = page.get_by_test_id("stSidebar")
     expect(menu).to_have_attribute("data-collapsed", "false")
+    # Nor does one that was left open lie over the next page that is loaded.
+    page.reload()
+    expect(menu).to_have_attribute("data-collapsed", "true")
+    settle(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    expect(menu).to_have_attribute("data-collapsed", "false")
     if way == "search":
         menu.get_by_label("Chercher une commande").fill("nobody at all")
         page.keyboard.press("Enter")
