@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from lumira.audit import AMOUNTS, AuditEntry
+from lumira.audit import AMOUNTS, Action, AuditEntry
 from lumira.export import Column
 from lumira.money import format_money
 from lumira.texts import actor_name, is_known, translate, translate_or
+
+# Their notes end with a role, `(admin)`, or with the one before and the one after, `staff → admin`.
+_OF_ROLES: Final = frozenset({Action.ADD_STAFF, Action.SET_ROLE, Action.CREATE_TOKEN})
+_ROLES: Final = re.compile(r"(?<=\()\w+(?=\)$)|\w+(?= → \w+$)|(?<=→ )\w+$")
 
 
 def audit_columns(language: str, zone: ZoneInfo) -> list[Column[AuditEntry]]:
@@ -46,6 +51,8 @@ def action_name(action: str, language: str) -> str:
 def details(entry: AuditEntry, language: str) -> str:
     """What an entry changed and says besides: `En attente → Terminée · pm_card_visa`."""
     note = entry.note or ""
+    if entry.action in _OF_ROLES:
+        note = _ROLES.sub(lambda found: role_name(found[0], language), note)
     reason = translate_or(language, f"timeline.reason.{note}", note).removesuffix(".")
     told = [*_changes(entry, language), *_facts(entry.after, language), reason]
     return " · ".join(filter(None, told))

@@ -1,4 +1,4 @@
-"""What a desk does by itself while it serves: indexes, listings, audit log, revenue, fees, orders, ledger."""
+"""What a serving desk does by itself: indexes, lists, audit, revenue, fees, payouts, orders, ledger."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def look_after(desk: Desk, stopped: threading.Event) -> None:
     """Looks after store and orders until `stopped`.
 
     Indexes at once; listings, audit log, revenue and fees every ten seconds (fees rest for minutes once all
-    are read); open orders, refunds and disputes every five minutes; the ledger and ended sessions daily. A
-    store or a Stripe that is down is tried again: it is no reason not to start.
+    are read); failed payouts, open orders, refunds and disputes every five minutes; the ledger and ended
+    sessions daily. A store or a Stripe that is down is tried again: it is no reason not to start.
     """
     prepare(desk, stopped)
 
@@ -51,6 +51,7 @@ def look_after(desk: Desk, stopped: threading.Event) -> None:
             done(lambda: desk.revenue.recheck(RECHECK_SECONDS))
         if desk.gateway.is_configured:
             done(lambda: desk.fees.follow(FEES_SECONDS))
+            done(desk.payouts.follow)
         stopped.wait(REVENUE_SECONDS)
         if time.monotonic() < settled + SETTLE_SECONDS:
             continue

@@ -6,6 +6,8 @@ https://docs.stripe.com/payouts/reconciliation
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +37,9 @@ _RETURNED: Final = ("failed", "canceled")
 KINDS: Final = ("charges", "refunds", "disputes", "fees", "other", "payouts")
 # So many orders are looked up at once.
 _AT_ONCE: Final = 500
+# Failed ones are looked for among those of so many days, and nobody asks again for so many seconds.
+_FAILED_WITHIN: Final = timedelta(days=30)
+_REST_SECONDS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Payout:
     is_reconciled: bool = True
     failure_code: str | None = None
     failure_message: str | None = None
+    # When its money came back, where Stripe was asked for that too.
+    failed_at: datetime | None = None
     # What the bank account's statement shows, and the bank's own number to ask after it with, where known.
     statement: str | None = None
     trace_id: str | None = None
@@ -64,6 +71,7 @@ class Payout:
     @classmethod
     def of(cls, payout: Mapping[str, Any]) -> Payout:
         """A payout as Stripe describes it."""
+        back = payout.get("failure_balance_transaction")
         return cls(
             id=payout["id"],
             amount=payout["amount"],
@@ -75,6 +83,7 @@ class Payout:
             is_reconciled=payout["reconciliation_status"] == "completed",
             failure_code=payout["failure_code"],
             failure_message=payout["failure_message"],
+            failed_at=datetime.fromtimestamp(back["created"], UTC) if isinstance(back, Mapping) else None,
             statement=payout["statement_descriptor"],
             trace_id=(payout.get("trace_id") or {}).get("value"),
         )
@@ -153,14 +162,56 @@ def totals_by_currency(payouts: Iterable[Payout]) -> dict[str, dict[str, int]]:
     return dict(sorted(found.items()))
 
 
+def still_failed(payouts: Iterable[Payout]) -> list[Payout]:
+    """Those that failed and after whose failure none was made in their currency that was paid, latest first.
+
+    A bank account that refused one gets no other before its details are corrected; the next one then takes
+    the sum along. Those made before a failure may be called paid for some days yet.
+    https://docs.stripe.com/api/external_account_bank_accounts/object#account_bank_account_object-status
+    """
+    found: list[Payout] = []
+    paid: dict[str, datetime] = {}
+    for payout in sorted(payouts, key=lambda payout: payout.created_at, reverse=True):
+        if payout.status == "paid":
+            paid.setdefault(payout.currency, payout.created_at)
+        elif payout.status == "failed":
+            last = paid.get(payout.currency)
+            if last is None or last < (payout.failed_at or payout.created_at):
+                found.append(payout)
+    return found
+
+
 class Payouts:
-    """Asks Stripe for payouts. Every method raises Forbidden; those that ask Stripe raise StripeError."""
+    """Asks Stripe for payouts. What takes an actor raises Forbidden; what asks Stripe raises StripeError."""
 
     def __init__(self, gateway: StripeGateway, orders: Orders, audit: AuditLog, timezone: ZoneInfo) -> None:
         self._gateway = gateway
         self._orders = orders
         self._audit = audit
         self._timezone = timezone
+        self._lock = threading.Lock()
+        self._rest_until = 0.0
+        self._failed: list[Payout] = []
+
+    def follow(self) -> None:
+        """Asks Stripe which payouts failed, in one request and at most every five minutes.
+
+        Raises StripeError; then what was known stays.
+        """
+        with self._lock:
+            if time.monotonic() < self._rest_until:
+                return
+            self._rest_until = time.monotonic() + _REST_SECONDS
+        listed, _ = self._gateway.list_payouts(datetime.now(UTC) - _FAILED_WITHIN, None)
+        self._failed = still_failed(map(Payout.of, listed))
+
+    def failed(self, *, actor: Actor) -> list[Payout]:
+        """The payouts of the last thirty days that failed and still wait for somebody, the latest first.
+
+        Asks nobody: it is what `follow` found last, nothing before its first answer.
+        """
+        require(actor, Permission.VIEW_REVENUE)
+        return self._failed
 
     def arriving(self, month: str, *, actor: Actor) -> list[Payout]:
         """The payouts that arrive in `2026-10`, the latest first; in the present month those of later, too.

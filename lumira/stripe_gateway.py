@@ -382,12 +382,14 @@ class StripeGateway:
         """One page of at most 100 payouts, the newest made first, and whether there are more.
 
         `arriving_from` is inclusive, `arriving_before` exclusive and without end when None, in whole seconds
-        UTC: Stripe dates an arrival to a midnight of UTC.
+        UTC: Stripe dates an arrival to a midnight of UTC. What brought the money of a failed one back is
+        expanded.
         """
         arrival = {"gte": int(arriving_from.timestamp())}
         if arriving_before:
             arrival["lt"] = int(arriving_before.timestamp())
-        return self._page("payouts", {"arrival_date": arrival}, starting_after)
+        asked = {"arrival_date": arrival, "expand": ["data.failure_balance_transaction"]}
+        return self._page("payouts", asked, starting_after)
 
     def retrieve_payout(self, payout_id: str) -> dict[str, Any] | None:
         """The payout as it is now; None where Stripe knows no such payout."""

@@ -62,7 +62,7 @@ def show_head(order: Order) -> None:
     st.caption(order_details.when(order))
     with st.container(border=True):
         with in_one_line():
-            with st.container(width="content"):
+            with st.container(width="content", key="order-state"):
                 order_details.show_state(order)
             order_actions.show(order)
         order_details.show_disagreement(order)

@@ -87,7 +87,9 @@ def show_list(wanted: OrderFilter) -> None:
             if page.orders:
                 order_bulk.show_count(wanted, page)
             order_filters.show_description(wanted)
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+        with st.container(
+            horizontal=True, width="content", vertical_alignment="center", key="order-list-actions"
+        ):
             if page.orders:
                 order_table.show_other_form()
             if page.orders and session.may(Permission.REFRESH):

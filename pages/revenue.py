@@ -20,7 +20,7 @@ from lumira.dashboard import (
 )
 from lumira.dashboard.periods import Compare
 from lumira.dashboard.revenue_figures import Figures, conversion, read, view
-from lumira.dashboard.session import language, timezone
+from lumira.dashboard.session import desk, language, timezone
 from lumira.dashboard.texts import counted, day, level_name, money, number, percentage, share, text
 from lumira.revenue_sums import Period, Totals, by_hour, failures
 
@@ -46,12 +46,16 @@ def show_change(
     trend = seen.course[name]
     # Net may have been less than nothing, and from there up is no fall.
     change = percentage((now - before) / abs(before)) if before else None
+    # A day that has not ended is no fall from a whole one.
+    is_open = first == last == desk().revenue.today()
+    told = "whole_day" if change and is_open else compare
+    colour = "normal" if good else "inverse"
     st.metric(
         text(f"revenue.{name}"),
         written(now),
         change,
-        delta_color="normal" if good else "inverse",
-        delta_description=text(f"revenue.{compare}.{'than' if change else 'none'}"),
+        delta_color="off" if is_open else colour,
+        delta_description=text(f"revenue.{told}.{'than' if change else 'none'}"),
         help=text(f"revenue.{name}.help", **in_help),
         border=True,
         height="stretch",

@@ -117,6 +117,20 @@ def test_facts_are_told_in_words(action, facts, told):
     assert details(AuditEntry.by(ADMIN, action, NOW, after=facts), "en") == told
 
 
+@pytest.mark.parametrize(
+    ("action", "note", "told"),
+    [
+        (Action.ADD_STAFF, "admin@example.com (admin)", "admin@example.com (Administration)"),
+        (Action.SET_ROLE, "admin@example.com: staff → finance", "admin@example.com: Consultation → Finance"),
+        (Action.CREATE_TOKEN, "support (support)", "support (Support)"),
+        (Action.ADD_NOTE, "Vu avec elle (admin)", "Vu avec elle (admin)"),
+        (Action.SET_ROLE, "paul@example.com: seer → admin", "paul@example.com: seer → Administration"),
+    ],
+)
+def test_a_role_is_told_by_its_name(action, note, told):
+    assert details(AuditEntry.by(ADMIN, action, NOW, note=note), "fr") == told
+
+
 def test_every_fact_that_is_recorded_has_a_label(desk, documents, support):
     """What is recorded anywhere and not known here would be missing from the page without a word."""
     desk.views.save("x", {"status": "failed"}, shared=True, actor=ADMIN)

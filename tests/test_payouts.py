@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lumira.access import Actor, Role
-from lumira.errors import InvalidRequest, PayoutNotFound, StripeConfigError
+from lumira.errors import InvalidRequest, PayoutNotFound, StripeConfigError, StripeError
 from lumira.export import FileFormat, write
 from lumira.orders import Order
 from lumira.payout_export import payout_columns
-from lumira.payouts import BalanceTransaction, Contents, Payout, totals_by_currency
+from lumira.payouts import BalanceTransaction, Contents, Payout, still_failed, totals_by_currency
 from lumira.sandbox.history import PastDispute, PastPayment, PastRefund, write_history
 from lumira.sandbox.store import Store
 from tests.conftest import opened, sandbox
@@ -86,6 +86,24 @@ def rewrite(state, payout_id: str, **changes: object) -> None:
         store.close()
 
 
+def fails(state, payout_id: str) -> None:
+    """Has a payout made an hour ago fail; of those of June, which are older, nobody hears."""
+    now = int(datetime.now(UTC).timestamp())
+    store = Store(state)
+    [out] = store.each("balance_transaction", source=payout_id)
+    with store.transaction():
+        store.save({**out, "id": "txn_failed", "created": now + 3600})
+    store.close()
+    rewrite(
+        state,
+        payout_id,
+        status="failed",
+        created=now - 3600,
+        arrival_date=now,
+        failure_balance_transaction="txn_failed",
+    )
+
+
 def test_a_payout_is_what_its_movements_add_up_to_each_beside_its_order(past):
     desk, _ = past
     [first] = [one for one in desk.payouts.arriving("2026-06", actor=FANNY) if one.arrives.day == 10]
@@ -154,6 +172,38 @@ def test_one_that_came_back_says_why_and_its_own_way_back_is_no_part_of_it(past)
     assert totals_by_currency([contents.payout]) == {
         "eur": {"paid": 0, "on_its_way": 0, "returned": june.amount}
     }
+
+
+def test_a_failed_one_waits_for_somebody_until_one_made_after_its_failure_is_paid():
+    def payout(day: int, status: str, *, failed: int | None = None, currency: str = "eur") -> Payout:
+        made = PAID + timedelta(days=day)
+        failed_at = PAID + timedelta(days=failed) if failed else None
+        return Payout(f"po_{day}", 100, currency, status, made.date(), made, failed_at=failed_at)
+
+    # The one of the day after was on its way to the same bank account when this one came back.
+    before = [payout(1, "failed", failed=4), payout(2, "paid"), payout(6, "in_transit")]
+    assert [one.id for one in still_failed(before)] == ["po_1"]
+    assert still_failed([*before, payout(5, "paid")]) == []
+    assert [one.id for one in still_failed([*before, payout(5, "paid", currency="jpy")])] == ["po_1"]
+    several = [payout(1, "failed"), payout(3, "failed"), payout(2, "canceled")]
+    assert [one.id for one in still_failed(several)] == ["po_3", "po_1"]
+
+
+def test_which_failed_is_asked_once_in_a_while_and_known_while_stripe_is_away(past, settings):
+    desk, state = past
+    fails(state, desk.payouts.arriving("2026-06", actor=FANNY)[0].id)
+    desk.payouts.follow()
+    [known] = desk.payouts.failed(actor=FANNY)
+    assert (known.status, known.failed_at) == ("failed", known.created_at + timedelta(hours=2))
+    rewrite(state, known.id, status="paid")
+    desk.payouts.follow()
+    assert desk.payouts.failed(actor=FANNY) == [known]
+    with opened(settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:9"})) as away:
+        with pytest.raises(StripeError):
+            away.payouts.follow()
+        assert away.payouts.failed(actor=FANNY) == []
+        # Nor is a silent one asked again at once.
+        away.payouts.follow()
 
 
 def test_the_file_adds_up_to_the_payout_and_is_told_of(past, documents):

@@ -177,10 +177,10 @@ def _show_state(figures: MonthFigures, late: list[LateChange]) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="medium"
     ):
-        with st.container(width="stretch", gap="xxsmall"):
+        with st.container(width="stretch", gap="xxsmall", key="month-said"):
             st.header(name_of(figures.month), anchor=False)
             st.caption(said[1])
-        with st.container(horizontal=True, width="content", gap="small"):
+        with st.container(horizontal=True, width="content", gap="small", key="month-files"):
             _show_files(figures, late)
     if figures.difference_count:
         st.warning(said[2], icon=":material/difference:")
@@ -232,6 +232,9 @@ def _show_lines(figures: MonthFigures) -> None:
         for line in lines
     ]
     st.header(text("month.sheet"), anchor=False)
+    if not lines:
+        st.caption(text("month.nothing"))
+        return
     with tables.or_cards("month-lines", map(_line_card, lines)):
         _table(line_titles(session.language()), rows, left=2)
 

@@ -14,14 +14,26 @@ from lumira.access import Permission
 from lumira.dashboard import event_actions, markup, navigation, problems, session
 from lumira.dashboard.money_returned import due
 from lumira.dashboard.order_details import money_back, price
-from lumira.dashboard.texts import counted, level_name, long_day, moment, money, number, short_moment, text
-from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS
+from lumira.dashboard.payout_view import status_name
+from lumira.dashboard.texts import (
+    counted,
+    day,
+    level_name,
+    long_day,
+    moment,
+    money,
+    number,
+    short_moment,
+    text,
+)
+from lumira.dashboard.theme import NEUTRAL, STATUS_COLOURS, payout_colour
 from lumira.days import every_day
 from lumira.errors import LumiraError, SessionEnded, StoreUnavailable, StripeConfigError
 from lumira.money import major_units
 from lumira.order_filter import DateField, OrderFilter, filter_query
 from lumira.orders import Order, OrderStatus
 from lumira.overview import COUNTED, Need, Needed, Sold, growing, monday, needed, sold
+from lumira.payouts import Payout
 
 _CURRENCY: Final = "eur"
 _LATEST: Final = 8
@@ -29,6 +41,7 @@ _LATEST: Final = 8
 _LATEST_SECONDS: Final = 5
 _REST_SECONDS: Final = 30
 _FAILED_SHOWN: Final = 50
+_PAYOUTS_SHOWN: Final = 3
 # In the session, the code of the error that stands where the figures would: once is enough.
 _SAID: Final = "overview-error"
 # In the session, how the head or the figures found the store, and when (monotonic seconds). Each part that
@@ -230,20 +243,24 @@ def _metric(name: str, value: str, note: str | None = None, line: list[float] | 
 
 @st.fragment(run_every=_REST_SECONDS)
 def show_needed() -> None:
-    """The orders that need a person and the webhooks that failed, each with the way there."""
+    """The orders that need a person, the webhooks and the payouts that failed, each with the way there."""
     if _noted():
         # The figures above say so.
         return
     try:
         groups = needed(session.desk().order_list, today(), actor=session.actor())
         failed, more = event_actions.failed(_FAILED_SHOWN)
+        sees_money = session.may(Permission.VIEW_REVENUE)
+        payouts = session.desk().payouts.failed(actor=session.actor()) if sees_money else []
     except (StoreUnavailable, SessionEnded):
         return
     if failed:
         _show_failed_events(len(failed), more)
+    if payouts:
+        _show_failed_payouts(payouts)
     for group in groups:
         _show_group(group)
-    if not failed and not groups:
+    if not failed and not payouts and not groups:
         _show_nothing_needed([said for said, colour in _health() if colour == _BAD])
 
 
@@ -270,6 +287,24 @@ def _show_failed_events(count: int, more: bool) -> None:
         _link_group(label, ":material/webhook:", navigation.webhooks(), {"state": "failed"})
         mine = session.may(Permission.RETRY_WEBHOOK)
         st.caption(text("need.webhooks.next" if mine else "need.webhooks.others"))
+
+
+def _show_failed_payouts(payouts: list[Payout]) -> None:
+    with st.container(border=True, key="needed-payouts", gap="xsmall"):
+        month = {"month": f"{payouts[0].arrives:%Y-%m}"}
+        label = counted("need.payouts", len(payouts))
+        _link_group(label, ":material/account_balance:", navigation.payouts(), month)
+        st.caption(text("need.payouts.next"))
+        for payout in payouts[:_PAYOUTS_SHOWN]:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.page_link(
+                    navigation.payouts(),
+                    label=text("need.payout", day=day(payout.arrives)),
+                    query_params={**month, "payout": payout.id},
+                    width="stretch",
+                )
+                said = (status_name(payout.status), payout_colour(payout.status))
+                st.html(markup.order_line(money(payout.amount, payout.currency), said, ""), width="content")
 
 
 def _show_group(group: Needed) -> None:

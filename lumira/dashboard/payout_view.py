@@ -165,7 +165,7 @@ def _show_facts(payout: Payout) -> None:
         markup.amount(money(payout.amount, payout.currency), long_day(payout.arrives)) + markup.chips(chips)
     )
     if payout.is_returned:
-        told = problems.plain(payout.failure_message or payout.failure_code or "")
+        told = _why_returned(payout)
         st.error(
             text("payout.returned.next", why=told) if told else text("payout.returned.next.unknown"),
             title=text("payout.returned"),
@@ -183,6 +183,15 @@ def _show_facts(payout: Payout) -> None:
     st.html(markup.facts(((text(name), value) for name, value in facts.items() if value), codes=copied))
     if url := session.desk().gateway.payout_url(payout.id):
         st.link_button(text("payout.at_stripe"), url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _why_returned(payout: Payout) -> str:
+    """Why the bank refused it, in the reader's words or else in Stripe's; empty where Stripe does not say.
+
+    https://docs.stripe.com/api/payouts/failures
+    """
+    said = payout.failure_message or payout.failure_code or ""
+    return text_or(f"payout_failure.{payout.failure_code}", problems.plain(said.removesuffix(".")))
 
 
 def _show_sums(contents: Contents) -> None:

@@ -31,7 +31,7 @@ REFERENCES = {
     "balance_transaction": words("source"),
     "payment_method": words("customer"),
     "customer": words("default_source test_clock"),
-    "payout": words("balance_transaction destination"),
+    "payout": words("balance_transaction destination failure_balance_transaction"),
 }
 DEEPEST = 4
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

@@ -91,6 +91,12 @@ def test_on_a_phone_the_menu_gives_way_to_where_it_led(open_page, way):
     page.get_by_test_id("stExpandSidebarButton").click()
     menu = page.get_by_test_id("stSidebar")
     expect(menu).to_have_attribute("data-collapsed", "false")
+    # Nor does one that was left open lie over the next page that is loaded.
+    page.reload()
+    expect(menu).to_have_attribute("data-collapsed", "true")
+    settle(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    expect(menu).to_have_attribute("data-collapsed", "false")
     if way == "search":
         menu.get_by_label("Chercher une commande").fill("nobody at all")
         page.keyboard.press("Enter")
@@ -122,6 +128,11 @@ def test_what_streamlit_says_to_screen_readers_is_in_the_readers_language(open_p
     days = page.get_by_test_id("stPopoverBody").get_by_label("Du", exact=True)
     expect(page.get_by_role("button", name="Choisir une date").first).to_be_visible()
     expect(days.get_by_role("spinbutton", name="jour, Du")).to_be_visible()
+    # Of days from one to another Streamlit offers its own, in English, beside the periods of the page.
+    page = open_page("/revenue?range=custom")
+    page.get_by_role("button", name="Choisir une période").click()
+    expect(page.get_by_role("spinbutton", name="jour, Jours : début")).to_be_visible()
+    expect(page.get_by_test_id("stDateInputQuickSelect")).to_be_hidden()
 
 
 def test_while_the_store_is_silent_a_file_is_told_of_in_french_and_what_is_typed_is_kept(open_page, served):

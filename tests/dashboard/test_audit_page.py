@@ -24,7 +24,7 @@ def test_people_first_and_programs_where_they_are_asked_for(open_page, desk, pay
         ("claire", "Paiement créé", "Zoé Martin"),
     ]
     details = list(app.dataframe[0].value["details"])
-    assert details == ["checkout (support)", "En attente → Terminée · pm_card_visa", "47,00\u00a0€"]
+    assert details == ["checkout (Support)", "En attente → Terminée · pm_card_visa", "47,00\u00a0€"]
     # Whoever is chosen is meant, person or not.
     app = open_page("audit", by="checkout")
     assert "Aucune action ne correspond" in shown(app)

@@ -55,6 +55,13 @@ def test_a_comparison_is_there_after_a_reload(open_page, desk, pay):
     assert app.query_params["compared"] == "yes"
 
 
+def test_a_month_without_sales_says_so_in_place_of_an_empty_table(open_page):
+    app = open_page("month_close", compared="yes")
+    assert "Aucune vente ni aucun remboursement ce mois-là." in shown(app)
+    assert not app.dataframe
+    assert app.get_by_key("close")
+
+
 def test_a_phone_gets_each_level_and_each_difference_as_a_card(open_page, desk, pay, documents):
     order = pay("profond")
     documents.productorders.update_one({"_id": ObjectId(order.id)}, {"$set": {"amount": 6600}})

@@ -49,7 +49,7 @@ def test_a_payment_is_created_shown_to_copy_and_paid(open_page, desk, support):
     assert "67,00\u00a0€" in shown(app)
     app.button(key="pay").click().run()
     assert app.success[0].title == "Payé"
-    assert "Visa •••• 4242\u00a0: Stripe demande à la banque." in shown(app)
+    assert "Visa •••• 4242\u00a0: Stripe interroge la banque." in shown(app)
     assert "Stripe répond\u00a0: payé." in shown(app)
     assert not [button for button in app.button if button.key == "pay"]
     assert stored(desk, support)[0].status == "completed"

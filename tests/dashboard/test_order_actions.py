@@ -154,7 +154,7 @@ def test_money_refunds_and_disputes_are_listed(open_page, desk, pay, admin):
         assert told in page
     assert "Remboursements et litiges" in page
     assert "20,00\u00a0€ · remboursé · C’était un doublon." in page
-    assert "demande à rembourser 20,00\u00a0€." in page
+    assert "a demandé le remboursement de 20,00\u00a0€." in page
     assert "Geste" in page
 
 

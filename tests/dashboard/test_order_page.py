@@ -399,7 +399,7 @@ def test_a_refund_that_was_not_answered_is_finished_from_the_page(open_page, des
     desk.orders.append(order, request)
     app = open_page("order", id=order.id)
     # Of a bare address a title would make a link to write to.
-    assert "fanny@\u2060example.com a demandé de rembourser 20,00\u00a0€" in shown(app)
+    assert "fanny@\u2060example.com a demandé le remboursement de 20,00\u00a0€" in shown(app)
     assert "refund" not in {button.key for button in app.button}
     app.button(key="finish-refund").click().run()
     assert [refund["amount"] for refund in desk.gateway.list_refunds(order.payment_intent_id)] == [2000]
@@ -437,7 +437,7 @@ def test_what_went_back_stands_beside_the_state_and_why_stands_once(open_page, d
     assert "Remboursée de 12,50\u00a0€" in page
     # The reason chosen and the words added, with the request; its answer does not say them again.
     assert page.count("geste commercial") == 1
-    assert "À la demande du client · geste commercial" in page.partition("rembourser 12,50")[2]
+    assert "À la demande du client · geste commercial" in page.partition("remboursement de 12,50")[2]
     assert app.page_link[0].value == "Voir les commandes"
     desk.refunds.create(order.id, actor=admin)
     for path in ("order", "overview", "orders"):

@@ -5,7 +5,7 @@ import pytest
 from lumira.access import Role
 from tests.conftest import opened
 from tests.dashboard.conftest import shown
-from tests.test_payouts import past, rewrite
+from tests.test_payouts import fails, past, rewrite
 
 __all__ = ["past"]
 
@@ -56,6 +56,11 @@ def test_one_payout_adds_up_and_each_payment_names_its_customer(open_page, june)
         ({"reconciliation_status": "in_progress", "amount": 1}, "Stripe n’a pas fini d’en faire le compte"),
         ({"amount": 1}, "Les mouvements et la somme virée diffèrent de "),
         ({"status": "failed", "failure_message": "Account *closed*."}, "Ce que Stripe en dit\u00a0: Account"),
+        ({"status": "failed", "failure_message": "Odd."}, "dit\u00a0: Odd. Corrigez"),
+        (
+            {"status": "failed", "failure_code": "account_closed", "failure_message": "It is closed."},
+            "dit\u00a0: le compte bancaire est fermé. Corrigez",
+        ),
         ({"status": "canceled"}, "Stripe ne dit pas pourquoi."),
         ({"status": "later_than_us"}, "later_than_us"),
         ({"amount": -4700}, "Stripe prélève cette somme sur le compte bancaire"),
@@ -66,6 +71,25 @@ def test_one_payout_adds_up_and_each_payment_names_its_customer(open_page, june)
 def test_what_stripe_says_of_a_payout_is_told(open_page, past, june, changes, told):
     rewrite(past[1], june.id, **changes)
     assert told in shown(open_page("payouts", payout=june.id))
+
+
+def test_one_that_failed_stands_on_the_start_page_of_those_who_see_money(
+    open_page, past, desk, june, roles, admin
+):
+    def links() -> dict[str, str]:
+        return {link.value: link.proto.query_string for link in open_page("overview").page_link}
+
+    assert not any("irement" in label for label in links())
+    fails(past[1], june.id)
+    desk.payouts.follow()
+    [payout] = desk.payouts.failed(actor=admin)
+    month = f"month={payout.arrives:%Y-%m}"
+    found = links()
+    assert found.pop("**1 virement refusé par la banque**") == month
+    assert [query for label, query in found.items() if "irement" in label] == [f"{month}&payout={june.id}"]
+    assert "Rien à traiter" not in shown(open_page("overview"))
+    roles.append(Role.SUPPORT)
+    assert not any("irement" in label for label in links())
 
 
 def test_a_payout_nobody_knows_and_a_page_nobody_of_support_may_open(open_page, june, roles):

@@ -177,6 +177,19 @@ def test_the_range_before_is_compared_with(open_page, desk):
     assert app.metric[3].delta == "-50\u202f%"
 
 
+def test_a_day_that_has_not_ended_is_no_fall_from_a_whole_one(open_page, desk):
+    for days_ago in (0, 1, 1, 2, 2, 2):
+        sold(desk, days_ago=days_ago)
+    seen = {name: open_page("revenue", range=name).metric[0] for name in ("today", "yesterday")}
+    assert {name: metric.delta for name, metric in seen.items()} == {
+        "today": "-50\u202f%",
+        "yesterday": "-33\u202f%",
+    }
+    assert seen["today"].proto.delta_description == "par rapport à une journée entière"
+    assert seen["yesterday"].proto.delta_description == "par rapport à la période précédente"
+    assert seen["today"].color != seen["yesterday"].color
+
+
 def test_from_less_than_nothing_up_is_no_fall(open_page, desk):
     at = datetime.now(UTC)
     earlier, lately = at - timedelta(days=40), at - timedelta(days=9)

@@ -16,10 +16,16 @@ addEventListener(
 );
 
 // On a phone the menu lies over the page. Streamlit takes it away after a link, but not after a search, nor after the
-// button of a new payment.
+// button of a new payment; and one that was left open lies over every page that is loaded from then on.
+const isNarrow = matchMedia("(max-width: 768px)");
+if (isNarrow.matches) {
+  for (const name of Object.keys(localStorage)) {
+    if (name.startsWith("stSidebarCollapsed-")) localStorage.removeItem(name);
+  }
+}
 function leaveMenu() {
   const close = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
-  if (close && matchMedia("(max-width: 768px)").matches) setTimeout(() => close.click());
+  if (close && isNarrow.matches) setTimeout(() => close.click());
 }
 addEventListener("keydown", ({ key, target }) => {
   if (key === "Enter" && target.matches('[data-testid="stSidebar"] [data-testid="stTextInputField"]')) leaveMenu();

@@ -8,6 +8,7 @@ const FRENCH = new Map(
     "Add row": "Ajouter une ligne",
     "App pages": "Pages",
     "Choose date": "Choisir une date",
+    "Choose date range": "Choisir une période",
     Close: "Fermer",
     "Collapse sidebar": "Replier le menu",
     "Copy to clipboard": "Copier",
@@ -35,11 +36,14 @@ const SPEAKING = SAID.map((attribute) => `[${attribute}]`).join();
 // Of each element, by attribute, what it said before.
 const english = new WeakMap();
 
-// With the name of what it belongs to, where that follows: `Fullscreen: …`, `day, …`, `Help for …`.
-function inFrench(words) {
+// With the name of what it belongs to, where that follows: `Fullscreen: …`, `day, …`, `Help for …`; of the first and the
+// last of several days, `… start date`.
+function inFrench(label) {
+  const words = label.replace(/ start date$/, " : début").replace(/ end date$/, " : fin");
   const [, what, link, rest] = words.match(/^(.+?)(?:(: |, | for )(.*))?$/s);
   const french = FRENCH.get(words) ?? FRENCH.get(what);
-  return french && (rest ? `${french}${link === ", " ? link : " : "}${rest}` : french);
+  if (!french) return words === label ? undefined : words;
+  return rest ? `${french}${link === ", " ? link : " : "}${rest}` : french;
 }
 
 function speak(element) {
