@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from lumira.audit import AMOUNTS, Action, AuditEntry
+from lumira.devices import device_name
 from lumira.export import Column
 from lumira.money import format_money
 from lumira.texts import actor_name, is_known, translate, translate_or
@@ -17,6 +18,8 @@ from lumira.texts import actor_name, is_known, translate, translate_or
 # Their notes end with a role, `(admin)`, or with the one before and the one after, `staff → admin`.
 _OF_ROLES: Final = frozenset({Action.ADD_STAFF, Action.SET_ROLE, Action.CREATE_TOKEN})
 _ROLES: Final = re.compile(r"(?<=\()\w+(?=\)$)|\w+(?= → \w+$)|(?<=→ )\w+$")
+# Theirs are an address, and behind it what the browser calls itself.
+_OF_BROWSERS: Final = frozenset({Action.SIGN_IN, Action.SIGN_IN_REFUSED})
 
 
 def audit_columns(language: str, zone: ZoneInfo) -> list[Column[AuditEntry]]:
@@ -53,6 +56,9 @@ def details(entry: AuditEntry, language: str) -> str:
     note = entry.note or ""
     if entry.action in _OF_ROLES:
         note = _ROLES.sub(lambda found: role_name(found[0], language), note)
+    if entry.action in _OF_BROWSERS:
+        address, between, agent = note.partition(" · ")
+        note = address + between + (device_name(agent, language) or agent)
     reason = translate_or(language, f"timeline.reason.{note}", note).removesuffix(".")
     told = [*_changes(entry, language), *_facts(entry.after, language), reason]
     return " · ".join(filter(None, told))

@@ -131,6 +131,20 @@ def test_a_role_is_told_by_its_name(action, note, told):
     assert details(AuditEntry.by(ADMIN, action, NOW, note=note), "fr") == told
 
 
+@pytest.mark.parametrize("action", [Action.SIGN_IN, Action.SIGN_IN_REFUSED])
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox sur Windows"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_told_by_its_name_and_what_is_none_as_it_calls_itself(action, agent, told):
+    entry = AuditEntry.by(ADMIN, action, NOW, note=f"192.0.2.1 · {agent}")
+    assert details(entry, "fr") == f"192.0.2.1 · {told}"
+
+
 def test_every_fact_that_is_recorded_has_a_label(desk, documents, support):
     """What is recorded anywhere and not known here would be missing from the page without a word."""
     desk.views.save("x", {"status": "failed"}, shared=True, actor=ADMIN)

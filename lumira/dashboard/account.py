@@ -7,10 +7,10 @@ from typing import Final
 import streamlit as st
 
 from lumira.dashboard import markup, notices, problems, session
-from lumira.dashboard.devices import device_name
 from lumira.dashboard.qr_code import qr_code
 from lumira.dashboard.texts import moment, text
 from lumira.dashboard.theme import GOLD, STATUS_COLOURS
+from lumira.devices import device_name
 from lumira.errors import LumiraError, StoreUnavailable
 from lumira.orders import OrderStatus
 from lumira.sessions import Session, StoredSession
@@ -95,7 +95,7 @@ def show_sessions(signed_in: Session) -> None:
 
 
 def _show_session(one: StoredSession, *, is_this: bool) -> None:
-    device = device_name(one.device)
+    device = device_name(one.device, session.language()) or text("device.unknown")
     with st.container(
         border=True,
         horizontal=True,

@@ -2,7 +2,7 @@
 // screen readers and translators go by what the document says.
 const html = document.documentElement;
 
-// What Streamlit says to screen readers in English only; what it shows is in lumira.css.
+// What Streamlit says in English only; what else it shows is in lumira.css, beside which the English would be read out.
 const FRENCH = new Map(
   Object.entries({
     "Add row": "Ajouter une ligne",
@@ -12,28 +12,36 @@ const FRENCH = new Map(
     Close: "Fermer",
     "Collapse sidebar": "Replier le menu",
     "Copy to clipboard": "Copier",
+    Dark: "Sombre",
     day: "jour",
     "Download as CSV": "Télécharger en CSV",
     Empty: "vide",
     "Expand sidebar": "Déplier le menu",
     Fullscreen: "Plein écran",
     Help: "Aide",
+    "Hide password": "Masquer le mot de passe",
+    Light: "Clair",
     "Main menu": "Menu principal",
     month: "mois",
     "Navigate to home page": "Aller à l’accueil",
     "Next month": "Mois suivant",
     Open: "Ouvrir la liste",
     "Previous month": "Mois précédent",
+    Print: "Imprimer",
     Search: "Chercher",
+    "Show password": "Afficher le mot de passe",
     "Show/hide columns": "Afficher ou masquer des colonnes",
     Sidebar: "Menu",
+    "Skip to main content": "Aller au contenu",
+    System: "Système",
     "Vega visualization": "Graphique",
     year: "année",
   }),
 );
 const SAID = ["aria-label", "aria-valuetext", "title"];
-const SPEAKING = SAID.map((attribute) => `[${attribute}]`).join();
-// Of each element, by attribute, what it said before.
+const SHOWING = '[data-testid="stSkipToContent"], [data-testid^="stMainMenuItem-theme-"], [data-testid="stMainMenuItemLabel"]';
+const SPEAKING = [...SAID.map((attribute) => `[${attribute}]`), SHOWING].join();
+// Of each attribute and text, what it said before.
 const english = new WeakMap();
 
 // With the name of what it belongs to, where that follows: `Fullscreen: …`, `day, …`, `Help for …`; of the first and the
@@ -46,15 +54,24 @@ function inFrench(label) {
   return rest ? `${french}${link === ", " ? link : " : "}${rest}` : french;
 }
 
+// Each place of an element where it says something: an attribute, or a text that it shows, of which an icon is one too.
+// The nodes stay: they are Streamlit's.
+function* said(element) {
+  for (const attribute of SAID) yield element.getAttributeNode(attribute);
+  if (!element.matches(SHOWING)) return;
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) yield texts.currentNode;
+}
+
 function speak(element) {
-  const before = english.get(element) ?? {};
-  for (const attribute of SAID) {
-    const words = element.getAttribute(attribute);
-    const others = html.lang === "fr" ? words && inFrench(words) : before[attribute];
+  for (const place of said(element)) {
+    if (!place) continue;
+    const words = place.nodeValue;
+    const others = html.lang === "fr" ? inFrench(words) : english.get(place);
     if (!others) continue;
-    before[attribute] = html.lang === "fr" ? words : undefined;
-    english.set(element, before);
-    element.setAttribute(attribute, others);
+    if (html.lang === "fr") english.set(place, words);
+    else english.delete(place);
+    place.nodeValue = others;
   }
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lumira.dashboard.texts import text
+from lumira.texts import translate
 
 # The first that fits: almost every browser also calls itself Chrome or Safari.
 _BROWSERS: Final = (
@@ -28,12 +28,12 @@ _SYSTEMS: Final = (
 )
 
 
-def device_name(user_agent: str) -> str:
-    """The browser and the system it runs on: Firefox sur Windows."""
+def device_name(user_agent: str, language: str) -> str | None:
+    """The browser and the system it runs on, in `fr` or `en`: Firefox sur Windows; None for one not known."""
     browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
     if browser and system:
-        return text("device.on", browser=browser, system=system)
-    return browser or system or text("device.unknown")
+        return translate(language, "device.on", browser=browser, system=system)
+    return browser or system
 
 
 def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str | None:
