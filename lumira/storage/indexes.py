@@ -170,7 +170,8 @@ def create_indexes(database: Database[Document]) -> Unmade:
                             # The program we replaced kept the same keys with other options: a unique index
                             # that is not sparse would let only one order at a time have no PaymentIntent.
                             collection.drop_index(index["name"])
-                        _create(collection, model)
+                        if not _is_there(model.document, existing):
+                            _create(collection, model)
                 except DuplicateKeyError as error:
                     unmade.shared[full_name] = _shared_value(error)
     return unmade
@@ -205,12 +206,25 @@ def indexes_in_place_of(
 ) -> list[Mapping[str, Any]] | None:
     """The indexes that have the keys of the one wanted and other options, else its name and other keys.
 
-    None where the one wanted is there, under whatever name.
+    None where the one wanted is there, under whatever name, and none beside it refuses what that one takes:
+    another program makes its own anew whenever it starts, and MongoDB keeps both.
+    https://www.mongodb.com/docs/manual/core/index-sparse/
     """
-    same_keys = [index for index in existing if index_keys(index) == index_keys(wanted)]
-    if any(_options(index) == _options(wanted) for index in same_keys):
-        return None
-    return same_keys or [index for index in existing if index["name"] == wanted["name"]]
+    existing = list(existing)
+    others = [
+        index
+        for index in existing
+        if index_keys(index) == index_keys(wanted) and _options(index) != _options(wanted)
+    ]
+    if _is_there(wanted, existing):
+        return [index for index in others if index.get("unique")] or None
+    return others or [index for index in existing if index["name"] == wanted["name"]]
+
+
+def _is_there(wanted: Mapping[str, Any], existing: Iterable[Mapping[str, Any]]) -> bool:
+    return any(
+        index_keys(index) == index_keys(wanted) and _options(index) == _options(wanted) for index in existing
+    )
 
 
 def _options(index: Mapping[str, Any]) -> tuple[bool, bool]:

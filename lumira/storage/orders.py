@@ -26,7 +26,7 @@ from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderS
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded, without_unknown
 from lumira.storage.conditions import AMOUNT, is_value, only_if
 from lumira.storage.failures import Document, insert_all_new, insert_new, store_errors
-from lumira.storage.indexes import ORDERS
+from lumira.storage.indexes import ORDERS, create_indexes
 from lumira.storage.order_listing import WITHOUT_TIMELINE, KnownAmounts, listing_document
 from lumira.storage.order_updates import (
     append_to_timeline,
@@ -69,9 +69,21 @@ class Orders:
         return str(ObjectId())
 
     def insert(self, order: Order) -> bool:
-        """Stores a new order; False when its attemptId or paymentIntentId is already taken."""
+        """Stores a new order; False when its attemptId or paymentIntentId is already taken.
+
+        And where an index refuses it that we have no right to drop.
+        """
         self._amounts.add({order.amount})
-        return insert_new(self._collection, to_document(order))
+        document = to_document(order)
+        if insert_new(self._collection, document):
+            return True
+        if order.payment_intent_id or order.attempt_id is None or self.find_by_attempt(order.attempt_id):
+            return False
+        # Nothing of it is taken: the program we replaced has started again beside us, and by an index of its
+        # own only one order may wait for its PaymentIntent. Until that one has it, nobody else could order.
+        logger.warning("order refused: indexes are made anew", extra={"order_id": order.id})
+        create_indexes(self._collection.database)
+        return insert_new(self._collection, document)
 
     def insert_many(self, orders: Iterable[Order]) -> int:
         """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""
