@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -276,8 +277,9 @@ def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk, doc
     if other_program_starts:
         # It makes its own index anew; MongoDB has it stand beside ours.
         documents.productorders.create_index("paymentIntentId", unique=True)
-    assert desk.orders.insert(first)
-    assert desk.orders.insert(second)
+    others = [make_order(attempt_id=f"other {n}") for n in range(20)]
+    with ThreadPoolExecutor() as pool:
+        assert all(pool.map(desk.orders.insert, [first, second, *others]))
     assert not desk.orders.insert(make_order(attempt_id=second.attempt_id))
     for order in (first, second):
         assert "paymentIntentId" not in to_document(order)

@@ -24,6 +24,7 @@ Document = dict[str, Any]
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 UNAUTHORIZED: Final = 13
+INDEX_NOT_FOUND: Final = 27
 DUPLICATE_KEY: Final = 11000
 _AUTHENTICATION_FAILED: Final = 18
 # What the embedded store answers to everything once it could not write, to a full disk say, until it begins

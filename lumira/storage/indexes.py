@@ -10,9 +10,9 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from lumira.storage.failures import Document, refusal_noted, store_errors
+from lumira.storage.failures import INDEX_NOT_FOUND, Document, refusal_noted, store_errors
 
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
@@ -169,7 +169,7 @@ def create_indexes(database: Database[Document]) -> Unmade:
                         for index in in_its_place:
                             # The program we replaced kept the same keys with other options: a unique index
                             # that is not sparse would let only one order at a time have no PaymentIntent.
-                            collection.drop_index(index["name"])
+                            _drop(collection, index["name"])
                         if not _is_there(model.document, existing):
                             _create(collection, model)
                 except DuplicateKeyError as error:
@@ -180,6 +180,15 @@ def create_indexes(database: Database[Document]) -> Unmade:
 def _shared_value(error: DuplicateKeyError) -> str:
     details = error.details or {}
     return str(details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2])
+
+
+def _drop(collection: Collection[Document], name: str) -> None:
+    """Of those that open the desk at once, or meet in that index, one is the first."""
+    try:
+        collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:
+            raise
 
 
 def _create(collection: Collection[Document], model: IndexModel) -> None:
