@@ -117,12 +117,13 @@ class Orders:
             return {order.id: order for order in readable(self._collection.find({"_id": {"$in": ids}}))}
 
     def find_by_payment_intent(self, payment_intent_id: str) -> Order | None:
-        """The order of this PaymentIntent (or `free_…`) id, or None."""
-        return self._find_one({"paymentIntentId": {"$eq": payment_intent_id}})
+        """The order of this PaymentIntent (or `free_…`) id, or None; any text is safe to ask for."""
+        # As text: of None, every order would be that has no PaymentIntent.
+        return self._find_one({"paymentIntentId": {"$eq": str(payment_intent_id)}})
 
     def find_by_attempt(self, attempt_id: str) -> Order | None:
         """The order this idempotency key created, or None."""
-        return self._find_one({"attemptId": {"$eq": attempt_id}})
+        return self._find_one({"attemptId": {"$eq": str(attempt_id)}})
 
     def find_by_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Order]:
         """The orders of these PaymentIntents, by PaymentIntent id; those without an order are absent."""
