@@ -80,7 +80,8 @@ class RefundRequests:
         if amount is not None and not is_amount(amount):
             # pydantic would take True for one cent, and text for a number.
             raise OrderNotRefundable(
-                f"Whole minor units can be refunded, at most {order.net}: not {amount!r}.", refundable=order.net
+                f"Whole minor units can be refunded, at most {order.net}: not {amount!r}.",
+                refundable=order.net,
             )
         key = idempotency_key or uuid.uuid4().hex
         wanted = TimelineEntry(

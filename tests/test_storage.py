@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -77,8 +78,9 @@ def test_pages_show_every_order_once_newest_first(desk, milliseconds, size):
     assert walk(desk, size) == [order.id for order in expected]
 
 
-def test_orders_of_the_same_instant_are_kept_apart(desk):
-    made = [make_order() for _ in range(25)]
+@pytest.mark.parametrize("ids", [Orders.new_id, secrets.token_urlsafe])
+def test_orders_of_the_same_instant_are_kept_apart(desk, ids):
+    made = [make_order(id=ids()) for _ in range(25)]
     desk.orders.insert_many(made)
     assert walk(desk, 10) == sorted((order.id for order in made), reverse=True)
 
