@@ -26,6 +26,7 @@ Document = dict[str, Any]
 UNAUTHORIZED: Final = 13
 INDEX_NOT_FOUND: Final = 27
 DUPLICATE_KEY: Final = 11000
+REFUSED_BY_VALIDATOR: Final = 121
 _AUTHENTICATION_FAILED: Final = 18
 # What the embedded store answers to everything once it could not write, to a full disk say, until it begins
 # anew. https://source.wiredtiger.com/develop/error_handling.html
