@@ -27,6 +27,7 @@ from lumira.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentFailed,
+    StoreUnavailable,
     StripeConfigError,
     StripeError,
     StripeRefused,
@@ -142,8 +143,9 @@ class Intents:
         order = self._new_order(request, actor, source, idempotency_key or uuid.uuid4().hex, request_id)
         if not self._orders.insert(order):
             first = self._orders.find_by_attempt(str(order.attempt_id))
-            other_mode = first is not None and first.livemode not in (None, order.livemode)
-            if first is None or other_mode or not _same_request(first, order):
+            if first is None:
+                raise StoreUnavailable("The order store refuses the order: `lumira doctor` says which index.")
+            if first.livemode not in (None, order.livemode) or not _same_request(first, order):
                 raise IdempotencyConflict(
                     "This idempotency key was used for another request. Use a new key for a new payment."
                 )

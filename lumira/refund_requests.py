@@ -21,7 +21,7 @@ from lumira.errors import (
     RefundUnanswered,
     StripeRefused,
 )
-from lumira.money import format_money
+from lumira.money import format_money, is_amount
 from lumira.orders import REFUND_REFUSED, REFUND_REQUESTED, Order, OrderStatus, TimelineEntry
 from lumira.refunds import refund_from
 from lumira.validation import check_idempotency_key
@@ -66,8 +66,8 @@ class RefundRequests:
         duplicate, fraudulent, requested_by_customer, or None. A repeat with the same `idempotency_key`
         asks for the same once more and refunds once. `left` is what can be refunded, in minor units, as the
         person who asks was shown it. Raises OrderNotFound; OrderNotRefundable when the order is free or not
-        paid, when less than `amount` is left of it, or another amount than `left`; and RefundUnanswered while
-        nobody knows what came of an earlier request, which `finish` finds out.
+        paid, when `amount` is no whole number, when less than it is left, or another amount than `left`; and
+        RefundUnanswered while nobody knows what came of an earlier request, which `finish` finds out.
         """
         require(actor, Permission.REFUND)
         check_idempotency_key(idempotency_key)
@@ -76,6 +76,12 @@ class RefundRequests:
             raise OrderNotRefundable(
                 f"The order is {'free' if order.is_free else order.status}: there is nothing to refund.",
                 refundable=0,
+            )
+        if amount is not None and not is_amount(amount):
+            # pydantic would take True for one cent, and text for a number.
+            raise OrderNotRefundable(
+                f"Whole minor units can be refunded, at most {order.net}: not {amount!r}.",
+                refundable=order.net,
             )
         key = idempotency_key or uuid.uuid4().hex
         wanted = TimelineEntry(

@@ -180,6 +180,14 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_PUBLISHABLE_KEY must start with pk_test_ or pk_live_")
         return key
 
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _stripe_address(cls, base: str | None) -> str | None:
+        if base and not _web_address(base):
+            raise ValueError("STRIPE_API_BASE must be an address such as http://127.0.0.1:12111")
+        # Paths are put behind it as they are, and Stripe knows none that begins with two slashes.
+        return base.rstrip("/") if base else base
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, endpoint: str | None) -> str | None:

@@ -96,6 +96,28 @@ def test_mongorestore_reads_the_same_file(filled, tmp_path):
     assert {order["_id"]: order for order in orders} == {order["_id"]: order for order in stored}
 
 
+def test_what_was_written_before_there_was_a_validator_is_restored_too(
+    desk, documents, other, store_uri, tmp_path
+):
+    insert_orders(desk, orders=3, days=1, seed=9)
+    spoilt = {"productId": "mystique", "amount": "47.00", "status": "paid"}
+    documents.productorders.insert_one(spoilt, bypass_document_validation=True)
+    counts = back_up(documents, tmp_path / "b.zip")
+    other.store.prepare()
+    # The role readWrite has no right to pass a validator by, and each collection is written in one go.
+    updates = iter([*(Fate.PASSES for name in counts if counts[name]), Fate.REFUSED])
+    with (
+        gate(
+            urlsplit(store_uri).port, lambda name: next(updates) if name == "update" else Fate.PASSES
+        ) as uri,
+        closing(Store(uri, other.store.database.name)) as store,
+        pytest.raises(SettingsError, match="bypassDocumentValidation"),
+    ):
+        restore(store.database, tmp_path / "b.zip")
+    restore(other.store.database, tmp_path / "b.zip")
+    assert everything(other) == everything(desk)
+
+
 def test_a_store_that_is_not_empty_is_left_as_it_is(filled, other, tmp_path):
     back_up(filled.store.database, tmp_path / "b.zip")
     insert_orders(other, orders=3, days=1, seed=9)

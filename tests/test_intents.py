@@ -526,9 +526,13 @@ def test_an_order_is_found_by_any_of_its_ids(create, desk, support):
     created = create()
     order = desk.intents.find(created.order_id, actor=support)
     assert desk.intents.find(order.id, actor=support) == order
-    for unknown in ("pi_nothing", "", "$where", "🌙", "0" * 24):
+    # It waits for Stripe: nothing is the id of it.
+    lacking = {"id": desk.orders.new_id(), "payment_intent_id": None, "attempt_id": None}
+    assert desk.orders.insert(order.model_copy(update=lacking))
+    for unknown in ("pi_nothing", "", "$where", "🌙", "0" * 24, None):
         with pytest.raises(OrderNotFound):
             desk.intents.find(unknown, actor=support)
+    assert desk.intents.find_by_attempt(None, actor=support) is None
 
 
 def test_a_role_without_the_permission_changes_nothing(desk, create):

@@ -441,6 +441,27 @@ def test_orders_of_the_same_instant_are_kept_apart(desk):
         assert walk(rows, sorted_by(sort), 10) == ids
 
 
+@pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.OLDEST, Sort.HIGHEST])
+def test_orders_whose_ids_are_text_are_listed_once_and_changed_as_others_are(desk, documents, support, sort):
+    """As an import leaves them that makes text of ids: the list failed, or began anew for ever."""
+    ids = [["an~order", "another", "zzz"], ["text", ObjectId()], [ObjectId()], [ObjectId() for _ in range(3)]]
+    for hours, of_an_instant in enumerate(ids):
+        at = NOW - timedelta(hours=hours)
+        for one in of_an_instant:
+            written(documents, _id=one, createdAt=at, completedAt=at, paymentIntentId=f"pi_{one}")
+    rows = OrderRows(desk.store.database, PARIS, livemode=False)
+    rows.list_orders()
+    found, cursor = [], None
+    for _ in range(3):
+        page = rows.page(OrderFilter(sort=sort), 3, cursor)
+        found += [order.id for order in page.orders]
+        cursor = page.next_cursor
+    assert cursor is None
+    assert sorted(found) == sorted(str(one) for of_an_instant in ids for one in of_an_instant)
+    edited = desk.intents.correct_customer("an~order", {"email": "new@example.com"}, actor=support)
+    assert edited.address == "new@example.com"
+
+
 def test_only_disputes_that_wait_for_an_answer_are_sorted_by_their_deadline():
     waiting = OrderFilter().with_disputes(Disputed.NEEDS_RESPONSE)
     assert filter_query(waiting) == {"disputed": "needs_response", "sort": "due"}

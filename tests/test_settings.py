@@ -40,6 +40,7 @@ def test_the_product_webhook_secret_wins_wherever_it_stands(monkeypatch, tmp_pat
         ("STRIPE_SECRET_KEY", "rk_live_123", "LUMIRA_ALLOW_LIVE"),
         ("STRIPE_SECRET_KEY", "pk_test_123", "sk_test_"),
         ("STRIPE_PUBLISHABLE_KEY", "sk_test_123", "pk_test_"),
+        ("STRIPE_API_BASE", "localhost:12111", "such as http://127.0.0.1:12111"),
         ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
         ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
         ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
@@ -107,6 +108,12 @@ def test_overrides_win_over_the_environment(monkeypatch):
     settings = load_settings(port=0, stripe_webhook_secret="whsec_given")
     assert settings.port == 0
     assert settings.stripe_webhook_secret.get_secret_value() == "whsec_given"
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:12111", "http://127.0.0.1:12111/"])
+def test_the_slash_at_the_end_of_stripes_address_means_nothing(monkeypatch, base):
+    monkeypatch.setenv("STRIPE_API_BASE", base)
+    assert load_settings().stripe_api_base == "http://127.0.0.1:12111"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -78,8 +80,9 @@ def test_pages_show_every_order_once_newest_first(desk, milliseconds, size):
     assert walk(desk, size) == [order.id for order in expected]
 
 
-def test_orders_of_the_same_instant_are_kept_apart(desk):
-    made = [make_order() for _ in range(25)]
+@pytest.mark.parametrize("ids", [Orders.new_id, secrets.token_urlsafe])
+def test_orders_of_the_same_instant_are_kept_apart(desk, ids):
+    made = [make_order(id=ids()) for _ in range(25)]
     desk.orders.insert_many(made)
     assert walk(desk, 10) == sorted((order.id for order in made), reverse=True)
 
@@ -271,10 +274,17 @@ def test_an_erasure_that_is_null_is_none(desk, documents):
     assert not desk.orders.edit_customer(order, {"customerEmail": "anais@example.com"}, edited)
 
 
-def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):
-    first, second = make_order(), make_order()
-    assert desk.orders.insert(first)
-    assert desk.orders.insert(second)
+@pytest.mark.reshapes
+@pytest.mark.parametrize("other_program_starts", [False, True])
+def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk, documents, other_program_starts):
+    first, second = make_order(attempt_id="first"), make_order(attempt_id="second")
+    if other_program_starts:
+        # It makes its own index anew; MongoDB has it stand beside ours.
+        documents.productorders.create_index("paymentIntentId", unique=True)
+    others = [make_order(attempt_id=f"other {n}") for n in range(20)]
+    with ThreadPoolExecutor() as pool:
+        assert all(pool.map(desk.orders.insert, [first, second, *others]))
+    assert not desk.orders.insert(make_order(attempt_id=second.attempt_id))
     for order in (first, second):
         assert "paymentIntentId" not in to_document(order)
     tie = {"livemode": False, "at": NOW}
@@ -282,6 +292,20 @@ def test_orders_that_wait_for_stripe_do_not_meet_in_the_unique_indexes(desk):
     assert not desk.orders.set_payment_intent(first, "pi_2", "requires_payment_method", **tie)
     assert not desk.orders.set_payment_intent(second, "pi_1", "requires_payment_method", **tie)
     assert not desk.orders.insert(make_order(payment_intent_id="pi_1"))
+
+
+@pytest.mark.reshapes
+def test_whom_an_index_refuses_that_we_may_not_drop_is_told_to_come_again(settings, store_uri, admin):
+    """Not that their idempotency key was used before: they would give the payment up."""
+    port = urlsplit(store_uri).port
+    with (
+        refusing(port, "dropIndexes") as uri,
+        opened(settings.model_copy(update={"mongodb_uri": SecretStr(uri)})) as desk,
+    ):
+        desk.store.database.productorders.create_index("paymentIntentId", unique=True)
+        assert desk.orders.insert(make_order(attempt_id="first"))
+        with pytest.raises(StoreUnavailable):
+            desk.intents.create({"productId": "mystique"}, actor=admin, source="api")
 
 
 def test_what_was_stored_though_its_answer_was_lost_is_ones_own(settings, store_uri, admin):
@@ -310,6 +334,8 @@ def test_an_index_of_the_other_program_gives_way_and_a_second_start_changes_noth
         assert before["productorders"]["paymentIntentId_unique"]["sparse"]
         # The same index by another name serves as well.
         assert "eventId_1" in before["processed_events"]
+        # The other program starts again, beside us.
+        client[name].productorders.create_index("paymentIntentId", unique=True)
         store.prepare()
         assert {c: client[name][c].index_information() for c in INDEXES} == before
         store.close()

@@ -83,4 +83,7 @@ async def http_error(request: Request, error: Exception) -> JSONResponse:
         message=f"There is no {request.method} {request.url.path}.",
     )
     response.headers.update(error.headers or {})
+    if response.headers.get("Allow") == "GET":
+        # A route names its own methods; to each that has GET comes HEAD.
+        response.headers["Allow"] = "GET, HEAD"
     return response

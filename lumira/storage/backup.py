@@ -24,12 +24,18 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from lumira.batches import batched
-from lumira.errors import BackupUnreadable, StoreNotEmpty
+from lumira.errors import BackupUnreadable, SettingsError, StoreNotEmpty
 from lumira.private_files import flush_to_disk, written_beside
-from lumira.storage.failures import DUPLICATE_KEY, Document, store_errors
+from lumira.storage.failures import (
+    DUPLICATE_KEY,
+    REFUSED_BY_VALIDATOR,
+    UNAUTHORIZED,
+    Document,
+    store_errors,
+)
 from lumira.storage.indexes import (
     AUDIT,
     DOCTOR,
@@ -103,7 +109,8 @@ def restore(database: Database[Document], file: Path) -> dict[str, int]:
 
     The file is read through before anything is written. Killed in the middle, the same restore can be begun
     again. Raises BackupUnreadable, StoreNotEmpty, also where something else wrote into the store meanwhile,
-    StoreUnavailable, and OSError where it can't be read.
+    StoreUnavailable, SettingsError where the store's user may not write what a validator refuses, and OSError
+    where it can't be read.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -167,7 +174,7 @@ def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
             ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in batch
         ]
         try:
-            collection.bulk_write(writes, ordered=False)
+            _write_batch(collection, writes)
         except BulkWriteError as error:
             if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
                 raise
@@ -176,6 +183,27 @@ def _write(database: Database[Document], name: str, stream: IO[bytes]) -> None:
             raise StoreNotEmpty(
                 f"Something else has written {name} into the store meanwhile: the backup is not whole in it. "
                 "Stop every Lumira on it, set LUMIRA_HOME or MONGODB_DB to a new place, and restore there."
+            ) from None
+
+
+def _write_batch(collection: Collection[Any], writes: list[ReplaceOne[Any]]) -> None:
+    """Writes past the validator what it refuses: a document that was there before the validator was."""
+    try:
+        collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        problems = error.details["writeErrors"]
+        if any(problem["code"] != REFUSED_BY_VALIDATOR for problem in problems):
+            raise
+        refused = [writes[problem["index"]] for problem in problems]
+        try:
+            collection.bulk_write(refused, ordered=False, bypass_document_validation=True)
+        except OperationFailure as denied:
+            if denied.code != UNAUTHORIZED:
+                raise
+            raise SettingsError(
+                f"{collection.name} holds documents that its validator refuses, written before there was "
+                "one. Give the user of MONGODB_URI the right bypassDocumentValidation, as the role restore "
+                "has it, and run the same again."
             ) from None
 
 

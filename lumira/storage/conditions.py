@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bson import ObjectId
+
 from lumira.storage.failures import Document
 
 # The amount of an order as it is read: another program may have stored a fraction of a minor unit, which is
@@ -20,6 +22,11 @@ from lumira.storage.failures import Document
 AMOUNT: Final[Document] = {"$round": ["$amount", 0]}
 # A field of the document for as long as the pipeline runs.
 _HOLDS: Final = "conditionHolds"
+
+
+def stored_id(text: str) -> ObjectId | str:
+    """The `_id` of the document that is named by this text: an import may have made text of the ids."""
+    return ObjectId(text) if ObjectId.is_valid(text) else text
 
 
 class Expression(dict[str, Any]):

@@ -31,7 +31,9 @@ Document = dict[str, Any]
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 UNAUTHORIZED: Final = 13
+INDEX_NOT_FOUND: Final = 27
 DUPLICATE_KEY: Final = 11000
+REFUSED_BY_VALIDATOR: Final = 121
 _AUTHENTICATION_FAILED: Final = 18
 # A user without the right, a disk that is full, and what Atlas answers whoever is over their quota.
 # https://www.mongodb.com/docs/atlas/reference/faq/storage/

@@ -10,9 +10,9 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from lumira.storage.failures import Document, refusal_noted, store_errors
+from lumira.storage.failures import INDEX_NOT_FOUND, Document, refusal_noted, store_errors
 
 ORDERS: Final = "productorders"
 EVENTS: Final = "processed_events"
@@ -169,8 +169,9 @@ def create_indexes(database: Database[Document]) -> Unmade:
                         for index in in_its_place:
                             # The program we replaced kept the same keys with other options: a unique index
                             # that is not sparse would let only one order at a time have no PaymentIntent.
-                            collection.drop_index(index["name"])
-                        _create(collection, model)
+                            _drop(collection, index["name"])
+                        if not _is_there(model.document, existing):
+                            _create(collection, model)
                 except DuplicateKeyError as error:
                     unmade.shared[full_name] = _shared_value(error)
     return unmade
@@ -179,6 +180,15 @@ def create_indexes(database: Database[Document]) -> Unmade:
 def _shared_value(error: DuplicateKeyError) -> str:
     details = error.details or {}
     return str(details.get("keyValue") or str(details.get("errmsg")).partition("dup key: ")[2])
+
+
+def _drop(collection: Collection[Document], name: str) -> None:
+    """Of those that open the desk at once, or meet in that index, one is the first."""
+    try:
+        collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:
+            raise
 
 
 def _create(collection: Collection[Document], model: IndexModel) -> None:
@@ -205,12 +215,25 @@ def indexes_in_place_of(
 ) -> list[Mapping[str, Any]] | None:
     """The indexes that have the keys of the one wanted and other options, else its name and other keys.
 
-    None where the one wanted is there, under whatever name.
+    None where the one wanted is there, under whatever name, and none beside it refuses what that one takes:
+    another program makes its own anew whenever it starts, and MongoDB keeps both.
+    https://www.mongodb.com/docs/manual/core/index-sparse/
     """
-    same_keys = [index for index in existing if index_keys(index) == index_keys(wanted)]
-    if any(_options(index) == _options(wanted) for index in same_keys):
-        return None
-    return same_keys or [index for index in existing if index["name"] == wanted["name"]]
+    existing = list(existing)
+    others = [
+        index
+        for index in existing
+        if index_keys(index) == index_keys(wanted) and _options(index) != _options(wanted)
+    ]
+    if _is_there(wanted, existing):
+        return [index for index in others if index.get("unique")] or None
+    return others or [index for index in existing if index["name"] == wanted["name"]]
+
+
+def _is_there(wanted: Mapping[str, Any], existing: Iterable[Mapping[str, Any]]) -> bool:
+    return any(
+        index_keys(index) == index_keys(wanted) and _options(index) == _options(wanted) for index in existing
+    )
 
 
 def _options(index: Mapping[str, Any]) -> tuple[bool, bool]:

@@ -105,7 +105,7 @@ class Cursor:
     """
 
     at: datetime
-    id: ObjectId
+    id: ObjectId | str
     amount: float | None = None
     due: datetime | None = None
 

@@ -16,14 +16,12 @@ from operator import itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from bson import ObjectId
-from bson.errors import InvalidId
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from lumira.order_filter import OrderFilter, Sort
 from lumira.orders import Order, Page
-from lumira.storage.conditions import of_mode
+from lumira.storage.conditions import of_mode, stored_id
 from lumira.storage.failures import Document, store_errors
 from lumira.storage.indexes import ORDERS
 from lumira.storage.oldest import Oldest
@@ -189,7 +187,7 @@ class OrderRows:
     def _first_rows(self, reads: Sequence[Read], limit: int, only_keys: bool) -> list[Document]:
         """The first `limit` of what any of `reads` finds; what two of them find is there once."""
         found = {
-            row["_id"]: ([_value(row, name) for name in read.sort], row)
+            row["_id"]: ([_sortable(row, name) for name in read.sort], row)
             for read in reads
             for row in self._rows(read, limit, only_keys)
         }
@@ -229,13 +227,19 @@ def _value(document: Document, name: str) -> Any:
     return document
 
 
+def _sortable(document: Document, name: str) -> Any:
+    """The value of a field that is sorted by: the store has text before every ObjectId."""
+    value = _value(document, name)
+    return (not isinstance(value, str), value) if name == "_id" else value
+
+
 def _parse_cursor(cursor: str, wanted: OrderFilter) -> Cursor | None:
     """What a cursor stands for; None for text that is none, or a cursor of another sort."""
     try:
-        sort, sorted_by, dated, identifier = cursor.split(_BETWEEN)
+        sort, sorted_by, dated, identifier = cursor.split(_BETWEEN, 3)
         at = instant_at(dated)
         amount = float(sorted_by) if wanted.sort.by_amount else None
         due = instant_at(sorted_by) if wanted.sort is Sort.DUE else None
-        return Cursor(at, ObjectId(identifier), amount, due) if sort == wanted.sort and at <= END else None
-    except (ValueError, OverflowError, InvalidId):
+        return Cursor(at, stored_id(identifier), amount, due) if sort == wanted.sort and at <= END else None
+    except (ValueError, OverflowError):
         return None

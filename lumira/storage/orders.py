@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any, Final
 
 from bson import ObjectId
-from bson.errors import InvalidId
 from pydantic import ValidationError
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
@@ -24,9 +23,9 @@ from lumira.metrics import MOVES
 from lumira.order_filter import local_part_key
 from lumira.orders import NAME_METADATA, TRANSITIONS, Observation, Order, OrderStatus, TimelineEntry
 from lumira.refunds import Dispute, Refund, merge_disputes, merge_refunds, refunded, without_unknown
-from lumira.storage.conditions import AMOUNT, is_value, only_if
+from lumira.storage.conditions import AMOUNT, is_value, only_if, stored_id
 from lumira.storage.failures import Document, insert_all_new, insert_new, store_errors
-from lumira.storage.indexes import ORDERS
+from lumira.storage.indexes import ORDERS, create_indexes
 from lumira.storage.order_listing import WITHOUT_TIMELINE, KnownAmounts, listing_document
 from lumira.storage.order_updates import (
     append_to_timeline,
@@ -69,9 +68,21 @@ class Orders:
         return str(ObjectId())
 
     def insert(self, order: Order) -> bool:
-        """Stores a new order; False when its attemptId or paymentIntentId is already taken."""
+        """Stores a new order; False when its attemptId or paymentIntentId is already taken.
+
+        And where an index refuses it that we have no right to drop.
+        """
         self._amounts.add({order.amount})
-        return insert_new(self._collection, to_document(order))
+        document = to_document(order)
+        if insert_new(self._collection, document):
+            return True
+        if order.payment_intent_id or order.attempt_id is None or self.find_by_attempt(order.attempt_id):
+            return False
+        # Nothing of it is taken: the program we replaced has started again beside us, and by an index of its
+        # own only one order may wait for its PaymentIntent. Until that one has it, nobody else could order.
+        logger.warning("order refused: indexes are made anew", extra={"order_id": order.id})
+        create_indexes(self._collection.database)
+        return insert_new(self._collection, document)
 
     def insert_many(self, orders: Iterable[Order]) -> int:
         """Stores orders in bulk, leaves those already there, and returns how many were new; for seeding."""
@@ -86,10 +97,7 @@ class Orders:
 
     def find(self, order_id: str) -> Order | None:
         """The order of this `_id`, or None; any text is safe to ask for."""
-        try:
-            return self._find_one({"_id": ObjectId(order_id)})
-        except (InvalidId, TypeError):
-            return None
+        return self._find_one({"_id": {"$eq": stored_id(order_id)}})
 
     def get(self, order_id: str) -> Order:
         """The order of this `_id`. Raises OrderNotFound."""
@@ -100,17 +108,18 @@ class Orders:
 
     def find_many(self, order_ids: Sequence[str]) -> dict[str, Order]:
         """The orders of these `_id`s, by `_id`; those that are not there, or can't be read, are absent."""
-        ids = [ObjectId(order_id) for order_id in set(order_ids) if ObjectId.is_valid(order_id)]
+        ids = [stored_id(order_id) for order_id in set(order_ids)]
         with store_errors():
             return {order.id: order for order in readable(self._collection.find({"_id": {"$in": ids}}))}
 
     def find_by_payment_intent(self, payment_intent_id: str) -> Order | None:
-        """The order of this PaymentIntent (or `free_…`) id, or None."""
-        return self._find_one({"paymentIntentId": {"$eq": payment_intent_id}})
+        """The order of this PaymentIntent (or `free_…`) id, or None; any text is safe to ask for."""
+        # As text: of None, every order would be that has no PaymentIntent.
+        return self._find_one({"paymentIntentId": {"$eq": str(payment_intent_id)}})
 
     def find_by_attempt(self, attempt_id: str) -> Order | None:
         """The order this idempotency key created, or None."""
-        return self._find_one({"attemptId": {"$eq": attempt_id}})
+        return self._find_one({"attemptId": {"$eq": str(attempt_id)}})
 
     def find_by_payment_intents(self, payment_intent_ids: Sequence[str]) -> dict[str, Order]:
         """The orders of these PaymentIntents, by PaymentIntent id; those without an order are absent."""
@@ -166,7 +175,7 @@ class Orders:
 
         None when the order has another PaymentIntent, or the PaymentIntent another order.
         """
-        by_id = {"_id": ObjectId(order.id)}
+        by_id = {"_id": stored_id(order.id)}
         tied = {
             "paymentIntentId": payment_intent_id,
             "stripeStatus": stripe_status,
@@ -324,7 +333,7 @@ class Orders:
         as_read = {"$eq": [{"$ifNull": ["$revision", 0]}, order.revision]}
         counted = update | {"$inc": {"revision": 1}}
         with store_errors():
-            changed = self._collection.update_one({"_id": ObjectId(order.id)}, only_if(as_read, counted))
+            changed = self._collection.update_one({"_id": stored_id(order.id)}, only_if(as_read, counted))
         return changed.modified_count == 1
 
     def edit_customer(self, order: Order, metadata: Mapping[str, str], entry: TimelineEntry) -> bool:
@@ -336,7 +345,7 @@ class Orders:
         fields: Document = {f"metadata.{name}": value for name, value in metadata.items()}
         fields |= {name: metadata[name] for name in ("customerEmail", "customerName") if name in metadata}
         fields["updatedAt"] = entry.at
-        by_id = {"_id": ObjectId(order.id)}
+        by_id = {"_id": stored_id(order.id)}
         with store_errors():
             # Into null, or whatever another program has put there, nothing can be written through a path.
             no_object = {"$ne": [{"$type": "$metadata"}, "object"]}
@@ -383,7 +392,7 @@ class Orders:
             same = {"$and": [as_read, is_value("currency", order.currency)]}
             corrected = {"amount": amount, "currency": currency, "updatedAt": entry.at}
             result = self._collection.update_one(
-                {"_id": ObjectId(order.id)},
+                {"_id": stored_id(order.id)},
                 only_if(same, {"$set": corrected, **append_to_timeline(entry)}),
             )
         return result.modified_count == 1
@@ -392,12 +401,12 @@ class Orders:
         """Notes that the order's payment link is a new one from the entry's instant on."""
         renewed = {"$set": {"paymentLinkAt": entry.at}, **append_to_timeline(entry)}
         with store_errors():
-            self._collection.update_one({"_id": ObjectId(order.id)}, renewed)
+            self._collection.update_one({"_id": stored_id(order.id)}, renewed)
 
     def append(self, order: Order, entry: TimelineEntry) -> None:
         """Adds one entry to the order's timeline."""
         with store_errors():
-            self._collection.update_one({"_id": ObjectId(order.id)}, append_to_timeline(entry))
+            self._collection.update_one({"_id": stored_id(order.id)}, append_to_timeline(entry))
 
     def _know_amount(self, observation: Observation) -> None:
         """The order may take over the amount: lists are to look for it from now on."""
@@ -411,7 +420,7 @@ class Orders:
             conditions.append({"$or": [never, before]})
         with store_errors():
             applied = self._collection.update_one(
-                {"_id": ObjectId(order.id)}, only_if({"$and": conditions}, update)
+                {"_id": stored_id(order.id)}, only_if({"$and": conditions}, update)
             )
         if applied.modified_count and observation.status is not order.status:
             _note_move(observation, order.payment_intent_id, order.id)
@@ -435,7 +444,7 @@ def to_document(order: Order) -> Document:
     An order that still waits for its PaymentIntent is listed when it has one.
     """
     document = order.model_dump(by_alias=True, exclude_none=True)
-    document |= {"_id": ObjectId(order.id), "status": str(order.status)}
+    document |= {"_id": stored_id(order.id), "status": str(order.status)}
     return document | {"listing": listing_document(order)} if order.payment_intent_id else document
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from bson import ObjectId
-from bson.errors import InvalidId
 from pymongo.collection import Collection
 
 from lumira.documents import BEGINNING
+from lumira.storage.conditions import stored_id
 from lumira.storage.failures import Document, store_errors
 
 # MongoDB resolves dates to the millisecond. Bounds are kept exclusive and shifted by one: an inclusive bound
@@ -123,10 +123,10 @@ def instant_at(milliseconds: str) -> datetime:
     return BEGINNING + timedelta(milliseconds=int(milliseconds))
 
 
-def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId] | None:
+def _parse_cursor(cursor: str) -> tuple[datetime, ObjectId | str] | None:
     """The instant and _id a cursor stands for; None for text that is no cursor."""
     at, _, identifier = cursor.partition("-")
     try:
-        return instant_at(at), ObjectId(identifier)
-    except (ValueError, OverflowError, InvalidId):
+        return (instant_at(at), stored_id(identifier)) if identifier else None
+    except (ValueError, OverflowError):
         return None

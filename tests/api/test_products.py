@@ -443,6 +443,7 @@ def test_head_is_get_without_its_body(client, path):
     assert (headed.status_code, headed.content) == (asked.status_code, b"")
     for name in ("Content-Type", "Content-Length"):
         assert headed.headers[name] == asked.headers[name]
+    assert client.delete(address).headers["Allow"] == "GET, HEAD"
 
 
 def test_head_asks_for_the_token_too(client):
