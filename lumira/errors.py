@@ -72,7 +72,7 @@
     └── StoreUnavailable            503  STORE_UNAVAILABLE
         ├── StoreStopped                 it answers, and works again only once it begins anew
         ├── StoreSignInRefused           the user or password of MONGODB_URI is wrong
-        └── StoreRefused                 its user lacks a right, or the store has no room
+        └── StoreRefused                 its user lacks a right, or room or an index hinders it
 
 `message` is a sentence for the person who reads it and says what to do next; it holds no secret.
 """
@@ -596,7 +596,9 @@ class StoreSignInRefused(StoreUnavailable):
 
 
 class StoreRefused(StoreUnavailable):
-    """The order store answers and does not do it: our user lacks a right, or it has no room for more."""
+    """The order store answers and does not do it: our user lacks a right, it has no room for more, or an
+    index of another program is in the way.
+    """
 
 
 class SignInUnavailable(LumiraError):

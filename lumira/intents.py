@@ -27,7 +27,7 @@ from lumira.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentFailed,
-    StoreUnavailable,
+    StoreRefused,
     StripeConfigError,
     StripeError,
     StripeRefused,
@@ -144,7 +144,7 @@ class Intents:
         if not self._orders.insert(order):
             first = self._orders.find_by_attempt(str(order.attempt_id))
             if first is None:
-                raise StoreUnavailable("The order store refuses the order: `lumira doctor` says which index.")
+                raise StoreRefused("The order store refuses the order: `lumira doctor` says which index.")
             if first.livemode not in (None, order.livemode) or not _same_request(first, order):
                 raise IdempotencyConflict(
                     "This idempotency key was used for another request. Use a new key for a new payment."

@@ -151,9 +151,11 @@ class Settings(BaseSettings):
     @classmethod
     def _known_rate(cls, rate: str) -> str:
         try:
-            limits.parse(rate)
-        except ValueError as error:
-            raise ValueError(f"{rate} is no rate: say 120/minute, or 20/second") from error
+            allowed = limits.parse(rate).amount
+        except ValueError:
+            allowed = 0
+        if not allowed:
+            raise ValueError(f"{rate} is no rate: say 120/minute, or 20/second")
         return rate
 
     @field_validator("mongodb_uri")

@@ -44,6 +44,8 @@ def test_the_product_webhook_secret_wins_wherever_it_stands(monkeypatch, tmp_pat
         ("LUMIRA_PORT", "eighty", "LUMIRA_PORT"),
         ("LUMIRA_PORT", "70000", "LUMIRA_PORT"),
         ("LUMIRA_TIMEZONE", "Mars/Olympus", "LUMIRA_TIMEZONE"),
+        ("LUMIRA_RATE_LIMIT", "often", "say 120/minute"),
+        ("LUMIRA_WEBHOOK_RATE_LIMIT", "0/minute", "say 120/minute"),
         ("LUMIRA_CORS_ORIGINS", "https://a.example/path", "such as https://example.com"),
         ("LUMIRA_CORS_ORIGINS", "http://[", "such as https://example.com"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[", "such as http://127.0.0.1:4318"),

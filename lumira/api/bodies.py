@@ -15,11 +15,15 @@ _JSON_BYTES: Final = 128 * 1024
 
 async def limited_body(request: Request, limit: int) -> bytes:
     """The raw body, read no further than `limit` bytes. Raises RequestTooLarge."""
+    refusal = RequestTooLarge(f"A request body has at most {limit} bytes.")
+    # The server has seen to it that it is a number. A body that comes in chunks declares none.
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise refusal
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise RequestTooLarge(f"A request body has at most {limit} bytes.")
+            raise refusal
         chunks.append(chunk)
     return b"".join(chunks)
 

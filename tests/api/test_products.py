@@ -72,6 +72,16 @@ def test_a_request_that_its_sender_gives_up_is_no_error_of_ours(api_server, clie
     assert documents.productorders.count_documents({}) == 0
 
 
+@pytest.mark.parametrize("path", [CREATE, "/api/products/webhook"])
+def test_a_body_that_is_announced_too_long_is_not_waited_for(api_server, desk, path):
+    host, port = api_server.removeprefix("http://").split(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {API_TOKEN}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 999999999999\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as sender:
+        sender.sendall(head.encode())
+        assert sender.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
 def test_errors_about_products_name_the_valid_ones(client):
     missing = client.post(CREATE, json={"customerEmail": "a@b.fr"}).json()
     assert missing["error"] == "Product ID is required"
