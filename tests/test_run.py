@@ -224,15 +224,20 @@ def test_what_ends_a_command_ends_what_it_has_started_however_often_it_is_told(t
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Under nohup the tests ignore it, and so would the command, as it should.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     with process:
-        records = [tmp_path / "store.pid", tmp_path / "sandbox.pid"]
-        wait_until(lambda: all(record.exists() for record in records))
-        children = [psutil.Process(json.loads(record.read_text())[0]) for record in records]
-        for _ in range(4):
-            process.send_signal(number)
-            time.sleep(0.2)
-        process.wait(40)
+        try:
+            records = [tmp_path / "store.pid", tmp_path / "sandbox.pid"]
+            wait_until(lambda: all(record.exists() for record in records))
+            children = [psutil.Process(json.loads(record.read_text())[0]) for record in records]
+            for _ in range(4):
+                process.send_signal(number)
+                time.sleep(0.2)
+            process.wait(40)
+        finally:
+            process.kill()
     assert not any(child.is_running() for child in children)
 
 
