@@ -65,8 +65,8 @@ function* said(element) {
 
 function speak(element) {
   for (const place of said(element)) {
-    if (!place) continue;
-    const words = place.nodeValue;
+    const words = place?.nodeValue;
+    if (!words) continue;
     const others = html.lang === "fr" ? inFrench(words) : english.get(place);
     if (!others) continue;
     if (html.lang === "fr") english.set(place, words);
